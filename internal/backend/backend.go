@@ -1,0 +1,38 @@
+// Package backend is the domain of web-backend: users, their configuration
+// and provider keys, their characters, and the rules that hold for them. It
+// knows no database, no HTTP and no configuration; a [Store] keeps what the
+// [Service] decides.
+package backend
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Service applies the rules of the domain above a [Store]. It holds no state
+// of its own beside what [New] is given and is safe for concurrent use.
+type Service struct {
+	store    Store
+	defaults Defaults
+	now      func() time.Time
+	newID    func() string
+}
+
+// Defaults is what every new user starts with.
+type Defaults struct {
+	// UserConfig gives time zone and provider keys; its UserID is not used.
+	UserConfig UserConfig
+	// Characters are copied to a new user in this order; their ids, owner and
+	// creation time are not used.
+	Characters []Character
+}
+
+// New returns a Service on store. The clock is outside so that tests can hold
+// it still; nil is time.Now.
+func New(store Store, defaults Defaults, now func() time.Time) *Service {
+	if now == nil {
+		now = time.Now
+	}
+	return &Service{store: store, defaults: defaults, now: now, newID: uuid.NewString}
+}

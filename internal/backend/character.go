@@ -1,0 +1,143 @@
+package backend
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
+
+// Character is one AI character of one user. The field order is the order of
+// its JSON form, and the tags are the names that clients know (contract §4).
+type Character struct {
+	UserID        string `json:"user_id" description:"Owner of the character." example:"ada"`
+	CharacterID   string `json:"character_id" description:"Id of the character, unique for its user." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
+	CharacterName string `json:"character_name" description:"Name shown to people." example:"Mira"`
+	// CreateDatatime is local time; see [Timestamp].
+	CreateDatatime string `json:"create_datatime" description:"Local time of creation, with milliseconds after a comma." example:"2025-09-26 14:49:13,123"`
+	ReadOnly       bool   `json:"read_only" description:"A read-only character can be duplicated or deleted, not changed."`
+	SceneName      string `json:"scene_name" description:"Scene that the character stands in." example:"vast"`
+
+	TTSAdapter string  `json:"tts_adapter" description:"Speech synthesis adapter." example:"elevenlabs"`
+	Voice      string  `json:"voice" description:"Voice of the speech synthesis adapter."`
+	VoiceSpeed float64 `json:"voice_speed" description:"Speed of speech; 1.0 is the voice's own." example:"1.0"`
+	Avatar     string  `json:"avatar" description:"Avatar that is shown." example:"KQ-default"`
+	ASRAdapter string  `json:"asr_adapter" description:"Speech recognition adapter." example:"openai_realtime"`
+
+	ClassificationAdapter       string `json:"classification_adapter" description:"Adapter that classifies what the user says." example:"openai_classification"`
+	ClassificationModelOverride string `json:"classification_model_override" description:"Model to use instead of the adapter's own; empty for none."`
+	ConversationAdapter         string `json:"conversation_adapter" description:"Adapter that holds the conversation." example:"openai_agent"`
+	ConversationModelOverride   string `json:"conversation_model_override" description:"Model to use instead of the adapter's own; empty for none."`
+	Prompt                      string `json:"prompt" description:"Personality of the character, as instructions to the model."`
+	ReactionAdapter             string `json:"reaction_adapter" description:"Adapter that chooses reactions and motions." example:"openai_reaction"`
+	ReactionModelOverride       string `json:"reaction_model_override" description:"Model to use instead of the adapter's own; empty for none."`
+	MemoryAdapter               string `json:"memory_adapter" description:"Adapter that keeps the character's memory." example:"openai_memory"`
+	MemoryModelOverride         string `json:"memory_model_override" description:"Model to use instead of the adapter's own; empty for none."`
+
+	AcquaintanceThreshold  int32 `json:"acquaintance_threshold" description:"Affinity from which the user is an acquaintance." example:"5"`
+	FriendThreshold        int32 `json:"friend_threshold" description:"Affinity from which the user is a friend." example:"10"`
+	SituationshipThreshold int32 `json:"situationship_threshold" description:"Affinity from which it is more than friendship." example:"15"`
+	LoverThreshold         int32 `json:"lover_threshold" description:"Affinity from which the user is a lover." example:"20"`
+	NeutralThreshold       int32 `json:"neutral_threshold" description:"Emotion level of the neutral state." example:"50"`
+	HappinessThreshold     int32 `json:"happiness_threshold" description:"Level from which happiness shows." example:"20"`
+	SadnessThreshold       int32 `json:"sadness_threshold" description:"Level from which sadness shows." example:"20"`
+	FearThreshold          int32 `json:"fear_threshold" description:"Level from which fear shows." example:"20"`
+	AngerThreshold         int32 `json:"anger_threshold" description:"Level from which anger shows." example:"20"`
+	DisgustThreshold       int32 `json:"disgust_threshold" description:"Level from which disgust shows." example:"20"`
+	SurpriseThreshold      int32 `json:"surprise_threshold" description:"Level from which surprise shows." example:"20"`
+	ShynessThreshold       int32 `json:"shyness_threshold" description:"Level from which shyness shows." example:"20"`
+}
+
+// CharacterKey names one character of one user.
+type CharacterKey struct{ UserID, CharacterID string }
+
+// CharacterName is what a list of characters shows of each.
+type CharacterName struct{ CharacterID, CharacterName string }
+
+// Key is the key of c.
+func (c Character) Key() CharacterKey { return CharacterKey{c.UserID, c.CharacterID} }
+
+// NewCharacter is a character in which every field that has a default value
+// (contract §4) holds it. Decode a stored or configured character onto it.
+func NewCharacter() Character {
+	return Character{
+		VoiceSpeed:            1.0,
+		AcquaintanceThreshold: 5, FriendThreshold: 10, SituationshipThreshold: 15, LoverThreshold: 20,
+		NeutralThreshold: 50, HappinessThreshold: 20, SadnessThreshold: 20, FearThreshold: 20,
+		AngerThreshold: 20, DisgustThreshold: 20, SurpriseThreshold: 20, ShynessThreshold: 20,
+	}
+}
+
+// EncodeCharacter gives the canonical JSON form of c: contract field order,
+// no white space, no line end. It is what the API answers and what the
+// embedded store keeps, so that a read needs no encoding.
+func EncodeCharacter(c Character) ([]byte, error) {
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(c); err != nil {
+		return nil, err // a voice speed that is not finite
+	}
+	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+}
+
+// DecodeCharacter reads what [EncodeCharacter] gave; fields that an older
+// document lacks get their defaults.
+func DecodeCharacter(document []byte) (Character, error) {
+	c := NewCharacter()
+	err := json.Unmarshal(document, &c)
+	return c, err
+}
+
+// CharacterPatch changes some fields of a character; nil keeps a field.
+type CharacterPatch struct {
+	CharacterName               *string
+	Avatar                      *string
+	SceneName                   *string
+	Prompt                      *string
+	ASRAdapter                  *string
+	TTSAdapter                  *string
+	Voice                       *string
+	VoiceSpeed                  *float64
+	ClassificationAdapter       *string
+	ClassificationModelOverride *string
+	ConversationAdapter         *string
+	ConversationModelOverride   *string
+	ReactionAdapter             *string
+	ReactionModelOverride       *string
+	MemoryAdapter               *string
+	MemoryModelOverride         *string
+	ReadOnly                    *bool // no request sets it: for operators and stores' own tests
+}
+
+// Apply changes c as p says.
+func (p CharacterPatch) Apply(c *Character) {
+	set(&c.CharacterName, p.CharacterName)
+	set(&c.Avatar, p.Avatar)
+	set(&c.SceneName, p.SceneName)
+	set(&c.Prompt, p.Prompt)
+	set(&c.ASRAdapter, p.ASRAdapter)
+	set(&c.TTSAdapter, p.TTSAdapter)
+	set(&c.Voice, p.Voice)
+	set(&c.VoiceSpeed, p.VoiceSpeed)
+	set(&c.ClassificationAdapter, p.ClassificationAdapter)
+	set(&c.ClassificationModelOverride, p.ClassificationModelOverride)
+	set(&c.ConversationAdapter, p.ConversationAdapter)
+	set(&c.ConversationModelOverride, p.ConversationModelOverride)
+	set(&c.ReactionAdapter, p.ReactionAdapter)
+	set(&c.ReactionModelOverride, p.ReactionModelOverride)
+	set(&c.MemoryAdapter, p.MemoryAdapter)
+	set(&c.MemoryModelOverride, p.MemoryModelOverride)
+	set(&c.ReadOnly, p.ReadOnly)
+}
+
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// Timestamp formats a creation time as clients know it (contract §4): local
+// time in zone, milliseconds after a comma.
+func Timestamp(t time.Time, zone *time.Location) string {
+	return t.In(zone).Format("2006-01-02 15:04:05,000")
+}

@@ -1,0 +1,67 @@
+package backend
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// requiredDefaultFields are the fields of contract §4 that have no default
+// value and that a default character must therefore state.
+var requiredDefaultFields = []string{
+	"character_name", "scene_name", "tts_adapter", "voice", "avatar", "asr_adapter", "classification_adapter",
+	"conversation_adapter", "prompt", "reaction_adapter", "memory_adapter",
+}
+
+// ParseDefaultCharacter reads one JSON file of default_character_config_paths:
+// the fields of [Character]. Owner, id and creation time may be there, so that
+// an answer of the API can serve as a file; they are not used. An error names
+// the field.
+func ParseDefaultCharacter(data []byte) (Character, error) {
+	c := NewCharacter()
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&c); err != nil {
+		return c, describeJSONError(err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return c, errors.New("more than one JSON value")
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return c, describeJSONError(err)
+	}
+	for _, name := range requiredDefaultFields {
+		if raw, ok := fields[name]; !ok || string(raw) == "null" {
+			return c, fmt.Errorf("field %q: missing; required are %s", name, strings.Join(requiredDefaultFields, ", "))
+		}
+	}
+	for name, raw := range fields {
+		var text string
+		if json.Unmarshal(raw, &text) != nil {
+			continue // a number or a bool, and of the right type as decoded above
+		}
+		switch {
+		case !ValidText(text):
+			return c, fmt.Errorf("field %q: holds a NUL character", name)
+		case text == "" && name != "voice" && slices.Contains(requiredDefaultFields, name):
+			return c, fmt.Errorf("field %q: must not be empty", name)
+		}
+	}
+	return c, nil
+}
+
+// describeJSONError puts a decoding error in the terms of the file's author.
+func describeJSONError(err error) error {
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return fmt.Errorf("field %q: is a JSON %s, want %s", e.Field, e.Value, e.Type)
+	}
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Errorf("not JSON at byte %d: %w", e.Offset, err)
+	}
+	return err // an unknown field, named by the decoder
+}

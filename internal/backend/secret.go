@@ -1,0 +1,39 @@
+package backend
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// redacted is how every secret prints.
+const redacted = "***"
+
+// Secret is a text that must not be shown: a provider key, a password, a
+// token. Printing, logging and encoding it give "***", or "" when it is empty.
+type Secret struct{ value string }
+
+// NewSecret wraps value.
+func NewSecret(value string) Secret { return Secret{value} }
+
+// Reveal gives the text itself, for the one place that needs it.
+func (s Secret) Reveal() string { return s.value }
+
+// IsSet reports whether the secret holds any text.
+func (s Secret) IsSet() bool { return s.value != "" }
+
+// String gives "***".
+func (s Secret) String() string {
+	if s.value == "" {
+		return ""
+	}
+	return redacted
+}
+
+// Format gives "***" for every verb, %#v and %x included.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
+
+// MarshalText gives "***", also as a JSON value or map key.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// LogValue gives "***".
+func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

@@ -1,0 +1,49 @@
+package backend
+
+import (
+	"context"
+	"errors"
+)
+
+// CharacterNames lists a user's characters in creation order; none for an
+// unknown user.
+func (s *Service) CharacterNames(ctx context.Context, userID string) ([]CharacterName, error) {
+	return s.store.CharacterNames(ctx, userID)
+}
+
+// CharacterDocument gives one character as JSON; see [EncodeCharacter].
+// NotFound if it does not exist.
+func (s *Service) CharacterDocument(ctx context.Context, key CharacterKey) ([]byte, error) {
+	return s.store.CharacterDocument(ctx, key)
+}
+
+// DuplicateCharacter copies a character and returns the id of the copy, which
+// may be changed and is the last of its user's list. A nil name keeps the
+// name. The copy's creation time is the user's own local time. NotFound if
+// there is no such character.
+func (s *Service) DuplicateCharacter(ctx context.Context, key CharacterKey, name *string) (string, error) {
+	config, err := s.store.UserConfig(ctx, key.UserID)
+	if err != nil && !errors.Is(err, NotFound) {
+		return "", err
+	}
+	id := s.newID()
+	created := Timestamp(s.now(), config.location(s.defaults.UserConfig.Timezone))
+	err = s.store.CopyCharacter(ctx, key, func(c Character) Character {
+		c.CharacterID, c.CreateDatatime, c.ReadOnly = id, created, false
+		set(&c.CharacterName, name)
+		return c
+	})
+	return id, err
+}
+
+// UpdateCharacter changes a character. NotFound if it does not exist, then
+// ReadOnly if it must not be changed.
+func (s *Service) UpdateCharacter(ctx context.Context, key CharacterKey, patch CharacterPatch) error {
+	return s.store.UpdateCharacter(ctx, key, patch)
+}
+
+// DeleteCharacter removes a character, also a read-only one. NotFound if it
+// does not exist.
+func (s *Service) DeleteCharacter(ctx context.Context, key CharacterKey) error {
+	return s.store.DeleteCharacter(ctx, key)
+}

@@ -1,0 +1,75 @@
+package backend
+
+import (
+	"context"
+	"iter"
+)
+
+// Store keeps users and characters. It knows no rule beyond uniqueness,
+// atomicity and "unless read-only"; package storetest holds the suite that
+// every implementation passes.
+//
+// A method that changes something is atomic: it happens whole or not at all,
+// and when it returns nil the change survives a crash. What a method returns
+// belongs to the caller. Errors are [*Error]: the kinds a method names, and
+// Unavailable when the store cannot answer now or ctx ended first. All methods
+// are safe for concurrent use.
+type Store interface {
+	// CreateUser stores a new user's config and characters, in this order.
+	// Exists if the user id has a credential or a config already.
+	CreateUser(ctx context.Context, config UserConfig, characters []Character) error
+
+	// CreateCredential stores a credential. Exists if the user name, or the
+	// user id, has one already.
+	CreateCredential(ctx context.Context, credential Credential) error
+
+	// DeleteUser removes credential, config and characters of a user.
+	// NotFound if there is none of them.
+	DeleteUser(ctx context.Context, userID string) error
+
+	// Users iterates over the users that filter chooses, in creation order.
+	// A user made or deleted meanwhile may be in or out. The first error ends
+	// the sequence.
+	Users(ctx context.Context, filter UserFilter) iter.Seq2[User, error]
+
+	// UserConfig gives a user's config. NotFound if there is none.
+	UserConfig(ctx context.Context, userID string) (UserConfig, error)
+
+	// UpdateUserConfig applies patch to a user's config. NotFound if there is
+	// none.
+	UpdateUserConfig(ctx context.Context, userID string, patch UserConfigPatch) error
+
+	// CharacterNames lists a user's characters in creation order: none for an
+	// unknown user.
+	CharacterNames(ctx context.Context, userID string) ([]CharacterName, error)
+
+	// Character gives one character. NotFound if it does not exist.
+	Character(ctx context.Context, key CharacterKey) (Character, error)
+
+	// CharacterDocument gives one character in the form of EncodeCharacter.
+	// NotFound if it does not exist.
+	CharacterDocument(ctx context.Context, key CharacterKey) ([]byte, error)
+
+	// CopyCharacter reads the character at key, lets edit make the new one of
+	// it, and stores that as the last of its user. edit must change the id,
+	// keep the user, and have no effect beyond its result: it may run more
+	// than once. NotFound if there is no character at key, Exists if the new
+	// id is taken.
+	CopyCharacter(ctx context.Context, key CharacterKey, edit func(Character) Character) error
+
+	// UpdateCharacter applies patch unless the character is read-only.
+	// NotFound if it does not exist, ReadOnly if it must not be changed; it
+	// checks in this order.
+	UpdateCharacter(ctx context.Context, key CharacterKey, patch CharacterPatch) error
+
+	// DeleteCharacter removes a character, also a read-only one. NotFound if
+	// it does not exist.
+	DeleteCharacter(ctx context.Context, key CharacterKey) error
+
+	// Ping reports whether the store answers.
+	Ping(ctx context.Context) error
+
+	// Close waits for running calls and frees what the store holds. No other
+	// method may be called after it.
+	Close() error
+}

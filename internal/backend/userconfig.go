@@ -1,0 +1,102 @@
+package backend
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// DefaultTimezone is the time zone of a user config that names none
+// (contract §5).
+const DefaultTimezone = "Asia/Shanghai"
+
+// UserConfig holds what a user has set up: provider keys and the time zone.
+type UserConfig struct {
+	UserID   string
+	Timezone string // an IANA name
+	// Keys holds provider keys by name (see [ProviderKeys]); a key that is
+	// absent or empty is not set.
+	Keys map[string]Secret
+}
+
+// UserConfigPatch changes some of a user config. A nil Timezone keeps it; a
+// key that is not in Keys is kept, and an empty one is cleared.
+type UserConfigPatch struct {
+	Timezone *string
+	Keys     map[string]Secret
+}
+
+// Apply changes c as p says.
+func (p UserConfigPatch) Apply(c *UserConfig) {
+	set(&c.Timezone, p.Timezone)
+	if c.Keys == nil {
+		c.Keys = make(map[string]Secret, len(p.Keys))
+	}
+	for name, key := range p.Keys {
+		c.Keys[name] = key
+	}
+}
+
+// location is the time zone of c, or that of fallback when the stored name is
+// missing or unknown to this machine: a bad name must not stop a character
+// from being made.
+func (c UserConfig) location(fallback string) *time.Location {
+	for _, name := range []string{c.Timezone, fallback, DefaultTimezone} {
+		if zone, err := loadLocation(name); err == nil {
+			return zone
+		}
+	}
+	return time.UTC
+}
+
+// loadLocation loads an IANA time zone. Unlike time.LoadLocation it takes
+// neither "" nor "Local", which mean nothing to another machine.
+func loadLocation(name string) (*time.Location, error) {
+	if name == "" || name == "Local" {
+		return nil, fmt.Errorf("%q is not an IANA time zone", name)
+	}
+	return time.LoadLocation(name)
+}
+
+// checkTimezone gives an Invalid error unless name is an IANA time zone.
+func checkTimezone(name string) error {
+	if _, err := loadLocation(name); err != nil {
+		return &Error{Kind: Invalid, Field: "timezone",
+			Message: "Input should be an IANA time zone name such as 'Asia/Shanghai' or 'Europe/Berlin'"}
+	}
+	return nil
+}
+
+// ParseDefaultUserConfig reads the JSON file of default_user_config_path: an
+// object of provider keys and timezone, all optional. An error names the field
+// and never its value, which may be a key.
+func ParseDefaultUserConfig(data []byte) (UserConfig, error) {
+	config := UserConfig{Timezone: DefaultTimezone, Keys: map[string]Secret{}}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return config, fmt.Errorf("not a JSON object: %w", err)
+	}
+	for name, raw := range fields {
+		var text *string
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return config, fmt.Errorf("field %q: want a string", name)
+		}
+		switch {
+		case name == "user_id" || text == nil: // of no use in a default
+		case name == "timezone":
+			if checkTimezone(*text) != nil {
+				return config, fmt.Errorf("field %q: %q is not an IANA time zone", name, *text)
+			}
+			config.Timezone = *text
+		case !slices.Contains(ProviderKeys, name):
+			return config, fmt.Errorf("field %q: unknown; allowed are timezone, %s", name, strings.Join(ProviderKeys, ", "))
+		case !ValidText(*text):
+			return config, fmt.Errorf("field %q: holds a NUL character", name)
+		default:
+			config.Keys[name] = NewSecret(*text)
+		}
+	}
+	return config, nil
+}

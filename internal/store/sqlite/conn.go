@@ -1,0 +1,118 @@
+package sqlite
+
+import (
+	"errors"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// conn is one connection with its prepared statements. It is used by one
+// goroutine at a time.
+type conn struct {
+	*sqlite3.Conn
+	statements map[string]*sqlite3.Stmt // by SQL text
+}
+
+// pragmas hold for every connection. busy_timeout covers the moments in which
+// a reader and a checkpoint meet.
+var pragmas = []string{
+	"PRAGMA busy_timeout = 5000",
+	"PRAGMA synchronous = FULL",
+	"PRAGMA temp_store = MEMORY",
+}
+
+// openConn opens a connection; extra statements run on it after pragmas.
+func openConn(uri string, extra ...string) (*conn, error) {
+	db, err := sqlite3.Open(uri)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: db, statements: make(map[string]*sqlite3.Stmt)}
+	for _, statement := range append(pragmas, extra...) {
+		if err := db.Exec(statement); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	return c, nil
+}
+
+// close frees the connection; a nil one is closed already.
+func (c *conn) close() error {
+	if c == nil {
+		return nil
+	}
+	errs := make([]error, 0, len(c.statements)+1)
+	for _, statement := range c.statements {
+		errs = append(errs, statement.Close())
+	}
+	return errors.Join(append(errs, c.Close())...)
+}
+
+// query runs one statement with its arguments (string, []byte, int64, bool or
+// nil) and calls row, if any, for each row of the result. The statement stays
+// prepared, so sql must be one of a fixed set of texts.
+func (c *conn) query(sql string, args []any, row func(*sqlite3.Stmt) error) error {
+	statement, err := c.prepare(sql)
+	if err != nil {
+		return err
+	}
+	for i, arg := range args {
+		if err := bind(statement, i+1, arg); err != nil {
+			return err
+		}
+	}
+	for statement.Step() {
+		if row == nil {
+			continue
+		}
+		if err := row(statement); err != nil {
+			return errors.Join(err, reset(statement))
+		}
+	}
+	return reset(statement)
+}
+
+// run executes a statement and gives the number of rows that it changed.
+func (c *conn) run(sql string, args ...any) (changed int64, err error) {
+	err = c.query(sql, args, nil)
+	return c.Changes(), err
+}
+
+func (c *conn) prepare(sql string) (*sqlite3.Stmt, error) {
+	if statement, ok := c.statements[sql]; ok {
+		return statement, nil
+	}
+	statement, _, err := c.PrepareFlags(sql, sqlite3.PREPARE_PERSISTENT)
+	if err != nil {
+		return nil, err
+	}
+	c.statements[sql] = statement
+	return statement, nil
+}
+
+func bind(statement *sqlite3.Stmt, param int, arg any) error {
+	switch v := arg.(type) {
+	case nil:
+		return statement.BindNull(param)
+	case string:
+		return statement.BindText(param, v)
+	case []byte:
+		return statement.BindRawText(param, v)
+	case int64:
+		return statement.BindInt64(param, v)
+	case bool:
+		return statement.BindBool(param, v)
+	}
+	panic("sqlite: argument of an unknown type")
+}
+
+// reset gives the error of the last step and makes the statement ready for
+// its next use, holding no row and no argument.
+func reset(statement *sqlite3.Stmt) error {
+	err := statement.Err()
+	if resetErr := statement.Reset(); err == nil {
+		err = resetErr
+	}
+	return errors.Join(err, statement.ClearBindings())
+}
+

@@ -1,0 +1,52 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/backend"
+)
+
+// unavailable is the error for a store that cannot answer now.
+func unavailable(cause error) error {
+	return &backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: cause}
+}
+
+// transientCodes are the SQLite result codes after which a later try may
+// succeed: the fault lies in the machine, not in the request.
+var transientCodes = []sqlite3.ErrorCode{
+	sqlite3.BUSY, sqlite3.LOCKED, sqlite3.NOMEM, sqlite3.READONLY, sqlite3.INTERRUPT,
+	sqlite3.IOERR, sqlite3.CANTOPEN, sqlite3.PROTOCOL,
+}
+
+// storeError turns an error of SQLite into one of the domain. Errors that are
+// of the domain already stay as they are.
+func storeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*backend.Error](err); ok {
+		return err
+	}
+	if errors.Is(err, sqlite3.FULL) {
+		return &backend.Error{Kind: backend.Unavailable,
+			Message: "the disk of the store is full; nothing was changed", Cause: err}
+	}
+	for _, code := range transientCodes {
+		if errors.Is(err, code) {
+			return unavailable(err)
+		}
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return unavailable(err)
+	}
+	return err
+}
+
+// isUniqueViolation reports whether a unique index or primary key refused a
+// row.
+func isUniqueViolation(err error) bool {
+	return errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) || errors.Is(err, sqlite3.CONSTRAINT_PRIMARYKEY)
+}

@@ -1,0 +1,107 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// applicationID marks a SQLite file as ours ("WBKD"; see PRAGMA
+// application_id in SQLite's documentation).
+const applicationID = 0x57424b44
+
+// migrations bring the schema from version i to i+1; user_version counts those
+// that ran. A released migration never changes: add another.
+var migrations = []string{
+	// seq is the creation order. A user has a row in users as long as it has a
+	// credential (username, password) or a config.
+	`CREATE TABLE users (
+		seq      INTEGER PRIMARY KEY AUTOINCREMENT,
+		user_id  TEXT NOT NULL UNIQUE,
+		username TEXT UNIQUE,
+		password TEXT
+	) STRICT;
+
+	CREATE TABLE user_configs (
+		user_id  TEXT NOT NULL PRIMARY KEY,
+		timezone TEXT NOT NULL
+	) STRICT, WITHOUT ROWID;
+
+	-- Only keys that are set have a row.
+	CREATE TABLE provider_keys (
+		user_id TEXT NOT NULL,
+		name    TEXT NOT NULL,
+		value   TEXT NOT NULL,
+		PRIMARY KEY (user_id, name)
+	) STRICT, WITHOUT ROWID;
+
+	-- document is the character as the API answers it; the columns beside it
+	-- are those that queries need.
+	CREATE TABLE characters (
+		seq            INTEGER PRIMARY KEY AUTOINCREMENT,
+		user_id        TEXT NOT NULL,
+		character_id   TEXT NOT NULL,
+		character_name TEXT NOT NULL,
+		read_only      INTEGER NOT NULL,
+		document       TEXT NOT NULL,
+		UNIQUE (user_id, character_id)
+	) STRICT;
+	CREATE INDEX characters_list ON characters (user_id, seq, character_id, character_name);`,
+}
+
+// migrate checks that the file is ours and not newer than this program, then
+// brings it up to date. It writes nothing to a file that it refuses.
+func migrate(c *conn) error {
+	version, err := pragma(c, "user_version")
+	if err != nil {
+		if errors.Is(err, sqlite3.NOTADB) {
+			return errors.New("the file is not a database; move it away to start with a new one")
+		}
+		return err
+	}
+	id, err := pragma(c, "application_id")
+	if err != nil {
+		return err
+	}
+	tables, err := tableCount(c)
+	if err != nil {
+		return err
+	}
+	switch {
+	case id != applicationID && (id != 0 || tables > 0):
+		return errors.New("the file is a SQLite database of another program; move it away to start with a new one")
+	case version > int64(len(migrations)):
+		return fmt.Errorf("the schema has version %d and this program knows versions up to %d; "+
+			"run the newer web-backend that wrote it", version, len(migrations))
+	}
+	if err := c.Exec("PRAGMA journal_mode = WAL"); err != nil {
+		return err
+	}
+	for ; version < int64(len(migrations)); version++ {
+		if err := c.Exec("BEGIN IMMEDIATE; " + migrations[version] +
+			"PRAGMA application_id = " + strconv.Itoa(applicationID) + ";" +
+			"PRAGMA user_version = " + strconv.FormatInt(version+1, 10) + "; COMMIT"); err != nil {
+			_ = c.Exec("ROLLBACK") // nothing to undo if BEGIN failed
+			return fmt.Errorf("migrate the schema to version %d: %w", version+1, err)
+		}
+	}
+	return nil
+}
+
+func pragma(c *conn, name string) (value int64, err error) {
+	err = c.query("PRAGMA "+name, nil, func(row *sqlite3.Stmt) error {
+		value = row.ColumnInt64(0)
+		return nil
+	})
+	return value, err
+}
+
+func tableCount(c *conn) (count int64, err error) {
+	err = c.query(`SELECT count(*) FROM sqlite_schema`, nil, func(row *sqlite3.Stmt) error {
+		count = row.ColumnInt64(0)
+		return nil
+	})
+	return count, err
+}

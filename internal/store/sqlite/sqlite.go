@@ -1,0 +1,168 @@
+// Package sqlite is the embedded store: one SQLite file in the data folder,
+// owned by one process. An answered write is on disk (WAL with
+// synchronous=FULL), and waiting writes share one commit; see writer.go.
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"github.com/gofrs/flock"
+
+	"web-backend/internal/backend"
+)
+
+// Names of the files in the data folder.
+const (
+	databaseFile = "web-backend.db"
+	lockFile     = "web-backend.lock"
+)
+
+// Store is the embedded store. [Open] makes it.
+type Store struct {
+	path string
+	lock *flock.Flock
+
+	writer     *conn
+	jobs       chan *job
+	writerDone chan struct{} // closed when the writer goroutine has ended
+
+	readers chan *conn // a slot per reader; nil until the reader is first used
+
+	closing sync.RWMutex // held for reading by every running call
+	closed  bool
+}
+
+var _ backend.Store = (*Store)(nil)
+
+// Open opens the store in folder dir, which it creates if it is missing, and
+// brings the schema up to date. The folder belongs to the store until Close:
+// a second Open, also by another process, is an error, as is a database of a
+// newer version of this program.
+func Open(dir string) (_ *Store, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data folder %s cannot be made: %w", dir, err)
+	}
+	s := &Store{
+		path:       filepath.Join(dir, databaseFile),
+		lock:       flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600)),
+		jobs:       make(chan *job, maxBatch),
+		writerDone: make(chan struct{}),
+		readers:    make(chan *conn, max(2, runtime.GOMAXPROCS(0))),
+	}
+	locked, err := s.lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
+	}
+	if !locked {
+		return nil, fmt.Errorf("data folder %s is in use by another web-backend process", dir)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.writer.close(), s.lock.Close())
+		}
+	}()
+
+	// The file holds provider keys: nobody else may read it. SQLite gives its
+	// companion files the same mode.
+	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
+	}
+	if err := file.Close(); err != nil {
+		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
+	}
+	if s.writer, err = openConn(s.uri()); err != nil {
+		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
+	}
+	if err := migrate(s.writer); err != nil {
+		return nil, fmt.Errorf("database %s: %w", s.path, err)
+	}
+	for range cap(s.readers) {
+		s.readers <- nil
+	}
+	go s.writeLoop()
+	return s, nil
+}
+
+// Path is the database file.
+func (s *Store) Path() string { return s.path }
+
+// uri names the database file for SQLite; modeof makes its companion files
+// take the mode of the database file.
+func (s *Store) uri() string {
+	path := filepath.ToSlash(s.path)
+	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?modeof=" + url.QueryEscape(path)
+}
+
+// Close implements [backend.Store].
+func (s *Store) Close() error {
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	close(s.jobs)
+	<-s.writerDone
+	var errs []error
+	for range cap(s.readers) {
+		errs = append(errs, (<-s.readers).close())
+	}
+	// The writer goes last: the last connection to close empties the WAL.
+	errs = append(errs, s.writer.close(), s.lock.Close())
+	return errors.Join(errs...)
+}
+
+// Ping implements [backend.Store].
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read(ctx, func(c *conn) error {
+		return c.query(`SELECT 1 FROM users LIMIT 1`, nil, nil)
+	})
+}
+
+// enter marks a call as running until leave; it fails after Close.
+func (s *Store) enter() error {
+	s.closing.RLock()
+	if s.closed {
+		s.closing.RUnlock()
+		return unavailable(errors.New("the store is closed"))
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.closing.RUnlock() }
+
+// read runs fn on a reader connection. fn sees one snapshot per query, with
+// every write that was answered before. It must copy what it keeps.
+func (s *Store) read(ctx context.Context, fn func(*conn) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+
+	var c *conn
+	select {
+	case c = <-s.readers:
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	}
+	defer func() { s.readers <- c }()
+
+	if c == nil {
+		opened, err := openConn(s.uri(), "PRAGMA query_only = on")
+		if err != nil {
+			return storeError(err)
+		}
+		c = opened
+	}
+	c.SetInterrupt(ctx)
+	defer c.SetInterrupt(context.Background())
+	return storeError(fn(c))
+}

@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"context"
+	"iter"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/backend"
+)
+
+// CreateUser implements [backend.Store].
+func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
+	return s.write(ctx, func(c *conn) error {
+		if _, err := c.run(`INSERT INTO users (user_id) VALUES (?)`, config.UserID); err != nil {
+			if isUniqueViolation(err) {
+				return backend.UserExists(config.UserID)
+			}
+			return err
+		}
+		if _, err := c.run(`INSERT INTO user_configs (user_id, timezone) VALUES (?, ?)`,
+			config.UserID, config.Timezone); err != nil {
+			return err
+		}
+		if err := setProviderKeys(c, config.UserID, config.Keys); err != nil {
+			return err
+		}
+		for _, character := range characters {
+			if err := insertCharacter(c, character); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// CreateCredential implements [backend.Store].
+func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
+	return s.write(ctx, func(c *conn) error {
+		changed, err := c.run(`INSERT INTO users (user_id, username, password) VALUES (?1, ?2, ?3)
+			ON CONFLICT (user_id) DO UPDATE SET username = ?2, password = ?3 WHERE username IS NULL`,
+			credential.UserID, credential.Username, credential.Password.Reveal())
+		switch {
+		case isUniqueViolation(err):
+			return backend.UsernameTaken(credential.Username)
+		case err != nil:
+			return err
+		case changed == 0:
+			return backend.UserExists(credential.UserID)
+		}
+		return nil
+	})
+}
+
+// DeleteUser implements [backend.Store].
+func (s *Store) DeleteUser(ctx context.Context, userID string) error {
+	return s.write(ctx, func(c *conn) error {
+		var removed int64
+		for _, statement := range []string{
+			`DELETE FROM provider_keys WHERE user_id = ?`,
+			`DELETE FROM characters WHERE user_id = ?`,
+			`DELETE FROM user_configs WHERE user_id = ?`,
+			`DELETE FROM users WHERE user_id = ?`,
+		} {
+			changed, err := c.run(statement, userID)
+			if err != nil {
+				return err
+			}
+			removed += changed
+		}
+		if removed == 0 {
+			return backend.UserNotFound(userID)
+		}
+		return nil
+	})
+}
+
+// usersQueries list users by filter, from a position in the creation order.
+var usersQueries = map[backend.UserFilter]string{
+	backend.AllUsers: `SELECT seq, user_id, username FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
+	backend.UsersWithCredential: `SELECT seq, user_id, username FROM users
+		WHERE seq > ? AND username IS NOT NULL ORDER BY seq LIMIT ?`,
+	backend.UsersWithConfig: `SELECT seq, user_id, username FROM users
+		WHERE seq > ? AND EXISTS (SELECT 1 FROM user_configs c WHERE c.user_id = users.user_id)
+		ORDER BY seq LIMIT ?`,
+}
+
+// usersPage is how many users one query of Users reads: few enough that a slow
+// consumer holds no snapshot, which would keep the WAL from being emptied.
+const usersPage = 1000
+
+// Users implements [backend.Store].
+func (s *Store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[backend.User, error] {
+	return func(yield func(backend.User, error) bool) {
+		var last int64
+		page := make([]backend.User, 0, usersPage)
+		for {
+			page = page[:0]
+			err := s.read(ctx, func(c *conn) error {
+				return c.query(usersQueries[filter], []any{last, int64(usersPage)}, func(row *sqlite3.Stmt) error {
+					last = row.ColumnInt64(0)
+					page = append(page, backend.User{UserID: row.ColumnText(1), Username: row.ColumnText(2)})
+					return nil
+				})
+			})
+			if err != nil {
+				yield(backend.User{}, err)
+				return
+			}
+			for _, user := range page {
+				if !yield(user, nil) {
+					return
+				}
+			}
+			if len(page) < usersPage {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,122 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// maxBatch bounds how many writes share one commit: enough to hide the cost of
+// the sync, few enough to bound what one failed commit takes with it.
+const maxBatch = 256
+
+// job is one write on its way through the writer.
+type job struct {
+	ctx  context.Context //nolint:containedctx // the job is the call, handed to the writer goroutine
+	run  func(*conn) error
+	done chan error // buffered: the writer never waits for the caller
+}
+
+// write runs fn in the writer goroutine, atomically, and returns once its
+// effect is on disk or undone. If ctx ends while the job waits, fn does not
+// run; once fn runs, its outcome is waited for, so that the answer is true.
+func (s *Store) write(ctx context.Context, fn func(*conn) error) error {
+	if err := s.enter(); err != nil {
+		return err
+	}
+	defer s.leave()
+
+	j := &job{ctx: ctx, run: fn, done: make(chan error, 1)}
+	select {
+	case s.jobs <- j:
+	case <-ctx.Done():
+		return unavailable(ctx.Err())
+	}
+	return storeError(<-j.done)
+}
+
+// writeLoop is the writer goroutine: durable group commit. It takes all jobs
+// that wait, runs each on its own savepoint, commits once, then answers each.
+func (s *Store) writeLoop() {
+	defer close(s.writerDone)
+	batch := make([]*job, 0, maxBatch)
+	for first := range s.jobs {
+		batch = append(batch[:0], first)
+		for len(batch) < maxBatch && len(s.jobs) > 0 {
+			batch = append(batch, <-s.jobs)
+		}
+		for rest := batch; len(rest) > 0; {
+			rest = rest[s.commit(rest):]
+		}
+		clear(batch)
+	}
+}
+
+// commit runs jobs in one transaction and answers them. It returns how many it
+// answered: fewer than all when SQLite gave up the transaction half-way, as it
+// does when the disk is full.
+func (s *Store) commit(jobs []*job) (answered int) {
+	if _, err := s.writer.run(`BEGIN IMMEDIATE`); err != nil {
+		answer(jobs, make([]error, len(jobs)), err)
+		return len(jobs)
+	}
+	results := make([]error, len(jobs))
+	for i, j := range jobs {
+		results[i] = s.runJob(j)
+		if s.writer.GetAutocommit() {
+			lost := fmt.Errorf("the transaction was given up: %w", results[i])
+			answer(jobs[:i+1], results[:i+1], lost)
+			return i + 1
+		}
+	}
+	_, err := s.writer.run(`COMMIT`)
+	if err != nil && !s.writer.GetAutocommit() {
+		_, rollbackErr := s.writer.run(`ROLLBACK`)
+		err = errors.Join(err, rollbackErr)
+	}
+	answer(jobs, results, err)
+	return len(jobs)
+}
+
+// answer tells each job its own error, or else err, the fate of the
+// transaction.
+func answer(jobs []*job, results []error, err error) {
+	for i, j := range jobs {
+		if results[i] == nil {
+			results[i] = err
+		}
+		j.done <- results[i]
+	}
+}
+
+// runJob runs one job on a savepoint, so that its failure undoes nothing of
+// the others.
+func (s *Store) runJob(j *job) error {
+	if err := j.ctx.Err(); err != nil {
+		return unavailable(err)
+	}
+	if _, err := s.writer.run(`SAVEPOINT job`); err != nil {
+		return err
+	}
+	err := recovered(func() error { return j.run(s.writer) })
+	if err != nil && !s.writer.GetAutocommit() {
+		_, undoErr := s.writer.run(`ROLLBACK TO job`)
+		err = errors.Join(err, undoErr)
+	}
+	if !s.writer.GetAutocommit() {
+		_, releaseErr := s.writer.run(`RELEASE job`)
+		err = errors.Join(err, releaseErr)
+	}
+	return err
+}
+
+// recovered turns a panic of fn into an error: the writer serves everyone and
+// must outlive one bad request.
+func recovered(fn func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic in a write: %v", v)
+		}
+	}()
+	return fn()
+}
