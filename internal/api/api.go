@@ -1,0 +1,102 @@
+// Package api is the HTTP face of web-backend: it decodes requests, checks
+// their shape, calls the domain and encodes what it answers, as contract.md
+// fixes it. routes.go is the table of everything that it serves.
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rs/cors"
+
+	"web-backend/internal/backend"
+)
+
+// Options are the choices of an operator that the API needs.
+type Options struct {
+	// LogFile is the file that /tail_log and /dowload_log_file show; "" if
+	// there is none.
+	LogFile string
+	// MaxBodyBytes bounds a request body; a larger one is answered with 413.
+	MaxBodyBytes int64
+	// WriteTimeout bounds each write of a long answer, as the server's own
+	// write timeout bounds a short one; 0 for no bound.
+	WriteTimeout time.Duration
+	// EnableCORS lets pages of other origins call the API; CORSOrigins, if not
+	// empty, narrows it to these.
+	EnableCORS  bool
+	CORSOrigins []string
+}
+
+// API answers HTTP requests with what a [backend.Service] says.
+type API struct {
+	service  *backend.Service
+	log      *slog.Logger
+	options  Options
+	document func() ([]byte, error) // the OpenAPI document, made once
+}
+
+// New returns an API on service that logs one line per request to log.
+func New(service *backend.Service, log *slog.Logger, options Options) *API {
+	a := &API{service: service, log: log, options: options}
+	a.document = sync.OnceValues(func() ([]byte, error) { return buildDocument(a.routes()) })
+	return a
+}
+
+// Handler returns the handler of every route.
+func (a *API) Handler() http.Handler {
+	mux := http.NewServeMux()
+	allowed := map[string][]string{} // path → methods
+	for _, route := range a.routes() {
+		mux.Handle(route.method+" "+pattern(route.path), route.handler)
+		allowed[route.path] = append(allowed[route.path], route.method)
+	}
+	for path, methods := range allowed {
+		mux.Handle(pattern(path), a.methodNotAllowed(methods))
+	}
+	mux.HandleFunc("/", a.notFound)
+
+	// From the inside out. Every answer has an id and a log line, so these are
+	// outermost; a panic becomes an answer inside them; an error answer needs
+	// the CORS headers as well, or a page could not read it.
+	handler := a.canonicalPathsOnly(mux)
+	if a.options.EnableCORS {
+		handler = a.cors().Handler(handler)
+	}
+	handler = a.recoverPanics(handler)
+	return a.logRequests(handler)
+}
+
+// pattern gives the ServeMux pattern of a route's path: "/" alone would match
+// everything.
+func pattern(path string) string {
+	if path == "/" {
+		return "/{$}"
+	}
+	return path
+}
+
+// cors allows any origin, or those configured, with credentials: the origin is
+// echoed (contract §1).
+func (a *API) cors() *cors.Cors {
+	return cors.New(cors.Options{
+		AllowOriginFunc: func(origin string) bool {
+			for _, allowed := range a.options.CORSOrigins {
+				if strings.EqualFold(origin, allowed) {
+					return true
+				}
+			}
+			return len(a.options.CORSOrigins) == 0
+		},
+		AllowedMethods: []string{
+			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		},
+		AllowedHeaders:   []string{"*"},
+		ExposedHeaders:   []string{requestIDHeader, "Content-Disposition"},
+		AllowCredentials: true,
+		MaxAge:           600, // seconds, as the original allowed
+	})
+}

@@ -1,0 +1,186 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"web-backend/internal/backend"
+)
+
+// characterPath is a request for one character, named in the path.
+type characterPath struct {
+	UserID      string `path:"user_id" description:"Id of the user." example:"ada"`
+	CharacterID string `path:"character_id" description:"Id of the character." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
+}
+
+func (p characterPath) key() backend.CharacterKey {
+	return backend.CharacterKey{UserID: p.UserID, CharacterID: p.CharacterID}
+}
+
+// characterBody is a request for one character, named in the body.
+type characterBody struct {
+	UserID      string `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
+	CharacterID string `json:"character_id" required:"true" description:"Id of the character." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
+}
+
+func (b characterBody) key() backend.CharacterKey {
+	return backend.CharacterKey{UserID: b.UserID, CharacterID: b.CharacterID}
+}
+
+type characterList struct {
+	CharacterIDList   []string `json:"character_id_list" required:"true" nullable:"false" description:"Character ids in creation order."`
+	CharacterNameList []string `json:"character_name_list" required:"true" nullable:"false" description:"Character names in the same order."`
+}
+
+func (a *API) listCharacters(ctx context.Context, in *userPath) (characterList, error) {
+	names, err := a.service.CharacterNames(ctx, in.UserID)
+	list := characterList{make([]string, len(names)), make([]string, len(names))}
+	for i, name := range names {
+		list.CharacterIDList[i], list.CharacterNameList[i] = name.CharacterID, name.CharacterName
+	}
+	return list, err
+}
+
+// documented implements [documentedReply].
+func (characterDocument) documented() any { return backend.Character{} }
+
+func (a *API) getCharacterConfig(ctx context.Context, in *characterPath) (characterDocument, error) {
+	return a.service.CharacterDocument(ctx, in.key())
+}
+
+type duplicateCharacterRequest struct {
+	characterBody
+	CharacterName *string `json:"character_name" description:"Name of the copy; that of the character if absent." example:"My Mira"`
+}
+
+type duplicateCharacterResponse struct {
+	CharacterID string `json:"character_id" required:"true" description:"Id of the copy." example:"5d0c7d4a-3c43-4a62-8a5e-0c1f3b6a9a10"`
+}
+
+func (a *API) duplicateCharacter(
+	ctx context.Context, in *duplicateCharacterRequest,
+) (duplicateCharacterResponse, error) {
+	id, err := a.service.DuplicateCharacter(ctx, in.key(), in.CharacterName)
+	return duplicateCharacterResponse{id}, err
+}
+
+type deleteCharacterRequest struct{ characterBody }
+
+func (a *API) deleteCharacter(ctx context.Context, in *deleteCharacterRequest) (empty, error) {
+	return empty{}, a.service.DeleteCharacter(ctx, in.key())
+}
+
+// characterUpdate is a request that changes some fields of one character.
+type characterUpdate interface {
+	key() backend.CharacterKey
+	patch() backend.CharacterPatch
+}
+
+// update is the row of one update_character_ route: all of them are the same
+// but for the fields of In.
+func update[In characterUpdate](a *API, what, summary string) route {
+	return route{
+		method: http.MethodPost, path: v1 + "update_character_" + what, tag: tagCharacters,
+		errors:  []int{http.StatusForbidden, http.StatusNotFound},
+		summary: summary, description: "403 if the character is read-only: duplicate it and change the copy.",
+		endpoint: serve(a, func(ctx context.Context, in *In) (empty, error) {
+			return empty{}, a.service.UpdateCharacter(ctx, (*in).key(), (*in).patch())
+		}),
+	}
+}
+
+type updateName struct {
+	characterBody
+	CharacterName string `json:"character_name" required:"true" description:"The new name." example:"My Mira"`
+}
+
+func (u updateName) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{CharacterName: &u.CharacterName}
+}
+
+type updateAvatar struct {
+	characterBody
+	Avatar string `json:"avatar" required:"true" description:"The new avatar." example:"KQ-default"`
+}
+
+func (u updateAvatar) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{Avatar: &u.Avatar}
+}
+
+type updateScene struct {
+	characterBody
+	SceneName string `json:"scene_name" required:"true" description:"The new scene." example:"seabed"`
+}
+
+func (u updateScene) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{SceneName: &u.SceneName}
+}
+
+type updatePrompt struct {
+	characterBody
+	Prompt string `json:"prompt" required:"true" description:"The new prompt." example:"You are Mira, who keeps the lights of a harbour."`
+}
+
+func (u updatePrompt) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{Prompt: &u.Prompt}
+}
+
+type updateASR struct {
+	characterBody
+	ASRAdapter string `json:"asr_adapter" required:"true" description:"The new speech recognition adapter." example:"openai_realtime"`
+}
+
+func (u updateASR) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{ASRAdapter: &u.ASRAdapter}
+}
+
+type updateTTS struct {
+	characterBody
+	TTSAdapter string  `json:"tts_adapter" required:"true" description:"The new speech synthesis adapter." example:"elevenlabs"`
+	Voice      string  `json:"voice" required:"true" description:"Voice of the adapter." example:""`
+	VoiceSpeed float64 `json:"voice_speed" default:"1.0" description:"Speed of speech; also taken as a string." example:"1.0"`
+}
+
+func (u updateTTS) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{TTSAdapter: &u.TTSAdapter, Voice: &u.Voice, VoiceSpeed: &u.VoiceSpeed}
+}
+
+type updateClassification struct {
+	characterBody
+	Adapter       string `json:"classification_adapter" required:"true" description:"The new adapter." example:"openai_classification"`
+	ModelOverride string `json:"classification_model_override" description:"Model to use instead of the adapter's own; absent or empty for none." example:""`
+}
+
+func (u updateClassification) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{ClassificationAdapter: &u.Adapter, ClassificationModelOverride: &u.ModelOverride}
+}
+
+type updateConversation struct {
+	characterBody
+	Adapter       string `json:"conversation_adapter" required:"true" description:"The new adapter." example:"openai_agent"`
+	ModelOverride string `json:"conversation_model_override" description:"Model to use instead of the adapter's own; absent or empty for none." example:""`
+}
+
+func (u updateConversation) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{ConversationAdapter: &u.Adapter, ConversationModelOverride: &u.ModelOverride}
+}
+
+type updateReaction struct {
+	characterBody
+	Adapter       string `json:"reaction_adapter" required:"true" description:"The new adapter." example:"openai_reaction"`
+	ModelOverride string `json:"reaction_model_override" description:"Model to use instead of the adapter's own; absent or empty for none." example:""`
+}
+
+func (u updateReaction) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{ReactionAdapter: &u.Adapter, ReactionModelOverride: &u.ModelOverride}
+}
+
+type updateMemory struct {
+	characterBody
+	Adapter       string `json:"memory_adapter" required:"true" description:"The new adapter." example:"openai_memory"`
+	ModelOverride string `json:"memory_model_override" description:"Model to use instead of the adapter's own; absent or empty for none." example:""`
+}
+
+func (u updateMemory) patch() backend.CharacterPatch {
+	return backend.CharacterPatch{MemoryAdapter: &u.Adapter, MemoryModelOverride: &u.ModelOverride}
+}

@@ -1,0 +1,147 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"web-backend/internal/backend"
+)
+
+// kindStatus says which status each kind of error is answered with.
+var kindStatus = map[backend.Kind]int{
+	backend.Internal:     http.StatusInternalServerError,
+	backend.NotFound:     http.StatusNotFound,
+	backend.Exists:       http.StatusBadRequest, // contract §2, create_user
+	backend.ReadOnly:     http.StatusForbidden,
+	backend.Invalid:      http.StatusUnprocessableEntity,
+	backend.Unauthorized: http.StatusUnauthorized,
+	backend.Forbidden:    http.StatusForbidden,
+	backend.TooMany:      http.StatusTooManyRequests,
+	backend.Unavailable:  http.StatusServiceUnavailable,
+}
+
+// errorMessage is the one shape of every error answer (contract §1).
+type errorMessage[Detail any] struct {
+	Message string `json:"message" required:"true" description:"Kind of error."`
+	Code    int    `json:"code" required:"true" description:"The HTTP status."`
+	Detail  Detail `json:"detail" required:"true" description:"What went wrong."`
+}
+
+// errorDetail is the detail of every error but a 422.
+type errorDetail struct {
+	Error string `json:"error" required:"true" description:"What went wrong, in words."`
+}
+
+// validationDetail is the detail of a 422.
+type validationDetail struct {
+	Errors []fault         `json:"errors" required:"true" nullable:"false" description:"Every fault of the request."`
+	Body   json.RawMessage `json:"body" required:"true" description:"The body as received, without secrets; null for a request without a body and for one that is not JSON."`
+}
+
+// internalErrorText is all that a client learns of an unexpected error.
+const internalErrorText = "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"
+
+// httpError is an error of HTTP itself, which the domain has no kind for.
+type httpError struct {
+	status int
+	text   string
+	cause  error
+}
+
+func (e *httpError) Error() string {
+	if e.cause != nil {
+		return e.text + ": " + e.cause.Error()
+	}
+	return e.text
+}
+
+func (e *httpError) Unwrap() error { return e.cause }
+
+// validationError is a request whose parts do not have the right shape.
+type validationError struct {
+	faults []fault
+	body   []byte // as received; nil for a request without one
+}
+
+func (e *validationError) Error() string { return fmt.Sprintf("%d validation faults", len(e.faults)) }
+
+// invalidField turns an Invalid error of the domain into the 422 of its field.
+func (p *plan) invalidField(err error, body []byte) error {
+	domain, _ := errors.AsType[*backend.Error](err)
+	place := "body"
+	for _, f := range p.path {
+		if f.name == domain.Field {
+			place = "path"
+		}
+	}
+	var members map[string]json.RawMessage
+	_ = json.Unmarshal(body, &members) // it was decoded before
+	input := json.RawMessage("null")
+	if raw, ok := members[domain.Field]; ok && !secretNames[domain.Field] {
+		input = redact(raw)
+	}
+	return &validationError{body: body, faults: []fault{
+		{Type: "literal_error", Loc: []any{place, domain.Field}, Msg: domain.Message, Input: input},
+	}}
+}
+
+// answerError writes the answer of err. The cause of an answer of 500 and
+// above goes to the request's log line, and to no client.
+func (a *API) answerError(w http.ResponseWriter, r *http.Request, err error) {
+	status, text := http.StatusInternalServerError, internalErrorText
+	if e, ok := errors.AsType[*validationError](err); ok {
+		mustWriteJSON(w, http.StatusUnprocessableEntity, errorMessage[validationDetail]{
+			"Validation Error", http.StatusUnprocessableEntity, e.detail()})
+		return
+	}
+	if e, ok := errors.AsType[*httpError](err); ok {
+		status, text = e.status, e.text
+	} else if e, ok := errors.AsType[*backend.Error](err); ok && e.Kind != backend.Internal {
+		status, text = kindStatus[e.Kind], e.Message
+	}
+	if status >= http.StatusInternalServerError {
+		requestFrom(r.Context()).err = err
+	}
+	mustWriteJSON(w, status, errorMessage[errorDetail]{messageOf(status), status, errorDetail{text}})
+}
+
+// messageOf is the message that clients expect beside a status.
+func messageOf(status int) string {
+	if status == http.StatusInternalServerError {
+		return "Internal Server Error"
+	}
+	return fmt.Sprintf("HTTP Error %d", status)
+}
+
+// mustWriteJSON writes an error answer, which is made of texts and valid JSON.
+func mustWriteJSON(w http.ResponseWriter, status int, v any) {
+	if err := writeJSON(w, status, v); err != nil {
+		panic(err)
+	}
+}
+
+// detail shows the faults and the body, without secrets; a body that is not
+// JSON is not shown.
+func (e *validationError) detail() validationDetail {
+	body := json.RawMessage("null")
+	if json.Valid(e.body) {
+		body = redact(e.body)
+	}
+	return validationDetail{Errors: e.faults, Body: body}
+}
+
+func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
+	a.answerError(w, r, &httpError{status: http.StatusNotFound, text: "there is nothing at this path; see /docs for what there is"})
+}
+
+// methodNotAllowed answers a known path with another method.
+func (a *API) methodNotAllowed(methods []string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for _, method := range methods {
+			w.Header().Add("Allow", method)
+		}
+		a.answerError(w, r, &httpError{status: http.StatusMethodNotAllowed, text: "this path does not take " + r.Method})
+	})
+}

@@ -1,0 +1,139 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	_ "embed"
+	"errors"
+	"html/template"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"web-backend/internal/logging"
+)
+
+// maxTailLines caps /tail_log: a larger number shows this many.
+const maxTailLines = 10_000
+
+//go:embed logs.html
+var logPageSource string
+
+var logPage = template.Must(template.New("log").Parse(logPageSource))
+
+// logPagePolicy lets the page run no script and load nothing; its own style is
+// the only one. Reloading needs no script.
+const logPagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+type tailLogRequest struct {
+	Lines int `path:"n_lines" description:"Number of lines, at least 1; more than 10,000 show 10,000." example:"100"`
+}
+
+func (a *API) tailLog(_ context.Context, in *tailLogRequest) (logTail, error) {
+	if in.Lines < 1 {
+		input, _ := strconv.Itoa(in.Lines), error(nil)
+		return logTail{}, &validationError{faults: []fault{{
+			"greater_than", []any{"path", "n_lines"}, "Input should be greater than 0", []byte(input)}}}
+	}
+	file, err := a.openLog()
+	if err != nil {
+		return logTail{}, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	lines, err := logging.Tail(file, min(in.Lines, maxTailLines))
+	return logTail{requested: in.Lines, lines: lines}, err
+}
+
+// openLog opens the log file; without one the answer is 503.
+func (a *API) openLog() (*os.File, error) {
+	if a.options.LogFile == "" {
+		return nil, &httpError{status: http.StatusServiceUnavailable, text: "this server writes no log file"}
+	}
+	file, err := os.Open(a.options.LogFile)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &httpError{status: http.StatusServiceUnavailable, text: "there is no log file yet", cause: err}
+	}
+	return file, err
+}
+
+// logTail is the page with the end of the log.
+type logTail struct {
+	requested int
+	lines     []string
+}
+
+// logLine is one line of the page, with the level that colours it.
+type logLine struct{ Level, Text string }
+
+// refreshSeconds is how often the page reloads itself when asked to.
+const refreshSeconds = 5
+
+func (t logTail) write(_ *API, w http.ResponseWriter, r *http.Request) error {
+	requestFrom(r.Context()).quiet = true // looking at the log must not grow it
+	page := struct {
+		Requested, Seconds int
+		Refresh            bool
+		Lines              []logLine
+		Now                string
+	}{
+		Requested: t.requested, Seconds: refreshSeconds, Refresh: r.URL.Query().Has("refresh"),
+		Lines: make([]logLine, len(t.lines)), Now: time.Now().Format(time.DateTime),
+	}
+	for i, line := range t.lines {
+		page.Lines[i] = logLine{levelOf(line), line}
+	}
+	var buf bytes.Buffer
+	if err := logPage.Execute(&buf, page); err != nil {
+		return err
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Content-Security-Policy", logPagePolicy)
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	writeBytes(w, http.StatusOK, "text/html; charset=utf-8", buf.Bytes())
+	return nil
+}
+
+// levelOf finds the level of a line as package logging writes it; "" for
+// another line.
+func levelOf(line string) string {
+	_, rest, _ := strings.Cut(line, " level=")
+	level, _, _ := strings.Cut(rest, " ")
+	switch level {
+	case "DEBUG", "INFO", "WARN", "ERROR":
+		return strings.ToLower(level)
+	}
+	return ""
+}
+
+func (a *API) downloadLog(context.Context, *none) (logDownload, error) {
+	file, err := a.openLog()
+	return logDownload{file}, err
+}
+
+// logDownload streams the log file as it is when the answer begins.
+type logDownload struct{ file *os.File }
+
+func (d logDownload) write(a *API, w http.ResponseWriter, r *http.Request) error {
+	defer d.file.Close() //nolint:errcheck // only read
+	info, err := d.file.Stat()
+	if err != nil {
+		return err
+	}
+	requestFrom(r.Context()).quiet = true
+	header := w.Header()
+	header.Set("Content-Type", "application/octet-stream")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Disposition", mime.FormatMediaType("attachment",
+		map[string]string{"filename": filepath.Base(d.file.Name())}))
+	// The size is fixed now, though the log goes on growing; ranges let a
+	// broken download go on.
+	http.ServeContent(deadlineWriter{w, http.NewResponseController(w), a.options.WriteTimeout}, r, "", time.Time{},
+		io.NewSectionReader(d.file, 0, info.Size()))
+	return nil
+}

@@ -1,0 +1,164 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// requestIDHeader carries the id of a request: taken from the client if it
+// looks like one, made otherwise, answered, and logged.
+const requestIDHeader = "X-Request-ID"
+
+var requestIDFormat = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// request is what the middleware knows of one request beside HTTP's own.
+type request struct {
+	id    string
+	err   error  // the cause of an answer of 500 and above
+	stack []byte // of the panic that caused it
+	quiet bool   // no log line if it succeeds
+}
+
+type requestKey struct{}
+
+// requestFrom gives the request of ctx, which logRequests put there.
+func requestFrom(ctx context.Context) *request {
+	if info, ok := ctx.Value(requestKey{}).(*request); ok {
+		return info
+	}
+	return &request{} // a handler under test, without the middleware
+}
+
+// logRequests gives each request an id and logs one line when it has been
+// answered. An answer of 500 and above is an error; a client's mistake is not.
+func (a *API) logRequests(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		info := &request{id: r.Header.Get(requestIDHeader)}
+		if !requestIDFormat.MatchString(info.id) {
+			info.id = uuid.NewString()
+		}
+		w.Header().Set(requestIDHeader, info.id)
+		recorder := &recorder{ResponseWriter: w}
+		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
+		defer func() { a.logRequest(r, info, recorder, time.Since(start)) }()
+		next.ServeHTTP(recorder, r)
+	})
+}
+
+func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration time.Duration) {
+	level := slog.LevelInfo
+	if w.status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	} else if info.quiet && w.status < http.StatusBadRequest {
+		return
+	}
+	attrs := []slog.Attr{
+		slog.String("request_id", info.id),
+		slog.String("method", r.Method),
+		slog.String("route", routeOf(r)),
+		slog.Int("status", w.status),
+		slog.Duration("duration", duration),
+		slog.Int64("bytes", w.bytes),
+	}
+	if info.err != nil {
+		attrs = append(attrs, slog.String("error", info.err.Error()))
+	}
+	if info.stack != nil {
+		attrs = append(attrs, slog.String("stack", string(info.stack)))
+	}
+	a.log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// routeOf names the route that matched, never the path: a path can hold
+// anything.
+func routeOf(r *http.Request) string {
+	_, route, _ := strings.Cut(r.Pattern, "/")
+	switch route {
+	case "":
+		return "unknown"
+	case "{$}":
+		return "/"
+	}
+	return "/" + route
+}
+
+// recorder notes status and size of an answer.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (w *recorder) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *recorder) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// recoverPanics answers a panic with a 500 and leaves its stack to the log
+// line. http.ErrAbortHandler passes: it is how a handler breaks off an answer
+// that it has begun.
+func (a *API) recoverPanics(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			v := recover()
+			if v == nil {
+				return
+			}
+			if err, ok := v.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+				panic(v)
+			}
+			info := requestFrom(r.Context())
+			info.stack = debug.Stack()
+			err := fmt.Errorf("panic: %v", v)
+			if started, ok := w.(*recorder); ok && started.status != 0 {
+				info.err = err
+				panic(http.ErrAbortHandler) // the client must not take the rest for whole
+			}
+			a.answerError(w, r, err)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// canonicalPathsOnly answers 404 to a path that holds "//", "." or "..", for
+// which ServeMux would redirect: such a path is none of the contract's. Ids
+// may hold anything in their escaped form.
+func (a *API) canonicalPathsOnly(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		escaped := r.URL.EscapedPath()
+		clean := path.Clean(escaped)
+		if strings.HasSuffix(escaped, "/") && clean != "/" {
+			clean += "/"
+		}
+		if clean != escaped {
+			a.notFound(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,122 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"reflect"
+	"strconv"
+
+	"web-backend/internal/backend"
+)
+
+// endpoint is one typed function behind a route: what it takes, what it
+// answers, and how it is called.
+type endpoint struct {
+	request  reflect.Type
+	response reflect.Type
+	handle   func(w http.ResponseWriter, r *http.Request) error
+}
+
+// serve adapts fn to HTTP: the request is decoded into an In, faults and
+// errors become the contract's error shape, and the Out is written as JSON
+// unless it is a [reply] that writes itself.
+func serve[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
+	plan := newPlan(reflect.TypeFor[In]())
+	return endpoint{
+		request:  reflect.TypeFor[In](),
+		response: reflect.TypeFor[Out](),
+		handle: func(w http.ResponseWriter, r *http.Request) error {
+			in := new(In)
+			body, err := a.decode(plan, r, in)
+			if err != nil {
+				return err
+			}
+			out, err := fn(r.Context(), in)
+			if err != nil {
+				return withBody(err, plan, body)
+			}
+			if self, ok := any(out).(reply); ok {
+				return self.write(a, w, r)
+			}
+			return writeJSON(w, http.StatusOK, out)
+		},
+	}
+}
+
+// reply is an answer that writes itself. An error that it returns becomes the
+// answer, so it must not have written anything by then.
+type reply interface {
+	write(a *API, w http.ResponseWriter, r *http.Request) error
+}
+
+// documentedReply is a reply that is JSON of another type than its own.
+type documentedReply interface {
+	documented() any // a value of the type that it writes
+}
+
+// none is the request type of an endpoint that takes nothing.
+type none struct{}
+
+// empty is the answer of success with nothing to say: 200 without a body
+// (contract §1).
+type empty struct{}
+
+func (empty) write(_ *API, w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// characterDocument is a stored character, which is JSON already.
+type characterDocument []byte
+
+func (d characterDocument) write(_ *API, w http.ResponseWriter, _ *http.Request) error {
+	writeBytes(w, http.StatusOK, "application/json", d)
+	return nil
+}
+
+// writeJSON answers with v as JSON. The error is that of encoding; nothing is
+// written then.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	var buf bytes.Buffer
+	if err := encodeJSON(&buf, v); err != nil {
+		return err
+	}
+	writeBytes(w, status, "application/json", buf.Bytes())
+	return nil
+}
+
+// encodeJSON appends v to buf without a line end and without escaping <, >
+// and &: the answer is no HTML.
+func encodeJSON(buf *bytes.Buffer, v any) error {
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	buf.Truncate(buf.Len() - 1)
+	return nil
+}
+
+// writeBytes answers with a whole body; with its length stated, it does not go
+// out chunked. A failed write is the client's going away: there is nobody to
+// tell.
+func writeBytes(w http.ResponseWriter, status int, contentType string, body []byte) {
+	header := w.Header()
+	header.Set("Content-Type", contentType)
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// withBody adds to an Invalid error of the domain what its 422 shows: where
+// the field stands and what was received.
+func withBody(err error, plan *plan, body []byte) error {
+	if backend.KindOf(err) != backend.Invalid {
+		return err
+	}
+	return plan.invalidField(err, body)
+}

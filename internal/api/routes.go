@@ -1,0 +1,120 @@
+package api
+
+import (
+	"net/http"
+
+	"web-backend/internal/apidocs"
+	"web-backend/internal/backend"
+)
+
+// route is one row of the table: what it serves and how it documents itself.
+type route struct {
+	method, path string
+	operationID  string // the method name in generated clients
+	tag          string
+	summary      string
+	description  string
+	errors       []int // statuses beside those that every route of its form has
+	endpoint     endpoint
+	responseType string // of the 200 answer, if it is no JSON
+	handler      http.Handler
+}
+
+const v1 = "/api/v1/"
+
+// Tags group the operations in the documentation.
+const (
+	tagUsers      = "users"
+	tagCharacters = "characters"
+	tagProviders  = "providers"
+	tagLogs       = "logs"
+	tagSystem     = "system"
+)
+
+// routes is the table of everything that is served, in the order of the
+// documentation. The pages of the documentation follow it.
+func (a *API) routes() []route {
+	table := []route{
+		{method: http.MethodGet, path: v1 + "list_users", tag: tagUsers,
+			summary: "List all users", endpoint: serve(a, a.listUsers),
+			description: "Everyone with a credential or a user config, in creation order; the name is empty for a user without a credential."},
+		{method: http.MethodGet, path: v1 + "list_user_credential_id", tag: tagUsers,
+			summary: "List the ids of users with a credential", endpoint: serve(a, a.listUserCredentialIDs)},
+		{method: http.MethodGet, path: v1 + "list_user_config_id", tag: tagUsers,
+			summary: "List the ids of users with a user config", endpoint: serve(a, a.listUserConfigIDs)},
+		{method: http.MethodPost, path: v1 + "create_user", tag: tagUsers, errors: []int{http.StatusBadRequest},
+			summary: "Create a user", endpoint: serve(a, a.createUser),
+			description: "The new user has the default user config and a read-only copy of each default character. 400 if the id is taken."},
+		{method: http.MethodPost, path: v1 + "delete_user", tag: tagUsers, errors: []int{http.StatusBadRequest, http.StatusNotFound},
+			summary: "Delete a user with everything stored for it", endpoint: serve(a, a.deleteUser)},
+		{method: http.MethodPost, path: v1 + "update_user_config", tag: tagUsers, errors: []int{http.StatusNotFound},
+			summary: "Set or clear provider keys and the time zone", endpoint: serve(a, a.updateUserConfig),
+			description: "A field that is absent or null is kept, an empty one is cleared. No endpoint ever returns a key."},
+
+		{method: http.MethodGet, path: v1 + "list_characters/{user_id}", tag: tagCharacters,
+			summary: "List a user's characters", endpoint: serve(a, a.listCharacters),
+			description: "In creation order; both lists are empty for an unknown user."},
+		{method: http.MethodGet, path: v1 + "get_character_config/{user_id}/{character_id}", tag: tagCharacters,
+			errors: []int{http.StatusNotFound}, summary: "Get a character", endpoint: serve(a, a.getCharacterConfig)},
+		{method: http.MethodPost, path: v1 + "duplicate_character", tag: tagCharacters, errors: []int{http.StatusNotFound},
+			summary: "Duplicate a character", endpoint: serve(a, a.duplicateCharacter),
+			description: "The copy may be changed and is the last of the list."},
+		{method: http.MethodPost, path: v1 + "delete_character", tag: tagCharacters, errors: []int{http.StatusNotFound},
+			summary: "Delete a character", endpoint: serve(a, a.deleteCharacter),
+			description: "A read-only character may be deleted."},
+
+		update[updateName](a, "name", "Rename a character"),
+		update[updateAvatar](a, "avatar", "Change the avatar"),
+		update[updateScene](a, "scene", "Change the scene"),
+		update[updatePrompt](a, "prompt", "Change the prompt"),
+		update[updateASR](a, "asr", "Change the speech recognition"),
+		update[updateTTS](a, "tts", "Change the speech synthesis"),
+		update[updateClassification](a, "classification", "Change the classification"),
+		update[updateConversation](a, "conversation", "Change the conversation"),
+		update[updateReaction](a, "reaction", "Change the reaction"),
+		update[updateMemory](a, "memory", "Change the memory"),
+
+		available(a, backend.LLM, "List the language models a user can use"),
+		available(a, backend.ASR, "List the speech recognition a user can use"),
+		available(a, backend.TTS, "List the speech synthesis a user can use"),
+		{method: http.MethodGet, path: v1 + "get_missing_secrets/{user_id}/{character_id}", tag: tagProviders,
+			errors: []int{http.StatusNotFound}, endpoint: serve(a, a.getMissingSecrets),
+			summary:     "List the provider keys that a character needs and its user has not set",
+			description: "An adapter's provider is the text before its first underscore; an unknown provider needs nothing."},
+
+		{method: http.MethodGet, path: "/tail_log/{n_lines}", tag: tagLogs, responseType: "text/html",
+			errors: []int{http.StatusServiceUnavailable}, summary: "Show the end of the log as a page", endpoint: serve(a, a.tailLog),
+			description: "The last n_lines lines, 10,000 at the most, newest last. 503 if there is no log file."},
+		{method: http.MethodGet, path: "/dowload_log_file", tag: tagLogs, responseType: "application/octet-stream",
+			errors: []int{http.StatusServiceUnavailable}, summary: "Download the log", endpoint: serve(a, a.downloadLog),
+			description: "The path is spelt so for the clients that know it. 503 if there is no log file."},
+
+		{method: http.MethodGet, path: "/health", tag: tagSystem,
+			summary: "Tell that the server is up", endpoint: serve(a, a.health)},
+		{method: http.MethodGet, path: "/health/ready", tag: tagSystem, errors: []int{http.StatusServiceUnavailable},
+			summary: "Tell that the server can reach its store", endpoint: serve(a, a.ready)},
+		{method: http.MethodGet, path: "/", tag: tagSystem, responseType: "-",
+			summary: "Go to the documentation", endpoint: serve(a, a.root)},
+		{method: http.MethodGet, path: "/openapi.json", tag: tagSystem, responseType: "application/json",
+			summary: "Get this document", endpoint: serve(a, a.openAPI)},
+	}
+	for i := range table {
+		table[i].complete(a)
+	}
+	for _, file := range apidocs.Files() {
+		table = append(table, route{method: http.MethodGet, path: file.Path, handler: file})
+	}
+	return table
+}
+
+// complete derives what most rows leave out.
+func (r *route) complete(a *API) {
+	if r.operationID == "" {
+		r.operationID = operationID(r.path)
+	}
+	r.handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if err := r.endpoint.handle(w, req); err != nil {
+			a.answerError(w, req, err)
+		}
+	})
+}

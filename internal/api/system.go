@@ -1,0 +1,26 @@
+package api
+
+import (
+	"context"
+	"net/http"
+)
+
+// health is the liveness answer: it touches nothing but this process.
+func (a *API) health(context.Context, *none) (string, error) { return "OK", nil }
+
+// ready touches the store.
+func (a *API) ready(ctx context.Context, _ *none) (string, error) {
+	return "OK", a.service.Ready(ctx)
+}
+
+func (a *API) root(context.Context, *none) (redirect, error) { return "/docs", nil }
+
+// redirect answers 307 with this location.
+type redirect string
+
+func (to redirect) write(_ *API, w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Location", string(to))
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusTemporaryRedirect)
+	return nil
+}

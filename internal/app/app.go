@@ -1,0 +1,141 @@
+// Package app wires the parts of the server together and runs them. It is the
+// only package that knows all of them.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+
+	"golang.org/x/net/netutil"
+
+	"web-backend/internal/api"
+	"web-backend/internal/backend"
+	"web-backend/internal/config"
+	"web-backend/internal/logging"
+	"web-backend/internal/store/sqlite"
+)
+
+// Run serves until ctx ends, then stops in order: it accepts nothing more,
+// lets running requests finish within the configured time, and closes the
+// store and the log. It says on console where it listens and where its files
+// lie; log lines go to logLines. An error is one of starting, or of closing.
+func Run(ctx context.Context, cfg *config.Config, console, logLines io.Writer) error {
+	s, err := start(cfg, logLines)
+	if err != nil {
+		return err
+	}
+	s.announce(cfg, console)
+	return s.serve(ctx, cfg)
+}
+
+// server is everything that runs, in the order in which it was started.
+type server struct {
+	log      *logging.Log
+	listener net.Listener
+	store    *sqlite.Store
+	http     *http.Server
+}
+
+// start opens what can fail: first what leaves nothing behind.
+func start(cfg *config.Config, console io.Writer) (s *server, err error) {
+	if cfg.Store == config.StoreMongoDB {
+		return nil, errors.New("store mongodb is not part of this version yet; " +
+			"set store to embedded, or leave mongodb_host and MONGODB_HOST unset")
+	}
+	defaults, err := loadDefaults(cfg)
+	if err != nil {
+		return nil, err
+	}
+	s = &server{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.log, err = logging.Open(logging.Options{
+		Console: console, ConsoleLevel: cfg.Log.ConsoleLevel,
+		Path: cfg.Log.Path, FileLevel: cfg.Log.FileLevel, MaxSizeMB: cfg.Log.MaxSizeMB, MaxFiles: cfg.Log.MaxFiles,
+	}); err != nil {
+		return s, err
+	}
+	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
+	if s.listener, err = net.Listen("tcp", address); err != nil {
+		return s, fmt.Errorf("cannot listen on %s: %w", address, err)
+	}
+	if s.store, err = sqlite.Open(cfg.DataDir); err != nil {
+		return s, err
+	}
+	s.http = newHTTPServer(cfg, s.log.Logger, backend.New(s.store, defaults, nil))
+	return s, nil
+}
+
+func newHTTPServer(cfg *config.Config, log *slog.Logger, service *backend.Service) *http.Server {
+	handler := api.New(service, log, api.Options{
+		LogFile: cfg.Log.Path, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
+		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins,
+	}).Handler()
+	return &http.Server{
+		Handler: handler, MaxHeaderBytes: cfg.Limits.MaxHeaderBytes,
+		ReadHeaderTimeout: cfg.Limits.ReadHeaderTimeout, ReadTimeout: cfg.Limits.ReadTimeout,
+		WriteTimeout: cfg.Limits.WriteTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+// announce tells the person at the console where everything is.
+func (s *server) announce(cfg *config.Config, console io.Writer) {
+	url := "http://" + s.listener.Addr().String()
+	logFile := cfg.Log.Path
+	if logFile == "" {
+		logFile = "none"
+	}
+	fmt.Fprintf(console, "web-backend is listening on %s\n"+
+		"  documentation  %s/docs\n  store          embedded, in %s\n  log            %s\n",
+		url, url, s.store.Path(), logFile)
+	s.log.Info("server started", "url", url, "store", cfg.Store, "database", s.store.Path(), "log_file", logFile)
+}
+
+// serve answers requests until ctx ends, and stops in order.
+func (s *server) serve(ctx context.Context, cfg *config.Config) error {
+	failed := make(chan error, 1)
+	go func() {
+		failed <- s.http.Serve(netutil.LimitListener(s.listener, cfg.Limits.MaxConnections))
+	}()
+	select {
+	case err := <-failed:
+		return errors.Join(err, s.close())
+	case <-ctx.Done():
+	}
+	s.log.Info("server stopping", "deadline", cfg.Limits.ShutdownTimeout)
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), cfg.Limits.ShutdownTimeout)
+	defer cancel()
+	if err := s.http.Shutdown(deadline); err != nil {
+		s.log.Warn("requests were broken off at the deadline", "error", err)
+		_ = s.http.Close() // the listener is closed already
+	}
+	return s.close()
+}
+
+// close closes what was started, last first.
+func (s *server) close() error {
+	var errs []error
+	if s.listener != nil && s.http == nil {
+		errs = append(errs, s.listener.Close()) // else the HTTP server owns it
+	}
+	if s.store != nil {
+		errs = append(errs, s.store.Close())
+	}
+	if s.log != nil {
+		if s.http != nil {
+			s.log.Info("server stopped")
+		}
+		errs = append(errs, s.log.Close())
+	}
+	return errors.Join(errs...)
+}

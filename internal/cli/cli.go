@@ -1,0 +1,62 @@
+// Package cli is the command line: one file per command.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// Streams are what a command reads and writes outside of files.
+type Streams struct {
+	Out, Err io.Writer
+	Getenv   func(name string) (string, bool)
+}
+
+// The exit statuses.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// commands is the command line, as kong reads it.
+type commands struct {
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server. This is what happens without a command."`
+	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
+}
+
+// Main runs the command that args name and returns the exit status. An error
+// is printed as one message. ctx ends a command that runs on.
+func Main(ctx context.Context, args []string, streams Streams) int {
+	exited := -1 // the status with which kong would have ended the process
+	var command commands
+	parser, err := kong.New(&command,
+		kong.Name("web-backend"),
+		kong.Description("The service behind AI characters that talk: users, characters, provider keys."),
+		kong.Writers(streams.Out, streams.Err),
+		kong.Exit(func(status int) { exited = status }),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(streams),
+		kong.UsageOnError(),
+	)
+	if err != nil {
+		fmt.Fprintln(streams.Err, "web-backend:", err)
+		return exitFailed
+	}
+	parsed, err := parser.Parse(args)
+	switch {
+	case exited >= 0:
+		return exited // --help
+	case err != nil:
+		fmt.Fprintf(streams.Err, "web-backend: %v; see web-backend --help\n", err)
+		return exitUsage
+	}
+	if err := parsed.Run(); err != nil {
+		fmt.Fprintln(streams.Err, "web-backend:", err)
+		return exitFailed
+	}
+	return exitOK
+}

@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"context"
+
+	"web-backend/internal/app"
+	"web-backend/internal/config"
+)
+
+// configFlags are the flags that change the configuration; every command that
+// needs it has them. They are texts, so that package config judges them all.
+type configFlags struct {
+	ConfigPath string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file (YAML)."`
+	Host       *string `placeholder:"HOST" help:"Address to listen on (127.0.0.1)."`
+	Port       *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free one."`
+	DataDir    *string `name:"data-dir" aliases:"data_dir" placeholder:"DIR" help:"Folder of the embedded store (data)."`
+}
+
+// load reads the configuration that the flags ask for.
+func (f configFlags) load(streams Streams) (*config.Config, error) {
+	flags := map[string]string{}
+	for key, value := range map[string]*string{"host": f.Host, "port": f.Port, "data_dir": f.DataDir} {
+		if value != nil {
+			flags[key] = *value
+		}
+	}
+	return config.Load(config.Sources{File: f.ConfigPath, Getenv: streams.Getenv, Flags: flags})
+}
+
+// serveCommand runs the server.
+type serveCommand struct{ configFlags }
+
+// Run serves until ctx ends.
+func (c *serveCommand) Run(ctx context.Context, streams Streams) error {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	return app.Run(ctx, cfg, streams.Out, streams.Err)
+}

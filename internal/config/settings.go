@@ -1,0 +1,58 @@
+package config
+
+import (
+	"time"
+)
+
+// setting is one key: its name in the file, its environment variable, and the
+// field that it sets.
+type setting struct {
+	key   string
+	env   string
+	value value
+}
+
+// settings is the table of every key there is, bound to the fields of c.
+func (c *Config) settings() []setting {
+	const limit = 1 << 30 // bytes; far above anything of use
+	return []setting{
+		{"store", "WEB_BACKEND_STORE", choice{&c.Store, []string{StoreEmbedded, StoreMongoDB}}},
+		{"host", "WEB_BACKEND_HOST", text{&c.Host, false}},
+		{"port", "WEB_BACKEND_PORT", number{&c.Port, 0, 65535}},
+		{"data_dir", "WEB_BACKEND_DATA_DIR", text{&c.DataDir, true}},
+		{"type", "", text{&c.Type, false}},
+
+		{"default_user_config_path", "WEB_BACKEND_DEFAULT_USER_CONFIG_PATH", text{&c.DefaultUserConfigPath, false}},
+		{"default_character_config_paths", "WEB_BACKEND_DEFAULT_CHARACTER_CONFIG_PATHS", list{&c.DefaultCharacterConfigPaths, nil}},
+
+		{"enable_cors", "WEB_BACKEND_ENABLE_CORS", boolean{&c.EnableCORS}},
+		{"cors_origins", "WEB_BACKEND_CORS_ORIGINS", list{&c.CORSOrigins, checkOrigin}},
+
+		{"logger_cfg.logger_path", "WEB_BACKEND_LOG_PATH", text{&c.Log.Path, false}},
+		{"logger_cfg.file_level", "WEB_BACKEND_LOG_FILE_LEVEL", level{&c.Log.FileLevel}},
+		{"logger_cfg.console_level", "WEB_BACKEND_LOG_CONSOLE_LEVEL", level{&c.Log.ConsoleLevel}},
+		{"logger_cfg.max_size_mb", "WEB_BACKEND_LOG_MAX_SIZE_MB", number{&c.Log.MaxSizeMB, 1, 10_000}},
+		{"logger_cfg.max_files", "WEB_BACKEND_LOG_MAX_FILES", number{&c.Log.MaxFiles, 1, 1_000}},
+
+		{"max_body_bytes", "WEB_BACKEND_MAX_BODY_BYTES", number{&c.Limits.MaxBodyBytes, 1 << 10, limit}},
+		{"max_header_bytes", "WEB_BACKEND_MAX_HEADER_BYTES", number{&c.Limits.MaxHeaderBytes, 4 << 10, limit}},
+		{"max_connections", "WEB_BACKEND_MAX_CONNECTIONS", number{&c.Limits.MaxConnections, 1, 1_000_000}},
+		{"read_header_timeout", "WEB_BACKEND_READ_HEADER_TIMEOUT", duration{&c.Limits.ReadHeaderTimeout, time.Second, time.Hour}},
+		{"read_timeout", "WEB_BACKEND_READ_TIMEOUT", duration{&c.Limits.ReadTimeout, time.Second, time.Hour}},
+		{"write_timeout", "WEB_BACKEND_WRITE_TIMEOUT", duration{&c.Limits.WriteTimeout, time.Second, time.Hour}},
+		{"idle_timeout", "WEB_BACKEND_IDLE_TIMEOUT", duration{&c.Limits.IdleTimeout, time.Second, time.Hour}},
+		{"shutdown_timeout", "WEB_BACKEND_SHUTDOWN_TIMEOUT", duration{&c.Limits.ShutdownTimeout, 0, time.Hour}},
+
+		{"mongodb_host", "MONGODB_HOST", text{&c.MongoDB.Host, false}},
+		{"mongodb_port", "MONGODB_PORT", number{&c.MongoDB.Port, 1, 65535}},
+		{"mongodb_username", "MONGODB_USERNAME", text{&c.MongoDB.Username, false}},
+		{"mongodb_password", "MONGODB_PASSWORD", secret{&c.MongoDB.Password}},
+		{"mongodb_database", "MONGODB_DATABASE", text{&c.MongoDB.Database, true}},
+		{"mongodb_auth_database", "MONGODB_AUTH_DATABASE", text{&c.MongoDB.AuthDatabase, true}},
+		{"mongodb_admin_username", "MONGODB_ADMIN_USERNAME", text{&c.MongoDB.AdminUsername, false}},
+		{"mongodb_admin_password", "MONGODB_ADMIN_PASSWORD", secret{&c.MongoDB.AdminPassword}},
+		{"mongodb_credential_collection", "MONGODB_CREDENTIAL_COLLECTION", text{&c.MongoDB.CredentialCollection, true}},
+		{"mongodb_user_collection", "MONGODB_USER_COLLECTION", text{&c.MongoDB.UserCollection, true}},
+		{"mongodb_character_collection", "MONGODB_CHARACTER_COLLECTION", text{&c.MongoDB.CharacterCollection, true}},
+	}
+}

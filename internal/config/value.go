@@ -1,0 +1,208 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"web-backend/internal/backend"
+)
+
+// value is a typed place for one setting.
+type value interface {
+	// set takes the text form, as the environment and flags have it, and
+	// changes nothing on an error.
+	set(text string) error
+	// tags are the YAML types that the file may hold it in.
+	tags() []string
+	// allowed says what is allowed, for the message of a fault.
+	allowed() string
+}
+
+// The YAML types of scalars, as the parser names them.
+const (
+	yamlText    = "!!str"
+	yamlInteger = "!!int"
+	yamlBoolean = "!!bool"
+)
+
+// errNotAllowed says that a value is not what allowed describes.
+var errNotAllowed = errors.New("is not allowed")
+
+// text is any text, or any but the empty one.
+type text struct {
+	target   *string
+	required bool
+}
+
+func (v text) tags() []string { return []string{yamlText} }
+
+func (v text) allowed() string {
+	if v.required {
+		return "a text that is not empty"
+	}
+	return "a text"
+}
+
+func (v text) set(s string) error {
+	if v.required && s == "" {
+		return errNotAllowed
+	}
+	*v.target = s
+	return nil
+}
+
+// secret is a text that is never shown.
+type secret struct{ target *backend.Secret }
+
+func (v secret) tags() []string  { return []string{yamlText} }
+func (v secret) allowed() string { return "a text (in quotes if it looks like a number)" }
+func (v secret) set(s string) error {
+	*v.target = backend.NewSecret(s)
+	return nil
+}
+
+// choice is one of a few words.
+type choice struct {
+	target  *string
+	options []string
+}
+
+func (v choice) tags() []string  { return []string{yamlText} }
+func (v choice) allowed() string { return "one of " + strings.Join(v.options, ", ") }
+func (v choice) set(s string) error {
+	if !slices.Contains(v.options, s) {
+		return errNotAllowed
+	}
+	*v.target = s
+	return nil
+}
+
+// number is a whole number from least to most.
+type number struct {
+	target      *int
+	least, most int
+}
+
+func (v number) tags() []string { return []string{yamlInteger} }
+func (v number) allowed() string {
+	return fmt.Sprintf("a whole number from %d to %d", v.least, v.most)
+}
+
+func (v number) set(s string) error {
+	n, err := strconv.Atoi(strings.ReplaceAll(s, "_", ""))
+	if err != nil || n < v.least || n > v.most {
+		return errNotAllowed
+	}
+	*v.target = n
+	return nil
+}
+
+// boolean is true or false.
+type boolean struct{ target *bool }
+
+func (v boolean) tags() []string  { return []string{yamlBoolean} }
+func (v boolean) allowed() string { return "true or false" }
+func (v boolean) set(s string) error {
+	b, err := strconv.ParseBool(strings.ToLower(s))
+	if err != nil {
+		return errNotAllowed
+	}
+	*v.target = b
+	return nil
+}
+
+// duration is a time span from least to most.
+type duration struct {
+	target      *time.Duration
+	least, most time.Duration
+}
+
+func (v duration) tags() []string { return []string{yamlText} }
+func (v duration) allowed() string {
+	return fmt.Sprintf("a duration such as 30s or 1m30s, from %s to %s", v.least, v.most)
+}
+
+func (v duration) set(s string) error {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < v.least || d > v.most {
+		return errNotAllowed
+	}
+	*v.target = d
+	return nil
+}
+
+// level is a log level: a name, or a number of Python's logging.
+type level struct{ target *slog.Level }
+
+var levels = map[string]slog.Level{
+	"DEBUG": slog.LevelDebug, "10": slog.LevelDebug,
+	"INFO": slog.LevelInfo, "20": slog.LevelInfo,
+	"WARNING": slog.LevelWarn, "WARN": slog.LevelWarn, "30": slog.LevelWarn,
+	"ERROR": slog.LevelError, "40": slog.LevelError,
+	// slog knows nothing above an error, and nothing here logs a critical one.
+	"CRITICAL": slog.LevelError, "50": slog.LevelError,
+}
+
+func (v level) tags() []string { return []string{yamlText, yamlInteger} }
+func (v level) allowed() string {
+	return "DEBUG, INFO, WARNING, ERROR, CRITICAL or their numbers in Python, 10, 20, 30, 40, 50"
+}
+
+func (v level) set(s string) error {
+	l, ok := levels[strings.ToUpper(s)]
+	if !ok {
+		return errNotAllowed
+	}
+	*v.target = l
+	return nil
+}
+
+// list is a list of texts; in the environment they are separated by commas.
+type list struct {
+	target *[]string
+	check  func(string) error // of each element; nil for none
+}
+
+func (v list) tags() []string { return []string{yamlText} } // of each element
+
+func (v list) allowed() string {
+	if v.check != nil {
+		return "a list of origins such as https://example.org"
+	}
+	return "a list of texts"
+}
+
+func (v list) set(s string) error {
+	var elements []string
+	for element := range strings.SplitSeq(s, ",") {
+		if element = strings.TrimSpace(element); element != "" {
+			elements = append(elements, element)
+		}
+	}
+	return v.setList(elements)
+}
+
+func (v list) setList(elements []string) error {
+	for _, element := range elements {
+		if v.check != nil && v.check(element) != nil || element == "" {
+			return errNotAllowed
+		}
+	}
+	*v.target = elements
+	return nil
+}
+
+// checkOrigin takes scheme and host, as browsers send an origin.
+func checkOrigin(origin string) error {
+	u, err := url.Parse(origin)
+	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+		return errNotAllowed
+	}
+	return nil
+}
