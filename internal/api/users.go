@@ -177,4 +177,3 @@ func (a *API) updateUserConfig(ctx context.Context, in *updateUserConfigRequest)
 	return empty{}, a.service.UpdateUserConfig(ctx, in.UserID,
 		backend.UserConfigPatch{Timezone: in.Timezone, Keys: in.Keys})
 }
-

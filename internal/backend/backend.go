@@ -5,6 +5,7 @@
 package backend
 
 import (
+	"context"
 	"time"
 
 	"github.com/google/uuid"
@@ -36,3 +37,6 @@ func New(store Store, defaults Defaults, now func() time.Time) *Service {
 	}
 	return &Service{store: store, defaults: defaults, now: now, newID: uuid.NewString}
 }
+
+// Ready reports whether the store answers.
+func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }

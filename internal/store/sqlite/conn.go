@@ -115,4 +115,3 @@ func reset(statement *sqlite3.Stmt) error {
 	}
 	return errors.Join(err, statement.ClearBindings())
 }
-
