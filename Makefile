@@ -1,0 +1,94 @@
+# The tools are built from the versions pinned in tools/go.mod; nothing else is installed.
+# `make` alone lists the targets, `make check` is what CI runs.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+FUZZTIME ?= 10s
+PLATFORMS := linux/amd64 linux/arm64 linux/arm darwin/arm64 windows/amd64
+# Every module of this repository; the product's own is ".", and stands first.
+MODULES := $(sort $(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path '*/testdata/*' -not -path '*/node_modules/*'))))
+TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
+each_module = for module in $(1); do echo "-- $$module: $(2)"; (cd $$module && $(2)) || exit 1; done
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## start the server with its defaults; ARGS adds flags
+	go run ./cmd/web-backend serve $(ARGS)
+
+# --- tests -------------------------------------------------------------------
+
+.PHONY: test
+test: ## run the tests of every module
+	go test ./...
+	@$(MAKE) --no-print-directory test-tools
+
+# -count=1, because Go's test cache does not see a change of the product's files, which these read.
+.PHONY: test-tools
+test-tools: ## run the tests of the other modules, OpenAPI validation among them
+	@$(call each_module,$(filter-out .,$(MODULES)),go test -count=1 ./...)
+
+.PHONY: race
+race: ## run the product's tests under the race detector
+	@command -v "$$(go env CC)" >/dev/null || { echo 'make race: the race detector needs a C compiler, and there is no '"$$(go env CC)" >&2; exit 1; }
+	CGO_ENABLED=1 go test -race ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: golden
+golden: ## write the golden files anew; read the diff before you commit it
+	go test ./internal/api -run Golden -update
+
+# --- checks ------------------------------------------------------------------
+
+.PHONY: fmt
+fmt: ## format the code and sort its imports
+	@$(call each_module,$(MODULES),$(TOOL) golangci-lint fmt)
+
+.PHONY: fmt-check
+fmt-check: ## fail if `make fmt` would change something
+	@$(call each_module,$(MODULES),$(TOOL) golangci-lint fmt --diff)
+
+.PHONY: lint
+lint: ## hold the code against .golangci.yml
+	@$(call each_module,$(MODULES),$(TOOL) golangci-lint run ./...)
+
+.PHONY: vet
+vet: ## run go vet
+	@$(call each_module,$(MODULES),go vet ./...)
+
+.PHONY: tidy
+tidy: ## fail if go.mod or go.sum of a module is not tidy
+	@$(call each_module,$(MODULES),go mod tidy -diff)
+
+.PHONY: vuln
+vuln: ## fail if the product uses code with a known vulnerability
+	@tools/vuln.sh
+
+.PHONY: docs-check
+docs-check: ## fail if the embedded API documentation differs from its packages
+	@tools/docs-check.sh
+
+.PHONY: cross
+cross: ## build for every platform, without cgo
+	@for platform in $(PLATFORMS); do \
+	  echo "-- $$platform"; \
+	  CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -o /dev/null ./... || exit 1; \
+	done
+
+# The golden files are compared by the product's own tests. Tests come last: their result is what a
+# reader of the log looks for.
+CHECKS := fmt-check tidy vet lint vuln docs-check cross test-tools race
+
+.PHONY: check
+check: ## all that CI runs, in its order
+	@for step in $(CHECKS); do \
+	  echo "== make $$step"; start=$$SECONDS; \
+	  $(MAKE) --no-print-directory $$step || { echo "== make $$step FAILED"; exit 1; }; \
+	  echo "== make $$step: $$((SECONDS - start)) s"; \
+	done
