@@ -1,0 +1,97 @@
+package apidocs
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// File is one file of the documentation, and the handler that serves it to GET
+// and HEAD requests. It answers to If-None-Match and Range.
+type File struct {
+	// Path is where the pages expect the file, "/docs/swagger-ui.css".
+	Path string
+	// ContentType is the media type with its charset.
+	ContentType string
+	// ContentSecurityPolicy is all that a page needs, and is sent with it.
+	// It is empty for a file that is no page.
+	ContentSecurityPolicy string
+
+	stored string // gzip-compressed if it is a bundle
+	hash   func() string
+}
+
+func newFile(path, contentType, stored string) *File {
+	return &File{
+		Path: path, ContentType: contentType, stored: stored,
+		hash: sync.OnceValue(func() string {
+			sum := sha256.Sum256([]byte(stored))
+			return hex.EncodeToString(sum[:16])
+		}),
+	}
+}
+
+func newPage(path, policy, stored string) *File {
+	f := newFile(path, typeHTML, stored)
+	f.ContentSecurityPolicy = policy
+	return f
+}
+
+// ServeHTTP sends the file. A bundle goes out as it is stored if the client
+// takes gzip, which every browser does; otherwise it is unpacked on the way.
+func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Type", f.ContentType)
+	header.Set("X-Content-Type-Options", "nosniff")
+	// The paths carry no version, so a browser has to ask each time; the ETag
+	// spares it the transfer.
+	header.Set("Cache-Control", "no-cache")
+	if f.ContentSecurityPolicy != "" {
+		header.Set("Content-Security-Policy", f.ContentSecurityPolicy)
+	}
+
+	var content io.ReadSeeker = strings.NewReader(f.stored)
+	tag := f.hash()
+	if isGzip(f.stored) {
+		header.Add("Vary", "Accept-Encoding")
+		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
+			tag += "-gzip" // other bytes, so another strong tag
+			header.Set("Content-Encoding", "gzip")
+			// ServeContent leaves the length of encoded content to its caller.
+			header.Set("Content-Length", strconv.Itoa(len(f.stored)))
+		} else {
+			content = newInflater(f.stored)
+		}
+	}
+	header.Set("ETag", `"`+tag+`"`)
+	http.ServeContent(w, r, "", time.Time{}, content)
+}
+
+// acceptsGzip reports whether the Accept-Encoding fields of a request allow
+// gzip. A client that sends none of them is served unpacked: it may be a person
+// with curl.
+func acceptsGzip(fields []string) bool {
+	others := false // what "*" says of the encodings that are not named
+	for part := range strings.SplitSeq(strings.Join(fields, ","), ",") {
+		coding, weight, _ := strings.Cut(part, ";")
+		switch strings.ToLower(strings.TrimSpace(coding)) {
+		case "gzip", "x-gzip":
+			return !isZero(weight)
+		case "*":
+			others = !isZero(weight)
+		}
+	}
+	return others
+}
+
+// isZero reports whether a weight like "q=0.0" means "not acceptable".
+func isZero(weight string) bool {
+	name, value, _ := strings.Cut(weight, "=")
+	q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	return strings.EqualFold(strings.TrimSpace(name), "q") && err == nil && q == 0
+}

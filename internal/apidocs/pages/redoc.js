@@ -1,0 +1,7 @@
+import { init } from "./redoc.standalone.js";
+
+init(
+  "openapi.json", // relative to the page, so that a proxy may serve both under a path of its own
+  { disableTelemetry: true }, // the committed bundle has nowhere to send it either
+  document.getElementById("redoc"),
+);

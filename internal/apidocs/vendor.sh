@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# Fetches the bundles behind /docs and /redoc and writes them to assets/, gzip-compressed.
+# For maintainers: needs npm, node and gzip. The result is committed, so a build needs only Go.
+#
+#   vendor.sh            write assets/
+#   vendor.sh --check    fail if assets/ is not what this script would write
+#
+# To upgrade: set the version, take the integrity from `npm view NAME@VERSION dist.integrity`, run this,
+# then the tests, then open both pages in a browser. A patch that no longer fits stops the script.
+#
+# ReDoc 3 rather than 2.5: it still ships a bundle for the browser, is the line that is developed, and has a dark
+# mode. It also sends telemetry unless told not to, loads logos and icons from its makers' hosts and offers to send
+# the document to chat services; the patches below take all of that out.
+set -euo pipefail
+
+swagger_ui=swagger-ui-dist@5.35.0
+swagger_ui_integrity=sha512-U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8CgwrzU4YmXkn/h0wCDNsXdGarTNNHC3sU8yVUQ==
+redoc=redoc@3.0.1
+redoc_integrity=sha512-KDfoKaYW19LCl4YStgBnwlaNjYEFfs5zCNt1s1WZ2YM5u8d26Yuzd2l43fZO851ZsgIMe/D640fDJkD8eaRQKQ==
+
+case ${1-} in
+'' | --check) ;;
+*) echo "usage: vendor.sh [--check]" >&2; exit 2 ;;
+esac
+
+here=$(cd "$(dirname "$0")" && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# fetch PACKAGE INTEGRITY NAME unpacks a pinned package to $work/NAME/package.
+fetch() {
+  local archive
+  mkdir -p "$work/$3"
+  archive=$(cd "$work" && npm pack --silent --ignore-scripts "$1" 2>/dev/null | tail -n 1)
+  [ -n "$archive" ] || { echo "vendor.sh: npm could not fetch $1" >&2; exit 1; }
+  node - "$work/$archive" "$2" <<'NODE' || { echo "vendor.sh: $1 is not the pinned package" >&2; exit 1; }
+const [file, want] = process.argv.slice(2);
+const hash = require("node:crypto").createHash("sha512").update(require("node:fs").readFileSync(file));
+process.exit(`sha512-${hash.digest("base64")}` === want ? 0 : 1);
+NODE
+  tar -xzf "$work/$archive" -C "$work/$3"
+}
+
+fetch "$swagger_ui" "$swagger_ui_integrity" swagger-ui
+fetch "$redoc" "$redoc_integrity" redoc
+
+out=$work/out
+mkdir "$out"
+from=$work/swagger-ui/package
+cp "$from/LICENSE" "$out/swagger-ui.LICENSE.txt"
+cp "$from/NOTICE" "$out/swagger-ui.NOTICE.txt"
+cp "$from/swagger-ui-bundle.js.LICENSE.txt" "$from/swagger-ui-bundle.js" "$from/swagger-ui.css" "$out"
+from=$work/redoc/package
+cp "$from/LICENSE" "$out/redoc.LICENSE.txt"
+cp "$from/bundles/redoc.standalone.js" "$out"
+
+# Each patch must fit exactly as often as it says, or the bundle is not the one that was looked at.
+node - "$out" <<'NODE'
+const fs = require("node:fs"), path = require("node:path");
+const patches = {
+  "swagger-ui.css": [
+    [1, "/*# sourceMappingURL=swagger-ui.css.map*/", ""],
+  ],
+  "swagger-ui-bundle.js": [
+    // The default of validatorUrl sends the document's address to a validator.
+    [3, '"https://validator.swagger.io/validator"', "null"],
+  ],
+  "redoc.standalone.js": [
+    // Telemetry: off unless asked for, and nowhere to go.
+    [1, "disabled:e.disabled??!1", "disabled:e.disabled??!0"],
+    [1, "`https://otel.cloud.redocly.com/v1/traces`", "`about:blank`"],
+    // The logo, an image from another host, becomes a word.
+    [1, "t?(0,V.jsx)(`img`,{alt:`redocly logo`,onError:()=>n(!1),src:e?`https://cdn.redoc.ly/redoc/logo-mini-full.svg`:`https://cdn.redoc.ly/redoc/logo-mini.svg`}):null",
+      "t?(0,V.jsx)(`p`,{children:`Redocly`}):null"],
+    // Icons that a document may name by x-icon. An empty image is better than a request.
+    [1, "`https://cdn.redocly.com/icons/fa/7.0.0`", "`data:,`"],
+    [1, "`https://cdn.redocly.com/icons/code/5.24.0`", "`data:,`"],
+    // "Open in ChatGPT" and "Open in Claude" put the document into the address of another host. "Copy" stays.
+    [1, "if(!r.specUrl)return(0,V.jsx)(k$,", "if(!0)return(0,V.jsx)(k$,"],
+    [1, "{chatgpt:`https://chatgpt.com`,claude:`https://claude.ai/new`}", "{}"],
+    // The search index moves to a worker if eval is allowed. It is not, and asking would be reported as a violation.
+    [1, "try{return e._factory??=Function(XDe),!0}catch{return!1}", "return!1"],
+  ],
+};
+for (const [name, list] of Object.entries(patches)) {
+  const file = path.join(process.argv[2], name);
+  let text = fs.readFileSync(file, "utf8");
+  for (const [count, before, after] of list) {
+    const parts = text.split(before);
+    if (parts.length - 1 !== count) {
+      console.error(`vendor.sh: ${name}: expected ${count} × ${before}, found ${parts.length - 1}`);
+      process.exit(1);
+    }
+    text = parts.join(after);
+  }
+  // The Apache licence asks for a notice in a changed file.
+  fs.writeFileSync(file, `/* Changed by web-backend, which removed what would be loaded from other hosts. */\n${text}`);
+}
+NODE
+
+if [ "${1-}" = --check ]; then
+  # Compared uncompressed: the bytes of gzip differ from one implementation to the next.
+  mkdir "$work/have"
+  cp "$here"/assets/* "$work/have"
+  gzip -d "$work"/have/*.gz
+  diff -rq "$work/have" "$out" || { echo "vendor.sh: assets/ differs; run internal/apidocs/vendor.sh" >&2; exit 1; }
+  echo "assets/ is up to date: $swagger_ui, $redoc"
+else
+  gzip -9n "$out"/*.js "$out"/*.css
+  rm -rf "$here/assets"
+  mkdir "$here/assets"
+  cp "$out"/* "$here/assets"
+  chmod 644 "$here"/assets/*
+  ls -l "$here/assets"
+fi
