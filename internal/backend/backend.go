@@ -22,7 +22,8 @@ type Service struct {
 
 // Defaults is what every new user starts with.
 type Defaults struct {
-	// UserConfig gives time zone and provider keys; its UserID is not used.
+	// UserConfig gives time zone (DefaultTimezone if empty) and provider keys;
+	// its UserID is not used.
 	UserConfig UserConfig
 	// Characters are copied to a new user in this order; their ids, owner and
 	// creation time are not used.
@@ -34,6 +35,9 @@ type Defaults struct {
 func New(store Store, defaults Defaults, now func() time.Time) *Service {
 	if now == nil {
 		now = time.Now
+	}
+	if defaults.UserConfig.Timezone == "" {
+		defaults.UserConfig.Timezone = DefaultTimezone
 	}
 	return &Service{store: store, defaults: defaults, now: now, newID: uuid.NewString}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -41,6 +42,9 @@ func ParseDefaultCharacter(data []byte) (Character, error) {
 		}
 	}
 	for name, raw := range fields {
+		if !isCharacterField(name) {
+			return c, fmt.Errorf("field %q: unknown; names are in lower case", name)
+		}
 		var text string
 		if json.Unmarshal(raw, &text) != nil {
 			continue // a number or a bool, and of the right type as decoded above
@@ -53,6 +57,17 @@ func ParseDefaultCharacter(data []byte) (Character, error) {
 		}
 	}
 	return c, nil
+}
+
+// isCharacterField reports whether name is a JSON field of a character, letter
+// for letter: package json takes a name in any case, and the last one wins.
+func isCharacterField(name string) bool {
+	for field := range reflect.TypeFor[Character]().Fields() {
+		if field.Tag.Get("json") == name {
+			return true
+		}
+	}
+	return false
 }
 
 // describeJSONError puts a decoding error in the terms of the file's author.

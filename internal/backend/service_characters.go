@@ -33,7 +33,10 @@ func (s *Service) DuplicateCharacter(ctx context.Context, key CharacterKey, name
 		set(&c.CharacterName, name)
 		return c
 	})
-	return id, err
+	if err != nil {
+		return "", err
+	}
+	return id, nil
 }
 
 // UpdateCharacter changes a character. NotFound if it does not exist, then

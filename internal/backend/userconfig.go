@@ -3,6 +3,7 @@ package backend
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -34,9 +35,7 @@ func (p UserConfigPatch) Apply(c *UserConfig) {
 	if c.Keys == nil {
 		c.Keys = make(map[string]Secret, len(p.Keys))
 	}
-	for name, key := range p.Keys {
-		c.Keys[name] = key
-	}
+	maps.Copy(c.Keys, p.Keys)
 }
 
 // location is the time zone of c, or that of fallback when the stored name is
@@ -87,7 +86,7 @@ func ParseDefaultUserConfig(data []byte) (UserConfig, error) {
 		case name == "user_id" || text == nil: // of no use in a default
 		case name == "timezone":
 			if checkTimezone(*text) != nil {
-				return config, fmt.Errorf("field %q: %q is not an IANA time zone", name, *text)
+				return config, fmt.Errorf("field %q: want an IANA time zone such as %s", name, DefaultTimezone)
 			}
 			config.Timezone = *text
 		case !slices.Contains(ProviderKeys, name):

@@ -54,11 +54,12 @@ var migrations = []string{
 // migrate checks that the file is ours and not newer than this program, then
 // brings it up to date. It writes nothing to a file that it refuses.
 func migrate(c *conn) error {
+	// Nor does closing it, which else empties the WAL of the file's last owner.
+	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return err
+	}
 	version, err := pragma(c, "user_version")
 	if err != nil {
-		if errors.Is(err, sqlite3.NOTADB) {
-			return errors.New("the file is not a database; move it away to start with a new one")
-		}
 		return err
 	}
 	id, err := pragma(c, "application_id")
@@ -75,6 +76,9 @@ func migrate(c *conn) error {
 	case version > int64(len(migrations)):
 		return fmt.Errorf("the schema has version %d and this program knows versions up to %d; "+
 			"run the newer web-backend that wrote it", version, len(migrations))
+	}
+	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false); err != nil {
+		return err
 	}
 	if err := c.Exec("PRAGMA journal_mode = WAL"); err != nil {
 		return err

@@ -11,9 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/gofrs/flock"
+	"github.com/ncruces/go-sqlite3"
 
 	"web-backend/internal/backend"
 )
@@ -69,8 +71,8 @@ func Open(dir string) (_ *Store, err error) {
 		}
 	}()
 
-	// The file holds provider keys: nobody else may read it. SQLite gives its
-	// companion files the same mode.
+	// The file holds provider keys: nobody else may read it. The WAL gets the
+	// same mode; the -shm file holds no content.
 	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
@@ -79,6 +81,9 @@ func Open(dir string) (_ *Store, err error) {
 		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
 	}
 	if s.writer, err = openConn(s.uri()); err != nil {
+		if errors.Is(err, sqlite3.NOTADB) {
+			err = errors.New("the file is not a database; move it away to start with a new one")
+		}
 		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
 	}
 	if err := migrate(s.writer); err != nil {
@@ -94,11 +99,11 @@ func Open(dir string) (_ *Store, err error) {
 // Path is the database file.
 func (s *Store) Path() string { return s.path }
 
-// uri names the database file for SQLite; modeof makes its companion files
-// take the mode of the database file.
+// uri names the database file for SQLite; modeof makes the WAL take the mode
+// of the database file. SQLite does not read "+" as a space.
 func (s *Store) uri() string {
-	path := filepath.ToSlash(s.path)
-	return "file:" + (&url.URL{Path: path}).EscapedPath() + "?modeof=" + url.QueryEscape(path)
+	path := strings.ReplaceAll(url.QueryEscape(filepath.ToSlash(s.path)), "+", "%20")
+	return "file:" + path + "?modeof=" + path
 }
 
 // Close implements [backend.Store].

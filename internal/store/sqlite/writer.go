@@ -78,11 +78,11 @@ func (s *Store) commit(jobs []*job) (answered int) {
 	return len(jobs)
 }
 
-// answer tells each job its own error, or else err, the fate of the
-// transaction.
+// answer tells each job its result, or err, the fate of the transaction: then
+// no result holds, as a refusal too may rest on a write that was undone.
 func answer(jobs []*job, results []error, err error) {
 	for i, j := range jobs {
-		if results[i] == nil {
+		if err != nil {
 			results[i] = err
 		}
 		j.done <- results[i]
@@ -90,7 +90,8 @@ func answer(jobs []*job, results []error, err error) {
 }
 
 // runJob runs one job on a savepoint, so that its failure undoes nothing of
-// the others.
+// the others. If the savepoint cannot be ended it gives up the transaction, as
+// a part of the job would be committed with it.
 func (s *Store) runJob(j *job) error {
 	if err := j.ctx.Err(); err != nil {
 		return unavailable(err)
@@ -99,13 +100,19 @@ func (s *Store) runJob(j *job) error {
 		return err
 	}
 	err := recovered(func() error { return j.run(s.writer) })
-	if err != nil && !s.writer.GetAutocommit() {
-		_, undoErr := s.writer.run(`ROLLBACK TO job`)
-		err = errors.Join(err, undoErr)
+	if s.writer.GetAutocommit() {
+		return err // SQLite gave up the transaction itself
 	}
-	if !s.writer.GetAutocommit() {
-		_, releaseErr := s.writer.run(`RELEASE job`)
-		err = errors.Join(err, releaseErr)
+	var endErr error
+	if err != nil {
+		_, endErr = s.writer.run(`ROLLBACK TO job`)
+	}
+	if endErr == nil {
+		_, endErr = s.writer.run(`RELEASE job`)
+	}
+	if endErr != nil {
+		_, rollbackErr := s.writer.run(`ROLLBACK`)
+		return errors.Join(endErr, rollbackErr)
 	}
 	return err
 }

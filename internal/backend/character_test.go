@@ -1,0 +1,214 @@
+package backend_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/store/storetest"
+)
+
+// characterFields are the JSON fields of a character in the order of contract
+// §4.
+var characterFields = []string{
+	"user_id", "character_id", "character_name", "create_datatime", "read_only", "scene_name",
+	"tts_adapter", "voice", "voice_speed", "avatar", "asr_adapter",
+	"classification_adapter", "classification_model_override",
+	"conversation_adapter", "conversation_model_override", "prompt",
+	"reaction_adapter", "reaction_model_override", "memory_adapter", "memory_model_override",
+	"acquaintance_threshold", "friend_threshold", "situationship_threshold", "lover_threshold", "neutral_threshold",
+	"happiness_threshold", "sadness_threshold", "fear_threshold", "anger_threshold", "disgust_threshold",
+	"surprise_threshold", "shyness_threshold",
+}
+
+// fieldsOf lists the names in a flat JSON object, in order.
+func fieldsOf(t *testing.T, document []byte) (names []string) {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(document))
+	for i := -1; dec.More() || i < 0; i++ { // the brace, then names and values in turn
+		token, err := dec.Token()
+		if err != nil {
+			t.Fatalf("document %s: %v", document, err)
+		}
+		if i >= 0 && i%2 == 0 {
+			names = append(names, token.(string))
+		}
+	}
+	return names
+}
+
+func mustEncode(t testing.TB, c backend.Character) []byte {
+	t.Helper()
+	document, err := backend.EncodeCharacter(c)
+	if err != nil {
+		t.Fatalf("encode %+v: %v", c, err)
+	}
+	return document
+}
+
+func TestEncodeCharacter_FieldOrder(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]backend.Character{
+		"full": storetest.Character("ada", 1), "zero": {}, "defaults": backend.NewCharacter(),
+	} {
+		if got := fieldsOf(t, mustEncode(t, c)); !slices.Equal(got, characterFields) {
+			t.Errorf("fields of a %s character:\n got %q\nwant %q", name, got, characterFields)
+		}
+	}
+}
+
+func TestEncodeCharacter_Form(t *testing.T) {
+	t.Parallel()
+	c := backend.NewCharacter()
+	c.UserID, c.CharacterName = "a/b", `<b> & 'c' > "d" 凌星 🌙`
+	const start = `{"user_id":"a/b","character_id":"","character_name":"<b> & 'c' > \"d\" 凌星 🌙","create_datatime":"",` +
+		`"read_only":false,"scene_name":"","tts_adapter":"","voice":"","voice_speed":1,`
+	document := string(mustEncode(t, c))
+	if !strings.HasPrefix(document, start) || !strings.HasSuffix(document, `"shyness_threshold":20}`) {
+		t.Errorf("document: got %s, want it to start with %s", document, start)
+	}
+}
+
+func TestEncodeCharacter_RoundTrip(t *testing.T) {
+	t.Parallel()
+	for n, text := range storetest.Texts() {
+		want := storetest.Character(text.Value, n)
+		want.Prompt, want.ReadOnly, want.VoiceSpeed = text.Value, n%2 == 0, math.Pow(10, float64(n-9))
+		if got, err := backend.DecodeCharacter(mustEncode(t, want)); err != nil || got != want {
+			t.Errorf("%s: got %+v, error %v, want %+v", text.Name, got, err, want)
+		}
+	}
+}
+
+func TestEncodeCharacter_RefusesSpeedsThatAreNoNumbers(t *testing.T) {
+	t.Parallel()
+	for _, speed := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {
+		c := backend.NewCharacter()
+		c.VoiceSpeed = speed
+		if document, err := backend.EncodeCharacter(c); err == nil {
+			t.Errorf("voice speed %v: got %s, want an error", speed, document)
+		}
+	}
+}
+
+func TestDecodeCharacter_OldDocument(t *testing.T) {
+	t.Parallel()
+	want := backend.Character{
+		UserID: "7d2c…/ada", CharacterID: "c-1", CharacterName: "凌星", CreateDatatime: "2025-06-30 09:05:00,007",
+		SceneName: "vast", TTSAdapter: "huoshan", Voice: "zh_female", VoiceSpeed: 1, Avatar: "KQ-default",
+		ASRAdapter: "openai_realtime", ClassificationAdapter: "openai_classification",
+		ConversationAdapter: "openai_agent", Prompt: "You keep a lighthouse.", ReactionAdapter: "openai_reaction",
+		MemoryAdapter:         "sensenova_memory",
+		AcquaintanceThreshold: 5, FriendThreshold: 10, SituationshipThreshold: 15, LoverThreshold: 20,
+		NeutralThreshold: 50, HappinessThreshold: 20, SadnessThreshold: 20, FearThreshold: 20, AngerThreshold: 20,
+		DisgustThreshold: 20, SurpriseThreshold: 20, ShynessThreshold: 20,
+	}
+	got, err := backend.DecodeCharacter([]byte(storetest.OldCharacterDocument))
+	if err != nil || got != want {
+		t.Errorf("old document:\n got %+v, error %v\nwant %+v", got, err, want)
+	}
+}
+
+func TestDecodeCharacter_KeepsZeroesThatAreStated(t *testing.T) {
+	t.Parallel()
+	got, err := backend.DecodeCharacter([]byte(`{"voice_speed":0,"friend_threshold":0,"fear_threshold":null}`))
+	if err != nil || got.VoiceSpeed != 0 || got.FriendThreshold != 0 || got.FearThreshold != 20 {
+		t.Errorf("got speed %v, friend %d, fear %d, error %v, want 0, 0 and the default 20",
+			got.VoiceSpeed, got.FriendThreshold, got.FearThreshold, err)
+	}
+}
+
+func TestDecodeCharacter_RefusesWhatIsNoCharacter(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{``, `[]`, `"x"`, `{"prompt":1}`, `{"read_only":"yes"}`, `{"prompt":"cut`} {
+		if got, err := backend.DecodeCharacter([]byte(document)); err == nil {
+			t.Errorf("document %s: got %+v, want an error", document, got)
+		}
+	}
+}
+
+// TestCharacterPatch_Apply sets each field of a patch alone and checks that
+// the field of the same name changed, and no other.
+func TestCharacterPatch_Apply(t *testing.T) {
+	t.Parallel()
+	values := map[reflect.Kind]any{reflect.String: "changed", reflect.Float64: 0.75, reflect.Bool: true}
+	fields := reflect.TypeFor[backend.CharacterPatch]()
+	for n := range fields.NumField() {
+		field := fields.Field(n)
+		value, ok := values[field.Type.Elem().Kind()]
+		if !ok {
+			t.Fatalf("field %s is a %s: teach this test a value of that kind", field.Name, field.Type)
+		}
+		pointer := reflect.New(field.Type.Elem())
+		pointer.Elem().Set(reflect.ValueOf(value))
+		var patch backend.CharacterPatch
+		reflect.ValueOf(&patch).Elem().Field(n).Set(pointer)
+
+		got, want := storetest.Character("ada", 1), storetest.Character("ada", 1)
+		patch.Apply(&got)
+		reflect.ValueOf(&want).Elem().FieldByName(field.Name).Set(reflect.ValueOf(value))
+		if got != want {
+			t.Errorf("patch of %s:\n got %+v\nwant %+v", field.Name, got, want)
+		}
+	}
+	got := storetest.Character("ada", 1)
+	backend.CharacterPatch{}.Apply(&got)
+	if want := storetest.Character("ada", 1); got != want {
+		t.Errorf("empty patch: got %+v, want it unchanged: %+v", got, want)
+	}
+}
+
+// TestFixture_SetsEveryField keeps the fixture worth its name: a store that
+// drops or mixes up a field must not pass unseen.
+func TestFixture_SetsEveryField(t *testing.T) {
+	t.Parallel()
+	c, defaults := reflect.ValueOf(storetest.Character("ada", 1)), reflect.ValueOf(backend.NewCharacter())
+	seen := make(map[any]string)
+	for n := range c.NumField() {
+		name, value := c.Type().Field(n).Name, c.Field(n).Interface()
+		if name == "ReadOnly" {
+			continue // false: a fixture may be changed
+		}
+		if c.Field(n).IsZero() || value == defaults.Field(n).Interface() || seen[value] != "" {
+			t.Errorf("field %s of the fixture: got %v as in %q, want a value of its own", name, value, seen[value])
+		}
+		seen[value] = name
+	}
+}
+
+func TestTimestamp(t *testing.T) {
+	t.Parallel()
+	shanghai, newYork := zone(t, "Asia/Shanghai"), zone(t, "America/New_York")
+	moment := time.Date(2025, 9, 26, 6, 49, 13, 123_999_999, time.UTC)
+	for _, c := range []struct {
+		moment time.Time
+		zone   *time.Location
+		want   string
+	}{
+		{moment, shanghai, "2025-09-26 14:49:13,123"}, // the contract's own example, cut and not rounded
+		{moment, time.UTC, "2025-09-26 06:49:13,123"},
+		{moment.In(shanghai), newYork, "2025-09-26 02:49:13,123"},
+		{time.Date(2025, 12, 31, 23, 59, 59, 0, time.UTC), shanghai, "2026-01-01 07:59:59,000"},
+		{time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC), time.UTC, "2026-01-02 03:04:05,006"},
+		{time.Date(2025, 7, 1, 12, 0, 0, 70_000_000, time.UTC), zone(t, "Asia/Kathmandu"), "2025-07-01 17:45:00,070"},
+	} {
+		if got := backend.Timestamp(c.moment, c.zone); got != c.want {
+			t.Errorf("%v in %v: got %q, want %q", c.moment, c.zone, got, c.want)
+		}
+	}
+}
+
+func zone(t testing.TB, name string) *time.Location {
+	t.Helper()
+	location, err := time.LoadLocation(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return location
+}

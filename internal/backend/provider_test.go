@@ -1,0 +1,162 @@
+package backend
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// contractProviders are the providers of contract §5 with the keys they need,
+// by role.
+var contractProviders = map[ProviderRole]map[string][]string{
+	LLM: {
+		"openai": {"openai_api_key"}, "xai": {"xai_api_key"}, "anthropic": {"anthropic_api_key"},
+		"gemini": {"gemini_api_key"}, "deepseek": {"deepseek_api_key"}, "sensenova": {"sensenova_api_key"},
+		"minimax": {"minimax_api_key"}, "sensechat": {"sensechat_ak", "sensechat_sk"},
+	},
+	ASR: {
+		"openai": {"openai_api_key"}, "zoetrope": {}, "softsugar": {"softsugar_app_id", "softsugar_app_key"},
+		"huoshan": {"huoshan_app_id", "huoshan_token"},
+	},
+	TTS: {
+		"chatterbox": {}, "zoetrope": {}, "huoshan": {"huoshan_app_id", "huoshan_token"},
+		"huoshan_icl": {"huoshan_app_id", "huoshan_token"}, "softsugar": {"softsugar_app_id", "softsugar_app_key"},
+		"sensenova": {"nova_tts_api_key"}, "elevenlabs": {"elevenlabs_api_key"},
+	},
+}
+
+func TestProviders_AreThoseOfTheContract(t *testing.T) {
+	t.Parallel()
+	all := make(map[string]Secret)
+	for _, name := range ProviderKeys {
+		all[name] = NewSecret("set")
+	}
+	for role, want := range contractProviders {
+		if got, want := availableProviders(role, all), slices.Sorted(maps.Keys(want)); !slices.Equal(got, want) {
+			t.Errorf("%s providers with every key: got %q, want %q", role, got, want)
+		}
+		free := []string{}
+		for name, keys := range want {
+			if len(keys) == 0 {
+				free = append(free, name)
+			}
+		}
+		slices.Sort(free)
+		for state, keys := range map[string]map[string]Secret{"no keys": nil, "empty keys": emptied(ProviderKeys)} {
+			if got := availableProviders(role, keys); got == nil || !slices.Equal(got, free) {
+				t.Errorf("%s providers with %s: got %#v, want %#v", role, state, got, free)
+			}
+		}
+	}
+	if got := availableProviders("motion", all); got == nil || len(got) != 0 {
+		t.Errorf("providers of an unknown role: got %#v, want an empty list", got)
+	}
+}
+
+// emptied gives keys that are there and empty.
+func emptied(names []string) map[string]Secret {
+	keys := make(map[string]Secret)
+	for _, name := range names {
+		keys[name] = NewSecret("")
+	}
+	return keys
+}
+
+// TestProviders_EachNeedsAllItsKeys leaves out, and empties, each key of each
+// provider in turn.
+func TestProviders_EachNeedsAllItsKeys(t *testing.T) {
+	t.Parallel()
+	for role, providers := range contractProviders {
+		for name, needed := range providers {
+			keys := make(map[string]Secret)
+			for _, key := range needed {
+				keys[key] = NewSecret("set")
+			}
+			wantProvider(t, role, name, keys, nil)
+			for _, key := range needed {
+				without := maps.Clone(keys)
+				delete(without, key)
+				wantProvider(t, role, name, without, []string{key})
+				without[key] = NewSecret("")
+				wantProvider(t, role, name, without, []string{key})
+			}
+			wantProvider(t, role, name, nil, needed)
+		}
+	}
+}
+
+// wantProvider checks which keys a provider lacks, in both lists that say so.
+func wantProvider(t *testing.T, role ProviderRole, name string, keys map[string]Secret, missing []string) {
+	t.Helper()
+	if got, want := slices.Contains(availableProviders(role, keys), name), len(missing) == 0; got != want {
+		t.Errorf("%s provider %s with keys %v: available %v, want %v", role, name, keys, got, want)
+	}
+	var c Character
+	var got []string
+	switch adapter := name + "_adapter"; role {
+	case LLM:
+		c.ConversationAdapter = adapter
+		got = missingSecrets(c, keys).LLM
+	case ASR:
+		c.ASRAdapter = adapter
+		got = missingSecrets(c, keys).ASR
+	case TTS:
+		c.TTSAdapter = adapter
+		got = missingSecrets(c, keys).TTS
+	}
+	if got == nil || !slices.Equal(got, slices.Sorted(slices.Values(missing))) {
+		t.Errorf("%s provider %s with keys %v: missing %#v, want %q", role, name, keys, got, missing)
+	}
+}
+
+func TestMissingSecrets(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name          string
+		character     Character
+		llm, tts, asr string // comma separated
+	}{
+		{"no adapters", Character{}, "", "", ""},
+		{"all of the LLM adapters count, once each, sorted", Character{
+			ConversationAdapter: "xai_agent", ReactionAdapter: "openai_reaction", MemoryAdapter: "sensechat_memory",
+			ClassificationAdapter: "openai_classification",
+		}, "openai_api_key,sensechat_ak,sensechat_sk,xai_api_key", "", ""},
+		{"reaction alone", Character{ReactionAdapter: "gemini_reaction"}, "gemini_api_key", "", ""},
+		{"memory alone", Character{MemoryAdapter: "minimax_memory"}, "minimax_api_key", "", ""},
+		{"classification alone", Character{ClassificationAdapter: "deepseek_classification"}, "deepseek_api_key", "", ""},
+		{"speech", Character{TTSAdapter: "elevenlabs", ASRAdapter: "openai_realtime"}, "", "elevenlabs_api_key", "openai_api_key"},
+		{"a provider of another role", Character{TTSAdapter: "openai", ASRAdapter: "elevenlabs", ConversationAdapter: "huoshan_x"},
+			"", "", ""},
+		{"the same provider, other keys by role", Character{TTSAdapter: "sensenova_tts", MemoryAdapter: "sensenova_memory"},
+			"sensenova_api_key", "nova_tts_api_key", ""},
+		{"text before the first underscore", Character{TTSAdapter: "huoshan_icl", ASRAdapter: "softsugar_a_b"},
+			"", "huoshan_app_id,huoshan_token", "softsugar_app_id,softsugar_app_key"},
+		{"needs nothing", Character{TTSAdapter: "chatterbox", ASRAdapter: "zoetrope_asr"}, "", "", ""},
+		{"unknown", Character{TTSAdapter: "acme_tts", ASRAdapter: "_openai", ConversationAdapter: "openai-agent", MemoryAdapter: "OpenAI"},
+			"", "", ""},
+	} {
+		got := missingSecrets(c.character, nil)
+		for _, list := range []struct {
+			role string
+			got  []string
+			want string
+		}{{"LLM", got.LLM, c.llm}, {"TTS", got.TTS, c.tts}, {"ASR", got.ASR, c.asr}} {
+			if list.got == nil || strings.Join(list.got, ",") != list.want {
+				t.Errorf("%s: %s keys: got %#v, want %q", c.name, list.role, list.got, list.want)
+			}
+		}
+	}
+}
+
+// TestProviders_NeedKnownKeys keeps the two tables of provider.go in step.
+func TestProviders_NeedKnownKeys(t *testing.T) {
+	t.Parallel()
+	for _, p := range providers {
+		for _, key := range p.keys {
+			if !slices.Contains(ProviderKeys, key) {
+				t.Errorf("%s provider %s needs key %q, which is not in ProviderKeys", p.role, p.name, key)
+			}
+		}
+	}
+}

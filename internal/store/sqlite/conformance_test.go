@@ -1,0 +1,41 @@
+package sqlite_test
+
+import (
+	"testing"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/store/sqlite"
+	"web-backend/internal/store/storetest"
+)
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, func(t *testing.T) backend.Store {
+		t.Helper()
+		return openStore(t, t.TempDir())
+	})
+	storetest.RunReopen(t, func(t *testing.T) func(*testing.T) backend.Store {
+		t.Helper()
+		dir := t.TempDir()
+		return func(t *testing.T) backend.Store {
+			t.Helper()
+			return openStore(t, dir)
+		}
+	})
+}
+
+// openStore opens a store in dir. The test may close it; else it is closed
+// when the test ends.
+func openStore(t testing.TB, dir string) *sqlite.Store {
+	t.Helper()
+	store, err := sqlite.Open(dir)
+	if err != nil {
+		t.Fatalf("open %s: %v", dir, err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Errorf("close %s: %v", dir, err)
+		}
+	})
+	return store
+}

@@ -1,0 +1,24 @@
+package sqlite
+
+import (
+	"context"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// What the tests of package sqlite_test see of the inside.
+const (
+	DatabaseFile = databaseFile
+	MaxBatch     = maxBatch
+)
+
+// SchemaVersion is the newest version that this program knows.
+var SchemaVersion = len(migrations)
+
+// OnWriter runs fn on the writer's connection, as one of its writes.
+func (s *Store) OnWriter(ctx context.Context, fn func(*sqlite3.Conn) error) error {
+	return s.write(ctx, func(c *conn) error { return fn(c.Conn) })
+}
+
+// Waiting is how many writes wait for the writer.
+func (s *Store) Waiting() int { return len(s.jobs) }

@@ -1,0 +1,72 @@
+package storetest
+
+import "web-backend/internal/backend"
+
+var copyPromises = []promise{
+	{"CopyCharacter_StoresWhatEditMakes", copyStoresEdit},
+	{"CopyCharacter_Exists", copyExists},
+	{"CopyCharacter_NotFound", copyNotFound},
+}
+
+// mustCopy copies a character and changes nothing but its id.
+func (t *trial) mustCopy(source backend.Character, newID string) backend.Character {
+	t.Helper()
+	t.must("copy character", t.CopyCharacter(t.Context(), source.Key(), withID(newID)))
+	source.CharacterID = newID
+	return source
+}
+
+// withID is an edit for CopyCharacter.
+func withID(id string) func(backend.Character) backend.Character {
+	return func(c backend.Character) backend.Character {
+		c.CharacterID = id
+		return c
+	}
+}
+
+func copyStoresEdit(t *trial) {
+	characters := Characters("ada", 3)
+	characters[1].ReadOnly = true
+	t.must("create user", t.CreateUser(t.Context(), UserConfig("ada"), characters))
+	for n, source := range characters {
+		made := Character("ada", 10+n) // differs from the source in every field
+		made.ReadOnly = n == 0
+		var given backend.Character
+		t.must("copy", t.CopyCharacter(t.Context(), source.Key(), func(c backend.Character) backend.Character {
+			given = c
+			return made
+		}))
+		if given != source {
+			t.Errorf("what edit was given:\n got %s\nwant %s", brief(given), brief(source))
+		}
+		characters = append(characters, made)
+		t.wantCharacters("ada", characters...)
+	}
+}
+
+func copyExists(t *trial) {
+	_, characters := t.mustCreateUser("ada", 2)
+	_, others := t.mustCreateUser("bob", 3)
+	before := t.contents()
+	err := t.CopyCharacter(t.Context(), characters[0].Key(), withID(characters[1].CharacterID))
+	t.wantKind("copy onto another character", err, backend.Exists)
+	t.wantContents("a refused copy", before)
+	t.mustCopy(characters[0], others[2].CharacterID) // another user's id is free
+	t.wantCharacters("bob", others...)
+}
+
+func copyNotFound(t *trial) {
+	_, characters := t.mustCreateUser("ada", 1)
+	t.mustCreateUser("bob", 0)
+	before := t.contents("unknown")
+	for _, key := range []backend.CharacterKey{
+		characterKey("ada", "unknown"), characterKey("bob", characters[0].CharacterID), characterKey("unknown", "unknown"),
+	} {
+		err := t.CopyCharacter(t.Context(), key, func(backend.Character) backend.Character {
+			t.Errorf("copy %v: got a call of edit, want none", key)
+			return Character(key.UserID, 5)
+		})
+		t.wantKind("copy", err, backend.NotFound)
+	}
+	t.wantContents("a refused copy", before, "unknown")
+}

@@ -1,0 +1,141 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"web-backend/internal/backend"
+)
+
+// Character is the n-th character of a user as a client left it: it may be
+// changed, and every other field holds a value of its own.
+func Character(userID string, n int) backend.Character {
+	looks := []struct{ name, scene, avatar, voice, adapter string }{
+		{"Mira", "vast", "KQ-default", "Rachel", "elevenlabs"},
+		{"凌星", "seabed", "FNN-default", "zh_female_shuangkuaisisi_moon_bigtts", "huoshan_icl"},
+		{"Aoife O'Hara", "street", "HT-default", "alloy", "sensenova"},
+		{"Renée 🌙", "black", "KL-default", "wenroutongtong", "softsugar"},
+	}
+	look := looks[n%len(looks)]
+	step := int32(n)
+	return backend.Character{
+		UserID:         userID,
+		CharacterID:    uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%d/%s", n, userID)).String(),
+		CharacterName:  fmt.Sprintf("%s %d", look.name, n),
+		CreateDatatime: fmt.Sprintf("2025-09-26 14:49:13,%03d", n%1000),
+		SceneName:      look.scene,
+		TTSAdapter:     look.adapter, Voice: look.voice, VoiceSpeed: 1.1 + float64(n)/10,
+		Avatar: look.avatar, ASRAdapter: "openai_realtime",
+		ClassificationAdapter: "openai_classification", ClassificationModelOverride: fmt.Sprintf("gpt-4.1-nano-%d", n),
+		ConversationAdapter: "openai_agent", ConversationModelOverride: fmt.Sprintf("gpt-4.1-%d", n),
+		Prompt:          prompt(look.name, n),
+		ReactionAdapter: "openai_reaction", ReactionModelOverride: fmt.Sprintf("gpt-4.1-mini-%d", n),
+		MemoryAdapter: "sensenova_memory", MemoryModelOverride: fmt.Sprintf("SenseNova-V6-5-Turbo-%d", n),
+		AcquaintanceThreshold: 101 + step, FriendThreshold: 102 + step, SituationshipThreshold: 103 + step,
+		LoverThreshold: 104 + step, NeutralThreshold: 105 + step, HappinessThreshold: 106 + step,
+		SadnessThreshold: 107 + step, FearThreshold: 108 + step, AngerThreshold: 109 + step,
+		DisgustThreshold: 110 + step, SurpriseThreshold: 111 + step, ShynessThreshold: 112 + step,
+	}
+}
+
+func prompt(name string, n int) string {
+	return fmt.Sprintf(`# %s, %d
+You are "%s". You keep a lighthouse; you like <i>rain</i>, tea & people who're late.
+- Never say you are a model; if asked: 「我只是守灯人」.
+- {user_name} may call you "captain". 🫖`, name, n, name)
+}
+
+// Characters gives the first count characters of a user. Their ids are not in
+// the order of their numbers.
+func Characters(userID string, count int) []backend.Character {
+	characters := make([]backend.Character, count)
+	for n := range characters {
+		characters[n] = Character(userID, n)
+	}
+	return characters
+}
+
+// UserConfig is a config as a user left it: another time zone than the
+// default and some provider keys.
+func UserConfig(userID string) backend.UserConfig {
+	return backend.UserConfig{UserID: userID, Timezone: "Europe/Berlin", Keys: map[string]backend.Secret{
+		"openai_api_key":     backend.NewSecret("sk-proj-4Qv_test-of-" + userID),
+		"elevenlabs_api_key": backend.NewSecret("xi-9f21"),
+		"huoshan_app_id":     backend.NewSecret("7046529182"),
+	}}
+}
+
+// Credential is a credential as an old client left it, with a plain password.
+func Credential(username, userID string) backend.Credential {
+	return backend.Credential{Username: username, Password: backend.NewSecret("correct horse"), UserID: userID}
+}
+
+// OldCharacterDocument is a character as the first generation stored it,
+// without the fields that came later: read_only, voice_speed, the overrides
+// and the thresholds.
+const OldCharacterDocument = `{"user_id":"7d2c…/ada","character_id":"c-1","character_name":"凌星",` +
+	`"create_datatime":"2025-06-30 09:05:00,007","scene_name":"vast","tts_adapter":"huoshan","voice":"zh_female",` +
+	`"avatar":"KQ-default","asr_adapter":"openai_realtime","classification_adapter":"openai_classification",` +
+	`"conversation_adapter":"openai_agent","prompt":"You keep a lighthouse.","reaction_adapter":"openai_reaction",` +
+	`"memory_adapter":"sensenova_memory"}`
+
+// Text is a text that a careless store would alter, cut or obey.
+type Text struct{ Name, Value string }
+
+// Texts gives texts that must be kept byte for byte, none of them empty.
+func Texts() []Text {
+	return []Text{
+		{"quotes", `"double" 'single' ` + "`back`" + ` \ \\ \n \u0041 /`},
+		{"line ends", "a\nb\r\nc\rd\te\u2028f\u2029g\u0085h"},
+		{"control characters", "\x01\x08\x0b\x1b[31m\x1f\x7f"},
+		{"emoji", "👩‍👩‍👧‍👦 🏳️‍🌈 👍🏽 💩"},
+		{"composed accent", "é"},
+		{"combining accent", "e\u0301"},
+		{"four bytes", "𝔘𠀀𐍈\U0010ffff"},
+		{"right to left", "\u202eمرحبا\u202c שלום"},
+		{"replacement and no characters", "\ufffd\ufffe\uffff\ufeff"},
+		{"markup", `<script>alert("&amp;")</script>`},
+		{"query operator", "$ne"},
+		{"query document", `{"$gt":""}`},
+		{"field path", "a.b.$.c"},
+		{"SQL", `'; DROP TABLE users; --`},
+		{"SQL pattern", `%_*?[a-z]`},
+		{"outer spaces", " \u00a0 leading and trailing \t\n"},
+		{"one space", " "},
+		{"format verbs", "%s %d %v %%"},
+		{"word null", "null"},
+		{"number", "007"},
+		{"same number", "7"},
+		{"upper case", "ADA"},
+		{"lower case", "ada"},
+		{"100 KB", strings.Repeat("A long prompt, 长提示词 🫖\n", 3400)},
+	}
+}
+
+// IDs gives ids and names that must work, for users and characters alike.
+func IDs() []Text {
+	short := func(text Text) bool { return len(text.Value) < 1000 }
+	ids := []Text{
+		{"UUID", "9a4b5f6e-6f3c-4a57-9d0b-6d8d0c6b8a11"},
+		{"slash", "a/b"},
+		{"escaped slash", "a%2Fb"},
+		{"escaped slash in lower case", "a%2fb"},
+		{"only a slash", "/"},
+		{"parent folder", ".."},
+		{"path", "../../etc/passwd"},
+		{"dot", "."},
+		{"dollar", "$id"},
+		{"inner space", "a b"},
+		{"plus", "a+b"},
+		{"query", "?a=b&c#d"},
+		{"10,000 characters", strings.Repeat("長", 10_000)},
+	}
+	for _, text := range Texts() {
+		if short(text) {
+			ids = append(ids, text)
+		}
+	}
+	return ids
+}
