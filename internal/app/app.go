@@ -26,7 +26,7 @@ import (
 // store and the log. It says on console where it listens and where its files
 // lie; log lines go to logLines. An error is one of starting, or of closing.
 func Run(ctx context.Context, cfg *config.Config, console, logLines io.Writer) error {
-	s, err := start(cfg, logLines)
+	s, err := start(ctx, cfg, logLines)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ type server struct {
 }
 
 // start opens what can fail: first what leaves nothing behind.
-func start(cfg *config.Config, console io.Writer) (s *server, err error) {
+func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *server, err error) {
 	if cfg.Store == config.StoreMongoDB {
 		return nil, errors.New("store mongodb is not part of this version yet; " +
 			"set store to embedded, or leave mongodb_host and MONGODB_HOST unset")
@@ -65,7 +65,7 @@ func start(cfg *config.Config, console io.Writer) (s *server, err error) {
 		return s, err
 	}
 	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
-	if s.listener, err = net.Listen("tcp", address); err != nil {
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
 		return s, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
 	if s.store, err = sqlite.Open(cfg.DataDir); err != nil {
@@ -119,7 +119,11 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 		s.log.Warn("requests were broken off at the deadline", "error", err)
 		_ = s.http.Close() // the listener is closed already
 	}
-	return s.close()
+	err := <-failed // a Serve that had not begun yet closes the listener only now
+	if errors.Is(err, http.ErrServerClosed) {
+		err = nil
+	}
+	return errors.Join(err, s.close())
 }
 
 // close closes what was started, last first.

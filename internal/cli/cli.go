@@ -40,7 +40,6 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 		kong.Exit(func(status int) { exited = status }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 		kong.Bind(streams),
-		kong.UsageOnError(),
 	)
 	if err != nil {
 		fmt.Fprintln(streams.Err, "web-backend:", err)

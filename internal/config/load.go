@@ -1,9 +1,14 @@
 package config
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -22,6 +27,9 @@ type Faults []string
 
 // Error gives all lines.
 func (f Faults) Error() string {
+	if len(f) == 1 {
+		return "the configuration has a fault: " + f[0]
+	}
 	return fmt.Sprintf("the configuration has %d faults:\n  %s", len(f), strings.Join(f, "\n  "))
 }
 
@@ -31,19 +39,24 @@ type loader struct {
 	settings []setting
 	faults   Faults
 	given    map[string]bool // keys that some source set
+	seen     map[string]bool // keys and sections that the file has had so far
 }
 
-// Load reads the sources in their order. An error is [Faults], complete, or
-// that of reading the file.
-func Load(sources Sources) (*Config, error) {
-	l := &loader{config: Default(), given: map[string]bool{}}
+func newLoader() *loader {
+	l := &loader{config: Default(), given: map[string]bool{}, seen: map[string]bool{}}
 	l.settings = l.config.settings()
+	return l
+}
+
+// Load reads the sources in their order. An error is [Faults], complete.
+func Load(sources Sources) (*Config, error) {
+	l := newLoader()
 	if sources.File != "" {
-		data, err := os.ReadFile(sources.File)
-		if err != nil {
-			return nil, fmt.Errorf("configuration file: %w", err)
+		if data, err := os.ReadFile(sources.File); err == nil {
+			l.loadYAML(sources.File, data)
+		} else {
+			l.faults = append(l.faults, fmt.Sprintf("configuration file: %v", err))
 		}
-		l.loadYAML(sources.File, data)
 	}
 	if sources.Getenv != nil {
 		l.loadEnvironment(sources.Getenv)
@@ -83,8 +96,13 @@ func (l *loader) reject(s setting, where, found string) {
 }
 
 // loadEnvironment reads each setting's variable, and for a secret the file
-// that the variable with _FILE names.
-func (l *loader) loadEnvironment(getenv func(string) (string, bool)) {
+// that the variable with _FILE names. An empty variable counts as not set:
+// compose files and shells write one where a value was not given.
+func (l *loader) loadEnvironment(lookup func(string) (string, bool)) {
+	getenv := func(name string) (string, bool) {
+		text, _ := lookup(name)
+		return text, text != ""
+	}
 	for _, s := range l.settings {
 		if s.env == "" {
 			continue
@@ -115,43 +133,71 @@ func (l *loader) loadEnvironment(getenv func(string) (string, bool)) {
 // loadYAML reads a file whose top level, and the level below logger_cfg, are
 // keys.
 func (l *loader) loadYAML(name string, data []byte) {
-	var document yaml.Node
-	if err := yaml.Unmarshal(data, &document); err != nil {
-		l.faults = append(l.faults, fmt.Sprintf("%s: not YAML: %v", name, err))
+	decoder := yaml.NewDecoder(bytes.NewReader(data))
+	var document, second yaml.Node
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return // an empty file changes nothing
+	case err != nil:
+		l.rejectFile(name, err)
 		return
 	}
-	if len(document.Content) == 0 {
-		return // an empty file changes nothing
+	top := document.Content[0]
+	l.loadMapping(name, fmt.Sprintf("%s:%d", name, top.Line), "", top)
+	switch err := decoder.Decode(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		l.rejectFile(name, err)
+	default:
+		l.faults = append(l.faults, fmt.Sprintf("%s:%d: a second document begins here; want one", name, second.Line))
 	}
-	l.loadMapping(name, "", document.Content[0])
 }
 
-// loadMapping reads the keys of one mapping; prefix is that of their names.
-func (l *loader) loadMapping(name, prefix string, node *yaml.Node) {
+// anchorName is what the parser quotes from the file. It is not shown: an
+// unquoted password that begins with an asterisk is an unknown anchor to it.
+var anchorName = regexp.MustCompile(`anchor '.*'`)
+
+// rejectFile notes that the file is not YAML.
+func (l *loader) rejectFile(name string, err error) {
+	reason := anchorName.ReplaceAllLiteralString(err.Error(), "anchor '***'")
+	l.faults = append(l.faults, fmt.Sprintf("%s: not YAML: %s", name, reason))
+}
+
+// loadMapping reads the keys of the mapping that stands where; prefix is that
+// of their names.
+func (l *loader) loadMapping(name, where, prefix string, node *yaml.Node) {
 	if node.Kind != yaml.MappingNode {
-		l.faults = append(l.faults, fmt.Sprintf("%s:%d: want keys with values", name, node.Line))
+		l.faults = append(l.faults, where+": want keys with values")
 		return
 	}
-	seen := map[string]bool{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		keyNode, valueNode := node.Content[i], node.Content[i+1]
 		key := prefix + keyNode.Value
-		where := fmt.Sprintf("%s:%d: %s", name, keyNode.Line, key)
-		if seen[key] {
+		where := fmt.Sprintf("%s:%d: %s", name, keyNode.Line, showKey(key))
+		if l.seen[key] {
 			l.faults = append(l.faults, where+": stands twice")
 			continue
 		}
-		seen[key] = true
+		l.seen[key] = true
 		index := slices.IndexFunc(l.settings, func(s setting) bool { return s.key == key })
 		switch {
 		case index >= 0:
 			l.loadNode(l.settings[index], where, valueNode)
 		case l.isSection(key):
-			l.loadMapping(name, key+".", valueNode)
+			l.loadMapping(name, where, key+".", valueNode)
 		default:
 			l.faults = append(l.faults, fmt.Sprintf("%s: unknown key; the keys here are %s", where, l.keysUnder(prefix)))
 		}
 	}
+}
+
+// showKey is a key as a fault shows it: on one line, and without a value that
+// it holds because a space was forgotten.
+func showKey(key string) string {
+	if name, _, found := strings.Cut(key, ":"); found {
+		key = name + ":***"
+	}
+	return strings.Trim(strconv.Quote(key), `"`)
 }
 
 // isSection reports whether key holds other keys.
@@ -181,7 +227,7 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 	}
 	l.given[s.key] = true
 	if v, ok := s.value.(list); ok {
-		elements := make([]string, 0, len(node.Content))
+		var elements []string // nil if there are none, as everywhere
 		for _, element := range node.Content {
 			if fits(element) {
 				elements = append(elements, element.Value)
@@ -202,6 +248,10 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 // render shows a value of the file in a fault, shortened.
 func render(node *yaml.Node) string {
 	const most = 80 // bytes
+	if node.Tag == "!!null" {
+		return "null"
+	}
+	dropComments(node)
 	data, err := yaml.Marshal(node)
 	if err != nil {
 		return "?"
@@ -211,4 +261,13 @@ func render(node *yaml.Node) string {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
 	return text
+}
+
+// dropComments removes the comments in node, which are not part of a value and
+// may hold anything.
+func dropComments(node *yaml.Node) {
+	node.HeadComment, node.LineComment, node.FootComment = "", "", ""
+	for _, child := range node.Content {
+		dropComments(child)
+	}
 }

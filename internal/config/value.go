@@ -198,10 +198,11 @@ func (v list) setList(elements []string) error {
 	return nil
 }
 
-// checkOrigin takes scheme and host, as browsers send an origin.
+// checkOrigin takes scheme and host, as browsers send an origin. A pattern
+// would match none.
 func checkOrigin(origin string) error {
 	u, err := url.Parse(origin)
-	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host {
+	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
 		return errNotAllowed
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -39,13 +40,17 @@ func Tail(file *os.File, n int) ([]string, error) {
 	}
 	var text strings.Builder
 	text.Grow(int(end - start))
-	for i := len(blocks) - 1; i >= 0; i-- {
-		text.Write(blocks[i])
+	for _, block := range slices.Backward(blocks) {
+		text.Write(block)
 	}
-	whole := strings.TrimSuffix(text.String(), "\n")
-	if whole == "" {
+	if text.Len() == 0 {
 		return nil, nil
 	}
+	whole := strings.TrimSuffix(text.String(), "\n")
 	lines := strings.Split(strings.ToValidUTF8(whole, "\uFFFD"), "\n")
-	return lines[max(0, len(lines)-n):], nil
+	lines = lines[max(0, len(lines)-n):]
+	for i, line := range lines {
+		lines[i] = strings.TrimSuffix(line, "\r")
+	}
+	return lines, nil
 }

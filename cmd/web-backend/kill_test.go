@@ -1,0 +1,188 @@
+//go:build unix
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+)
+
+// written is what the server has acknowledged of one user, and what it was
+// asked for when it was killed: that may have happened or not.
+type written struct {
+	user      string
+	created   bool
+	copy      string // id of a duplicate; "" for none
+	prompt    string // of the duplicate
+	key       string // which provider has a key; "" for none
+	asked     string // the request without an answer: the last part of its path
+	askedWith string // the value that it would have set
+}
+
+// Whatever the server has acknowledged is there after it was killed in the
+// midst of writing, and what it has not is there whole or not at all.
+func TestKill_AcknowledgedWritesSurvive(t *testing.T) {
+	t.Parallel()
+	const (
+		rounds  = 5
+		writers = 4
+		enough  = 60 // acknowledged writes after which a round ends
+	)
+	folder := t.TempDir()
+	var all []*written
+	p := serve(t, folder)
+	characters := 0
+	for round := range rounds {
+		var (
+			acknowledged atomic.Int64
+			group        sync.WaitGroup
+			results      = make([][]*written, writers)
+			reached      = make(chan struct{})
+		)
+		count := func() {
+			if acknowledged.Add(1) == enough {
+				close(reached)
+			}
+		}
+		for w := range writers {
+			group.Go(func() {
+				for i := 0; ; i++ {
+					user := &written{user: fmt.Sprintf("user-%d-%d-%d", round, w, i)}
+					results[w] = append(results[w], user)
+					if !user.write(t, p, count) {
+						return
+					}
+				}
+			})
+		}
+		select {
+		case <-reached:
+		case <-p.exited:
+			t.Fatal("the program ended by itself")
+		}
+		p.kill(t)
+		group.Wait()
+		for _, users := range results {
+			all = append(all, users...)
+		}
+
+		p = serve(t, folder)
+		if characters == 0 {
+			p.must(t, "/api/v1/create_user", `{"user_id": "reference"}`)
+			characters = len(p.characterIDs(t, "reference"))
+		}
+		for _, user := range all {
+			user.check(t, p, characters)
+		}
+		if t.Failed() {
+			t.Fatalf("after round %d of %d", round+1, rounds)
+		}
+	}
+	p.stop(t)
+}
+
+// ask sends one write. It is false when the connection failed, which leaves
+// open what became of the write.
+func (w *written) ask(t *testing.T, p *process, operation, fields, value string, count func()) (body string, ok bool) {
+	w.asked, w.askedWith = operation, value
+	got, err := p.send(context.Background(), "/api/v1/"+operation, `{"user_id": "`+w.user+`"`+fields+`}`)
+	if err != nil {
+		return "", false
+	}
+	if got.status != http.StatusOK {
+		t.Errorf("%s %s: %d %s", operation, w.user, got.status, got.body)
+		return "", false
+	}
+	w.asked, w.askedWith = "", ""
+	count()
+	return got.body, true
+}
+
+// write makes a user and changes it, until the server is gone.
+func (w *written) write(t *testing.T, p *process, count func()) bool {
+	if _, ok := w.ask(t, p, "create_user", "", "", count); !ok {
+		return false
+	}
+	w.created = true
+	if _, ok := w.ask(t, p, "update_user_config", `, "xai_api_key": "k"`, "xai", count); !ok {
+		return false
+	}
+	w.key = "xai"
+	var list, made struct {
+		IDs []string `json:"character_id_list"`
+		ID  string   `json:"character_id"`
+	}
+	got, err := p.send(context.Background(), "/api/v1/list_characters/"+w.user, "")
+	if err != nil {
+		return false
+	}
+	if json.Unmarshal([]byte(got.body), &list) != nil || len(list.IDs) == 0 {
+		t.Errorf("list_characters %s: %d %s", w.user, got.status, got.body)
+		return false
+	}
+	body, ok := w.ask(t, p, "duplicate_character", `, "character_id": "`+list.IDs[0]+`"`, "", count)
+	if !ok {
+		return false
+	}
+	if json.Unmarshal([]byte(body), &made) != nil {
+		t.Errorf("duplicate_character %s: %s", w.user, body)
+		return false
+	}
+	w.copy = made.ID
+	for i := range 5 {
+		prompt := fmt.Sprintf("prompt %d of %s %s", i, w.user, strings.Repeat("x", 5_000))
+		if _, ok := w.ask(t, p, "update_character_prompt",
+			`, "character_id": "`+w.copy+`", "prompt": "`+prompt+`"`, prompt, count); !ok {
+			return false
+		}
+		w.prompt = prompt
+	}
+	return true
+}
+
+// String leaves out most of the long prompts.
+func (w *written) String() string {
+	return fmt.Sprintf("%s (created %t, copy %q, prompt %.40q, key %q, unanswered: %s %.40q)",
+		w.user, w.created, w.copy, w.prompt, w.key, w.asked, w.askedWith)
+}
+
+// check compares what the server has with what it acknowledged.
+func (w *written) check(t *testing.T, p *process, defaults int) {
+	t.Helper()
+	ids := p.characterIDs(t, w.user)
+	open := func(operation string) bool { return w.asked == operation }
+	count := len(ids)
+	if w.copy != "" {
+		count--
+	}
+	switch {
+	case count == defaults:
+	case count == 0 && !w.created && open("create_user"):
+		return
+	case count == defaults+1 && w.copy == "" && open("duplicate_character"):
+	default:
+		t.Errorf("%v has %d characters, of %d defaults", w, len(ids), defaults)
+		return
+	}
+	options := p.must(t, "/api/v1/get_available_llm/"+w.user, "")
+	if set := options == `{"options":["xai"]}`; set != (w.key != "") && !open("update_user_config") {
+		t.Errorf("%v has the providers %s", w, options)
+	}
+	if w.copy == "" {
+		return
+	}
+	var character struct{ Prompt string }
+	body := p.must(t, "/api/v1/get_character_config/"+w.user+"/"+w.copy, "")
+	if err := json.Unmarshal([]byte(body), &character); err != nil {
+		t.Errorf("%s: %v", body, err)
+	}
+	if w.prompt != "" && character.Prompt != w.prompt && (!open("update_character_prompt") || character.Prompt != w.askedWith) {
+		t.Errorf("%v has the prompt %.60q", w, character.Prompt)
+	}
+}

@@ -1,0 +1,263 @@
+//go:build unix
+
+// The tests of this folder build the real program and run it as a child
+// process: what they prove holds for the binary that people start.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// deadline bounds whatever should happen soon, on a machine that is busy.
+const deadline = 30 * time.Second
+
+// buildFolder is where the program is built; the end of all tests removes it.
+var buildFolder string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if buildFolder, err = os.MkdirTemp("", "web-backend-test-"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(buildFolder) //nolint:errcheck // nobody to tell
+		return m.Run()
+	}())
+}
+
+// buildFlags are what go build gets beside the place of the program.
+var buildFlags = []string{"-buildvcs=false"}
+
+// build builds the program, once.
+var build = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(buildFolder, "web-backend")
+	args := append([]string{"build", "-o", path}, buildFlags...)
+	output, err := exec.Command("go", append(args, ".")...).CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, output)
+	}
+	return path, nil
+})
+
+// childAttributes make children end with this process where the system can.
+var childAttributes *syscall.SysProcAttr
+
+// process is the program, running in a folder of its own.
+type process struct {
+	url, address   string
+	folder         string
+	command        *exec.Cmd
+	stdout, stderr *stream
+	exited         chan struct{} // closed when it has ended and all output is read
+	killed         bool          // by the test, on purpose
+}
+
+// start starts the program in folder and does not wait. The test's end kills
+// it if it still runs.
+func start(t *testing.T, folder string, args ...string) *process {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &process{folder: folder, stdout: newStream(), stderr: newStream(), exited: make(chan struct{})}
+	p.command = exec.Command(path, args...)
+	p.command.Dir, p.command.Env = folder, []string{"WEB_BACKEND_PORT=0", "GORACE=atexit_sleep_ms=0"}
+	p.command.Stdout, p.command.Stderr, p.command.SysProcAttr = p.stdout, p.stderr, childAttributes
+	if err := p.command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = p.command.Wait() // its state says the same
+		close(p.exited)
+	}()
+	t.Cleanup(func() {
+		_ = p.command.Process.Kill() // most have ended by now
+		<-p.exited
+		for _, sign := range []string{"panic", "DATA RACE", "goroutine "} {
+			if strings.Contains(p.stderr.String(), sign) {
+				t.Errorf("the program printed %q:\n%s", sign, p.stderr.last(20_000))
+			}
+		}
+		if t.Failed() && !p.killed {
+			t.Logf("the program in %s\nstdout:\n%s\nstderr:\n%s", folder, p.stdout.last(2000), p.stderr.last(4000))
+		}
+	})
+	return p
+}
+
+var announced = regexp.MustCompile(`listening on (http://(\S+))\n`)
+
+// serve starts the program and waits until it says where it listens.
+func serve(t *testing.T, folder string, args ...string) *process {
+	t.Helper()
+	p := start(t, folder, args...)
+	match := p.stdout.wait(t, announced, p.exited)
+	p.url, p.address = match[1], match[2]
+	return p
+}
+
+// signal sends a signal; to a process that has ended it does nothing.
+func (p *process) signal(t *testing.T, signal os.Signal) {
+	t.Helper()
+	if err := p.command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		t.Fatal(err)
+	}
+}
+
+// wait waits until the program has ended.
+func (p *process) wait(t *testing.T) *os.ProcessState {
+	t.Helper()
+	select {
+	case <-p.exited:
+	case <-time.After(deadline):
+		t.Fatalf("the program does not end; stderr:\n%s", p.stderr)
+	}
+	return p.command.ProcessState
+}
+
+// stop asks the program to end and checks that it does so in good order.
+func (p *process) stop(t *testing.T) {
+	t.Helper()
+	p.signal(t, syscall.SIGTERM)
+	if state := p.wait(t); state.ExitCode() != 0 {
+		t.Fatalf("the program ended with %v", state)
+	}
+}
+
+// kill ends the program as a power cut would.
+func (p *process) kill(t *testing.T) {
+	t.Helper()
+	p.killed = true
+	p.signal(t, os.Kill)
+	p.wait(t)
+}
+
+// client makes requests without keeping connections, which would outlive a
+// server.
+var client = &http.Client{
+	Timeout:       deadline,
+	Transport:     &http.Transport{DisableKeepAlives: true},
+	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+}
+
+// answer is what a request came back with.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// send makes a request, a POST of JSON if there is a body. The error is that
+// of the connection.
+func (p *process) send(ctx context.Context, path, body string) (answer, error) {
+	method := http.MethodGet
+	if body != "" {
+		method = http.MethodPost
+	}
+	request, err := http.NewRequestWithContext(ctx, method, p.url+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return answer{}, err
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	return answer{response.StatusCode, response.Header, string(data)}, err
+}
+
+// must makes a request that has to succeed, and gives the body of its answer.
+func (p *process) must(t *testing.T, path, body string) string {
+	t.Helper()
+	got, err := p.send(t.Context(), path, body)
+	if err != nil {
+		t.Fatalf("%s %s: %v", path, body, err)
+	}
+	if got.status != http.StatusOK {
+		t.Fatalf("%s %s: %d %s", path, body, got.status, got.body)
+	}
+	return got.body
+}
+
+// loopback is an address of this machine that no other test uses, so that a
+// server can come back on its port: ports are taken per address.
+func loopback() string {
+	if runtime.GOOS == "linux" {
+		return "127.0.0.2"
+	}
+	return "127.0.0.1"
+}
+
+// stream is what a child prints, to be read meanwhile.
+type stream struct {
+	mutex   sync.Mutex
+	text    strings.Builder
+	changed chan struct{} // closed at the next write
+}
+
+func newStream() *stream { return &stream{changed: make(chan struct{})} }
+
+func (s *stream) Write(p []byte) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	close(s.changed)
+	s.changed = make(chan struct{})
+	return s.text.Write(p)
+}
+
+func (s *stream) String() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.text.String()
+}
+
+// last gives the end of what was printed.
+func (s *stream) last(size int) string {
+	text := s.String()
+	return text[max(0, len(text)-size):]
+}
+
+// wait waits until pattern was printed and gives its groups; the test fails if
+// the process ends without it.
+func (s *stream) wait(t *testing.T, pattern *regexp.Regexp, exited <-chan struct{}) []string {
+	t.Helper()
+	timeout := time.After(deadline)
+	for ended := false; ; {
+		s.mutex.Lock()
+		match, changed := pattern.FindStringSubmatch(s.text.String()), s.changed
+		s.mutex.Unlock()
+		if match != nil {
+			return match
+		}
+		if ended {
+			t.Fatalf("the program ended without printing %v", pattern)
+		}
+		select {
+		case <-changed:
+		case <-exited:
+			ended = true
+		case <-timeout:
+			t.Fatalf("the program does not print %v", pattern)
+		}
+	}
+}

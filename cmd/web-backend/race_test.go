@@ -1,0 +1,6 @@
+//go:build race
+
+package main
+
+// With the race detector in the tests it is in the program, too.
+func init() { buildFlags = append(buildFlags, "-race") }

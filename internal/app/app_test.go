@@ -1,0 +1,488 @@
+package app_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"web-backend/internal/app"
+	"web-backend/internal/config"
+)
+
+// deadline bounds what must happen soon, on a machine that is busy.
+const deadline = 20 * time.Second
+
+// stream is a place to print to that can be read meanwhile.
+type stream struct {
+	mutex   sync.Mutex
+	text    strings.Builder
+	written chan struct{} // closed at the first write
+	once    sync.Once
+}
+
+func newStream() *stream { return &stream{written: make(chan struct{})} }
+
+func (s *stream) Write(p []byte) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	n, err := s.text.Write(p)
+	s.once.Do(func() { close(s.written) })
+	return n, err
+}
+
+func (s *stream) String() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.text.String()
+}
+
+// testConfig is a configuration on a free port with all files in a folder of
+// the test.
+func testConfig(t *testing.T) *config.Config {
+	t.Helper()
+	cfg := config.Default()
+	folder := t.TempDir()
+	cfg.Port, cfg.DataDir, cfg.Log.Path = 0, filepath.Join(folder, "data"), filepath.Join(folder, "logs", "server.log")
+	return cfg
+}
+
+// server is a running [app.Run].
+type server struct {
+	url, address string
+	console, log *stream
+	stop         context.CancelFunc
+	result       chan error
+}
+
+var urlPattern = regexp.MustCompile(`listening on (http://(\S+))`)
+
+// run starts a server and waits until it listens; the test's end stops it.
+func run(t *testing.T, cfg *config.Config) *server {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	s := &server{console: newStream(), log: newStream(), stop: cancel, result: make(chan error, 1)}
+	go func() { s.result <- app.Run(ctx, cfg, s.console, s.log) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := s.wait(t); err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	select {
+	case <-s.console.written:
+	case err := <-s.result:
+		s.result <- err
+		t.Fatalf("Run ended at once: %v", err)
+	case <-time.After(deadline):
+		t.Fatal("the server does not announce itself")
+	}
+	match := urlPattern.FindStringSubmatch(s.console.String())
+	if match == nil {
+		t.Fatalf("no address in %q", s.console.String())
+	}
+	s.url, s.address = match[1], match[2]
+	return s
+}
+
+// wait gives the result of Run; it may be called again.
+func (s *server) wait(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-s.result:
+		s.result <- err
+		return err
+	case <-time.After(deadline):
+		t.Fatal("Run does not end")
+		return nil
+	}
+}
+
+// send makes a request; one with a body is a POST of JSON.
+func (s *server) send(t *testing.T, path, body string) (status int, answer string) {
+	t.Helper()
+	method := http.MethodGet
+	if body != "" {
+		method = http.MethodPost
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	client := &http.Client{Timeout: deadline, Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(data)
+}
+
+// dial opens a bare connection, and writes text to it.
+func (s *server) dial(t *testing.T, text string) net.Conn {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", s.address, deadline)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(deadline)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// hold opens a request whose body is not complete, and returns once its
+// handler runs: the server asks for the body then.
+func (s *server) hold(t *testing.T) net.Conn {
+	t.Helper()
+	conn := s.dial(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"+
+		"Content-Length: 16\r\nExpect: 100-continue\r\n\r\n")
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	return conn
+}
+
+func TestRun_AnnouncesItselfAndServes(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	s := run(t, cfg)
+	if status, body := s.send(t, "/health", ""); status != http.StatusOK || body != `"OK"` {
+		t.Errorf("/health: %d %s", status, body)
+	}
+	for _, want := range []string{s.url + "\n", s.url + "/docs\n", "embedded", cfg.DataDir, cfg.Log.Path} {
+		if !strings.Contains(s.console.String(), want) {
+			t.Errorf("the console lacks %q:\n%s", want, s.console)
+		}
+	}
+	s.stop()
+	if err := s.wait(t); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	data, err := os.ReadFile(cfg.Log.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, text := range map[string]string{"file": string(data), "console": s.log.String()} {
+		for _, want := range []string{`msg="server started"`, "route=/health status=200", `msg="server stopping"`, `msg="server stopped"`} {
+			if strings.Count(text, want) != 1 {
+				t.Errorf("the log on %s has not one %q:\n%s", where, want, text)
+			}
+		}
+	}
+}
+
+func TestRun_StopsBeforeTheFirstRequest(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 20 {
+		console := newStream()
+		if err := app.Run(ctx, cfg, console, io.Discard); err != nil {
+			t.Fatal(err)
+		}
+		// Nothing of it is left: the same port and folder can be used at once.
+		_, port, err := net.SplitHostPort(urlPattern.FindStringSubmatch(console.String())[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cfg.Port, err = strconv.Atoi(port); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRun_FinishesRunningRequests(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	s := run(t, cfg)
+	held := s.hold(t)
+	s.stop()
+	waitForRefusal(t, s.address)
+	if _, err := io.WriteString(held, `{"user_id": "a"}`); err != nil {
+		t.Fatal(err)
+	}
+	answer, err := io.ReadAll(held)
+	if err != nil || !strings.Contains(string(answer), "HTTP/1.1 200 OK") || !strings.HasSuffix(string(answer), `{"user_id":"a"}`) {
+		t.Errorf("the running request got %q, %v", answer, err)
+	}
+	if err := s.wait(t); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if _, list := run(t, cfg).send(t, "/api/v1/list_users", ""); list != `{"user_id_list":["a"],"user_name_list":[""]}` {
+		t.Errorf("after a restart: %s", list)
+	}
+}
+
+func TestRun_BreaksOffRequestsAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.Limits.ShutdownTimeout = time.Millisecond
+	s := run(t, cfg)
+	held := s.hold(t)
+	s.stop()
+	if err := s.wait(t); err != nil {
+		t.Errorf("Run: %v", err)
+	}
+	if !strings.Contains(s.log.String(), `level=WARN msg="requests were broken off at the deadline"`) {
+		t.Errorf("the log does not say so:\n%s", s.log)
+	}
+	if answer, _ := io.ReadAll(held); strings.Contains(string(answer), "200 OK") {
+		t.Errorf("the request that was broken off got %q", answer)
+	}
+}
+
+// waitForRefusal waits until nobody listens on address.
+func waitForRefusal(t *testing.T, address string) {
+	t.Helper()
+	for end := time.Now().Add(deadline); time.Now().Before(end); {
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err != nil {
+			return
+		}
+		conn.Close()
+	}
+	t.Fatalf("%s still accepts connections", address)
+}
+
+func TestRun_CannotStart(t *testing.T) {
+	t.Parallel()
+	blocker, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { blocker.Close() })
+	inUse := testConfig(t)
+	run(t, inUse)
+
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name   string
+		change func(*config.Config)
+		want   []string
+	}{
+		{"store mongodb", func(c *config.Config) { c.Store = config.StoreMongoDB },
+			[]string{"store mongodb", "not part of this version", "embedded", "MONGODB_HOST"}},
+		{"port in use", func(c *config.Config) { c.Port = blocker.Addr().(*net.TCPAddr).Port },
+			[]string{"cannot listen on " + blocker.Addr().String(), "address already in use"}},
+		{"address of another machine", func(c *config.Config) { c.Host = "192.0.2.1" }, []string{"cannot listen on 192.0.2.1:0"}},
+		{"data folder under a file", func(c *config.Config) { c.DataDir = filepath.Join(file, "data") },
+			[]string{"data folder " + filepath.Join(file, "data") + " cannot be made", "not a directory"}},
+		{"data folder in use", func(c *config.Config) { c.DataDir = inUse.DataDir },
+			[]string{"data folder " + inUse.DataDir + " is in use by another web-backend process"}},
+		{"log under a file", func(c *config.Config) { c.Log.Path = filepath.Join(file, "server.log") },
+			[]string{"log folder " + file + " cannot be made"}},
+		{"log is a folder", func(c *config.Config) { c.Log.Path = filepath.Dir(file) },
+			[]string{"log file " + filepath.Dir(file) + " cannot be written"}},
+		{"user config is missing", func(c *config.Config) { c.DefaultUserConfigPath = file + ".json" },
+			[]string{"default_user_config_path", file + ".json"}},
+		{"characters are missing", func(c *config.Config) { c.DefaultCharacterConfigPaths = []string{file + ".json"} },
+			[]string{"default_character_config_paths", file + ".json"}},
+		{"character is empty", func(c *config.Config) { c.DefaultCharacterConfigPaths = []string{file} },
+			[]string{"default_character_config_paths", file}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t)
+			tt.change(cfg)
+			console := newStream()
+			err := app.Run(t.Context(), cfg, console, io.Discard)
+			if err == nil {
+				t.Fatal("it started")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q lacks %q", err, want)
+				}
+			}
+			if strings.Contains(err.Error(), "\n") || console.String() != "" {
+				t.Errorf("error %q, console %q", err, console)
+			}
+		})
+	}
+}
+
+// A start that fails takes nothing with it: what was opened is closed.
+func TestRun_CannotStart_LeavesNothingOpen(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := listener.Addr().(*net.TCPAddr).Port
+	listener.Close()
+	cfg := testConfig(t)
+	good := cfg.DataDir
+	for range 3 {
+		cfg.Port, cfg.DataDir = port, filepath.Join(cfg.Log.Path, "data") // after the log and the port
+		if err := app.Run(t.Context(), cfg, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "data folder") {
+			t.Fatalf("got %v, want a complaint about the data folder", err)
+		}
+	}
+	cfg.DataDir = good
+	run(t, cfg)
+}
+
+func TestRun_WithoutALogFile(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.Log.Path = ""
+	s := run(t, cfg)
+	if !strings.Contains(s.console.String(), "log            none\n") {
+		t.Errorf("console:\n%s", s.console)
+	}
+	for _, path := range []string{"/tail_log/5", "/dowload_log_file"} {
+		if status, body := s.send(t, path, ""); status != http.StatusServiceUnavailable {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	if !strings.Contains(s.log.String(), "server started") {
+		t.Errorf("the log on the console is %q", s.log)
+	}
+}
+
+func TestRun_DefaultsOfNewUsers(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	folder := t.TempDir()
+	write := func(name, content string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	character := func(name string) string {
+		return write(name+".json", fmt.Sprintf(`{"character_name": %q, "scene_name": "vast", "tts_adapter": "huoshan", "voice": "",
+			"avatar": "KQ-default", "asr_adapter": "huoshan", "classification_adapter": "xai_classification",
+			"conversation_adapter": "xai_agent", "prompt": "You are.", "reaction_adapter": "xai_reaction", "memory_adapter": "xai_memory"}`, name))
+	}
+	cfg.DefaultUserConfigPath = write("user.json", `{"xai_api_key": "secret-of-the-team", "timezone": "Europe/Berlin"}`)
+	cfg.DefaultCharacterConfigPaths = []string{character("Second"), character("First")}
+	s := run(t, cfg)
+	if status, body := s.send(t, "/api/v1/create_user", `{"user_id": "a"}`); status != http.StatusOK {
+		t.Fatalf("create_user: %d %s", status, body)
+	}
+	if _, body := s.send(t, "/api/v1/list_characters/a", ""); !strings.HasSuffix(body, `"character_name_list":["Second","First"]}`) {
+		t.Errorf("list_characters: %s", body)
+	}
+	if _, body := s.send(t, "/api/v1/get_available_llm/a", ""); body != `{"options":["xai"]}` {
+		t.Errorf("get_available_llm: %s", body)
+	}
+	if data, err := os.ReadFile(cfg.Log.Path); err != nil || bytes.Contains(data, []byte("secret-of-the-team")) {
+		t.Errorf("the log shows a key, or: %v", err)
+	}
+}
+
+// Every limit of the configuration reaches the server.
+func TestRun_Limits(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		change func(*config.Limits)
+		check  func(*testing.T, *server)
+	}{
+		{"max_body_bytes", func(l *config.Limits) { l.MaxBodyBytes = 1024 }, func(t *testing.T, s *server) {
+			body := `{"user_id": "a", "filler": "` + strings.Repeat("x", 1024) + `"}`
+			if status, answer := s.send(t, "/api/v1/create_user", body); status != http.StatusRequestEntityTooLarge {
+				t.Errorf("got %d %s", status, answer)
+			}
+		}},
+		{"max_header_bytes", func(l *config.Limits) { l.MaxHeaderBytes = 4096 }, func(t *testing.T, s *server) {
+			conn := s.dial(t, "GET /health HTTP/1.1\r\nHost: test\r\nX-Filler: "+strings.Repeat("x", 16<<10)+"\r\n\r\n")
+			if line, err := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(line, " 431 ") {
+				t.Errorf("got %q, %v", line, err)
+			}
+		}},
+		{"read_header_timeout", func(l *config.Limits) { l.ReadHeaderTimeout = 50 * time.Millisecond }, func(t *testing.T, s *server) {
+			wantClosed(t, s.dial(t, "GET /health HTTP/1.1\r\nHost: te"))
+		}},
+		{"read_timeout", func(l *config.Limits) { l.ReadTimeout = 50 * time.Millisecond }, func(t *testing.T, s *server) {
+			wantClosed(t, s.dial(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"+
+				"Content-Length: 16\r\n\r\n{"))
+		}},
+		{"idle_timeout", func(l *config.Limits) { l.IdleTimeout = 50 * time.Millisecond }, func(t *testing.T, s *server) {
+			wantClosed(t, s.dial(t, "GET /health HTTP/1.1\r\nHost: test\r\n\r\n"))
+		}},
+		{"max_connections", func(l *config.Limits) { l.MaxConnections = 1 }, func(t *testing.T, s *server) {
+			const request = "GET /health HTTP/1.1\r\nHost: test\r\n\r\n"
+			first := s.dial(t, request)
+			answers := bufio.NewReader(first)
+			expectOK(t, answers)
+			second := s.dial(t, request)
+			for range 20 { // the first one is served again and again
+				if _, err := io.WriteString(first, request); err != nil {
+					t.Fatal(err)
+				}
+				expectOK(t, answers)
+			}
+			if err := second.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			if n, err := second.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("the second connection is served beside the first: %d bytes, %v", n, err)
+			}
+			if err := second.SetReadDeadline(time.Now().Add(deadline)); err != nil {
+				t.Fatal(err)
+			}
+			first.Close()
+			expectOK(t, bufio.NewReader(second))
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t)
+			tt.change(&cfg.Limits)
+			tt.check(t, run(t, cfg))
+		})
+	}
+}
+
+// wantClosed waits until the server closes the connection.
+func wantClosed(t *testing.T, conn net.Conn) {
+	t.Helper()
+	if answer, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection stays open: %q, %v", answer, err)
+	}
+}
+
+// expectOK reads one answer.
+func expectOK(t *testing.T, answers *bufio.Reader) {
+	t.Helper()
+	response, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if body, err := io.ReadAll(response.Body); response.StatusCode != http.StatusOK || string(body) != `"OK"` {
+		t.Fatalf("got %s %q, %v", response.Status, body, err)
+	}
+}

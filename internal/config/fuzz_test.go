@@ -1,0 +1,97 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// FuzzLoadYAML: whatever a file holds, loading it gives faults of one line
+// each, or a configuration within its bounds; and a password that stands where
+// passwords stand is in neither.
+func FuzzLoadYAML(f *testing.F) {
+	for _, path := range []string{localFile, productionFile} {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	for _, seed := range []string{
+		"", "---\n", "...\n", "\ufeff", "port: 80\n---\nport: 81\n", "- a", "port: &a [*a]", "logger_cfg: &a {logger_cfg: *a}",
+		"<<: {port: 80}", "? [a]\n: b", "port: !!int x", "mongodb_password: *" + secretText, "mongodb_password: |\n  " + secretText,
+		"{mongodb_password:" + secretText + "}", "mongodb_password: [" + secretText + "]", "mongodb_password: " + secretText,
+		"cors_origins: [5 # " + secretText + "\n]", "a: " + strings.Repeat("[", 200), "\"a\\nb\": 1\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l := newLoader()
+		l.loadYAML("c.yaml", data)
+		for _, fault := range l.faults {
+			if !strings.HasPrefix(fault, "c.yaml:") || strings.ContainsAny(fault, "\n\r\x00") {
+				t.Errorf("fault %q", fault)
+			}
+		}
+		if len(l.faults) == 0 {
+			checkBounds(t, l.config)
+		}
+		if onlySecretly(data) {
+			text := fmt.Sprintf("%q %v %+v %#v", l.faults, l.config, l.config, *l.config)
+			if strings.Contains(text, secretText) {
+				t.Errorf("the password is shown: %s", text)
+			}
+		}
+		again := newLoader()
+		again.loadYAML("c.yaml", data)
+		if !reflect.DeepEqual(l.faults, again.faults) || !reflect.DeepEqual(l.config, again.config) {
+			t.Errorf("the second time differs: %q, then %q", l.faults, again.faults)
+		}
+	})
+}
+
+// checkBounds checks that every number lies where settings() says.
+func checkBounds(t *testing.T, c *Config) {
+	t.Helper()
+	for _, s := range c.settings() {
+		switch v := s.value.(type) {
+		case number:
+			if *v.target < v.least || *v.target > v.most {
+				t.Errorf("%s is %d", s.key, *v.target)
+			}
+		case duration:
+			if *v.target < v.least || *v.target > v.most {
+				t.Errorf("%s is %v", s.key, *v.target)
+			}
+		case text:
+			if v.required && *v.target == "" {
+				t.Errorf("%s is empty", s.key)
+			}
+		}
+	}
+}
+
+// onlySecretly reports whether secretText occurs in data, but nowhere outside
+// of the plain values of passwords. Of data that is no YAML nobody knows what
+// is a password, so nothing of it may be shown.
+func onlySecretly(data []byte) bool {
+	var document yaml.Node
+	if err := yaml.Unmarshal(data, &document); err != nil {
+		return strings.Contains(string(data), secretText)
+	}
+	if len(document.Content) == 0 {
+		return false
+	}
+	secretly, mapping := 0, document.Content[0]
+	for i := 0; mapping.Kind == yaml.MappingNode && i+1 < len(mapping.Content); i += 2 {
+		switch mapping.Content[i].Value {
+		case "mongodb_password", "mongodb_admin_password":
+			secretly += strings.Count(mapping.Content[i+1].Value, secretText)
+		}
+	}
+	return secretly > 0 && secretly == strings.Count(string(data), secretText)
+}

@@ -1,0 +1,256 @@
+package logging
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"unicode"
+)
+
+// open opens a log whose file is in a folder of the test.
+func open(t *testing.T, options Options) *Log {
+	t.Helper()
+	if options.Console == nil {
+		options.Console = io.Discard
+	}
+	if options.MaxSizeMB == 0 {
+		options.MaxSizeMB, options.MaxFiles = 1, 1
+	}
+	log, err := Open(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return log
+}
+
+func readLines(t *testing.T, path string) []string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return splitLines(string(data))
+}
+
+func splitLines(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+func TestOpen_LevelsAreSeparate(t *testing.T) {
+	t.Parallel()
+	levels := []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+	for _, consoleLevel := range levels {
+		for _, fileLevel := range levels {
+			t.Run(fmt.Sprintf("console %v, file %v", consoleLevel, fileLevel), func(t *testing.T) {
+				t.Parallel()
+				var console bytes.Buffer
+				path := filepath.Join(t.TempDir(), "server.log")
+				log := open(t, Options{Console: &console, ConsoleLevel: consoleLevel, Path: path, FileLevel: fileLevel})
+				for _, level := range levels {
+					log.Log(t.Context(), level, "line")
+				}
+				check := func(where string, lines []string, least slog.Level) {
+					t.Helper()
+					for _, level := range levels {
+						has := slices.ContainsFunc(lines, func(line string) bool {
+							return strings.Contains(line, " level="+level.String()+" msg=line")
+						})
+						if want := level >= least; has != want {
+							t.Errorf("%s has %v: %t, want %t; it is %q", where, level, has, want, lines)
+						}
+					}
+				}
+				check("console", splitLines(console.String()), consoleLevel)
+				check("file", readLines(t, path), fileLevel)
+			})
+		}
+	}
+}
+
+func TestOpen_WithoutAFile(t *testing.T) {
+	t.Parallel()
+	var console bytes.Buffer
+	log := open(t, Options{Console: &console})
+	log.Info("line")
+	if !strings.Contains(console.String(), "msg=line") {
+		t.Errorf("console %q", &console)
+	}
+}
+
+func TestOpen_MakesTheFolderForTheGroupOnly(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "a", "b", "server.log")
+	open(t, Options{Path: path}).Info("line")
+	for name, allowed := range map[string]os.FileMode{path: 0o640, filepath.Dir(path): 0o750} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm()&^allowed != 0 {
+			t.Errorf("%s has mode %v, more than %v", name, info.Mode().Perm(), allowed)
+		}
+	}
+}
+
+func TestOpen_GoesOnWithTheFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "server.log")
+	for _, time := range []string{"first", "second"} {
+		log := open(t, Options{Path: path})
+		log.Info("opened", "the", time)
+		if err := log.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := readLines(t, path)
+	if len(lines) != 2 || !strings.Contains(lines[0], "the=first") || !strings.Contains(lines[1], "the=second") {
+		t.Errorf("the file holds %q", lines)
+	}
+}
+
+func TestOpen_UnwritablePath(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	file := filepath.Join(folder, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		filepath.Join(file, "server.log"):         "log folder " + file + " cannot be made: ",
+		filepath.Join(file, "logs", "server.log"): "log folder " + filepath.Join(file, "logs") + " cannot be made: ",
+		folder: "log file " + folder + " cannot be written: ",
+	} {
+		log, err := Open(Options{Console: io.Discard, Path: path, MaxSizeMB: 1, MaxFiles: 1})
+		if log != nil || err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: got %v, %v; want %q", path, log, err, want)
+		}
+	}
+}
+
+// The file is rotated before it passes its size, and the newest lines are kept:
+// in order, without a gap.
+func TestRotation(t *testing.T) {
+	t.Parallel()
+	const (
+		maxFiles = 2
+		lineSize = 1 << 10
+		lines    = 5 << 20 / lineSize // 5 MB in files of 1 MB
+	)
+	folder := t.TempDir()
+	path := filepath.Join(folder, "server.log")
+	log := open(t, Options{ConsoleLevel: slog.LevelError, Path: path, MaxSizeMB: 1, MaxFiles: maxFiles})
+	for i := range lines {
+		log.Info("line", "number", i, "filler", strings.Repeat("x", lineSize))
+	}
+	if err := log.Close(); err != nil { // it waits for the removal of old files
+		t.Fatal(err)
+	}
+	rotated, err := filepath.Glob(filepath.Join(folder, "server-*.log")) // sorted, and named by time
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rotated) != maxFiles {
+		t.Errorf("%d rotated files are kept, want %d: %q", len(rotated), maxFiles, rotated)
+	}
+	var kept []string
+	for _, file := range append(rotated, path) {
+		info, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Size() > 1<<20 || file != path && info.Size() < 1<<20-2*lineSize {
+			t.Errorf("%s has %d bytes, want 1 MB", file, info.Size())
+		}
+		kept = append(kept, readLines(t, file)...)
+	}
+	for i, line := range kept {
+		if want := fmt.Sprintf(" number=%d ", lines-len(kept)+i); !strings.Contains(line, want) {
+			t.Fatalf("line %d of %d that are kept lacks %q: %.80s", i, len(kept), want, line)
+		}
+	}
+}
+
+// Whatever a client sends stays one line of printable text, in the file and on
+// the console: no forged line, no escape sequence for the operator's terminal.
+func TestLog_Injection(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{
+		"a\nlevel=ERROR msg=forged", "a\r\nb", "a\rb", "a\x00b", "\x1b[2Jgone", "\x1b]0;title\x07", "a\u2028b", "a\u2029b", "a\u0085b",
+		"\u202edlrow", "\xff\xfe", `a" level=ERROR msg="forged`, "a=b", "\t\v\f\b\x7f", "",
+	} {
+		t.Run(fmt.Sprintf("%q", value), func(t *testing.T) {
+			t.Parallel()
+			var console bytes.Buffer
+			path := filepath.Join(t.TempDir(), "server.log")
+			log := open(t, Options{Console: &console, Path: path})
+			log.Info("request", "value", value, "error", fmt.Errorf("cause: %s", value), "list", []string{value})
+			for where, lines := range map[string][]string{"file": readLines(t, path), "console": splitLines(console.String())} {
+				if len(lines) != 1 {
+					t.Fatalf("%s: %d lines: %q", where, len(lines), lines)
+				}
+				if strings.ContainsFunc(lines[0], func(r rune) bool { return !unicode.IsPrint(r) }) {
+					t.Errorf("%s: not printable: %q", where, lines[0])
+				}
+				if strings.Contains(lines[0], " level=ERROR msg=") && !strings.Contains(lines[0], `"`) {
+					t.Errorf("%s: forged: %q", where, lines[0])
+				}
+			}
+		})
+	}
+}
+
+func TestLog_Concurrent(t *testing.T) {
+	t.Parallel()
+	const writers, each = 8, 100
+	var console bytes.Buffer
+	path := filepath.Join(t.TempDir(), "server.log")
+	log := open(t, Options{Console: &console, Path: path})
+	var group sync.WaitGroup
+	for w := range writers {
+		group.Go(func() {
+			for i := range each {
+				log.Info("line", "writer", w, "number", i, "end", true)
+			}
+		})
+	}
+	group.Wait()
+	for where, lines := range map[string][]string{"file": readLines(t, path), "console": splitLines(console.String())} {
+		seen := map[string]bool{}
+		for _, line := range lines {
+			_, rest, _ := strings.Cut(line, " msg=line ")
+			seen[rest] = true
+			if !strings.HasPrefix(line, "time=") || !strings.HasSuffix(line, " end=true") {
+				t.Errorf("%s: torn line %q", where, line)
+			}
+		}
+		if len(seen) != writers*each || len(lines) != writers*each {
+			t.Errorf("%s: %d lines, %d different ones, want %d", where, len(lines), len(seen), writers*each)
+		}
+	}
+}
+
+func TestClose_Twice(t *testing.T) {
+	t.Parallel()
+	log := open(t, Options{Path: filepath.Join(t.TempDir(), "server.log")})
+	log.Info("line")
+	for range 2 {
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
