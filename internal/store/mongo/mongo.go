@@ -12,39 +12,15 @@ package mongo
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
-	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"web-backend/internal/backend"
 )
-
-// Options say how to reach the cluster and where the documents lie.
-type Options struct {
-	// URI is a whole connection string; if it is not set, Host, Port, Username,
-	// Password and AuthDatabase are used.
-	URI          backend.Secret
-	Host         string
-	Port         int
-	Username     string
-	Password     backend.Secret
-	AuthDatabase string
-
-	Database             string
-	CredentialCollection string
-	UserCollection       string
-	CharacterCollection  string
-
-	// Timeout bounds each operation, waiting for a server included.
-	Timeout time.Duration
-	// MaxPoolSize bounds the connections to each server.
-	MaxPoolSize int
-}
 
 // Store is the store on MongoDB. [Open] makes it.
 type Store struct {
@@ -76,24 +52,19 @@ func Open(o Options) (*Store, error) {
 }
 
 // Connect makes a client with the settings that every connection of this
-// program has: acknowledged by a majority and journaled, retried once by the
-// driver, read from the primary unless the URI says otherwise. The error holds
+// program has: writes acknowledged by a majority and journaled, and retried
+// once by the driver; reads from the primary; unless the URI says otherwise. The error holds
 // no part of the URI.
 func Connect(o Options) (*mongo.Client, error) {
-	client := options.Client().
+	client := o.parsed().
 		SetAppName("web-backend").
-		SetReadPreference(readpref.Primary()).
-		SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: new(true)}).
 		SetBSONOptions(&options.BSONOptions{UseJSONStructTags: true}).
 		SetRegistry(registry())
-	if o.URI.IsSet() {
-		client.ApplyURI(o.URI.Reveal())
-	} else {
-		client.SetHosts([]string{fmt.Sprintf("%s:%d", o.Host, o.Port)})
+	if client.WriteConcern == nil {
+		client.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: new(true)})
 	}
-	if o.Username != "" {
-		client.SetAuth(options.Credential{
-			Username: o.Username, Password: o.Password.Reveal(), PasswordSet: true, AuthSource: o.AuthDatabase})
+	if credential := o.credential(); credential != nil {
+		client.SetAuth(*credential)
 	}
 	client.SetTimeout(o.Timeout).SetMaxPoolSize(uint64(max(0, o.MaxPoolSize)))
 	connected, err := mongo.Connect(client)
