@@ -1,0 +1,80 @@
+package mongo
+
+import (
+	"reflect"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+
+	"web-backend/internal/backend"
+)
+
+// The field names that queries use (contract §6).
+const (
+	fieldID          = "_id"
+	fieldUserID      = "user_id"
+	fieldCharacterID = "character_id"
+	fieldName        = "character_name"
+	fieldReadOnly    = "read_only"
+	fieldUsername    = "username"
+	fieldPassword    = "password"
+	fieldTimezone    = "timezone"
+)
+
+// byUser selects what belongs to a user.
+func byUser(userID string) bson.D { return bson.D{{Key: fieldUserID, Value: userID}} }
+
+// byKey selects one character.
+func byKey(key backend.CharacterKey) bson.D {
+	return bson.D{{Key: fieldUserID, Value: key.UserID}, {Key: fieldCharacterID, Value: key.CharacterID}}
+}
+
+// configDocument is a user config as it is stored: every key is there, empty
+// when it is not set, since the orchestrator reads the document as it is.
+func configDocument(config backend.UserConfig) bson.D {
+	document := byUser(config.UserID)
+	for _, name := range backend.ProviderKeys {
+		document = append(document, bson.E{Key: name, Value: config.Keys[name].Reveal()})
+	}
+	return append(document, bson.E{Key: fieldTimezone, Value: config.Timezone})
+}
+
+// configFrom reads a stored user config; a key that is missing or no text is
+// not set, a missing time zone is the default one.
+func configFrom(userID string, document bson.Raw) backend.UserConfig {
+	config := backend.UserConfig{UserID: userID, Timezone: backend.DefaultTimezone, Keys: map[string]backend.Secret{}}
+	for _, name := range backend.ProviderKeys {
+		if key, ok := document.Lookup(name).StringValueOK(); ok && key != "" {
+			config.Keys[name] = backend.NewSecret(key)
+		}
+	}
+	if timezone, ok := document.Lookup(fieldTimezone).StringValueOK(); ok && timezone != "" {
+		config.Timezone = timezone
+	}
+	return config
+}
+
+// characterChanges gives the stored fields that a patch sets. Patch and
+// character name their fields alike, and the JSON name is the stored one.
+func characterChanges(patch backend.CharacterPatch) bson.D {
+	changes := bson.D{}
+	values := reflect.ValueOf(patch)
+	for i := range values.NumField() {
+		if values.Field(i).IsNil() {
+			continue
+		}
+		field, _ := reflect.TypeFor[backend.Character]().FieldByName(values.Type().Field(i).Name)
+		changes = append(changes, bson.E{Key: field.Tag.Get("json"), Value: values.Field(i).Elem().Interface()})
+	}
+	return changes
+}
+
+// characterFields gives the fields of a character in their stored order, each
+// in its own type.
+func characterFields(character backend.Character) bson.D {
+	values := reflect.ValueOf(character)
+	fields := make(bson.D, values.NumField())
+	for i := range fields {
+		fields[i] = bson.E{Key: values.Type().Field(i).Tag.Get("json"), Value: values.Field(i).Interface()}
+	}
+	return fields
+}

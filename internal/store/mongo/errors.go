@@ -1,0 +1,69 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+
+	"web-backend/internal/backend"
+)
+
+// Server error codes after which a later try may succeed, from MongoDB's
+// error_codes.yml; the driver's predicates cover the network.
+var transientCodes = []int{
+	13,    // Unauthorized: the role was taken away, or is not granted yet
+	18,    // AuthenticationFailed: the password was changed
+	50,    // MaxTimeMSExpired
+	64,    // WriteConcernTimeout
+	91,    // ShutdownInProgress
+	112,   // WriteConflict
+	189,   // PrimarySteppedDown
+	10107, // NotWritablePrimary
+	11600, // InterruptedAtShutdown
+	11602, // InterruptedDueToReplStateChange
+	13435, // NotPrimaryNoSecondaryOk
+	13436, // NotPrimaryOrSecondary
+	14031, // OutOfDiskSpace
+}
+
+// storeError turns an error of the driver into one of the domain, by the
+// driver's predicates and the server's codes. Errors that are of the domain
+// already stay as they are.
+func storeError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*backend.Error](err); ok {
+		return err
+	}
+	if isTransient(err) {
+		return &backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: err}
+	}
+	return err
+}
+
+func isTransient(err error) bool {
+	if mongo.IsNetworkError(err) || mongo.IsTimeout(err) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, mongo.ErrClientDisconnected) {
+		return true
+	}
+	if _, ok := errors.AsType[topology.ServerSelectionError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[topology.ConnectionError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[mongo.ServerError](err); !ok {
+		return false
+	}
+	server, _ := errors.AsType[mongo.ServerError](err)
+	for _, code := range transientCodes {
+		if server.HasErrorCode(code) {
+			return true
+		}
+	}
+	return server.HasErrorLabel("RetryableWriteError") || server.HasErrorLabel("TransientTransactionError")
+}

@@ -1,0 +1,93 @@
+package mongo
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// index is one index that queries rely on.
+type index struct {
+	collection *mongo.Collection
+	keys       []string
+	unique     bool
+}
+
+// indexes are those of contract §6, and one more: credentials are looked up by
+// user id when a user is made or deleted.
+func (s *Store) indexes() []index {
+	return []index{
+		{s.credentials, []string{"username"}, true},
+		{s.credentials, []string{"user_id"}, false},
+		{s.configs, []string{"user_id"}, true},
+		{s.characters, []string{"user_id", "character_id"}, true},
+	}
+}
+
+// EnsureIndexes makes the indexes that are missing; many servers may do so at
+// once. It returns a warning, naming the first offenders, for each unique
+// index that a collection's documents do not allow: such a collection is left
+// as it is, and the server can run on it, though without that uniqueness. The
+// error is that of the connection.
+func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error) {
+	for _, index := range s.indexes() {
+		keys := bson.D{}
+		for _, key := range index.keys {
+			keys = append(keys, bson.E{Key: key, Value: 1})
+		}
+		_, err := index.collection.Indexes().CreateOne(ctx, mongo.IndexModel{
+			Keys: keys, Options: options.Index().SetUnique(index.unique)})
+		if err == nil {
+			continue
+		}
+		if isTransient(err) {
+			return warnings, storeError(err)
+		}
+		warning := fmt.Sprintf("collection %s: the index on %s could not be made: %v",
+			index.collection.Name(), strings.Join(index.keys, ", "), err)
+		if mongo.IsDuplicateKeyError(err) {
+			offenders, err := s.duplicates(ctx, index)
+			if err != nil {
+				return warnings, storeError(err)
+			}
+			warning = fmt.Sprintf("collection %s has documents with the same %s, so it is without a unique index on it; first: %s",
+				index.collection.Name(), strings.Join(index.keys, ", "), strings.Join(offenders, "; "))
+		}
+		warnings = append(warnings, warning)
+	}
+	return warnings, nil
+}
+
+// duplicates describes the first values that stand in more than one document.
+func (s *Store) duplicates(ctx context.Context, index index) ([]string, error) {
+	const most = 3
+	group := bson.D{}
+	for _, key := range index.keys {
+		group = append(group, bson.E{Key: key, Value: "$" + key})
+	}
+	cursor, err := index.collection.Aggregate(ctx, mongo.Pipeline{
+		{{Key: "$group", Value: bson.D{{Key: "_id", Value: group}, {Key: "count", Value: bson.D{{Key: "$sum", Value: 1}}}}}},
+		{{Key: "$match", Value: bson.D{{Key: "count", Value: bson.D{{Key: "$gt", Value: 1}}}}}},
+		{{Key: "$sort", Value: bson.D{{Key: "_id", Value: 1}}}},
+		{{Key: "$limit", Value: most}},
+	}, options.Aggregate().SetAllowDiskUse(true))
+	if err != nil {
+		return nil, err
+	}
+	var groups []struct {
+		ID    bson.Raw `bson:"_id"`
+		Count int      `bson:"count"`
+	}
+	if err := cursor.All(ctx, &groups); err != nil {
+		return nil, err
+	}
+	described := make([]string, len(groups))
+	for i, group := range groups {
+		described[i] = fmt.Sprintf("%d documents with %s", group.Count, group.ID)
+	}
+	return described, nil
+}

@@ -1,0 +1,56 @@
+package mongo
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// registry decodes what old documents hold into the domain's types: a
+// threshold may be an int32, an int64 or a double, a speed any number, and a
+// null is an absent value (contract §6). Encoding stays the driver's own:
+// int32, double, bool and string.
+func registry() *bson.Registry {
+	r := bson.NewRegistry()
+	r.RegisterTypeDecoder(reflect.TypeFor[int32](), bson.ValueDecoderFunc(decodeNumber))
+	r.RegisterTypeDecoder(reflect.TypeFor[float64](), bson.ValueDecoderFunc(decodeNumber))
+	return r
+}
+
+// decodeNumber reads any BSON number into an int32 or a float64 and keeps the
+// value that is there for a null.
+func decodeNumber(_ bson.DecodeContext, reader bson.ValueReader, target reflect.Value) error {
+	var number float64
+	switch reader.Type() {
+	case bson.TypeInt32:
+		n, err := reader.ReadInt32()
+		if err != nil {
+			return err
+		}
+		number = float64(n)
+	case bson.TypeInt64:
+		n, err := reader.ReadInt64()
+		if err != nil {
+			return err
+		}
+		number = float64(n)
+	case bson.TypeDouble:
+		n, err := reader.ReadDouble()
+		if err != nil {
+			return err
+		}
+		number = n
+	case bson.TypeNull:
+		return reader.ReadNull()
+	default:
+		return fmt.Errorf("a BSON %s where a number belongs", reader.Type())
+	}
+	if target.Kind() == reflect.Float64 {
+		target.SetFloat(number)
+		return nil
+	}
+	target.SetInt(int64(max(math.MinInt32, min(math.MaxInt32, math.Round(number)))))
+	return nil
+}
