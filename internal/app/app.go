@@ -18,7 +18,6 @@ import (
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/logging"
-	"web-backend/internal/store/sqlite"
 )
 
 // Run serves until ctx ends, then stops in order: it accepts nothing more,
@@ -27,6 +26,9 @@ import (
 // lie; log lines go to logLines. An error is one of starting, or of closing.
 func Run(ctx context.Context, cfg *config.Config, console, logLines io.Writer) error {
 	s, err := start(ctx, cfg, logLines)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return nil // stopped while it waited for its store
+	}
 	if err != nil {
 		return err
 	}
@@ -38,16 +40,13 @@ func Run(ctx context.Context, cfg *config.Config, console, logLines io.Writer) e
 type server struct {
 	log      *logging.Log
 	listener net.Listener
-	store    *sqlite.Store
+	store    backend.Store
+	place    string // of the store, for a person
 	http     *http.Server
 }
 
 // start opens what can fail: first what leaves nothing behind.
 func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *server, err error) {
-	if cfg.Store == config.StoreMongoDB {
-		return nil, errors.New("store mongodb is not part of this version yet; " +
-			"set store to embedded, or leave mongodb_host and MONGODB_HOST unset")
-	}
 	defaults, err := loadDefaults(cfg)
 	if err != nil {
 		return nil, err
@@ -68,7 +67,7 @@ func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *serve
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
 		return s, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	if s.store, err = sqlite.Open(cfg.DataDir); err != nil {
+	if s.store, s.place, err = openStore(ctx, cfg, s.log.Logger); err != nil {
 		return s, err
 	}
 	s.http = newHTTPServer(cfg, s.log.Logger, backend.New(s.store, defaults, nil))
@@ -96,9 +95,9 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 		logFile = "none"
 	}
 	fmt.Fprintf(console, "web-backend is listening on %s\n"+
-		"  documentation  %s/docs\n  store          embedded, in %s\n  log            %s\n",
-		url, url, s.store.Path(), logFile)
-	s.log.Info("server started", "url", url, "store", cfg.Store, "database", s.store.Path(), "log_file", logFile)
+		"  documentation  %s/docs\n  store          %s\n  log            %s\n",
+		url, url, s.place, logFile)
+	s.log.Info("server started", "url", url, "store", s.place, "log_file", logFile)
 }
 
 // serve answers requests until ctx ends, and stops in order.

@@ -24,8 +24,9 @@ const (
 
 // commands is the command line, as kong reads it.
 type commands struct {
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Run the server. This is what happens without a command."`
-	Version versionCommand `cmd:"" help:"Print version, commit and Go version."`
+	Serve     serveCommand     `cmd:"" default:"withargs" help:"Run the server. This is what happens without a command."`
+	Bootstrap bootstrapCommand `cmd:"" help:"Set MongoDB up as serve does at its start, and say what was found and done."`
+	Version   versionCommand   `cmd:"" help:"Print version, commit and Go version."`
 }
 
 // Main runs the command that args name and returns the exit status. An error

@@ -14,12 +14,18 @@ type configFlags struct {
 	Host       *string `placeholder:"HOST" help:"Address to listen on (127.0.0.1)."`
 	Port       *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free one."`
 	DataDir    *string `name:"data-dir" aliases:"data_dir" placeholder:"DIR" help:"Folder of the embedded store (data)."`
+
+	MongoDBAdminUsername *string `name:"mongodb_admin_username" aliases:"mongodb-admin-username" placeholder:"NAME" help:"Admin user of MongoDB, for the first run (admin)."`
+	MongoDBAdminPassword *string `name:"mongodb_admin_password" aliases:"mongodb-admin-password" placeholder:"TEXT" help:"Its password; better in MONGODB_ADMIN_PASSWORD_FILE, where no process list shows it."`
 }
 
 // load reads the configuration that the flags ask for.
 func (f configFlags) load(streams Streams) (*config.Config, error) {
 	flags := map[string]string{}
-	for key, value := range map[string]*string{"host": f.Host, "port": f.Port, "data_dir": f.DataDir} {
+	for key, value := range map[string]*string{
+		"host": f.Host, "port": f.Port, "data_dir": f.DataDir,
+		"mongodb_admin_username": f.MongoDBAdminUsername, "mongodb_admin_password": f.MongoDBAdminPassword,
+	} {
 		if value != nil {
 			flags[key] = *value
 		}

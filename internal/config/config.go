@@ -59,6 +59,7 @@ type Limits struct {
 // MongoDB says where the cluster is; the names are the original's
 // (contract §7).
 type MongoDB struct {
+	URI                  backend.Secret
 	Host                 string
 	Port                 int
 	Username             string
@@ -70,6 +71,9 @@ type MongoDB struct {
 	CredentialCollection string
 	UserCollection       string
 	CharacterCollection  string
+	Timeout              time.Duration // of each operation
+	StartupTimeout       time.Duration // of waiting for a server at the start
+	MaxPoolSize          int           // connections to each server
 }
 
 // Default is the configuration of a server that nobody configured: embedded
@@ -89,6 +93,7 @@ func Default() *Config {
 		MongoDB: MongoDB{
 			Port: 27017, Database: "web", AuthDatabase: "admin", AdminUsername: "admin",
 			CredentialCollection: "UserCredentials", UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs",
+			Timeout: 2 * time.Second, StartupTimeout: 30 * time.Second, MaxPoolSize: 100,
 		},
 	}
 }

@@ -66,10 +66,14 @@ func Load(sources Sources) (*Config, error) {
 			l.set(s, "flag --"+strings.ReplaceAll(s.key, "_", "-"), flag)
 		}
 	}
-	// Naming a host chooses MongoDB, as the environment of the original's
+	// Naming a server chooses MongoDB, as the environment of the original's
 	// image does, unless the store is chosen as well.
-	if !l.given["store"] && l.config.MongoDB.Host != "" {
+	named := l.config.MongoDB.Host != "" || l.config.MongoDB.URI.IsSet()
+	if !l.given["store"] && named {
 		l.config.Store = StoreMongoDB
+	}
+	if l.config.Store == StoreMongoDB && !named {
+		l.faults = append(l.faults, "store: mongodb needs a server; set mongodb_host or mongodb_uri")
 	}
 	if len(l.faults) > 0 {
 		return nil, l.faults

@@ -407,7 +407,9 @@ func TestLoad_MongoDBHostChoosesTheStore(t *testing.T) {
 		{"other keys of MongoDB", "mongodb_port: 27018", map[string]string{"MONGODB_USERNAME": "u"}, StoreEmbedded},
 		{"store in the file", "store: embedded", map[string]string{"MONGODB_HOST": "db"}, StoreEmbedded},
 		{"store in the environment", "mongodb_host: db", map[string]string{"WEB_BACKEND_STORE": "embedded"}, StoreEmbedded},
-		{"store without host", "store: mongodb", nil, StoreMongoDB},
+		{"store and host", "store: mongodb", map[string]string{"MONGODB_HOST": "db"}, StoreMongoDB},
+		{"URI", "mongodb_uri: mongodb://db", nil, StoreMongoDB},
+		{"store beats URI", "store: embedded", map[string]string{"MONGODB_URI": "mongodb://db"}, StoreEmbedded},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

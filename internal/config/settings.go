@@ -43,6 +43,7 @@ func (c *Config) settings() []setting {
 		{"idle_timeout", "WEB_BACKEND_IDLE_TIMEOUT", duration{&c.Limits.IdleTimeout, time.Second, time.Hour}},
 		{"shutdown_timeout", "WEB_BACKEND_SHUTDOWN_TIMEOUT", duration{&c.Limits.ShutdownTimeout, 0, time.Hour}},
 
+		{"mongodb_uri", "MONGODB_URI", secret{&c.MongoDB.URI}},
 		{"mongodb_host", "MONGODB_HOST", text{&c.MongoDB.Host, false}},
 		{"mongodb_port", "MONGODB_PORT", number{&c.MongoDB.Port, 1, 65535}},
 		{"mongodb_username", "MONGODB_USERNAME", text{&c.MongoDB.Username, false}},
@@ -54,5 +55,8 @@ func (c *Config) settings() []setting {
 		{"mongodb_credential_collection", "MONGODB_CREDENTIAL_COLLECTION", text{&c.MongoDB.CredentialCollection, true}},
 		{"mongodb_user_collection", "MONGODB_USER_COLLECTION", text{&c.MongoDB.UserCollection, true}},
 		{"mongodb_character_collection", "MONGODB_CHARACTER_COLLECTION", text{&c.MongoDB.CharacterCollection, true}},
+		{"mongodb_timeout", "MONGODB_TIMEOUT", duration{&c.MongoDB.Timeout, 100 * time.Millisecond, time.Minute}},
+		{"mongodb_startup_timeout", "MONGODB_STARTUP_TIMEOUT", duration{&c.MongoDB.StartupTimeout, 0, time.Hour}},
+		{"mongodb_max_pool_size", "MONGODB_MAX_POOL_SIZE", number{&c.MongoDB.MaxPoolSize, 1, 10_000}},
 	}
 }

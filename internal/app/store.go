@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/config"
+	"web-backend/internal/store/mongo"
+	"web-backend/internal/store/mongo/bootstrap"
+	"web-backend/internal/store/sqlite"
+)
+
+// openStore opens the store that the configuration chooses, ready to serve. It
+// also says, for a person, which one it is and where.
+func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store backend.Store, place string, err error) {
+	if cfg.Store == config.StoreMongoDB {
+		return openMongoDB(ctx, cfg, log)
+	}
+	embedded, err := sqlite.Open(cfg.DataDir)
+	if err != nil {
+		return nil, "", err
+	}
+	return embedded, "embedded, in " + embedded.Path(), nil
+}
+
+// openMongoDB sets the database up if it has to, then connects.
+func openMongoDB(ctx context.Context, cfg *config.Config, log *slog.Logger) (backend.Store, string, error) {
+	options := bootstrapOptions(cfg)
+	err := bootstrap.Run(ctx, options, func(line string) { log.Info("MongoDB start-up", "step", line) })
+	if err != nil {
+		return nil, "", err
+	}
+	store, err := mongo.Open(options.Store)
+	if err != nil {
+		return nil, "", err
+	}
+	warnings, err := store.EnsureIndexes(ctx)
+	if err != nil {
+		return nil, "", errors.Join(fmt.Errorf("make the indexes: %w", err), store.Close())
+	}
+	for _, warning := range warnings {
+		log.Warn("MongoDB index missing", "reason", warning)
+	}
+	return store, fmt.Sprintf("mongodb, database %s at %s", cfg.MongoDB.Database, options.Store.HostList()), nil
+}
+
+// bootstrapOptions puts the configuration in the terms of package bootstrap.
+func bootstrapOptions(cfg *config.Config) bootstrap.Options {
+	m := cfg.MongoDB
+	return bootstrap.Options{
+		Store: mongo.Options{
+			URI: m.URI, Host: m.Host, Port: m.Port,
+			Username: m.Username, Password: m.Password, AuthDatabase: m.AuthDatabase,
+			Database: m.Database, CredentialCollection: m.CredentialCollection,
+			UserCollection: m.UserCollection, CharacterCollection: m.CharacterCollection,
+			Timeout: m.Timeout, MaxPoolSize: m.MaxPoolSize,
+		},
+		AdminUsername: m.AdminUsername, AdminPassword: m.AdminPassword, StartupTimeout: m.StartupTimeout,
+	}
+}
+
+// Bootstrap runs the start-up steps of MongoDB alone and says on console what
+// it found and did. With check it changes nothing.
+func Bootstrap(ctx context.Context, cfg *config.Config, check bool, console io.Writer) error {
+	if cfg.Store != config.StoreMongoDB {
+		return errors.New("there is nothing to set up: the store is embedded; " +
+			"set store, mongodb_host or mongodb_uri to choose MongoDB")
+	}
+	options := bootstrapOptions(cfg)
+	options.Check = check
+	say := func(line string) { fmt.Fprintln(console, line) }
+	if err := bootstrap.Run(ctx, options, say); err != nil || check {
+		return err
+	}
+	store, err := mongo.Open(options.Store)
+	if err != nil {
+		return err
+	}
+	warnings, err := store.EnsureIndexes(ctx)
+	for _, warning := range warnings {
+		say("warning: " + warning)
+	}
+	if err == nil && len(warnings) == 0 {
+		say("all indexes are there")
+	}
+	return errors.Join(err, store.Close())
+}
