@@ -287,8 +287,10 @@ func TestRun_CannotStart(t *testing.T) {
 		change func(*config.Config)
 		want   []string
 	}{
-		{"store mongodb", func(c *config.Config) { c.Store = config.StoreMongoDB },
-			[]string{"store mongodb", "not part of this version", "embedded", "MONGODB_HOST"}},
+		{"no MongoDB answers", func(c *config.Config) {
+			c.Store, c.MongoDB.Host, c.MongoDB.Port = config.StoreMongoDB, "127.0.0.1", 1
+			c.MongoDB.Timeout, c.MongoDB.StartupTimeout = 200*time.Millisecond, 0
+		}, []string{"MongoDB at 127.0.0.1:1", "no server answered", "mongodb_host"}},
 		{"port in use", func(c *config.Config) { c.Port = blocker.Addr().(*net.TCPAddr).Port },
 			[]string{"cannot listen on " + blocker.Addr().String(), "address already in use"}},
 		{"address of another machine", func(c *config.Config) { c.Host = "192.0.2.1" }, []string{"cannot listen on 192.0.2.1:0"}},

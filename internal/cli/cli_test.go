@@ -189,9 +189,9 @@ func TestMain_CannotStart(t *testing.T) {
 		want []string
 	}{
 		{"no configuration file", func(*testing.T) map[string]string { return nil }, []string{"configuration file", "none.yaml"}},
-		{"store mongodb", func(*testing.T) map[string]string {
-			return map[string]string{"MONGODB_HOST": "db", "MONGODB_PASSWORD": secretText}
-		}, []string{"store mongodb", "not part of this version", "set store to embedded"}},
+		{"store mongodb without a server", func(*testing.T) map[string]string {
+			return map[string]string{"WEB_BACKEND_STORE": "mongodb"}
+		}, []string{"mongodb needs a server", "mongodb_host or mongodb_uri"}},
 
 		{"character without a field", func(t *testing.T) map[string]string {
 			return character(t, strings.Replace(valid, `"avatar"`, `"character_name"`, 1))
