@@ -28,8 +28,8 @@ func (b characterBody) key() backend.CharacterKey {
 }
 
 type characterList struct {
-	CharacterIDList   []string `json:"character_id_list" required:"true" nullable:"false" description:"Character ids in creation order."`
-	CharacterNameList []string `json:"character_name_list" required:"true" nullable:"false" description:"Character names in the same order."`
+	CharacterIDList   []string `json:"character_id_list" required:"true" nullable:"false" description:"Character ids in creation order." example:"[\"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11\"]"`
+	CharacterNameList []string `json:"character_name_list" required:"true" nullable:"false" description:"Character names in the same order." example:"[\"Mira\"]"`
 }
 
 func (a *API) listCharacters(ctx context.Context, in *userPath) (characterList, error) {
@@ -42,7 +42,16 @@ func (a *API) listCharacters(ctx context.Context, in *userPath) (characterList, 
 }
 
 // documented implements [documentedReply].
-func (characterDocument) documented() any { return backend.Character{} }
+func (characterDocument) documented() any {
+	c := backend.NewCharacter()
+	c.UserID, c.CharacterID, c.CharacterName = exampleCharacter.UserID, exampleCharacter.CharacterID, "Mira"
+	c.CreateDatatime, c.ReadOnly = "2025-09-26 14:49:13,123", true
+	c.SceneName, c.Avatar, c.Prompt = "vast", "KQ-default", "You are Mira, who keeps the lights of a harbour."
+	c.TTSAdapter, c.Voice, c.ASRAdapter = "elevenlabs", "Rachel", "openai_realtime"
+	c.ClassificationAdapter, c.ConversationAdapter = "openai_classification", "openai_agent"
+	c.ReactionAdapter, c.MemoryAdapter = "openai_reaction", "openai_memory"
+	return c
+}
 
 func (a *API) getCharacterConfig(ctx context.Context, in *characterPath) (characterDocument, error) {
 	return a.service.CharacterDocument(ctx, in.key())

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/swaggest/jsonschema-go"
+
 	"web-backend/internal/backend"
 )
 
@@ -35,6 +37,7 @@ type field struct {
 	name      string
 	required  bool
 	minLength int
+	minimum   *int   // of a number, nil for none
 	fallback  string // the default, as its JSON text; "" for the zero value
 	parse     func(raw json.RawMessage) (value any, fault *fault)
 	set       func(in reflect.Value, value any)
@@ -43,10 +46,19 @@ type field struct {
 // fault is one error of a 422 answer, in the terms that clients of the
 // original know.
 type fault struct {
-	Type  string          `json:"type" required:"true" description:"Kind of fault." example:"missing"`
+	Type  string          `json:"type" required:"true" description:"Kind of fault, such as missing, string_type, float_parsing, int_parsing, literal_error or json_invalid." example:"missing"`
 	Loc   []any           `json:"loc" required:"true" nullable:"false" description:"Where it is: body or path, then the field, or the offset of a JSON error in bytes."`
 	Msg   string          `json:"msg" required:"true" description:"What was expected." example:"Field required"`
 	Input json.RawMessage `json:"input" required:"true" description:"The offending value, without secrets."`
+}
+
+// PrepareJSONSchema documents what loc holds.
+func (fault) PrepareJSONSchema(schema *jsonschema.Schema) error {
+	element := jsonschema.Schema{}
+	element.AddType(jsonschema.String)
+	element.AddType(jsonschema.Integer)
+	schema.Properties["loc"].TypeObject.ItemsEns().WithSchemaOrBool(element.ToSchemaOrBool())
+	return nil
 }
 
 // newPlan reads the fields of a request type. A field that it cannot decode is
@@ -70,9 +82,13 @@ func newPlan(t reflect.Type) *plan {
 			panic(fmt.Sprintf("api: field %s.%s has type %s, which no request can hold", t, f.Name, f.Type))
 		}
 		minLength, _ := strconv.Atoi(f.Tag.Get("minLength"))
+		var minimum *int
+		if value, err := strconv.Atoi(f.Tag.Get("minimum")); err == nil {
+			minimum = &value
+		}
 		planned := field{
 			name: f.Tag.Get("json"), required: f.Tag.Get("required") == "true", minLength: minLength,
-			fallback: f.Tag.Get("default"), parse: parse, set: setter(f),
+			minimum: minimum, fallback: f.Tag.Get("default"), parse: parse, set: setter(f),
 		}
 		if name := f.Tag.Get("path"); name != "" {
 			planned.name = name
@@ -118,15 +134,12 @@ func (a *API) decode(p *plan, r *http.Request, in any) (body []byte, err error) 
 	target := reflect.ValueOf(in).Elem()
 	var faults []fault
 	for _, f := range p.path {
-		quoted, err := json.Marshal(r.PathValue(f.name))
-		if err != nil {
-			return nil, err
-		}
-		if !backend.ValidText(r.PathValue(f.name)) {
-			faults = append(faults, fault{"string_type", []any{"path", f.name}, invalidTextMessage, quoted})
+		value := pathValue(r, f.name)
+		if !backend.ValidText(value) {
+			faults = append(faults, fault{"string_type", []any{"path", f.name}, invalidTextMessage, quoted(value)})
 			continue
 		}
-		if fault := f.decode(quoted, target, "path"); fault != nil {
+		if fault := f.decode(quoted(value), target, "path"); fault != nil {
 			faults = append(faults, *fault)
 		}
 	}
@@ -142,17 +155,29 @@ func (a *API) decode(p *plan, r *http.Request, in any) (body []byte, err error) 
 	return body, nil
 }
 
+// quoted gives a text as JSON.
+func quoted(text string) json.RawMessage {
+	quoted, _ := json.Marshal(text) // any text can be encoded
+	return quoted
+}
+
 // maxDrain is how much of a body that is too large is read and thrown away
 // before the answer, in bytes: a client that is still sending would otherwise
 // see a broken connection in place of the 413.
 const maxDrain = 16 << 20
+
+// Texts of errors of a body.
+const (
+	unreadableText = "the request body could not be read to its end"
+	notJSONText    = "the Content-Type must be application/json"
+)
 
 // readBody reads a JSON body of at most MaxBodyBytes.
 func (a *API) readBody(r *http.Request) ([]byte, error) {
 	limit := a.options.MaxBodyBytes
 	buf := bytes.NewBuffer(make([]byte, 0, max(0, min(r.ContentLength, limit))+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
-		return nil, &httpError{status: http.StatusBadRequest, text: "the request body could not be read to its end", cause: err}
+		return nil, &httpError{status: http.StatusBadRequest, text: unreadableText, cause: err}
 	}
 	if int64(buf.Len()) > limit {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
@@ -178,7 +203,7 @@ func checkContentType(header http.Header, length int) error {
 	case encoding != "" && !strings.EqualFold(encoding, "identity"):
 		return &httpError{status: http.StatusUnsupportedMediaType, text: "the request body must not be compressed"}
 	case !isJSON && (declared != "" || length > 0):
-		return &httpError{status: http.StatusUnsupportedMediaType, text: "the Content-Type must be application/json"}
+		return &httpError{status: http.StatusUnsupportedMediaType, text: notJSONText}
 	}
 	return nil
 }
@@ -233,14 +258,25 @@ func (f *field) decode(raw json.RawMessage, target reflect.Value, place string) 
 		raw = json.RawMessage(f.fallback)
 	}
 	value, bad := f.parse(raw)
-	if text, ok := value.(string); ok && bad == nil && utf8.RuneCountInString(text) < f.minLength {
-		bad = &fault{Type: "string_too_short", Msg: fmt.Sprintf("String should have at least %d characters", f.minLength)}
+	if bad == nil {
+		bad = f.checkBounds(value)
 	}
 	if bad != nil {
 		bad.Loc, bad.Input = []any{place, f.name}, redact(raw)
 		return bad
 	}
 	f.set(target, value)
+	return nil
+}
+
+// checkBounds gives the fault of a value that is too short or too small.
+func (f *field) checkBounds(value any) *fault {
+	if text, ok := value.(string); ok && utf8.RuneCountInString(text) < f.minLength {
+		return &fault{Type: "string_too_short", Msg: fmt.Sprintf("String should have at least %d characters", f.minLength)}
+	}
+	if number, ok := value.(int); ok && f.minimum != nil && number < *f.minimum {
+		return &fault{Type: "greater_than_equal", Msg: fmt.Sprintf("Input should be greater than or equal to %d", *f.minimum)}
+	}
 	return nil
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
+	"unicode/utf8"
 
 	"web-backend/internal/backend"
 )
@@ -68,18 +70,19 @@ type validationError struct {
 func (e *validationError) Error() string { return fmt.Sprintf("%d validation faults", len(e.faults)) }
 
 // invalidField turns an Invalid error of the domain into the 422 of its field.
-func (p *plan) invalidField(err error, body []byte) error {
+func (p *plan) invalidField(err error, r *http.Request, body []byte) error {
 	domain, _ := errors.AsType[*backend.Error](err)
-	place := "body"
+	place, input := "body", json.RawMessage("null")
 	for _, f := range p.path {
 		if f.name == domain.Field {
-			place = "path"
+			place, input = "path", quoted(pathValue(r, f.name))
 		}
 	}
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(body, &members) // it was decoded before
-	input := json.RawMessage("null")
-	if raw, ok := members[domain.Field]; ok && !secretNames[domain.Field] {
+	if raw, ok := members[domain.Field]; ok && secretNames[domain.Field] {
+		input = redactedJSON
+	} else if ok {
 		input = redact(raw)
 	}
 	return &validationError{body: body, faults: []fault{
@@ -98,7 +101,7 @@ func (a *API) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if e, ok := errors.AsType[*httpError](err); ok {
 		status, text = e.status, e.text
-	} else if e, ok := errors.AsType[*backend.Error](err); ok && e.Kind != backend.Internal {
+	} else if e, ok := errors.AsType[*backend.Error](err); ok && e.Kind != backend.Internal && kindStatus[e.Kind] != 0 {
 		status, text = kindStatus[e.Kind], e.Message
 	}
 	if status >= http.StatusInternalServerError {
@@ -126,7 +129,7 @@ func mustWriteJSON(w http.ResponseWriter, status int, v any) {
 // JSON is not shown.
 func (e *validationError) detail() validationDetail {
 	body := json.RawMessage("null")
-	if json.Valid(e.body) {
+	if utf8.Valid(e.body) && json.Valid(e.body) { // json.Valid takes any bytes within a text
 		body = redact(e.body)
 	}
 	return validationDetail{Errors: e.faults, Body: body}
@@ -136,12 +139,12 @@ func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	a.answerError(w, r, &httpError{status: http.StatusNotFound, text: "there is nothing at this path; see /docs for what there is"})
 }
 
-// methodNotAllowed answers a known path with another method.
+// methodNotAllowed answers a known path with another method. HEAD is allowed
+// wherever GET is.
 func (a *API) methodNotAllowed(methods []string) http.Handler {
+	allow := strings.Replace(strings.Join(methods, ", "), http.MethodGet, http.MethodGet+", "+http.MethodHead, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, method := range methods {
-			w.Header().Add("Allow", method)
-		}
+		w.Header().Set("Allow", allow)
 		a.answerError(w, r, &httpError{status: http.StatusMethodNotAllowed, text: "this path does not take " + r.Method})
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -31,23 +30,20 @@ var logPage = template.Must(template.New("log").Parse(logPageSource))
 const logPagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 type tailLogRequest struct {
-	Lines int `path:"n_lines" description:"Number of lines, at least 1; more than 10,000 show 10,000." example:"100"`
+	Lines int `path:"n_lines" minimum:"1" description:"Number of lines, at least 1; more than 10,000 show 10,000." example:"100"`
 }
 
 func (a *API) tailLog(_ context.Context, in *tailLogRequest) (logTail, error) {
-	if in.Lines < 1 {
-		input, _ := strconv.Itoa(in.Lines), error(nil)
-		return logTail{}, &validationError{faults: []fault{{
-			"greater_than", []any{"path", "n_lines"}, "Input should be greater than 0", []byte(input)}}}
-	}
 	file, err := a.openLog()
 	if err != nil {
 		return logTail{}, err
 	}
 	defer file.Close() //nolint:errcheck // only read
 	lines, err := logging.Tail(file, min(in.Lines, maxTailLines))
-	return logTail{requested: in.Lines, lines: lines}, err
+	return logTail{lines}, err
 }
+
+const noLogText = "there is no log file yet"
 
 // openLog opens the log file; without one the answer is 503.
 func (a *API) openLog() (*os.File, error) {
@@ -56,16 +52,13 @@ func (a *API) openLog() (*os.File, error) {
 	}
 	file, err := os.Open(a.options.LogFile)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, &httpError{status: http.StatusServiceUnavailable, text: "there is no log file yet", cause: err}
+		return nil, &httpError{status: http.StatusServiceUnavailable, text: noLogText, cause: err}
 	}
 	return file, err
 }
 
 // logTail is the page with the end of the log.
-type logTail struct {
-	requested int
-	lines     []string
-}
+type logTail struct{ lines []string }
 
 // logLine is one line of the page, with the level that colours it.
 type logLine struct{ Level, Text string }
@@ -76,12 +69,12 @@ const refreshSeconds = 5
 func (t logTail) write(_ *API, w http.ResponseWriter, r *http.Request) error {
 	requestFrom(r.Context()).quiet = true // looking at the log must not grow it
 	page := struct {
-		Requested, Seconds int
-		Refresh            bool
-		Lines              []logLine
-		Now                string
+		Seconds int
+		Refresh bool
+		Lines   []logLine
+		Now     string
 	}{
-		Requested: t.requested, Seconds: refreshSeconds, Refresh: r.URL.Query().Has("refresh"),
+		Seconds: refreshSeconds, Refresh: r.URL.Query().Has("refresh"),
 		Lines: make([]logLine, len(t.lines)), Now: time.Now().Format(time.DateTime),
 	}
 	for i, line := range t.lines {
@@ -133,7 +126,32 @@ func (d logDownload) write(a *API, w http.ResponseWriter, r *http.Request) error
 		map[string]string{"filename": filepath.Base(d.file.Name())}))
 	// The size is fixed now, though the log goes on growing; ranges let a
 	// broken download go on.
-	http.ServeContent(deadlineWriter{w, http.NewResponseController(w), a.options.WriteTimeout}, r, "", time.Time{},
-		io.NewSectionReader(d.file, 0, info.Size()))
+	out := &rangeWriter{ResponseWriter: deadlineWriter{w, http.NewResponseController(w), a.options.WriteTimeout}}
+	http.ServeContent(out, r, "", time.Time{}, io.NewSectionReader(d.file, 0, info.Size()))
+	if out.refused {
+		header.Del("Content-Disposition")
+		return &httpError{status: http.StatusRequestedRangeNotSatisfiable, text: "the log does not have this range of bytes"}
+	}
 	return nil
+}
+
+// rangeWriter holds back the plain text with which ServeContent refuses a
+// range: every error has one shape.
+type rangeWriter struct {
+	http.ResponseWriter
+
+	refused bool
+}
+
+func (w *rangeWriter) WriteHeader(status int) {
+	if w.refused = status == http.StatusRequestedRangeNotSatisfiable; !w.refused {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (w *rangeWriter) Write(p []byte) (int, error) {
+	if w.refused {
+		return len(p), nil
+	}
+	return w.ResponseWriter.Write(p)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"path"
 	"regexp"
 	"runtime/debug"
@@ -24,7 +25,7 @@ var requestIDFormat = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // request is what the middleware knows of one request beside HTTP's own.
 type request struct {
 	id    string
-	err   error  // the cause of an answer of 500 and above
+	err   error  // the cause of an answer of 500 and above, or of one that broke off
 	stack []byte // of the panic that caused it
 	quiet bool   // no log line if it succeeds
 }
@@ -40,7 +41,8 @@ func requestFrom(ctx context.Context) *request {
 }
 
 // logRequests gives each request an id and logs one line when it has been
-// answered. An answer of 500 and above is an error; a client's mistake is not.
+// answered. An answer of 500 and above is an error, and so is one that broke
+// off; a client's mistake is not.
 func (a *API) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -58,10 +60,14 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 
 func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration time.Duration) {
 	level := slog.LevelInfo
-	if w.status >= http.StatusInternalServerError {
+	if w.status >= http.StatusInternalServerError || info.err != nil {
 		level = slog.LevelError
 	} else if info.quiet && w.status < http.StatusBadRequest {
 		return
+	}
+	sent := w.bytes
+	if r.Method == http.MethodHead {
+		sent = 0 // the server throws the body away
 	}
 	attrs := []slog.Attr{
 		slog.String("request_id", info.id),
@@ -69,7 +75,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 		slog.String("route", routeOf(r)),
 		slog.Int("status", w.status),
 		slog.Duration("duration", duration),
-		slog.Int64("bytes", w.bytes),
+		slog.Int64("bytes", sent),
 	}
 	if info.err != nil {
 		attrs = append(attrs, slog.String("error", info.err.Error()))
@@ -146,8 +152,8 @@ func (a *API) recoverPanics(next http.Handler) http.Handler {
 }
 
 // canonicalPathsOnly answers 404 to a path that holds "//", "." or "..", for
-// which ServeMux would redirect: such a path is none of the contract's. Ids
-// may hold anything in their escaped form.
+// which ServeMux would redirect, and to "*": such a path is none of the
+// contract's. Ids may hold anything in their escaped form.
 func (a *API) canonicalPathsOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		escaped := r.URL.EscapedPath()
@@ -155,10 +161,40 @@ func (a *API) canonicalPathsOnly(next http.Handler) http.Handler {
 		if strings.HasSuffix(escaped, "/") && clean != "/" {
 			clean += "/"
 		}
-		if clean != escaped {
+		if clean != escaped || !strings.HasPrefix(escaped, "/") {
 			a.notFound(w, r)
 			return
 		}
+		hideLoneSlashes(r, escaped)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// loneSlash stands in a path for an id that is "/" and nothing else: ServeMux
+// takes the segment "%2F" for a trailing slash. Nobody can guess it.
+var loneSlash = uuid.NewString()
+
+func hideLoneSlashes(r *http.Request, escaped string) {
+	segments := strings.Split(escaped, "/")
+	found := false
+	for i, segment := range segments {
+		if strings.EqualFold(segment, "%2F") {
+			segments[i], found = loneSlash, true
+		}
+	}
+	if !found {
+		return
+	}
+	hidden := *r.URL
+	hidden.RawPath = strings.Join(segments, "/")
+	hidden.Path, _ = url.PathUnescape(hidden.RawPath) // it came from an escaped path
+	r.URL = &hidden
+}
+
+// pathValue is the value of a path parameter.
+func pathValue(r *http.Request, name string) string {
+	if value := r.PathValue(name); value != loneSlash {
+		return value
+	}
+	return "/"
 }

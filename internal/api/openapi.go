@@ -12,6 +12,8 @@ import (
 	"github.com/swaggest/jsonschema-go"
 	"github.com/swaggest/openapi-go"
 	"github.com/swaggest/openapi-go/openapi31"
+
+	"web-backend/internal/backend"
 )
 
 // apiVersion is the version of the API, not of the program: it changes with
@@ -25,6 +27,11 @@ func (a *API) openAPI(context.Context, *none) (openAPIDocument, error) {
 
 // openAPIDocument is the encoded document.
 type openAPIDocument []byte
+
+// documented implements [documentedReply].
+func (openAPIDocument) documented() any {
+	return map[string]json.RawMessage{"openapi": json.RawMessage(`"3.1.0"`)}
+}
 
 func (d openAPIDocument) write(_ *API, w http.ResponseWriter, _ *http.Request) error {
 	writeBytes(w, http.StatusOK, "application/json", d)
@@ -82,9 +89,11 @@ func addOperation(reflector *openapi31.Reflector, route route) error {
 	operation.SetID(route.operationID)
 	operation.SetTags(route.tag)
 	operation.SetSummary(route.summary)
-	operation.SetDescription(route.description)
-	if route.endpoint.request != reflect.TypeFor[none]() {
-		operation.AddReqStructure(reflect.New(route.endpoint.request).Interface())
+	if route.description != "" {
+		operation.SetDescription(route.description)
+	}
+	if request := route.endpoint.request; request != reflect.TypeFor[none]() {
+		operation.AddReqStructure(reflect.New(request).Interface(), openapi.WithCustomize(completeBody(exampleOf(request))))
 	}
 	addSuccess(operation, route)
 	for _, status := range route.errorStatuses() {
@@ -93,22 +102,80 @@ func addOperation(reflector *openapi31.Reflector, route route) error {
 	return reflector.AddOperation(operation)
 }
 
+// completeBody marks a request body as required and gives it an example.
+func completeBody(example any) func(openapi.ContentOrReference) {
+	return func(content openapi.ContentOrReference) {
+		if body, ok := content.(*openapi31.RequestBodyOrReference); ok {
+			body.RequestBody.WithRequired(true)
+			setExample(body.RequestBody.Content, example)
+		}
+	}
+}
+
+// withExample gives the body of a response an example.
+func withExample(example any) openapi.ContentOption {
+	return openapi.WithCustomize(func(content openapi.ContentOrReference) {
+		if response, ok := content.(*openapi31.ResponseOrReference); ok {
+			setExample(response.Response.Content, example)
+		}
+	})
+}
+
+func setExample(content map[string]openapi31.MediaType, example any) {
+	for name, media := range content {
+		content[name] = *media.WithExample(example)
+	}
+}
+
+// exampleOf is a value of a request or response type, made of the examples of
+// its fields; a field without one is left out.
+func exampleOf(t reflect.Type) map[string]any {
+	example := map[string]any{}
+	for _, f := range reflect.VisibleFields(t) {
+		text, ok := f.Tag.Lookup("example")
+		if !ok {
+			continue
+		}
+		name, kind := f.Tag.Get("json"), f.Type
+		if kind.Kind() == reflect.Pointer {
+			kind = kind.Elem()
+		}
+		var value any = text
+		if kind.Kind() != reflect.String {
+			value = json.RawMessage(text)
+		}
+		switch {
+		case name == "-": // the members of a map of provider keys
+			_ = json.Unmarshal([]byte(text), &example) // the golden file shows it
+		case name != "":
+			example[name] = value
+		}
+	}
+	return example
+}
+
 // addSuccess documents the answer of success.
 func addSuccess(operation openapi.OperationContext, route route) {
 	response := reflect.Zero(route.endpoint.response).Interface()
-	if documented, ok := response.(documentedReply); ok {
-		response = documented.documented()
-	}
-	switch {
-	case route.responseType == "-":
-		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusTemporaryRedirect), describe("Redirect."))
-	case route.responseType != "":
-		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK),
-			openapi.WithContentType(route.responseType), describe("Success."))
-	case response == empty{}:
+	ofType := openapi.WithContentType(route.responseType)
+	switch answer := response.(type) {
+	case redirect:
+		operation.AddRespStructure(struct {
+			Location string `header:"Location" description:"Where the documentation is." example:"/docs"`
+		}{}, openapi.WithHTTPStatus(http.StatusTemporaryRedirect), describe("The documentation is elsewhere."))
+	case empty:
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), describe("Done; the body is empty."))
+	case logTail:
+		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The page."))
+	case logDownload:
+		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The log file."))
+		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusPartialContent), ofType, describe("The part that was asked for."))
+	case documentedReply:
+		value := answer.documented()
+		operation.AddRespStructure(value, openapi.WithHTTPStatus(http.StatusOK), describe("Success."), withExample(value))
 	default:
-		operation.AddRespStructure(response, openapi.WithHTTPStatus(http.StatusOK), describe("Success."))
+		operation.AddRespStructure(response, openapi.WithHTTPStatus(http.StatusOK), describe("Success."),
+			withExample(exampleOf(route.endpoint.response)))
 	}
 }
 
@@ -134,33 +201,52 @@ func (r route) errorStatuses() []int {
 
 // errorTexts describe the errors in the document.
 var errorTexts = map[int]string{
-	http.StatusBadRequest:            "The request cannot be carried out, or its body could not be read to its end.",
-	http.StatusForbidden:             "The character is read-only.",
-	http.StatusNotFound:              "The user or the character does not exist.",
-	http.StatusRequestEntityTooLarge: "The body is too large.",
-	http.StatusUnsupportedMediaType:  "The Content-Type is not JSON.",
-	http.StatusUnprocessableEntity:   "Parts of the request do not have the right shape; all faults are listed.",
-	http.StatusInternalServerError:   "An unexpected error; the server's log has its cause.",
-	http.StatusServiceUnavailable:    "The server cannot answer now; a later try may succeed.",
+	http.StatusBadRequest:                   "The request cannot be carried out, or its body could not be read to its end.",
+	http.StatusForbidden:                    "The character is read-only.",
+	http.StatusNotFound:                     "The user or the character does not exist.",
+	http.StatusRequestEntityTooLarge:        "The body is too large.",
+	http.StatusRequestedRangeNotSatisfiable: "There is no such part.",
+	http.StatusUnsupportedMediaType:         "The Content-Type is not JSON.",
+	http.StatusUnprocessableEntity:          "Parts of the request do not have the right shape; all faults are listed.",
+	http.StatusInternalServerError:          "An unexpected error; the server's log has its cause.",
+	http.StatusServiceUnavailable:           "The server cannot answer now; a later try may succeed.",
+}
+
+// exampleCharacter is the character of the examples.
+var exampleCharacter = backend.CharacterKey{UserID: "ada", CharacterID: "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"}
+
+// errorExample is what an error of a route says.
+func (r route) errorExample(status int) string {
+	_, ofCharacter := exampleOf(r.endpoint.request)["character_id"]
+	switch {
+	case status == http.StatusBadRequest && r.path == v1+"create_user":
+		return backend.UserExists(exampleCharacter.UserID).Error()
+	case status == http.StatusBadRequest:
+		return unreadableText
+	case status == http.StatusForbidden:
+		return backend.CharacterReadOnly(exampleCharacter).Error()
+	case status == http.StatusNotFound && (ofCharacter || strings.Contains(r.path, "{character_id}")):
+		return backend.CharacterNotFound(exampleCharacter).Error()
+	case status == http.StatusNotFound:
+		return backend.UserNotFound(exampleCharacter.UserID).Error()
+	case status == http.StatusUnsupportedMediaType:
+		return notJSONText
+	case status == http.StatusInternalServerError:
+		return internalErrorText
+	case status == http.StatusServiceUnavailable && r.tag == tagLogs:
+		return noLogText
+	}
+	return errorTexts[status]
 }
 
 // addError documents one error, with an example in its own words.
 func addError(operation openapi.OperationContext, route route, status int) {
 	var body, example any = errorMessage[errorDetail]{}, errorMessage[errorDetail]{
-		messageOf(status), status, errorDetail{errorTexts[status]}}
+		messageOf(status), status, errorDetail{route.errorExample(status)}}
 	if status == http.StatusUnprocessableEntity {
 		body, example = errorMessage[validationDetail]{}, validationExample(route)
 	}
-	operation.AddRespStructure(body, openapi.WithHTTPStatus(status), describe(errorTexts[status]),
-		openapi.WithCustomize(func(content openapi.ContentOrReference) {
-			response, ok := content.(*openapi31.ResponseOrReference)
-			if !ok {
-				return
-			}
-			for name, media := range response.Response.Content {
-				response.Response.Content[name] = *media.WithExample(example)
-			}
-		}))
+	operation.AddRespStructure(body, openapi.WithHTTPStatus(status), describe(errorTexts[status]), withExample(example))
 }
 
 // validationExample is a 422 that the route can give.
@@ -202,7 +288,19 @@ func schemaName(t reflect.Type, fallback string) string {
 	for _, prefix := range []string{"Api", "Backend"} {
 		fallback = strings.TrimPrefix(fallback, prefix)
 	}
+	if what, isUpdate := strings.CutPrefix(fallback, "Update"); isUpdate && t.Implements(reflect.TypeFor[characterUpdate]()) {
+		return "UpdateCharacter" + what + "Request"
+	}
 	return fallback
+}
+
+// nullLast puts null behind the type that a client is to send: tools show the
+// first one.
+func nullLast(schema *jsonschema.Schema) {
+	types := schema.Type.SliceOfSimpleTypeValues
+	if i := slices.Index(types, jsonschema.Null); i >= 0 {
+		schema.Type.SliceOfSimpleTypeValues = append(slices.Delete(types, i, i+1), jsonschema.Null)
+	}
 }
 
 // describeProperty says of a property what the tags do not: optional fields of
@@ -232,6 +330,10 @@ func describeProperty(params jsonschema.InterceptPropParams) error {
 	}
 	if params.Field.Tag.Get("required") != "true" {
 		params.PropertySchema.AddType(jsonschema.Null)
+		nullLast(params.PropertySchema)
+	}
+	if secretNames[params.Name] {
+		params.PropertySchema.WithFormat("password").WithWriteOnly(true)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func serve[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error
 			}
 			out, err := fn(r.Context(), in)
 			if err != nil {
-				return withBody(err, plan, body)
+				return withInput(err, plan, r, body)
 			}
 			if self, ok := any(out).(reply); ok {
 				return self.write(a, w, r)
@@ -51,9 +51,9 @@ type reply interface {
 	write(a *API, w http.ResponseWriter, r *http.Request) error
 }
 
-// documentedReply is a reply that is JSON of another type than its own.
+// documentedReply is an answer whose type does not say what it is in JSON.
 type documentedReply interface {
-	documented() any // a value of the type that it writes
+	documented() any // what it may write: type and example of the document
 }
 
 // none is the request type of an endpoint that takes nothing.
@@ -112,11 +112,11 @@ func writeBytes(w http.ResponseWriter, status int, contentType string, body []by
 	_, _ = w.Write(body)
 }
 
-// withBody adds to an Invalid error of the domain what its 422 shows: where
+// withInput adds to an Invalid error of the domain what its 422 shows: where
 // the field stands and what was received.
-func withBody(err error, plan *plan, body []byte) error {
+func withInput(err error, plan *plan, r *http.Request, body []byte) error {
 	if backend.KindOf(err) != backend.Invalid {
 		return err
 	}
-	return plan.invalidField(err, body)
+	return plan.invalidField(err, r, body)
 }

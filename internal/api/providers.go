@@ -8,7 +8,7 @@ import (
 )
 
 type providerOptions struct {
-	Options []string `json:"options" required:"true" nullable:"false" description:"Names of the providers, sorted." example:"[\"openai\"]"`
+	Options []string `json:"options" required:"true" nullable:"false" description:"Names of the providers, sorted." example:"[\"anthropic\",\"openai\"]"`
 }
 
 // available is the row of one get_available_ route.
@@ -25,9 +25,9 @@ func available(a *API, role backend.ProviderRole, summary string) route {
 }
 
 type missingSecrets struct {
-	LLM []string `json:"llm_requirements" required:"true" nullable:"false" description:"Keys of the conversation, reaction, memory and classification adapters."`
-	TTS []string `json:"tts_requirements" required:"true" nullable:"false" description:"Keys of the speech synthesis adapter."`
-	ASR []string `json:"asr_requirements" required:"true" nullable:"false" description:"Keys of the speech recognition adapter."`
+	LLM []string `json:"llm_requirements" required:"true" nullable:"false" description:"Keys of the conversation, reaction, memory and classification adapters." example:"[\"openai_api_key\"]"`
+	TTS []string `json:"tts_requirements" required:"true" nullable:"false" description:"Keys of the speech synthesis adapter." example:"[\"elevenlabs_api_key\"]"`
+	ASR []string `json:"asr_requirements" required:"true" nullable:"false" description:"Keys of the speech recognition adapter." example:"[]"`
 }
 
 func (a *API) getMissingSecrets(ctx context.Context, in *characterPath) (missingSecrets, error) {

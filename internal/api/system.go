@@ -6,12 +6,18 @@ import (
 )
 
 // health is the liveness answer: it touches nothing but this process.
-func (a *API) health(context.Context, *none) (string, error) { return "OK", nil }
+func (a *API) health(context.Context, *none) (ok, error) { return "OK", nil }
 
 // ready touches the store.
-func (a *API) ready(ctx context.Context, _ *none) (string, error) {
+func (a *API) ready(ctx context.Context, _ *none) (ok, error) {
 	return "OK", a.service.Ready(ctx)
 }
+
+// ok is the text "OK".
+type ok string
+
+// documented implements [documentedReply].
+func (ok) documented() any { return "OK" }
 
 func (a *API) root(context.Context, *none) (redirect, error) { return "/docs", nil }
 

@@ -30,12 +30,15 @@ func (a *API) listUsers(ctx context.Context, _ *none) (userListReply, error) {
 	return userListReply{users: a.service.Users(ctx, backend.AllUsers), names: true}, nil
 }
 
-func (a *API) listUserCredentialIDs(ctx context.Context, _ *none) (userListReply, error) {
-	return userListReply{users: a.service.Users(ctx, backend.UsersWithCredential)}, nil
+// userIDListReply is a user list without names.
+type userIDListReply struct{ userListReply }
+
+func (a *API) listUserCredentialIDs(ctx context.Context, _ *none) (userIDListReply, error) {
+	return userIDListReply{userListReply{users: a.service.Users(ctx, backend.UsersWithCredential)}}, nil
 }
 
-func (a *API) listUserConfigIDs(ctx context.Context, _ *none) (userListReply, error) {
-	return userListReply{users: a.service.Users(ctx, backend.UsersWithConfig)}, nil
+func (a *API) listUserConfigIDs(ctx context.Context, _ *none) (userIDListReply, error) {
+	return userIDListReply{userListReply{users: a.service.Users(ctx, backend.UsersWithConfig)}}, nil
 }
 
 // listChunk is how much of a list is gathered before it is sent, in bytes. A
@@ -43,12 +46,17 @@ func (a *API) listUserConfigIDs(ctx context.Context, _ *none) (userListReply, er
 const listChunk = 64 << 10
 
 // documented implements [documentedReply].
-func (userListReply) documented() any { return userList{} }
+func (userListReply) documented() any {
+	return userList{[]string{"ada", "bob"}, []string{"Ada Lovelace", ""}}
+}
+
+// documented implements [documentedReply].
+func (userIDListReply) documented() any { return userList{UserIDList: []string{"ada", "bob"}} }
 
 // write sends the ids as they come and holds back only the names, which stand
 // after all ids. A fault after the first chunk breaks off the connection:
 // nobody must take a part for the whole.
-func (u userListReply) write(a *API, w http.ResponseWriter, _ *http.Request) error {
+func (u userListReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
 	var ids, names bytes.Buffer
 	out := a.longAnswer(w)
 	sent := false
@@ -58,17 +66,20 @@ func (u userListReply) write(a *API, w http.ResponseWriter, _ *http.Request) err
 		if err == nil {
 			err = appendUser(&ids, &names, separator, user, u.names)
 		}
-		if err == nil && ids.Len() >= listChunk {
+		switch {
+		case err != nil && sent:
+			requestFrom(r.Context()).err = err
+			panic(http.ErrAbortHandler)
+		case err != nil:
+			return err
+		}
+		if ids.Len() >= listChunk {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("X-Content-Type-Options", "nosniff")
 			sent = true
-			_, err = ids.WriteTo(out)
-		}
-		if err != nil && sent {
-			panic(http.ErrAbortHandler)
-		}
-		if err != nil {
-			return err
+			if _, err := ids.WriteTo(out); err != nil {
+				panic(http.ErrAbortHandler) // a client that went away
+			}
 		}
 		separator = ","
 	}
@@ -142,8 +153,8 @@ func (a *API) createUser(ctx context.Context, in *createUserRequest) (createUser
 
 type deleteUserRequest struct {
 	UserID   string  `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
-	Username *string `json:"username" description:"Not supported yet: with it the request is refused."`
-	Password *string `json:"password" description:"Not supported yet: with it the request is refused."`
+	Username *string `json:"username" description:"Not supported yet: with it the request is refused with 400."`
+	Password *string `json:"password" description:"Not supported yet: with it the request is refused with 400."`
 }
 
 func (a *API) deleteUser(ctx context.Context, in *deleteUserRequest) (empty, error) {
@@ -159,7 +170,7 @@ func (a *API) deleteUser(ctx context.Context, in *deleteUserRequest) (empty, err
 type updateUserConfigRequest struct {
 	UserID   string                    `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
 	Timezone *string                   `json:"timezone" description:"IANA name of the user's time zone; empty for the default." example:"Asia/Shanghai"`
-	Keys     map[string]backend.Secret `json:"-"`
+	Keys     map[string]backend.Secret `json:"-" example:"{\"openai_api_key\":\"sk-your-key\"}"`
 }
 
 // PrepareJSONSchema documents the provider keys, which are one map here.
@@ -167,7 +178,8 @@ func (updateUserConfigRequest) PrepareJSONSchema(schema *jsonschema.Schema) erro
 	for _, name := range backend.ProviderKeys {
 		property := jsonschema.Schema{}
 		property.WithType(*(&jsonschema.Type{}).WithSliceOfSimpleTypeValues(jsonschema.String, jsonschema.Null)).
-			WithDescription("Provider key; absent or null keeps it, an empty text clears it.")
+			WithDescription("Provider key; absent or null keeps it, an empty text clears it.").
+			WithFormat("password").WithWriteOnly(true)
 		schema.WithPropertiesItem(name, property.ToSchemaOrBool())
 	}
 	return nil

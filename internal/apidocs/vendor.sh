@@ -31,7 +31,7 @@ trap 'rm -rf "$work"' EXIT
 fetch() {
   local archive
   mkdir -p "$work/$3"
-  archive=$(cd "$work" && npm pack --silent --ignore-scripts "$1" 2>/dev/null | tail -n 1)
+  archive=$(cd "$work" && npm pack --silent --ignore-scripts "$1" | tail -n 1) || archive=
   [ -n "$archive" ] || { echo "vendor.sh: npm could not fetch $1" >&2; exit 1; }
   node - "$work/$archive" "$2" <<'NODE' || { echo "vendor.sh: $1 is not the pinned package" >&2; exit 1; }
 const [file, want] = process.argv.slice(2);
@@ -71,7 +71,7 @@ const patches = {
     [1, "`https://otel.cloud.redocly.com/v1/traces`", "`about:blank`"],
     // The logo, an image from another host, becomes a word.
     [1, "t?(0,V.jsx)(`img`,{alt:`redocly logo`,onError:()=>n(!1),src:e?`https://cdn.redoc.ly/redoc/logo-mini-full.svg`:`https://cdn.redoc.ly/redoc/logo-mini.svg`}):null",
-      "t?(0,V.jsx)(`p`,{children:`Redocly`}):null"],
+      "t?(0,V.jsx)(`p`,{children:e?`Redocly`:`R`}):null"],
     // Icons that a document may name by x-icon. An empty image is better than a request.
     [1, "`https://cdn.redocly.com/icons/fa/7.0.0`", "`data:,`"],
     [1, "`https://cdn.redocly.com/icons/code/5.24.0`", "`data:,`"],

@@ -24,12 +24,12 @@ func (s *Store) CharacterNames(ctx context.Context, userID string) ([]backend.Ch
 }
 
 // Character implements [backend.Store].
-func (s *Store) Character(ctx context.Context, key backend.CharacterKey) (backend.Character, error) {
-	document, err := s.CharacterDocument(ctx, key)
-	if err != nil {
-		return backend.Character{}, err
-	}
-	return backend.DecodeCharacter(document)
+func (s *Store) Character(ctx context.Context, key backend.CharacterKey) (character backend.Character, err error) {
+	err = s.read(ctx, func(c *conn) (err error) {
+		character, err = readCharacter(c, key)
+		return err
+	})
+	return character, err
 }
 
 // CharacterDocument implements [backend.Store].
@@ -47,11 +47,7 @@ func (s *Store) CopyCharacter(
 	ctx context.Context, key backend.CharacterKey, edit func(backend.Character) backend.Character,
 ) error {
 	return s.write(ctx, func(c *conn) error {
-		document, err := characterDocument(c, key)
-		if err != nil {
-			return err
-		}
-		character, err := backend.DecodeCharacter(document)
+		character, err := readCharacter(c, key)
 		if err != nil {
 			return err
 		}
@@ -62,11 +58,7 @@ func (s *Store) CopyCharacter(
 // UpdateCharacter implements [backend.Store].
 func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {
 	return s.write(ctx, func(c *conn) error {
-		document, err := characterDocument(c, key)
-		if err != nil {
-			return err
-		}
-		character, err := backend.DecodeCharacter(document)
+		character, err := readCharacter(c, key)
 		if err != nil {
 			return err
 		}
@@ -74,7 +66,8 @@ func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, p
 			return backend.CharacterReadOnly(key)
 		}
 		patch.Apply(&character)
-		if document, err = backend.EncodeCharacter(character); err != nil {
+		document, err := backend.EncodeCharacter(character)
+		if err != nil {
 			return err
 		}
 		_, err = c.run(`UPDATE characters SET character_name = ?, read_only = ?, document = ?
@@ -107,6 +100,15 @@ func characterDocument(c *conn, key backend.CharacterKey) (document []byte, err 
 		err = backend.CharacterNotFound(key)
 	}
 	return document, err
+}
+
+// readCharacter gives the stored character.
+func readCharacter(c *conn, key backend.CharacterKey) (backend.Character, error) {
+	document, err := characterDocument(c, key)
+	if err != nil {
+		return backend.Character{}, err
+	}
+	return backend.DecodeCharacter(document)
 }
 
 // insertCharacter stores character as the last of its user.

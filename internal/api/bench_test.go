@@ -1,0 +1,105 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/store/storetest"
+)
+
+// discard is an answer that nobody reads.
+type discard struct {
+	header http.Header
+	status int
+	bytes  int
+}
+
+func (d *discard) Header() http.Header    { return d.header }
+func (d *discard) WriteHeader(status int) { d.status = status }
+func (d *discard) Write(p []byte) (int, error) {
+	if d.status == 0 {
+		d.status = http.StatusOK
+	}
+	d.bytes += len(p)
+	return len(p), nil
+}
+
+// benchServer has a user ada with ten characters of some 13 KB each.
+func benchServer(b *testing.B) *server {
+	b.Helper()
+	s := newHandler(b, unlogged)
+	characters := storetest.Characters("ada", 10)
+	for i := range characters {
+		characters[i].Prompt += strings.Repeat(" You keep a lighthouse.", 520)
+	}
+	if err := s.store.CreateUser(b.Context(), storetest.UserConfig("ada"), characters); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// measure serves one request after the other; body gives that of the n-th.
+func (s *server) measure(b *testing.B, method, path string, body func(n int) string) {
+	b.Helper()
+	b.ReportAllocs()
+	size := 0
+	for n := 0; b.Loop(); n++ {
+		r := httptest.NewRequestWithContext(b.Context(), method, path, strings.NewReader(body(n)))
+		r.Header.Set("Content-Type", "application/json")
+		w := &discard{header: http.Header{}}
+		s.handler.ServeHTTP(w, r)
+		if w.status != http.StatusOK {
+			b.Fatalf("%s %s: got %d, want 200", method, path, w.status)
+		}
+		size = w.bytes
+	}
+	b.ReportMetric(float64(size), "answer-B")
+}
+
+func nothing(int) string { return "" }
+
+func BenchmarkGetCharacterConfig(b *testing.B) {
+	s := benchServer(b)
+	s.measure(b, "GET", "/api/v1/get_character_config/ada/"+storetest.Character("ada", 3).CharacterID, nothing)
+}
+
+func BenchmarkListCharacters(b *testing.B) {
+	benchServer(b).measure(b, "GET", "/api/v1/list_characters/ada", nothing)
+}
+
+func BenchmarkGetAvailableLLM(b *testing.B) {
+	benchServer(b).measure(b, "GET", "/api/v1/get_available_llm/ada", nothing)
+}
+
+// The bytes differ each time: SQLite does not write what has not changed.
+func BenchmarkUpdatePrompt(b *testing.B) {
+	id := storetest.Character("ada", 3).CharacterID
+	rest := strings.Repeat(" You keep a lighthouse.", 520)
+	benchServer(b).measure(b, "POST", "/api/v1/update_character_prompt", func(n int) string {
+		return fmt.Sprintf(`{"user_id":"ada","character_id":%q,"prompt":"%d%s"}`, id, n, rest)
+	})
+}
+
+func BenchmarkListUsers(b *testing.B) {
+	s := newHandler(b, unlogged)
+	for n := range 5000 {
+		config := backend.UserConfig{UserID: fmt.Sprintf("9a4b5f6e-6f3c-4a57-9d0b-%012d", n), Timezone: "UTC"}
+		if err := s.store.CreateUser(b.Context(), config, nil); err != nil {
+			b.Fatal(err)
+		}
+	}
+	s.measure(b, "GET", "/api/v1/list_users", nothing)
+}
+
+// The time does not follow the size of the file.
+func BenchmarkTailLog(b *testing.B) {
+	for _, megabytes := range []int64{1, 100, 10_000} {
+		b.Run(fmt.Sprintf("%dMB", megabytes), func(b *testing.B) {
+			bigLog(b, megabytes<<20).measure(b, "GET", "/tail_log/100", nothing)
+		})
+	}
+}

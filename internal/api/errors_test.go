@@ -1,0 +1,322 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strings"
+	"testing"
+
+	"web-backend/internal/backend"
+)
+
+// failingStore is a store that fails, each call with what fail gives or does.
+type failingStore struct {
+	backend.Store
+
+	fail func() error
+}
+
+var _ backend.Store = failingStore{}
+
+// failing puts a store in front that fails with err.
+func failing(err error) option {
+	return wrapped(func(store backend.Store) backend.Store {
+		return failingStore{store, func() error { return err }}
+	})
+}
+
+// panicking puts a store in front that panics with value.
+func panicking(value any) option {
+	return wrapped(func(store backend.Store) backend.Store {
+		return failingStore{store, func() error { panic(value) }}
+	})
+}
+
+func (f failingStore) CreateUser(context.Context, backend.UserConfig, []backend.Character) error {
+	return f.fail()
+}
+func (f failingStore) CreateCredential(context.Context, backend.Credential) error { return f.fail() }
+func (f failingStore) DeleteUser(context.Context, string) error                   { return f.fail() }
+func (f failingStore) Users(context.Context, backend.UserFilter) iter.Seq2[backend.User, error] {
+	return func(yield func(backend.User, error) bool) { yield(backend.User{}, f.fail()) }
+}
+
+func (f failingStore) UserConfig(context.Context, string) (backend.UserConfig, error) {
+	return backend.UserConfig{}, f.fail()
+}
+
+func (f failingStore) UpdateUserConfig(context.Context, string, backend.UserConfigPatch) error {
+	return f.fail()
+}
+
+func (f failingStore) CharacterNames(context.Context, string) ([]backend.CharacterName, error) {
+	return nil, f.fail()
+}
+
+func (f failingStore) Character(context.Context, backend.CharacterKey) (backend.Character, error) {
+	return backend.Character{}, f.fail()
+}
+
+func (f failingStore) CharacterDocument(context.Context, backend.CharacterKey) ([]byte, error) {
+	return nil, f.fail()
+}
+
+func (f failingStore) CopyCharacter(context.Context, backend.CharacterKey, func(backend.Character) backend.Character) error {
+	return f.fail()
+}
+
+func (f failingStore) UpdateCharacter(context.Context, backend.CharacterKey, backend.CharacterPatch) error {
+	return f.fail()
+}
+func (f failingStore) DeleteCharacter(context.Context, backend.CharacterKey) error { return f.fail() }
+func (f failingStore) Ping(context.Context) error                                  { return f.fail() }
+
+// needStore are the operations that ask the store; a new one is among them
+// unless it is named here.
+func needStore() []*operation {
+	var all []*operation
+	for _, o := range apiDocument().operations() {
+		switch o.OperationID {
+		case "health", "redirect_to_docs", "get_openapi_document", "tail_log", "download_log_file":
+		default:
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// request makes the document's example of an operation.
+func (o *operation) exampleExchange(t *testing.T) exchange {
+	t.Helper()
+	x := exchange{request: o.method + " " + o.examplePath()}
+	if o.RequestBody != nil {
+		x.body = encode(t, o.example())
+	}
+	return x
+}
+
+// Every kind of error has its status, in the one shape; an unknown kind is an
+// unexpected error.
+func TestErrorKinds(t *testing.T) {
+	t.Parallel()
+	statuses := map[backend.Kind]int{
+		backend.Internal: 500, backend.NotFound: 404, backend.Exists: 400, backend.ReadOnly: 403, backend.Invalid: 422,
+		backend.Unauthorized: 401, backend.Forbidden: 403, backend.TooMany: 429, backend.Unavailable: 503,
+	}
+	const unexpected = "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"
+	for _, kind := range append(backend.Kinds, backend.Kind(len(backend.Kinds)), backend.Kind(255)) {
+		t.Run(fmt.Sprintf("%d %v", kind, kind), func(t *testing.T) {
+			t.Parallel()
+			status, known := statuses[kind]
+			if !known && kind < backend.Kind(len(backend.Kinds)) {
+				t.Fatalf("no row of this test has kind %v", kind)
+			}
+			if !known {
+				status = 500
+			}
+			want := failure(status, "said by the test")
+			switch status {
+			case 422:
+				want = validation("null",
+					`{"type":"literal_error","loc":["path","user_id"],"msg":"said by the test","input":"a/b"}`)
+			case 500:
+				want = failure(500, unexpected)
+			}
+			s := newHandler(t, failing(&backend.Error{
+				Kind: kind, Message: "said by the test", Field: "user_id", Cause: errors.New("hidden cause"),
+			}))
+			got := s.serve(httpRequest(t, "GET", "/api/v1/list_characters/a%2Fb", ""))
+			if difference := differ(want, got.body); got.status != status || difference != "" {
+				t.Errorf("kind %d\ngot  %d %s\nwant %d %s\n%s", kind, got.status, got.body, status, want, difference)
+			}
+			log := s.console.String()
+			if strings.Contains(log, "hidden cause") != (status >= 500) || strings.Contains(log, "stack=") {
+				t.Errorf("kind %d: got the log %s\nwant the cause of a 500 and above in it, and no stack", kind, log)
+			}
+		})
+	}
+}
+
+// A value that the domain refuses is shown as one that has the wrong shape is.
+func TestInvalidField(t *testing.T) {
+	t.Parallel()
+	const body = `{"user_id":"ada","timezone":"Europe/Berlin","openai_api_key":"` + planted + `"}`
+	for field, input := range map[string]any{"timezone": "Europe/Berlin", "openai_api_key": "***", "xai_api_key": nil} {
+		s := newServer(t, failing(&backend.Error{Kind: backend.Invalid, Message: "said by the test", Field: field}))
+		s.run(t, exchange{
+			name: field, request: "POST update_user_config", body: body, status: 422,
+			want: validation(`{"user_id":"ada","timezone":"Europe/Berlin","openai_api_key":"***"}`, faultOf("literal_error", "body", field, input)),
+		})
+	}
+}
+
+// A store that cannot answer is told to the client wherever the store is
+// asked, and so is nothing of an error that nobody expected.
+func TestStoreErrors(t *testing.T) {
+	t.Parallel()
+	const cause = "dial mongodb://user:pass@host/admin: refused"
+	for _, test := range []struct {
+		name   string
+		err    error
+		status int
+		want   string
+	}{
+		{
+			"unavailable",
+			&backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: errors.New(cause)},
+			503, failure(503, "the store cannot answer now; try again"),
+		},
+		{
+			"unknown", errors.New(cause), 500,
+			failure(500, "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"),
+		},
+		{
+			"internal", &backend.Error{Kind: backend.Internal, Message: cause}, 500,
+			failure(500, "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"),
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, failing(test.err))
+			var ids []string
+			for _, o := range needStore() {
+				x := o.exampleExchange(t)
+				x.name, x.status, x.want, x.absent = o.name(), test.status, test.want, []string{"mongodb", "pass", "errors."}
+				t.Run(x.name, func(t *testing.T) {
+					ids = append(ids, s.exchange(t, x).header.Get("X-Request-ID"))
+				})
+			}
+			log := s.stop(t)
+			for i, id := range ids {
+				line := linesWith(log, "request_id="+id)
+				if len(line) != 1 || !strings.Contains(line[0], "level=ERROR") || !strings.Contains(line[0], cause) {
+					t.Errorf("%s\ngot the log lines %q\nwant one with level=ERROR and the cause", needStore()[i].name(), line)
+				}
+			}
+		})
+	}
+}
+
+// linesWith are the lines of a log that hold text.
+func linesWith(log, text string) []string {
+	var found []string
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// A panic is answered as an error that nobody expected, wherever it happens.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]any{
+		"text": "index of the test", "error": errors.New("index of the test"), "type": struct{ Index string }{"index of the test"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, panicking(value))
+			var ids []string
+			for _, o := range needStore() {
+				x := o.exampleExchange(t)
+				x.name, x.status = o.name(), 500
+				x.want = failure(500, "the server met an unexpected error; its log has the cause under this answer's X-Request-ID")
+				x.absent = []string{"goroutine", ".go", "index of the test", "failingStore", "runtime", "panic"}
+				t.Run(x.name, func(t *testing.T) {
+					ids = append(ids, s.exchange(t, x).header.Get("X-Request-ID"))
+				})
+			}
+			s.run(t, exchange{name: "the server lives", request: "GET /health", status: 200, want: `"OK"`})
+			log := s.stop(t)
+			for i, id := range ids {
+				lines := linesWith(log, "request_id="+id)
+				if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "status=500") ||
+					!strings.Contains(lines[0], "index of the test") || !strings.Contains(lines[0], "failingStore") {
+					t.Errorf("%s\ngot the log lines %q\nwant one with level=ERROR, the panic and its stack",
+						needStore()[i].name(), lines)
+				}
+			}
+		})
+	}
+}
+
+// A handler breaks an answer off with http.ErrAbortHandler: the client gets no
+// answer, the server lives.
+func TestPanic_ErrAbortHandler(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]error{
+		"itself": http.ErrAbortHandler, "wrapped": fmt.Errorf("list: %w", http.ErrAbortHandler),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newHandler(t, panicking(value))
+			defer func() {
+				if got := recover(); got == nil || !errors.Is(got.(error), http.ErrAbortHandler) {
+					t.Errorf("got the panic %v, want %v", got, value)
+				}
+			}()
+			got := s.serve(httpRequest(t, "GET", "/api/v1/list_characters/ada", ""))
+			t.Errorf("got the answer %d %s, want none", got.status, got.body)
+		})
+	}
+}
+
+// panickingList is a store whose list of users panics after some users.
+type panickingList struct{ backend.Store }
+
+func (panickingList) Users(context.Context, backend.UserFilter) iter.Seq2[backend.User, error] {
+	return func(yield func(backend.User, error) bool) {
+		for range 2000 {
+			if !yield(backend.User{UserID: strings.Repeat("x", 100)}, nil) {
+				return
+			}
+		}
+		panic("middle of the list")
+	}
+}
+
+// A panic in an answer that has begun breaks it off: nobody takes a part for
+// the whole.
+func TestPanic_WithinTheAnswer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, wrapped(func(store backend.Store) backend.Store { return panickingList{store} }))
+	request := httpRequest(t, "GET", s.http.URL+"/api/v1/list_users", "")
+	request.RequestURI = ""
+	response, err := noRedirect.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := make([]byte, 1<<20)
+	n := 0
+	for err == nil {
+		var read int
+		read, err = response.Body.Read(body[n:])
+		n += read
+	}
+	response.Body.Close()
+	if !strings.Contains(err.Error(), "unexpected EOF") {
+		t.Errorf("got %d bytes and the error %v, want an answer that breaks off", n, err)
+	}
+	lines := linesWith(s.stop(t), "request_id="+response.Header.Get("X-Request-ID"))
+	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "middle of the list") {
+		t.Errorf("got the log lines %q, want one with level=ERROR and the panic", lines)
+	}
+}
+
+// A client that went away is nobody's fault: the request ends, and the log
+// says so once.
+func TestClientGone(t *testing.T) {
+	t.Parallel()
+	s := newHandler(t)
+	s.serve(httpRequest(t, "POST", "/api/v1/create_user", `{"user_id":"ada"}`))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := s.serve(httpRequest(t, "GET", "/api/v1/list_characters/ada", "").WithContext(ctx))
+	if want := failure(503, "<text>"); got.status != 503 || differ(want, got.body) != "" {
+		t.Errorf("got  %d %s\nwant 503 %s", got.status, got.body, want)
+	}
+}

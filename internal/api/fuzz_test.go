@@ -1,0 +1,138 @@
+package api_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Every operation answers any body as the document says, never with a 500, and
+// without a secret in it.
+func FuzzDecodeBody(f *testing.F) {
+	for i := range posts() {
+		for _, body := range []string{
+			``, `{}`, `[]`, `null`, `{"user_id":"ada"}`, `{"user_id":5,"password":"` + planted + `"}`,
+			`{"user_id":"ada","character_id":"x","voice_speed":" 1.5 ","tts_adapter":"t","voice":""}`,
+			`{"user_id":"\ud83d\ude00\ud800","prompt":"\u0000","openai_api_key":["` + planted + `"]}`,
+			`{"a":[{"new_password":{"` + planted + `":1e999}}],"PASSWORD":"` + planted + `","b":NaN}`,
+			`{"timezone":"Europe/Berlin","xai_api_key":"` + planted + `","xai_api_key":null,"user_id":"ada"}`,
+			"{\"user_id\":\"\xff\"}", strings.Repeat(`{"a":[`, 50), `{"user_id":"ada"} {"password":"` + planted + `"}`,
+			`{"p\u0061ssword":"` + planted + `","user_id":{"$ne":""},"character_id":null,"memory_adapter":true}`,
+		} {
+			f.Add(byte(i), []byte(body))
+		}
+	}
+	s := newHandler(f, unlogged)
+	operations := posts()
+	f.Fuzz(func(t *testing.T, index byte, body []byte) {
+		o := operations[int(index)%len(operations)]
+		r := httptest.NewRequestWithContext(t.Context(), o.method, o.path, strings.NewReader(string(body)))
+		r.Header.Set("Content-Type", "application/json")
+		got := s.serve(r)
+		if fault := got.fault(o.method, o.path); fault != "" || got.status >= 500 {
+			t.Fatalf("%s %q\ngot  %d %s\n%s", o.name(), body, got.status, got.body, fault)
+		}
+		if strings.Contains(got.body, planted) && !showable(body) {
+			t.Fatalf("%s %q\ngot  %d %s\nwant no secret in it", o.name(), body, got.status, got.body)
+		}
+		if got.status == http.StatusUnprocessableEntity {
+			checkFaults(t, got.body)
+		}
+	})
+}
+
+// showable reports whether the planted text stands in a body where it is no
+// secret.
+func showable(body []byte) bool {
+	var value any
+	return json.Unmarshal(body, &value) == nil && shows(value)
+}
+
+func shows(value any) bool {
+	switch v := value.(type) {
+	case string:
+		return strings.Contains(v, planted)
+	case []any:
+		return slices.ContainsFunc(v, shows)
+	case map[string]any:
+		for name, member := range v {
+			isSecret := slices.ContainsFunc(secretFields, func(field string) bool {
+				return strings.EqualFold(field, strings.TrimSpace(name))
+			})
+			if strings.Contains(name, planted) || !isSecret && shows(member) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checkFaults wants faults of the kinds that clients know.
+func checkFaults(t *testing.T, body string) {
+	t.Helper()
+	var reply struct {
+		Detail struct {
+			Errors []struct {
+				Type string
+				Loc  []any
+				Msg  string
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &reply); err != nil || len(reply.Detail.Errors) == 0 {
+		t.Fatalf("got a 422 without faults: %s, error %v", body, err)
+	}
+	kinds := []string{
+		"missing", "string_type", "float_parsing", "float_type", "int_parsing", "json_invalid", "literal_error",
+		"model_attributes_type", "string_too_short", "greater_than_equal",
+	}
+	for _, fault := range reply.Detail.Errors {
+		if !slices.Contains(kinds, fault.Type) || len(fault.Loc) == 0 || fault.Msg == "" {
+			t.Errorf("got the fault %+v, want one of the kinds %q with a place and a message", fault, kinds)
+		}
+	}
+}
+
+// Any path is answered as the document says, or with a 404 or 405; a path
+// never leads elsewhere.
+func FuzzPath(f *testing.F) {
+	for _, o := range apiDocument().operations() {
+		if o.path != "/openapi.json" { // to make the document is slow
+			f.Add(o.method, o.path)
+			f.Add("HEAD", o.examplePath())
+		}
+	}
+	for _, path := range []string{
+		"/", "//", "/..", "/.", "*", "/%2e%2e/", "/api/v1/list_characters/a%2Fb", "/api/v1/list_characters/%00%ff", "/?x=%zz", "/#x",
+		"/tail_log/-1", "/tail_log/1e9", "/tail_log/0x5", "/api/v1/list_characters/a%2Fb\"c", "/api/v1/list_characters/日本%2Fx",
+		"http://other.example/health", "http://other.example", "/api/v1/get_character_config/a/%2e%2e%2f", "/;", "/%", "/\\..\\health",
+		"/api/v1/list_characters/" + strings.Repeat("%E9%95%B7", 1000), "/health?refresh", "/api/v1/list_users/",
+	} {
+		f.Add("GET", path)
+		f.Add("POST", path)
+	}
+	s := newHandler(f, unlogged)
+	if err := os.WriteFile(s.logFile, []byte("line\n"), 0o600); err != nil {
+		f.Fatal(err)
+	}
+	s.serve(httpRequest(f, "POST", "/api/v1/create_user", `{"user_id":"ada"}`))
+	f.Fuzz(func(t *testing.T, method, target string) {
+		r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(method + " " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")))
+		if err != nil || strings.ContainsAny(target, " \r\n") {
+			t.Skip("the HTTP server refuses it")
+		}
+		got := s.serve(r.WithContext(t.Context()))
+		if got.status >= 500 || got.status < 400 && got.status != 200 && (got.status != 307 || got.header.Get("Location") != "/docs") {
+			t.Fatalf("%s %q\ngot  %d %v %s", method, target, got.status, got.header, got.body)
+		}
+		path := r.URL.EscapedPath()
+		if fault := got.fault(r.Method, path); fault != "" && path != "/" {
+			t.Fatalf("%s %q\ngot  %d %v %s\n%s", method, target, got.status, got.header, got.body, fault)
+		}
+	})
+}

@@ -1,0 +1,260 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"web-backend/internal/api"
+)
+
+func TestRequestID(t *testing.T) {
+	t.Parallel()
+	made := regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`)
+	s := newServer(t)
+	seen := map[string]bool{}
+	var ids []string
+	for _, test := range []struct {
+		name  string
+		given []string
+		taken bool
+	}{
+		{"none", nil, false},
+		{"none again", nil, false},
+		{"empty", []string{""}, false},
+		{"a word", []string{"abc"}, true},
+		{"all characters", []string{"Az09._-"}, true},
+		{"a UUID", []string{"7d2cb0f4-0c5b-4a8f-9f3c-1f1a6f0f8a11"}, true},
+		{"64 characters", []string{strings.Repeat("a", 64)}, true},
+		{"65 characters", []string{strings.Repeat("a", 65)}, false},
+		{"10,000 characters", []string{strings.Repeat("a", 10_000)}, false},
+		{"space", []string{"a b"}, false},
+		{"other letters", []string{"é"}, false},
+		{"quotes", []string{`a"b`}, false},
+		{"log injection", []string{"a level=ERROR"}, false},
+		{"tab", []string{"a\tb"}, false},
+		{"markup", []string{"<script>"}, false},
+		{"slash", []string{"a/b"}, false},
+		{"two, the first counts", []string{"first", "second"}, true},
+		{"two, the first is bad", []string{"fir st", "second"}, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			header := http.Header{"X-Request-Id": test.given}
+			id := s.exchange(t, exchange{request: "GET list_users", header: header, status: 200}).header.Get("X-Request-ID")
+			switch {
+			case test.taken && id != test.given[0]:
+				t.Errorf("X-Request-ID %q: got %q, want it back", test.given, id)
+			case !test.taken && (!made.MatchString(id) || seen[id]):
+				t.Errorf("X-Request-ID %q: got %q, want a new UUID", test.given, id)
+			}
+			seen[id] = true
+			ids = append(ids, id)
+		})
+	}
+	// A line break cannot get into a header, but into bytes on the wire.
+	injected := s.raw(t, "GET /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: a\r\n Injected: yes\r\nConnection: close\r\n\r\n")
+	if injected.header.Get("Injected") != "" || !made.MatchString(injected.header.Get("X-Request-ID")) {
+		t.Errorf("a folded header line: got %v", injected.header)
+	}
+	log := s.stop(t)
+	for _, id := range ids {
+		if lines := linesWith(log, "request_id="+id+" "); len(lines) != 1 {
+			t.Errorf("request %s has the log lines %q, want one", id, lines)
+		}
+	}
+}
+
+// Errors of every kind have the id of their log line.
+func TestRequestID_OfErrors(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	var ids []string
+	for request, status := range map[string]int{
+		"GET /nothing": 404, "GET //": 404, "PUT /health": 405, "POST create_user": 422, "GET list_characters/%00": 422,
+		"POST delete_user": 422,
+	} {
+		got := s.exchange(t, exchange{request: request, status: status})
+		ids = append(ids, got.header.Get("X-Request-ID")+" "+strconv.Itoa(status))
+	}
+	log := s.stop(t)
+	for _, id := range ids {
+		id, status, _ := strings.Cut(id, " ")
+		if lines := linesWith(log, "request_id="+id); len(lines) != 1 || !strings.Contains(lines[0], " status="+status+" ") {
+			t.Errorf("request %s has the log lines %q, want one with status %s", id, lines, status)
+		}
+	}
+}
+
+var logLine = regexp.MustCompile(`^time=\S+ level=(\w+) msg=request request_id=\S+ method=(\w+) route=(\S+) ` +
+	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( error=.*)?\n$`)
+
+// The line of a request has its route, never its path, and nothing of its
+// body.
+func TestLogLine(t *testing.T) {
+	t.Parallel()
+	s := newServer(t).withUser(t)
+	const hidden = "Confidential"
+	var wanted []string
+	for _, test := range []struct {
+		request, body string
+		status        int
+		level, route  string
+	}{
+		{"GET list_users", "", 200, "INFO", "/api/v1/list_users"},
+		{"GET list_users?q=" + hidden, "", 200, "INFO", "/api/v1/list_users"},
+		{"GET list_characters/" + hidden, "", 200, "INFO", "/api/v1/list_characters/{user_id}"},
+		{"GET get_character_config/ada/$own", "", 200, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
+		{"GET get_character_config/ada/" + hidden, "", 404, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
+		{"HEAD get_character_config/ada/$own", "", 200, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
+		{"POST create_user", `{"user_id":"` + hidden + `"}`, 200, "INFO", "/api/v1/create_user"},
+		{"POST create_user", `{"user_id":"` + hidden + `"}`, 400, "INFO", "/api/v1/create_user"},
+		{"POST update_character_prompt", `{"user_id":"ada","character_id":"$own","prompt":"` + hidden + `"}`, 200, "INFO", "/api/v1/update_character_prompt"},
+		{"POST update_character_prompt", `{"user_id":"ada","character_id":"$readonly","prompt":"` + hidden + `"}`, 403, "INFO", "/api/v1/update_character_prompt"},
+		{"POST update_character_prompt", `{"prompt":"` + hidden + `"}`, 422, "INFO", "/api/v1/update_character_prompt"},
+		{"POST update_character_name", `{"user_id":"ada","character_id":"$own","character_name":"` + hidden + `"}`, 200, "INFO", "/api/v1/update_character_name"},
+		{"PUT list_characters/" + hidden, "", 405, "INFO", "/api/v1/list_characters/{user_id}"},
+		{"GET /" + hidden, "", 404, "INFO", "unknown"},
+		{"GET /" + hidden + "/../x", "", 404, "INFO", "unknown"},
+		{"GET /", "", 307, "INFO", "/"},
+		{"GET /health", "", 200, "INFO", "/health"},
+	} {
+		got := s.exchange(t, exchange{request: test.request, body: test.body, status: test.status})
+		method, _, _ := strings.Cut(test.request, " ")
+		wanted = append(wanted, fmt.Sprintf("%s %s %s %d %d", test.level, method, test.route, test.status, len(got.body)))
+	}
+	log := s.stop(t)
+	if strings.Contains(log, hidden) {
+		t.Errorf("got the log\n%s\nwant %s nowhere in it", log, hidden)
+	}
+	var lines []string
+	for line := range strings.Lines(log) {
+		parts := logLine.FindStringSubmatch(line)
+		if parts == nil {
+			t.Errorf("got the log line %s\nwant one like %s", line, logLine)
+			continue
+		}
+		lines = append(lines, strings.Join(parts[1:6], " "))
+	}
+	lines = lines[len(lines)-len(wanted):] // without those of the preparation
+	for i, want := range wanted {
+		if lines[i] != want {
+			t.Errorf("log line %d\ngot  %s\nwant %s", i, lines[i], want)
+		}
+	}
+}
+
+// Looking at the log does not make it grow, unless it fails.
+func TestLogLine_LogEndpoints(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.exchange(t, exchange{request: "GET /health", status: 200}) // makes the log
+	s.exchange(t, exchange{request: "GET /tail_log/5", status: 200})
+	s.exchange(t, exchange{request: "GET /dowload_log_file", status: 200})
+	s.exchange(t, exchange{request: "HEAD /dowload_log_file", status: 200})
+	s.exchange(t, exchange{request: "GET /tail_log/x", status: 422})
+	log := s.stop(t)
+	if got := strings.Count(log, "\n"); got != 2 || len(linesWith(log, "status=422")) != 1 {
+		t.Errorf("got the log\n%swant a line for /health and one for the 422", log)
+	}
+}
+
+// corsServer allows pages of other origins: of any, or of those given.
+func corsServer(t *testing.T, origins ...string) *server {
+	t.Helper()
+	return newServer(t, withOptions(func(o *api.Options) { o.EnableCORS, o.CORSOrigins = true, origins }))
+}
+
+func TestCORS(t *testing.T) {
+	t.Parallel()
+	const origin = "https://app.example"
+	off, anyOrigin, narrow := newServer(t), corsServer(t), corsServer(t, origin, "http://localhost:3000")
+	for _, test := range []struct {
+		name, request string
+		server        *server
+		origin        string
+		preflight     string // the method that the page asks for
+		status        int
+		allowed       bool
+	}{
+		{"off", "GET /health", off, origin, "", 200, false},
+		{"off, error", "GET /nothing", off, origin, "", 404, false},
+		{"off, preflight", "OPTIONS create_user", off, origin, "POST", 405, false},
+		{"any", "GET /health", anyOrigin, origin, "", 200, true},
+		{"any, null", "GET /health", anyOrigin, "null", "", 200, true},
+		{"any, no origin", "GET /health", anyOrigin, "", "", 200, false},
+		{"any, preflight", "OPTIONS create_user", anyOrigin, origin, "POST", 204, true},
+		{"any, preflight of a read", "OPTIONS list_users", anyOrigin, origin, "GET", 204, true},
+		{"any, preflight of nothing", "OPTIONS /nothing", anyOrigin, origin, "DELETE", 204, true},
+		{"any, OPTIONS that is no preflight", "OPTIONS list_users", anyOrigin, origin, "", 405, true},
+		{"any, 404", "GET /nothing", anyOrigin, origin, "", 404, true},
+		{"any, 404 of a bad path", "GET //", anyOrigin, origin, "", 404, true},
+		{"any, 404 of a user", "GET get_available_llm/nobody", anyOrigin, origin, "", 404, true},
+		{"any, 405", "PUT list_users", anyOrigin, origin, "", 405, true},
+		{"any, 422", "POST create_user", anyOrigin, origin, "", 422, true},
+		{"any, 307", "GET /", anyOrigin, origin, "", 307, true},
+		{"narrow, one", "GET /health", narrow, origin, "", 200, true},
+		{"narrow, other", "GET /health", narrow, "http://localhost:3000", "", 200, true},
+		{"narrow, other case", "GET /health", narrow, "https://APP.example", "", 200, true},
+		{"narrow, stranger", "GET /health", narrow, "https://evil.example", "", 200, false},
+		{"narrow, longer", "GET /health", narrow, origin + ".evil.example", "", 200, false},
+		{"narrow, other port", "GET /health", narrow, "http://localhost:3001", "", 200, false},
+		{"narrow, other scheme", "GET /health", narrow, "http://app.example", "", 200, false},
+		{"narrow, preflight", "OPTIONS create_user", narrow, origin, "POST", 204, true},
+		{"narrow, preflight of a stranger", "OPTIONS create_user", narrow, "https://evil.example", "POST", 204, false},
+		{"narrow, 404", "GET /nothing", narrow, origin, "", 404, true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			header := http.Header{}
+			if test.origin != "" {
+				header.Set("Origin", test.origin)
+			}
+			if test.preflight != "" {
+				header.Set("Access-Control-Request-Method", test.preflight)
+				header.Set("Access-Control-Request-Headers", "authorization,content-type,x-anything")
+			}
+			got := test.server.send(t, test.request, "", header).with(t, test.status)
+			want := map[string]string{"Access-Control-Allow-Origin": "", "Access-Control-Allow-Credentials": ""}
+			if test.allowed {
+				want = map[string]string{"Access-Control-Allow-Origin": test.origin, "Access-Control-Allow-Credentials": "true"}
+			}
+			if test.allowed && test.status == 204 {
+				want["Access-Control-Allow-Methods"] = test.preflight
+				want["Access-Control-Allow-Headers"] = "authorization,content-type,x-anything"
+			} else if test.allowed {
+				want["Access-Control-Expose-Headers"] = "X-Request-Id, Content-Disposition"
+			}
+			for name, value := range want {
+				if got.header.Get(name) != value {
+					t.Errorf("%s from %q\ngot  %s %q\nwant %q", test.request, test.origin, name, got.header.Get(name), value)
+				}
+			}
+			if test.server != off && !strings.Contains(strings.Join(got.header["Vary"], ","), "Origin") {
+				t.Errorf("%s: got Vary %q, want Origin in it: a cache must not mix origins", test.request, got.header["Vary"])
+			}
+		})
+	}
+}
+
+// with checks the status.
+func (a answer) with(t *testing.T, status int) answer {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("got %d %s, want %d", a.status, brief(a.body), status)
+	}
+	return a
+}
+
+// A page can read errors that come from deep within, too.
+func TestCORS_OfPanics(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, panicking("x"), withOptions(func(o *api.Options) { o.EnableCORS = true }))
+	got := s.exchange(t, exchange{
+		request: "GET list_users", header: http.Header{"Origin": {"https://app.example"}}, status: 500,
+	})
+	if origin := got.header.Get("Access-Control-Allow-Origin"); origin != "https://app.example" {
+		t.Errorf("got Access-Control-Allow-Origin %q in %v, want the origin", origin, got.header)
+	}
+}

@@ -1,0 +1,465 @@
+package api_test
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"web-backend/internal/api"
+	"web-backend/internal/backend"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+const goldenFile = "openapi.golden.json"
+
+// document is as much of the OpenAPI document as the tests use.
+type document struct {
+	raw   string
+	Paths map[string]map[string]*operation
+
+	Components struct{ Schemas map[string]schema }
+}
+
+type operation struct {
+	method, path string
+
+	OperationID string
+	Summary     string
+	Description *string
+	Tags        []string
+	Parameters  []struct {
+		Name, In, Description string
+		Required              bool
+		Schema                schema
+	}
+	RequestBody *struct {
+		Required bool
+		Content  map[string]media
+	}
+	Responses map[string]struct {
+		Description string
+		Content     map[string]media
+		Headers     map[string]any
+	}
+}
+
+type media struct {
+	Schema  schema
+	Example any
+}
+
+type schema map[string]any
+
+// apiDocument is the document that every server serves.
+var apiDocument = sync.OnceValue(func() *document {
+	a := api.New(backend.New(nil, backend.Defaults{}, nil), slog.New(slog.DiscardHandler), api.Options{})
+	w := httptest.NewRecorder()
+	a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", http.NoBody))
+	doc := &document{raw: w.Body.String()}
+	if err := json.Unmarshal(w.Body.Bytes(), doc); err != nil {
+		panic(fmt.Sprintf("the OpenAPI document: %v: %s", err, w.Body))
+	}
+	for path, operations := range doc.Paths {
+		for method, operation := range operations {
+			operation.method, operation.path = strings.ToUpper(method), path
+		}
+	}
+	return doc
+})
+
+// operations gives all operations in the order of their paths.
+func (d *document) operations() []*operation {
+	var all []*operation
+	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
+		for _, method := range slices.Sorted(maps.Keys(d.Paths[path])) {
+			all = append(all, d.Paths[path][method])
+		}
+	}
+	return all
+}
+
+func (o *operation) name() string { return o.method + " " + o.path }
+
+// request is the schema of the body, nil for none.
+func (o *operation) request() schema {
+	if o.RequestBody == nil {
+		return nil
+	}
+	return apiDocument().resolve(o.RequestBody.Content["application/json"].Schema)
+}
+
+// example is the body of the request in the document's example.
+func (o *operation) example() map[string]any {
+	body, _ := o.RequestBody.Content["application/json"].Example.(map[string]any)
+	return maps.Clone(body)
+}
+
+// examplePath is the path with the examples of its parameters.
+func (o *operation) examplePath() string {
+	path := o.path
+	for _, parameter := range o.Parameters {
+		example := fmt.Sprint(parameter.Schema.list("examples")[0])
+		path = strings.Replace(path, "{"+parameter.Name+"}", segment(example), 1)
+	}
+	return path
+}
+
+// find gives the operation of a request, nil if the document has none.
+func (d *document) find(method, path string) *operation {
+	path, _, _ = strings.Cut(path, "?")
+	segments := strings.Split(path, "/")
+	for template, operations := range d.Paths {
+		fits := func(wanted, given string) bool {
+			return wanted == given || wanted != "" && wanted[0] == '{' && given != ""
+		}
+		if !slices.EqualFunc(strings.Split(template, "/"), segments, fits) {
+			continue
+		}
+		for _, o := range operations {
+			if o.method == method {
+				return o
+			}
+		}
+	}
+	return nil
+}
+
+// fault tells what in the answer to a request the document does not: the
+// status, the kind of content, or the JSON.
+func (d *document) fault(method, path string, a answer) string {
+	o := d.find(method, path)
+	if o == nil {
+		return ""
+	}
+	response, ok := o.Responses[strconv.Itoa(a.status)]
+	if !ok {
+		return fmt.Sprintf("the document of %s has no status %d", o.name(), a.status)
+	}
+	if len(response.Content) == 0 {
+		if a.body != "" {
+			return fmt.Sprintf("the document of %s has no body for status %d", o.name(), a.status)
+		}
+		return ""
+	}
+	contentType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
+	content, ok := response.Content[contentType]
+	if !ok {
+		return fmt.Sprintf("the document of %s has no %s for status %d", o.name(), contentType, a.status)
+	}
+	if contentType != "application/json" {
+		return ""
+	}
+	value, err := parse(a.body)
+	if err != nil {
+		return fmt.Sprintf("the body is no JSON: %v", err)
+	}
+	return d.mismatch(content.Schema, value, "the body")
+}
+
+// resolve follows a reference.
+func (d *document) resolve(s schema) schema {
+	if reference, ok := s["$ref"].(string); ok {
+		return d.Components.Schemas[strings.TrimPrefix(reference, "#/components/schemas/")]
+	}
+	return s
+}
+
+func (s schema) member(name string) schema {
+	member, _ := s[name].(map[string]any)
+	return member
+}
+
+func (s schema) list(name string) []any {
+	list, _ := s[name].([]any)
+	return list
+}
+
+// properties gives the properties of an object.
+func (s schema) properties() map[string]schema {
+	all := map[string]schema{}
+	for name := range s.member("properties") {
+		all[name] = s.member("properties").member(name)
+	}
+	return all
+}
+
+// types gives the types that a value may have; none for any.
+func (s schema) types() []any {
+	if list := s.list("type"); list != nil {
+		return list
+	}
+	if s["type"] == nil {
+		return nil
+	}
+	return []any{s["type"]}
+}
+
+// mismatch tells how a value is not of a schema, with as much of JSON Schema
+// as the document uses. A member that the schema does not know is a mismatch.
+func (d *document) mismatch(s schema, value any, place string) string {
+	s = d.resolve(s)
+	if types := s.types(); types != nil && !slices.ContainsFunc(types, func(name any) bool { return isOf(name, value) }) {
+		return fmt.Sprintf("%s is %s, want %v", place, brief(fmt.Sprintf("%#v", value)), types)
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		if s["properties"] == nil {
+			break // of any members
+		}
+		for _, name := range s.list("required") {
+			if _, ok := v[name.(string)]; !ok {
+				return fmt.Sprintf("%s lacks %s", place, name)
+			}
+		}
+		properties := s.properties()
+		for name, member := range v {
+			property, ok := properties[name]
+			if !ok {
+				return fmt.Sprintf("%s has %s, which the document does not know", place, name)
+			}
+			if fault := d.mismatch(property, member, place+"."+name); fault != "" {
+				return fault
+			}
+		}
+	case []any:
+		for i, element := range v {
+			if len(s.member("items")) == 0 {
+				break // of any type
+			}
+			if fault := d.mismatch(s.member("items"), element, fmt.Sprintf("%s[%d]", place, i)); fault != "" {
+				return fault
+			}
+		}
+	case string:
+		if pattern, ok := s["pattern"].(string); ok && !regexp.MustCompile(pattern).MatchString(v) {
+			return fmt.Sprintf("%s is %q, want %s", place, brief(v), pattern)
+		}
+	}
+	return ""
+}
+
+// isOf reports whether a value has a type of JSON Schema.
+func isOf(name, value any) bool {
+	number, isNumber := value.(float64)
+	switch name {
+	case "integer":
+		return isNumber && number == float64(int64(number))
+	case "number":
+		return isNumber
+	}
+	is := map[bool]any{}
+	switch value.(type) {
+	case nil:
+		is[true] = "null"
+	case bool:
+		is[true] = "boolean"
+	case string:
+		is[true] = "string"
+	case []any:
+		is[true] = "array"
+	case map[string]any:
+		is[true] = "object"
+	}
+	return is[true] == name
+}
+
+func TestGoldenOpenAPI(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	served := s.exchange(t, exchange{request: "GET /openapi.json", status: 200}).body
+	if *update {
+		if err := os.WriteFile(goldenFile, []byte(served+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	golden, err := os.ReadFile(goldenFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line := firstDifference(string(golden), served+"\n"); line != "" {
+		t.Errorf("GET /openapi.json differs from %s; run `make golden` if that is wanted, and read the diff:\n%s",
+			goldenFile, line)
+	}
+}
+
+// firstDifference shows the first line that differs.
+func firstDifference(want, got string) string {
+	wanted, gotten := strings.Split(want, "\n"), strings.Split(got, "\n")
+	for i := range max(len(wanted), len(gotten)) {
+		line := func(lines []string) string {
+			if i < len(lines) {
+				return lines[i]
+			}
+			return "(the end)"
+		}
+		if line(wanted) != line(gotten) {
+			return fmt.Sprintf("line %d\ngot  %s\nwant %s", i+1, line(gotten), line(wanted))
+		}
+	}
+	return ""
+}
+
+// The document and the table of routes hold the same operations.
+func TestOpenAPI_Complete(t *testing.T) {
+	t.Parallel()
+	a := api.New(backend.New(nil, backend.Defaults{}, nil), slog.New(slog.DiscardHandler), api.Options{})
+	want, pages := a.Routes()
+	var got []string
+	for _, o := range apiDocument().operations() {
+		got = append(got, o.name())
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("operations of the document\ngot  %q\nwant %q", got, want)
+	}
+	for _, page := range pages {
+		if strings.HasPrefix(page, "GET /api/") {
+			t.Errorf("%s is not in the document", page)
+		}
+	}
+}
+
+// A client author finds everything described.
+func TestOpenAPI_Described(t *testing.T) {
+	t.Parallel()
+	seen := map[string]string{}
+	snakeCase := regexp.MustCompile(`^[a-z]+(_[a-z]+)*$`)
+	for _, o := range apiDocument().operations() {
+		t.Run(o.name(), func(t *testing.T) {
+			if other := seen[o.OperationID]; other != "" || !snakeCase.MatchString(o.OperationID) {
+				t.Errorf("operationId %q: want a name in snake_case that no other operation has, as %q has", o.OperationID, other)
+			}
+			seen[o.OperationID] = o.name()
+			if o.Summary == "" || len(o.Tags) != 1 || o.Description != nil && *o.Description == "" {
+				t.Errorf("got summary %q, tags %q; want both, and no empty description", o.Summary, o.Tags)
+			}
+			for _, parameter := range o.Parameters {
+				if parameter.Description == "" || !parameter.Required || len(parameter.Schema.list("examples")) == 0 {
+					t.Errorf("parameter %s: want a description and an example: %v", parameter.Name, parameter)
+				}
+			}
+			for status, response := range o.Responses {
+				if response.Description == "" {
+					t.Errorf("status %s has no description", status)
+				}
+				if content, ok := response.Content["application/json"]; ok {
+					checkExample(t, "status "+status, content)
+				}
+			}
+			if o.method == http.MethodPost {
+				if o.RequestBody == nil || !o.RequestBody.Required {
+					t.Fatal("the body of the request is not required")
+				}
+				checkExample(t, "request", o.RequestBody.Content["application/json"])
+			}
+		})
+	}
+}
+
+// checkExample wants an example that its schema allows.
+func checkExample(t *testing.T, what string, content media) {
+	t.Helper()
+	if content.Example == nil {
+		t.Errorf("%s has no example", what)
+		return
+	}
+	if fault := apiDocument().mismatch(content.Schema, content.Example, "the example"); fault != "" {
+		t.Errorf("%s: %s", what, fault)
+	}
+}
+
+// Every field says what it is, and its examples are what it says.
+func TestOpenAPI_Schemas(t *testing.T) {
+	t.Parallel()
+	doc := apiDocument()
+	for _, name := range slices.Sorted(maps.Keys(doc.Components.Schemas)) {
+		if !regexp.MustCompile(`^[A-Z][A-Za-z]+$`).MatchString(name) || strings.Contains(name, "Api") {
+			t.Errorf("schema %s: want a name in PascalCase without a package", name)
+		}
+		for field, property := range doc.Components.Schemas[name].properties() {
+			if property["description"] == nil {
+				t.Errorf("%s.%s has no description", name, field)
+			}
+			if types := property.types(); len(types) > 0 && types[0] == "null" {
+				t.Errorf("%s.%s: tools show the first type, and it is null", name, field)
+			}
+			for _, example := range property.list("examples") {
+				if fault := doc.mismatch(property, example, "the example"); fault != "" {
+					t.Errorf("%s.%s: %s", name, field, fault)
+				}
+			}
+			if value, ok := property["default"]; ok {
+				if fault := doc.mismatch(property, value, "the default"); fault != "" {
+					t.Errorf("%s.%s: %s", name, field, fault)
+				}
+			}
+		}
+	}
+}
+
+// secretFields are the fields of requests that hold secrets.
+var secretFields = append([]string{"password", "new_password"}, backend.ProviderKeys...)
+
+// A tool that reads the document knows what must not be shown, and no answer
+// holds it.
+func TestOpenAPI_Secrets(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for name, s := range apiDocument().Components.Schemas {
+		for field, property := range s.properties() {
+			if !slices.Contains(secretFields, field) {
+				continue
+			}
+			found++
+			if !strings.HasSuffix(name, "Request") || property["format"] != "password" || property["writeOnly"] != true {
+				t.Errorf("%s.%s: got %v, want a field of a request with format password and writeOnly", name, field, property)
+			}
+		}
+	}
+	if found < len(backend.ProviderKeys) {
+		t.Errorf("got %d secret fields, want each of %q", found, backend.ProviderKeys)
+	}
+}
+
+// What the document shows as an example is a request that works.
+func TestOpenAPI_ExamplesWork(t *testing.T) {
+	t.Parallel()
+	const exampleCharacter = "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"
+	s := newServer(t).withUser(t)
+	character := backend.NewCharacter()
+	for _, o := range apiDocument().operations() {
+		x := o.exampleExchange(t)
+		x.name, x.status = o.name(), http.StatusOK
+		switch {
+		case o.path == "/":
+			x.status = http.StatusTemporaryRedirect
+		case o.path == "/openapi.json":
+			continue // see TestGoldenOpenAPI
+		case o.OperationID == "create_user":
+			x.body = strings.Replace(x.body, `"ada"`, `"bob"`, 1)
+		case o.method == http.MethodPost: // each has a user of its own, not to meet the others
+			x.body = strings.Replace(x.body, `"ada"`, quote("ada of "+o.OperationID), 1)
+			character.UserID, character.CharacterID = "ada of "+o.OperationID, exampleCharacter
+			config := backend.UserConfig{UserID: character.UserID, Timezone: backend.DefaultTimezone}
+			if err := s.store.CreateUser(t.Context(), config, []backend.Character{character}); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			x.request = strings.Replace(x.request, exampleCharacter, "$own", 1)
+		}
+		s.run(t, x)
+	}
+}

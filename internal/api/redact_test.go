@@ -1,0 +1,132 @@
+package api_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// planted marks every secret that a test sends.
+const planted = "PLANTED-SECRET-"
+
+// The ways in which a secret can stand in a body: %[1]s is the name of its
+// field, %[2]s the secret.
+var secretPlaces = map[string]string{
+	"text":               `%[1]q:"%[2]s"`,
+	"list":               `%[1]q:["%[2]s",{"a":"%[2]s"}]`,
+	"object":             `%[1]q:{"a":{"b":"%[2]s"}}`,
+	"name of a member":   `%[1]q:{"%[2]s":1}`,
+	"with a NUL":         `%[1]q:"\u0000%[2]s"`,
+	"with a surrogate":   `%[1]q:"%[2]s\ud800"`,
+	"number":             `%[1]q:7071067811865475`,
+	"first of two":       `%[1]q:"%[2]s",%[1]q:5`,
+	"last of two":        `%[1]q:5,%[1]q:"%[2]s"`,
+	"first of two texts": `%[1]q:"%[2]s",%[1]q:"%[2]s-last"`,
+	"nested":             `"other":{%[1]q:"%[2]s"}`,
+	"nested in a list":   `"other":[1,[{"a":[{%[1]q:"%[2]s"}]}]]`,
+	"nested deep":        `"other":` + strings.Repeat(`{"a":`, 50) + `{%[1]q:"%[2]s"}` + strings.Repeat("}", 50),
+	"under a secret":     `"password":{"a":{%[1]q:"%[2]s"}}`,
+	"beside others":      `"a":"b",%[1]q:"%[2]s","c":{"d":1e999}`,
+}
+
+// otherSpellings of the name of a field, that a client might use by mistake.
+func otherSpellings(name string) []string {
+	return []string{name, strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:], " " + name + "\t"}
+}
+
+// No secret in a body comes back, whatever is wrong with the body, and none
+// gets into the log.
+func TestRedaction(t *testing.T) {
+	t.Parallel()
+	s := newServer(t).withUser(t)
+	for j, field := range secretFields {
+		t.Run(field, func(t *testing.T) {
+			for i, place := range slices.Sorted(maps.Keys(secretPlaces)) {
+				spellings := otherSpellings(field)
+				name := spellings[(i+j)%len(spellings)] // all of them, over all fields
+				secret := planted + field + "-" + strings.ReplaceAll(place, " ", "-")
+				member := fmt.Sprintf(secretPlaces[place], name, secret)
+				// A missing field shows the whole body twice.
+				x := exchange{
+					request: "POST update_character_prompt", body: "{" + member + "}", status: 422,
+					contains: []string{`"***"`, `"type":"missing"`}, absent: []string{planted, "7071067811865475"},
+				}
+				s.exchange(t, x)
+				switch (i + j/len(spellings)) % 4 {
+				case 0: // another fault shows it once
+					x.body, x.contains = `{"user_id":"ada","character_id":"x","prompt":5,`+member+"}", []string{`"***"`, `"type":"string_type"`}
+				case 1: // within the field that is at fault
+					x.body, x.contains = `{"user_id":{`+member+`},"character_id":"x","prompt":""}`, []string{`"***"`, `"type":"string_type"`}
+				case 2: // a body of another form
+					x.body, x.contains = "[{"+member+"}]", []string{`"***"`, `"model_attributes_type"`}
+				case 3: // no JSON
+					x.body, x.contains = "{"+member, []string{`"json_invalid"`, `"body":null`}
+				}
+				s.exchange(t, x)
+			}
+		})
+	}
+	if log := s.stop(t); strings.Contains(log, planted) || len(linesWith(log, "status=422")) != 2*len(secretFields)*len(secretPlaces) {
+		t.Errorf("the log has %d lines and holds secrets: %s", strings.Count(log, "\n"), brief(strings.Join(linesWith(log, planted), "")))
+	}
+}
+
+// The operations that take secrets take, refuse and miss them without a trace.
+func TestRedaction_OfOperations(t *testing.T) {
+	t.Parallel()
+	s := newServer(t).withUser(t)
+	absent := []string{planted}
+	prompt := `"prompt":"` + planted + `prompt"`
+	for _, o := range posts() {
+		for field := range o.request().properties() {
+			if !slices.Contains(secretFields, field) {
+				continue
+			}
+			secret := fmt.Sprintf("%q:\"%s%s\"", field, planted, field)
+			accepted, unknown := 200, 404
+			if o.OperationID == "delete_user" { // no accounts yet
+				accepted, unknown = 400, 400
+			}
+			name := o.OperationID + "." + field
+			s.run(
+				t,
+				exchange{name: name, request: o.name(), body: `{"user_id":"ada",` + secret + `}`, status: accepted, absent: absent},
+				exchange{name: name + " of nobody", request: o.name(), body: `{"user_id":"nobody",` + secret + `}`, status: unknown, absent: absent},
+				exchange{name: name + " of the wrong type", request: o.name(), body: `{"user_id":"ada","` + field + `":["` + planted + `"]}`, status: 422, absent: absent, contains: []string{`"input":"***"`}},
+				exchange{name: name + " of no text", request: o.name(), body: `{"user_id":"ada","` + field + `":"` + planted + `\u0000"}`, status: 422, absent: absent, contains: []string{`"input":"***"`}},
+				exchange{name: name + " without a user", request: o.name(), body: `{` + secret + `}`, status: 422, absent: absent},
+				exchange{name: name + " and a bad time zone", request: "POST update_user_config", body: `{"user_id":"ada","timezone":"x",` + secret + `}`, status: 422, absent: absent},
+			)
+		}
+	}
+	s.run(
+		t,
+		exchange{name: "an object for the time zone", request: "POST update_user_config", body: `{"user_id":"ada","timezone":{"password":"` + planted + `"}}`, status: 422, absent: absent},
+		exchange{name: "a prompt", request: "POST update_character_prompt", body: `{"user_id":"ada","character_id":"$own",` + prompt + `}`, status: 200},
+		exchange{name: "a prompt that is not taken", request: "POST update_character_prompt", body: `{"user_id":"ada","character_id":"$readonly",` + prompt + `}`, status: 403, absent: absent},
+		exchange{name: "a prompt without a character", request: "POST update_character_prompt", body: `{"user_id":"ada",` + prompt + `}`, status: 422},
+		exchange{name: "a prompt read", request: "GET get_character_config/ada/$own", status: 200, contains: absent},
+		exchange{name: "no endpoint gives a key: providers", request: "GET get_available_llm/ada", status: 200, absent: absent},
+		exchange{name: "no endpoint gives a key: missing", request: "GET get_missing_secrets/ada/$own", status: 200, absent: absent},
+		exchange{name: "no endpoint gives a key: character", request: "GET get_character_config/ada/$readonly", status: 200, absent: absent},
+		exchange{name: "nor the log", request: "GET /tail_log/10000", status: 200, absent: absent},
+	)
+	if log := s.stop(t); strings.Contains(log, planted) {
+		t.Errorf("the log holds secrets: %s", brief(strings.Join(linesWith(log, planted), "")))
+	}
+}
+
+// What is no secret is shown as it came: numbers with all their digits, text
+// without escapes that it does not need.
+func TestRedaction_KeepsTheRest(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.run(t, exchange{
+		name: "body", request: "POST delete_user", status: 422, contains: []string{
+			`"n":12345678901234567890.10`, `"e":1e999`, `"t":"<b>&é😀"`, `"passwords":"x"`, `"password_hint":"x"`, `"openai":"x"`,
+		},
+		body: `{"n":12345678901234567890.10,"e":1e999,"t":"<b>&é\ud83d\ude00","passwords":"x","password_hint":"x","openai":"x"}`,
+	})
+}
