@@ -2,7 +2,7 @@ package mongo
 
 import (
 	"context"
-	"errors"
+	"encoding/binary"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -11,55 +11,85 @@ import (
 	"web-backend/internal/backend"
 )
 
-// CharacterNames implements [backend.Store]. It reads through the user's
-// config: characters without one are those of a user that is not wholly made,
-// or not wholly deleted, and are nobody's to see.
+// CharacterNames implements [backend.Store]. The config is looked at before and
+// after: characters without one are those of a user that is not wholly made, or
+// not wholly removed, and are nobody's to see.
 func (s *Store) CharacterNames(ctx context.Context, userID string) ([]backend.CharacterName, error) {
-	cursor, err := s.configs.Aggregate(ctx, mongo.Pipeline{
-		{{Key: "$match", Value: byUser(userID)}},
-		{{Key: "$limit", Value: 1}},
-		{{Key: "$lookup", Value: bson.D{
-			{Key: "from", Value: s.characters.Name()},
-			{Key: "localField", Value: fieldUserID},
-			{Key: "foreignField", Value: fieldUserID},
-			{Key: "pipeline", Value: mongo.Pipeline{
-				{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}},
-				{{Key: "$project", Value: bson.D{
-					{Key: fieldID, Value: 0}, {Key: fieldCharacterID, Value: 1}, {Key: fieldName, Value: 1}}}},
-			}},
-			{Key: "as", Value: "characters"},
-		}}},
-		{{Key: "$project", Value: bson.D{{Key: "characters", Value: 1}}}},
-	})
-	if err != nil {
-		return nil, storeError(err)
-	}
-	var users []struct {
-		Characters []struct {
-			ID   string `bson:"character_id"`
-			Name string `bson:"character_name"`
-		} `bson:"characters"`
-	}
-	if err := cursor.All(ctx, &users); err != nil {
-		return nil, storeError(err)
-	}
-	var names []backend.CharacterName
-	for _, user := range users {
-		for _, c := range user.Characters {
-			names = append(names, backend.CharacterName{CharacterID: c.ID, CharacterName: c.Name})
+	ctx, done := s.begin(ctx)
+	defer done()
+	for {
+		before, err := idOf(ctx, s.answers.configs, userID)
+		if err != nil || before.IsZero() {
+			return nil, storeError(err)
 		}
+		names, err := s.characterNames(ctx, userID)
+		if err != nil {
+			return nil, storeError(err)
+		}
+		after, err := idOf(ctx, s.answers.configs, userID)
+		if err != nil || after.Equal(before) {
+			return names, storeError(err)
+		}
+	}
+}
+
+func (s *Store) characterNames(ctx context.Context, userID string) ([]backend.CharacterName, error) {
+	cursor, err := s.answers.characters.Find(ctx, byUser(userID), options.Find().
+		SetSort(bson.D{{Key: fieldID, Value: 1}}).
+		SetProjection(bson.D{{Key: fieldCharacterID, Value: 1}, {Key: fieldName, Value: 1}}))
+	if err != nil {
+		return nil, err
+	}
+	var documents []bson.Raw
+	if err := cursor.All(ctx, &documents); err != nil {
+		return nil, err
+	}
+	names := make([]backend.CharacterName, len(documents))
+	for i, document := range documents {
+		names[i].CharacterID, _ = document.Lookup(fieldCharacterID).StringValueOK()
+		names[i].CharacterName, _ = document.Lookup(fieldName).StringValueOK()
 	}
 	return names, nil
 }
 
 // Character implements [backend.Store].
 func (s *Store) Character(ctx context.Context, key backend.CharacterKey) (backend.Character, error) {
-	character := backend.NewCharacter() // holds the defaults of fields that an older document lacks
-	err := s.characters.FindOne(ctx, byKey(key)).Decode(&character)
-	if errors.Is(err, mongo.ErrNoDocuments) {
-		return character, backend.CharacterNotFound(key)
+	ctx, done := s.begin(ctx)
+	defer done()
+	return s.character(ctx, s.answers, key)
+}
+
+// character reads a character, if its user has a config.
+func (s *Store) character(ctx context.Context, from collections, key backend.CharacterKey) (backend.Character, error) {
+	const config = "config"
+	none := backend.Character{}
+	cursor, err := from.characters.Aggregate(ctx, mongo.Pipeline{
+		{{Key: "$match", Value: byKey(key)}},
+		{{Key: "$limit", Value: 1}},
+		{{Key: "$lookup", Value: bson.D{
+			{Key: "from", Value: from.configs.Name()},
+			{Key: "localField", Value: fieldUserID},
+			{Key: "foreignField", Value: fieldUserID},
+			{Key: "as", Value: config},
+		}}},
+		{{Key: "$match", Value: bson.D{{Key: config, Value: bson.D{{Key: "$ne", Value: bson.A{}}}}}}},
+		{{Key: "$project", Value: bson.D{{Key: config, Value: 0}}}},
+	})
+	if err != nil {
+		return none, storeError(err)
 	}
-	return character, storeError(err)
+	defer cursor.Close(ctx) //nolint:errcheck // only read
+	if !cursor.Next(ctx) {
+		if err := cursor.Err(); err != nil {
+			return none, storeError(err)
+		}
+		return none, backend.CharacterNotFound(key)
+	}
+	character := backend.NewCharacter() // holds the defaults of fields that an older document lacks
+	if err := cursor.Decode(&character); err != nil {
+		return none, err
+	}
+	return character, nil
 }
 
 // CharacterDocument implements [backend.Store].
@@ -71,19 +101,28 @@ func (s *Store) CharacterDocument(ctx context.Context, key backend.CharacterKey)
 	return backend.EncodeCharacter(character)
 }
 
-// CopyCharacter implements [backend.Store]. The copy is stored first and the
-// config looked at afterwards: a deletion that removes the config in between
-// either sees the copy, or is seen here and the copy is taken back.
+// CopyCharacter implements [backend.Store]. The copy is stored, and then the
+// config is looked at: a deletion that removed it meanwhile either saw the
+// copy too, or is seen here and the copy is taken back.
 func (s *Store) CopyCharacter(
 	ctx context.Context, key backend.CharacterKey, edit func(backend.Character) backend.Character,
 ) error {
-	source, err := s.Character(ctx, key)
+	ctx, done, err := s.beginWhole(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	before, err := idOf(ctx, s.configs, key.UserID)
+	if err != nil {
+		return storeError(err)
+	}
+	source, err := s.character(ctx, s.collections, key)
 	if err != nil {
 		return err
 	}
 	id, err := s.lastID(ctx, key.UserID)
 	if err != nil {
-		return err
+		return storeError(err)
 	}
 	copied := edit(source)
 	if _, err := s.characters.InsertOne(ctx, characterDocument(id, copied)); err != nil {
@@ -92,8 +131,8 @@ func (s *Store) CopyCharacter(
 		}
 		return storeError(err)
 	}
-	err = s.configs.FindOne(ctx, byUser(key.UserID), options.FindOne().SetProjection(bson.D{{Key: fieldID, Value: 1}})).Err()
-	if !errors.Is(err, mongo.ErrNoDocuments) {
+	after, err := idOf(ctx, s.configs, key.UserID)
+	if err != nil || after.Equal(before) {
 		return storeError(err)
 	}
 	if _, err := s.characters.DeleteOne(ctx, bson.D{{Key: fieldID, Value: id}}); err != nil {
@@ -102,33 +141,24 @@ func (s *Store) CopyCharacter(
 	return backend.CharacterNotFound(key)
 }
 
-// lastID gives an _id that sorts behind those of all characters of a user, also
-// when another server, whose clock is ahead, made them.
+// lastID gives a new _id that sorts behind those of all characters of a user,
+// also when a server whose clock is ahead made the last one.
 func (s *Store) lastID(ctx context.Context, userID string) (bson.ObjectID, error) {
-	var last struct {
-		ID bson.ObjectID `bson:"_id"`
-	}
-	err := s.characters.FindOne(ctx, byUser(userID), options.FindOne().
-		SetSort(bson.D{{Key: fieldID, Value: -1}}).SetProjection(bson.D{{Key: fieldID, Value: 1}})).Decode(&last)
-	if err != nil && !errors.Is(err, mongo.ErrNoDocuments) {
-		return bson.NilObjectID, storeError(err)
-	}
+	last, err := idFrom(s.characters.FindOne(ctx, byUser(userID), options.FindOne().
+		SetSort(bson.D{{Key: fieldID, Value: -1}}).SetProjection(onlyID)))
 	id := bson.NewObjectID()
-	if id.Hex() > last.ID.Hex() {
-		return id, nil
+	if last, ok := last.ObjectIDOK(); ok && compareIDs(id, last) < 0 {
+		// An ObjectID begins with its second; the rest stays unique.
+		binary.BigEndian.PutUint32(id[:], binary.BigEndian.Uint32(last[:])+1)
 	}
-	next := last.ID
-	for i := len(next) - 1; i >= 0; i-- {
-		if next[i]++; next[i] != 0 {
-			break
-		}
-	}
-	return next, nil
+	return id, err
 }
 
 // UpdateCharacter implements [backend.Store]: check and change are one
-// command; only a refusal takes a second one, to tell its two reasons apart.
+// command; only a refusal takes a second one, to tell its reasons apart.
 func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {
+	ctx, done := s.begin(ctx)
+	defer done()
 	filter := append(byKey(key), bson.E{Key: fieldReadOnly, Value: bson.D{{Key: "$ne", Value: true}}})
 	changes := characterChanges(patch)
 	for {
@@ -139,27 +169,23 @@ func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, p
 				return storeError(err)
 			}
 		}
-		var found struct {
-			ReadOnly bool `bson:"read_only"`
-		}
-		err := s.characters.FindOne(ctx, byKey(key),
-			options.FindOne().SetProjection(bson.D{{Key: fieldReadOnly, Value: 1}})).Decode(&found)
+		character, err := s.character(ctx, s.collections, key)
 		switch {
-		case errors.Is(err, mongo.ErrNoDocuments):
-			return backend.CharacterNotFound(key)
 		case err != nil:
-			return storeError(err)
-		case found.ReadOnly:
+			return err
+		case character.ReadOnly:
 			return backend.CharacterReadOnly(key)
 		case len(changes) == 0:
 			return nil
 		}
-		// It may be changed again by now: once more.
+		// It was made, or may be changed again, in between: once more.
 	}
 }
 
 // DeleteCharacter implements [backend.Store].
 func (s *Store) DeleteCharacter(ctx context.Context, key backend.CharacterKey) error {
+	ctx, done := s.begin(ctx)
+	defer done()
 	result, err := s.characters.DeleteOne(ctx, byKey(key))
 	if err != nil {
 		return storeError(err)

@@ -47,7 +47,7 @@ func configFrom(userID string, document bson.Raw) backend.UserConfig {
 			config.Keys[name] = backend.NewSecret(key)
 		}
 	}
-	if timezone, ok := document.Lookup(fieldTimezone).StringValueOK(); ok && timezone != "" {
+	if timezone, ok := document.Lookup(fieldTimezone).StringValueOK(); ok {
 		config.Timezone = timezone
 	}
 	return config

@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
@@ -38,13 +39,20 @@ func storeError(err error) error {
 	if _, ok := errors.AsType[*backend.Error](err); ok {
 		return err
 	}
-	if isTransient(err) {
-		return &backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: err}
+	if IsUnavailable(err) {
+		return unavailable(err)
 	}
 	return err
 }
 
-func isTransient(err error) bool {
+// unavailable is the error for a store that cannot answer now.
+func unavailable(cause error) error {
+	return &backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: cause}
+}
+
+// IsUnavailable reports whether an error of the driver says that the cluster
+// cannot answer now, and may later.
+func IsUnavailable(err error) bool {
 	if mongo.IsNetworkError(err) || mongo.IsTimeout(err) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
 		errors.Is(err, mongo.ErrClientDisconnected) {
@@ -56,14 +64,10 @@ func isTransient(err error) bool {
 	if _, ok := errors.AsType[topology.ConnectionError](err); ok {
 		return true
 	}
-	if _, ok := errors.AsType[mongo.ServerError](err); !ok {
-		return false
+	server, ok := errors.AsType[mongo.ServerError](err)
+	if !ok {
+		return errors.Is(err, backend.Unavailable)
 	}
-	server, _ := errors.AsType[mongo.ServerError](err)
-	for _, code := range transientCodes {
-		if server.HasErrorCode(code) {
-			return true
-		}
-	}
-	return server.HasErrorLabel("RetryableWriteError") || server.HasErrorLabel("TransientTransactionError")
+	return slices.ContainsFunc(transientCodes, server.HasErrorCode) ||
+		server.HasErrorLabel("RetryableWriteError") || server.HasErrorLabel("TransientTransactionError")
 }

@@ -4,27 +4,32 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// index is one index that queries rely on.
+// indexTimeout is time enough to index a large collection for the first time.
+const indexTimeout = 10 * time.Minute
+
+// index is one index that the store relies on.
 type index struct {
 	collection *mongo.Collection
 	keys       []string
-	unique     bool
+	expires    bool // with the time in its key; else it is unique
 }
 
-// indexes are those of contract §6, and one more: credentials are looked up by
-// user id when a user is made or deleted.
+// indexes are those of contract §6, and two more: a user has one credential at
+// most, and locks that a crash left behind are removed some day.
 func (s *Store) indexes() []index {
 	return []index{
-		{s.credentials, []string{"username"}, true},
-		{s.credentials, []string{"user_id"}, false},
-		{s.configs, []string{"user_id"}, true},
-		{s.characters, []string{"user_id", "character_id"}, true},
+		{s.credentials, []string{fieldUsername}, false},
+		{s.credentials, []string{fieldUserID}, false},
+		{s.configs, []string{fieldUserID}, false},
+		{s.characters, []string{fieldUserID, fieldCharacterID}, false},
+		{s.locks, []string{lockUntil}, true},
 	}
 }
 
@@ -34,17 +39,22 @@ func (s *Store) indexes() []index {
 // as it is, and the server can run on it, though without that uniqueness. The
 // error is that of the connection.
 func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
+	defer cancel()
 	for _, index := range s.indexes() {
 		keys := bson.D{}
 		for _, key := range index.keys {
 			keys = append(keys, bson.E{Key: key, Value: 1})
 		}
-		_, err := index.collection.Indexes().CreateOne(ctx, mongo.IndexModel{
-			Keys: keys, Options: options.Index().SetUnique(index.unique)})
+		o := options.Index().SetUnique(true)
+		if index.expires {
+			o = options.Index().SetExpireAfterSeconds(0)
+		}
+		_, err := index.collection.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: keys, Options: o})
 		if err == nil {
 			continue
 		}
-		if isTransient(err) {
+		if IsUnavailable(err) {
 			return warnings, storeError(err)
 		}
 		warning := fmt.Sprintf("collection %s: the index on %s could not be made: %v",

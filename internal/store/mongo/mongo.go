@@ -5,18 +5,22 @@
 // A standalone server has no multi-document transactions, so none are used.
 // Each operation is one atomic command where it can be; where it cannot, its
 // commands are ordered so that a crash between two of them leaves nothing half
-// visible and a retry completes it. A user's config is what makes the user
-// visible: it is written last and removed first.
+// visible and a retry completes it. A user's config is what makes the user's
+// characters visible: it is written last and removed first. Calls that make or
+// remove a user take turns, across servers; see lock.go.
 package mongo
 
 import (
 	"context"
 	"errors"
+	"net"
+	"sync"
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
 	"go.mongodb.org/mongo-driver/v2/mongo/writeconcern"
 
 	"web-backend/internal/backend"
@@ -24,13 +28,21 @@ import (
 
 // Store is the store on MongoDB. [Open] makes it.
 type Store struct {
-	client      *mongo.Client
-	database    *mongo.Database
-	credentials *mongo.Collection
-	configs     *mongo.Collection
-	characters  *mongo.Collection
-	timeout     time.Duration
+	client   *mongo.Client
+	database *mongo.Database
+	timeout  time.Duration
+
+	collections             // read from the primary: what is decided on must be true
+	answers     collections // read as the URI says: what is only told to a client
+	locks       *mongo.Collection
+	queues      queues
+
+	running sync.WaitGroup // calls
+	close   func() error
 }
+
+// collections are those of contract §6.
+type collections struct{ credentials, configs, characters *mongo.Collection }
 
 var _ backend.Store = (*Store)(nil)
 
@@ -42,32 +54,67 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	database := client.Database(o.Database)
-	return &Store{
-		client: client, database: database, timeout: o.Timeout,
-		credentials: database.Collection(o.CredentialCollection),
-		configs:     database.Collection(o.UserCollection),
-		characters:  database.Collection(o.CharacterCollection),
-	}, nil
+	open := func(database *mongo.Database) collections {
+		return collections{
+			credentials: database.Collection(o.CredentialCollection),
+			configs:     database.Collection(o.UserCollection),
+			characters:  database.Collection(o.CharacterCollection),
+		}
+	}
+	primary := client.Database(o.Database, options.Database().SetReadPreference(readpref.Primary()))
+	s := &Store{
+		client: client, database: client.Database(o.Database), timeout: o.Timeout,
+		collections: open(primary), answers: open(client.Database(o.Database)),
+		locks: primary.Collection(lockCollection),
+	}
+	s.close = sync.OnceValue(func() error {
+		s.running.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
+		defer cancel()
+		return s.client.Disconnect(ctx)
+	})
+	return s, nil
 }
 
 // Connect makes a client with the settings that every connection of this
 // program has: writes acknowledged by a majority and journaled, and retried
-// once by the driver; reads from the primary; unless the URI says otherwise. The error holds
-// no part of the URI.
+// once by the driver; reads from the primary; unless the URI says otherwise.
+// The error is of kind Unavailable if the name service did not know the
+// servers, else the settings are wrong. It holds no part of the URI.
 func Connect(o Options) (*mongo.Client, error) {
+	if _, ok := authorityOf(o.URI.Reveal()); o.URI.IsSet() && !ok {
+		return nil, errors.New("mongodb_uri is not valid; user name and password in it must be percent-encoded")
+	}
 	client := o.parsed().
 		SetAppName("web-backend").
 		SetBSONOptions(&options.BSONOptions{UseJSONStructTags: true}).
-		SetRegistry(registry())
+		SetRegistry(registry()).
+		SetTimeout(o.Timeout)
 	if client.WriteConcern == nil {
 		client.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: new(true)})
 	}
-	if credential := o.credential(); credential != nil {
-		client.SetAuth(*credential)
+	if !client.WriteConcern.Acknowledged() {
+		return nil, errors.New("mongodb_uri asks for unacknowledged writes (w=0); they would be lost unnoticed")
 	}
-	client.SetTimeout(o.Timeout).SetMaxPoolSize(uint64(max(0, o.MaxPoolSize)))
+	if o.Username != "" {
+		client.SetAuth(options.Credential{
+			Username: o.Username, Password: o.Password.Reveal(), PasswordSet: true, AuthSource: o.AuthDatabase})
+	}
+	if client.MaxPoolSize == nil && o.MaxPoolSize > 0 {
+		client.SetMaxPoolSize(uint64(o.MaxPoolSize))
+	}
+	// The driver's own 30 s would keep the pool waiting for connections that a
+	// broken network swallowed, long after the network is whole again.
+	if client.ConnectTimeout == nil {
+		client.SetConnectTimeout(o.Timeout)
+	}
+	if client.ServerSelectionTimeout == nil {
+		client.SetServerSelectionTimeout(o.Timeout)
+	}
 	connected, err := mongo.Connect(client)
+	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
+		return nil, unavailable(unknown)
+	}
 	if err != nil {
 		// The driver's text can quote the connection string.
 		return nil, errors.New("the MongoDB connection settings are not valid; check mongodb_uri, or host and port")
@@ -75,15 +122,42 @@ func Connect(o Options) (*mongo.Client, error) {
 	return connected, nil
 }
 
+// begin starts a call: it bounds the call in time and has Close wait for it
+// until done is called.
+func (s *Store) begin(ctx context.Context) (_ context.Context, done func()) {
+	s.running.Add(1)
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	return ctx, func() {
+		cancel()
+		s.running.Done()
+	}
+}
+
+// beginWhole starts a call of several commands that belong together: a caller
+// that gives up half-way, as one that hangs up does, does not break it off.
+// The error is that of a context that ended before.
+func (s *Store) beginWhole(ctx context.Context) (_ context.Context, done func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, storeError(err)
+	}
+	whole, end := s.begin(context.WithoutCancel(ctx))
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		return whole, end, nil
+	}
+	whole, cancel := context.WithDeadline(whole, deadline)
+	return whole, func() {
+		cancel()
+		end()
+	}, nil
+}
+
 // Ping implements [backend.Store].
 func (s *Store) Ping(ctx context.Context) error {
+	ctx, done := s.begin(ctx)
+	defer done()
 	return storeError(s.database.RunCommand(ctx, bson.D{{Key: "ping", Value: 1}}).Err())
 }
 
-// Close implements [backend.Store]: it waits for running operations as long as
-// one may take.
-func (s *Store) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
-	defer cancel()
-	return s.client.Disconnect(ctx)
-}
+// Close implements [backend.Store].
+func (s *Store) Close() error { return s.close() }

@@ -13,9 +13,8 @@ import (
 
 // Options say how to reach the cluster and where the documents lie.
 type Options struct {
-	// URI is a connection string; it says where the servers are, in place of
-	// Host and Port, and may name user and auth database, which Username,
-	// Password and AuthDatabase otherwise do.
+	// URI is a connection string. It says where the servers are, in place of
+	// Host and Port; what it says of the user counts unless Username is set.
 	URI          backend.Secret
 	Host         string
 	Port         int
@@ -28,13 +27,22 @@ type Options struct {
 	UserCollection       string
 	CharacterCollection  string
 
-	// Timeout bounds each operation, waiting for a server included.
+	// Timeout bounds each call of the store, waiting for a server included.
 	Timeout time.Duration
-	// MaxPoolSize bounds the connections to each server.
+	// MaxPoolSize bounds the connections to each server; 0 is the driver's own
+	// bound. The URI may say otherwise.
 	MaxPoolSize int
 }
 
-// parsed is the connection string, read by the driver.
+// Login is who a connection logs in as.
+type Login struct {
+	Username string // "" for nobody
+	Password backend.Secret
+	Database string // where the user is defined
+}
+
+// parsed is the connection string, read by the driver. For a mongodb+srv
+// string it asks the name service.
 func (o Options) parsed() *options.ClientOptions {
 	if o.URI.IsSet() {
 		return options.Client().ApplyURI(o.URI.Reveal())
@@ -42,45 +50,45 @@ func (o Options) parsed() *options.ClientOptions {
 	return options.Client().SetHosts([]string{net.JoinHostPort(o.Host, strconv.Itoa(o.Port))})
 }
 
-// credential is the user to log in as: that of Username, else that of the
-// connection string, else none.
-func (o Options) credential() *options.Credential {
+// Login is the user of the options: that of Username, else that of the URI.
+func (o Options) Login() Login {
 	if o.Username != "" {
-		return &options.Credential{
-			Username: o.Username, Password: o.Password.Reveal(), PasswordSet: true, AuthSource: o.AuthDatabase}
+		return Login{o.Username, o.Password, o.AuthDatabase}
 	}
-	return o.parsed().Auth
-}
-
-// HostList names the servers, without any secret.
-func (o Options) HostList() string { return strings.Join(o.parsed().Hosts, ",") }
-
-// User is the name of the user to log in as; "" for none.
-func (o Options) User() string {
-	if c := o.credential(); c != nil {
-		return c.Username
+	if auth := o.parsed().Auth; auth != nil {
+		return Login{auth.Username, backend.NewSecret(auth.Password), auth.AuthSource}
 	}
-	return ""
-}
-
-// UserPassword is the password of the user to log in as.
-func (o Options) UserPassword() backend.Secret {
-	if c := o.credential(); c != nil {
-		return backend.NewSecret(c.Password)
-	}
-	return backend.Secret{}
-}
-
-// AuthSource is the database that the user to log in as is defined in.
-func (o Options) AuthSource() string {
-	if c := o.credential(); c != nil && c.AuthSource != "" {
-		return c.AuthSource
-	}
-	return o.AuthDatabase
+	return Login{}
 }
 
 // As gives the options for another user of the same servers.
-func (o Options) As(username string, password backend.Secret, authDatabase string) Options {
-	o.Username, o.Password, o.AuthDatabase = username, password, authDatabase
+func (o Options) As(user Login) Options {
+	o.Username, o.Password, o.AuthDatabase = user.Username, user.Password, user.Database
 	return o
+}
+
+// HostList names the servers for a message. It shows nothing of a URI that is
+// not valid: who knows which part of it is the password.
+func (o Options) HostList() string {
+	if !o.URI.IsSet() {
+		return net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
+	}
+	authority, ok := authorityOf(o.URI.Reveal())
+	if !ok {
+		return "the servers of mongodb_uri"
+	}
+	return authority[strings.Index(authority, "@")+1:]
+}
+
+// authorityOf gives the part of a URI that names user and servers. Not ok means
+// that the "@" between the two is not the only one: part of the password would
+// be taken for a server, looked up, and shown in messages.
+func authorityOf(uri string) (authority string, ok bool) {
+	_, rest, _ := strings.Cut(uri, "://")
+	authority = rest
+	if end := strings.IndexAny(rest, "/?"); end >= 0 {
+		authority = rest[:end]
+	}
+	at := strings.Count(uri, "@")
+	return authority, authority != "" && at <= 1 && at == strings.Count(authority, "@")
 }

@@ -10,7 +10,7 @@ import (
 
 // registry decodes what old documents hold into the domain's types: a
 // threshold may be an int32, an int64 or a double, a speed any number, and a
-// null is an absent value (contract §6). Encoding stays the driver's own:
+// null, or what is no finite number, is an absent value (contract §6). Encoding stays the driver's own:
 // int32, double, bool and string.
 func registry() *bson.Registry {
 	r := bson.NewRegistry()
@@ -20,7 +20,7 @@ func registry() *bson.Registry {
 }
 
 // decodeNumber reads any BSON number into an int32 or a float64 and keeps the
-// value that is there for a null.
+// value that is there for a null and for what is not finite.
 func decodeNumber(_ bson.DecodeContext, reader bson.ValueReader, target reflect.Value) error {
 	var number float64
 	switch reader.Type() {
@@ -46,6 +46,9 @@ func decodeNumber(_ bson.DecodeContext, reader bson.ValueReader, target reflect.
 		return reader.ReadNull()
 	default:
 		return fmt.Errorf("a BSON %s where a number belongs", reader.Type())
+	}
+	if math.IsNaN(number) || math.IsInf(number, 0) { // JSON has none: it would make the character unreadable
+		return nil
 	}
 	if target.Kind() == reflect.Float64 {
 		target.SetFloat(number)

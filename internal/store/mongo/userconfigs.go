@@ -12,7 +12,9 @@ import (
 
 // UserConfig implements [backend.Store].
 func (s *Store) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
-	document, err := s.configs.FindOne(ctx, byUser(userID)).Raw()
+	ctx, done := s.begin(ctx)
+	defer done()
+	document, err := s.answers.configs.FindOne(ctx, byUser(userID)).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return backend.UserConfig{}, backend.UserNotFound(userID)
 	}
@@ -35,6 +37,8 @@ func (s *Store) UpdateUserConfig(ctx context.Context, userID string, patch backe
 		_, err := s.UserConfig(ctx, userID)
 		return err
 	}
+	ctx, done := s.begin(ctx)
+	defer done()
 	result, err := s.configs.UpdateOne(ctx, byUser(userID), bson.D{{Key: "$set", Value: changes}})
 	if err != nil {
 		return storeError(err)

@@ -1,9 +1,11 @@
 package mongo
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -12,42 +14,39 @@ import (
 	"web-backend/internal/backend"
 )
 
-// CreateUser implements [backend.Store]. Characters are stored before the
-// config, each only if it is not there: of several creations of one user all
-// store the same characters, and the one that stores the config has made the
-// user. A creation that breaks off is completed by its retry.
+// CreateUser implements [backend.Store]. The config goes last: without it the
+// characters are nobody's, and the next creation replaces them.
 func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
 	if err := distinct(characters); err != nil {
 		return err
 	}
-	leftovers, err := s.leftovers(ctx, config.UserID, characters)
+	ctx, done, err := s.beginWhole(ctx)
 	if err != nil {
 		return err
 	}
-	for _, collection := range []*mongo.Collection{s.credentials, s.configs} {
-		err := collection.FindOne(ctx, byUser(config.UserID),
-			options.FindOne().SetProjection(bson.D{{Key: fieldID, Value: 1}})).Err()
-		if err == nil {
+	defer done()
+	return s.alone(ctx, config.UserID, func() error {
+		for _, collection := range []*mongo.Collection{s.credentials, s.configs} {
+			id, err := idOf(ctx, collection, config.UserID)
+			if err != nil {
+				return storeError(err)
+			}
+			if !id.IsZero() {
+				return backend.UserExists(config.UserID)
+			}
+		}
+		if _, err := s.deleteCharacters(ctx, config.UserID); err != nil {
+			return storeError(err)
+		}
+		if err := s.insertCharacters(ctx, characters); err != nil {
+			return storeError(err)
+		}
+		_, err := s.configs.InsertOne(ctx, configDocument(config))
+		if mongo.IsDuplicateKeyError(err) { // the original was faster, which takes no turns
 			return backend.UserExists(config.UserID)
 		}
-		if !errors.Is(err, mongo.ErrNoDocuments) {
-			return storeError(err)
-		}
-	}
-	if len(leftovers) > 0 {
-		filter := bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: leftovers}}}}
-		if _, err := s.characters.DeleteMany(ctx, filter); err != nil {
-			return storeError(err)
-		}
-	}
-	if err := s.insertMissing(ctx, characters); err != nil {
-		return err
-	}
-	_, err = s.configs.InsertOne(ctx, configDocument(config))
-	if mongo.IsDuplicateKeyError(err) {
-		return backend.UserExists(config.UserID)
-	}
-	return storeError(err)
+		return storeError(err)
+	})
 }
 
 // distinct gives an Exists error if two of characters have one key.
@@ -62,157 +61,219 @@ func distinct(characters []backend.Character) error {
 	return nil
 }
 
-// leftovers finds characters that a deletion of an earlier user of this id left
-// behind when it broke off. It must run before the user's config is looked at:
-// what lay there before the config was absent belongs to no later user.
-func (s *Store) leftovers(
-	ctx context.Context, userID string, characters []backend.Character,
-) ([]bson.ObjectID, error) {
-	ids := make([]string, len(characters))
-	for i, character := range characters {
-		ids[i] = character.CharacterID
-	}
-	filter := append(byUser(userID), bson.E{Key: fieldCharacterID, Value: bson.D{{Key: "$nin", Value: ids}}})
-	cursor, err := s.characters.Find(ctx, filter, options.Find().SetProjection(bson.D{{Key: fieldID, Value: 1}}))
-	if err != nil {
-		return nil, storeError(err)
-	}
-	var found []struct {
-		ID bson.ObjectID `bson:"_id"`
-	}
-	if err := cursor.All(ctx, &found); err != nil {
-		return nil, storeError(err)
-	}
-	leftovers := make([]bson.ObjectID, len(found))
-	for i, character := range found {
-		leftovers[i] = character.ID
-	}
-	return leftovers, nil
+// idOf gives the _id of a user's document in collection; zero if there is none.
+func idOf(ctx context.Context, collection *mongo.Collection, userID string) (bson.RawValue, error) {
+	return idFrom(collection.FindOne(ctx, byUser(userID), options.FindOne().SetProjection(onlyID)))
 }
 
-// insertMissing stores those of characters that are not there, in their order.
-func (s *Store) insertMissing(ctx context.Context, characters []backend.Character) error {
+// idFrom gives the _id of a result; zero if there is none.
+func idFrom(result *mongo.SingleResult) (bson.RawValue, error) {
+	document, err := result.Raw()
+	if errors.Is(err, mongo.ErrNoDocuments) {
+		return bson.RawValue{}, nil
+	}
+	if err != nil {
+		return bson.RawValue{}, err
+	}
+	return document.Lookup(fieldID), nil
+}
+
+var onlyID = bson.D{{Key: fieldID, Value: 1}}
+
+// insertCharacters stores characters so that their _ids are in their order.
+func (s *Store) insertCharacters(ctx context.Context, characters []backend.Character) error {
 	if len(characters) == 0 {
 		return nil
 	}
-	writes := make([]mongo.WriteModel, len(characters))
+	// Sorted, since the counter in an ObjectID may begin again in between.
+	ids := make([]bson.ObjectID, len(characters))
+	for i := range ids {
+		ids[i] = bson.NewObjectID()
+	}
+	slices.SortFunc(ids, compareIDs)
+	documents := make([]bson.D, len(characters))
 	for i, character := range characters {
-		writes[i] = mongo.NewUpdateOneModel().SetUpsert(true).SetFilter(byKey(character.Key())).
-			SetUpdate(bson.D{{Key: "$setOnInsert", Value: characterDocument(bson.NewObjectID(), character)}})
+		documents[i] = characterDocument(ids[i], character)
 	}
-	for {
-		_, err := s.characters.BulkWrite(ctx, writes)
-		// Two upserts of one key may both find nothing; the index lets one in,
-		// and the other one finds it at its next try.
-		if !mongo.IsDuplicateKeyError(err) {
-			return storeError(err)
-		}
+	_, err := s.characters.InsertMany(ctx, documents)
+	return err
+}
+
+// deleteCharacters removes the characters that a user has now. It names them
+// one by one: a command that is held up on its way, and carried out when the
+// user has been made anew, finds nothing of the new user.
+func (s *Store) deleteCharacters(ctx context.Context, userID string) (removed int64, err error) {
+	cursor, err := s.characters.Find(ctx, byUser(userID), options.Find().SetProjection(onlyID))
+	if err != nil {
+		return 0, err
 	}
+	var documents []bson.Raw
+	if err := cursor.All(ctx, &documents); err != nil || len(documents) == 0 {
+		return 0, err
+	}
+	ids := make(bson.A, len(documents))
+	for i, document := range documents {
+		ids[i] = document.Lookup(fieldID)
+	}
+	result, err := s.characters.DeleteMany(ctx, bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}})
+	if err != nil {
+		return 0, err
+	}
+	return result.DeletedCount, nil
 }
 
 // CreateCredential implements [backend.Store].
 func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
-	// User ids are made for their credential, so nothing races for one; the
-	// user name is what the unique index guards.
-	err := s.credentials.FindOne(ctx, byUser(credential.UserID)).Err()
-	if err == nil {
-		return backend.UserExists(credential.UserID)
-	}
-	if !errors.Is(err, mongo.ErrNoDocuments) {
-		return storeError(err)
-	}
-	_, err = s.credentials.InsertOne(ctx, bson.D{
+	ctx, done := s.begin(ctx)
+	defer done()
+	_, err := s.credentials.InsertOne(ctx, bson.D{
 		{Key: fieldUsername, Value: credential.Username},
 		{Key: fieldPassword, Value: credential.Password.Reveal()},
 		{Key: fieldUserID, Value: credential.UserID},
 	})
-	if mongo.IsDuplicateKeyError(err) {
-		return backend.UsernameTaken(credential.Username)
+	if !mongo.IsDuplicateKeyError(err) {
+		return storeError(err)
 	}
-	return storeError(err)
+	id, err := idOf(ctx, s.credentials, credential.UserID)
+	if err != nil {
+		return storeError(err)
+	}
+	if !id.IsZero() {
+		return backend.UserExists(credential.UserID)
+	}
+	return backend.UsernameTaken(credential.Username)
 }
 
 // DeleteUser implements [backend.Store]. The config goes first: with it the
-// provider keys are gone and the user is out of sight. The credential goes
-// last, so that a deletion that broke off can be asked for again.
+// provider keys are gone and the characters are out of sight. The credential
+// goes last, so that a deletion that broke off can be asked for again.
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
-	var removed int64
-	for _, collection := range []*mongo.Collection{s.configs, s.characters, s.credentials} {
-		result, err := collection.DeleteMany(ctx, byUser(userID))
+	ctx, done, err := s.beginWhole(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return s.alone(ctx, userID, func() error {
+		configs, err := s.configs.DeleteMany(ctx, byUser(userID))
 		if err != nil {
 			return storeError(err)
 		}
-		removed += result.DeletedCount
-	}
-	if removed == 0 {
-		return backend.UserNotFound(userID)
-	}
-	return nil
+		characters, err := s.deleteCharacters(ctx, userID)
+		if err != nil {
+			return storeError(err)
+		}
+		credentials, err := s.credentials.DeleteMany(ctx, byUser(userID))
+		if err != nil {
+			return storeError(err)
+		}
+		if configs.DeletedCount+characters+credentials.DeletedCount == 0 {
+			return backend.UserNotFound(userID)
+		}
+		return nil
+	})
 }
 
-// Users implements [backend.Store]: those with a credential in the order of
-// their registration, then those without one in the order of their creation.
+// Users implements [backend.Store]. A user is as old as the older one of
+// config and credential, so the list is merged from both collections, each in
+// its creation order.
 func (s *Store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[backend.User, error] {
 	return func(yield func(backend.User, error) bool) {
-		if filter != backend.UsersWithConfig {
-			if !s.each(ctx, s.credentials, byCreation(), yield) {
+		s.running.Add(1)
+		defer s.running.Done()
+		lists := [...]userList{
+			{store: s, first: s.answers.configs, second: s.answers.credentials, alone: filter != backend.UsersWithCredential},
+			{store: s, first: s.answers.credentials, second: s.answers.configs, alone: filter != backend.UsersWithConfig},
+		}
+		defer lists[0].close(ctx)
+		defer lists[1].close(ctx)
+		for i := range lists {
+			if err := lists[i].next(ctx); err != nil {
+				yield(backend.User{}, storeError(err))
 				return
 			}
 		}
-		switch filter {
-		case backend.AllUsers:
-			s.each(ctx, s.configs, append(byCreation(), s.withoutCredential()...), yield)
-		case backend.UsersWithConfig:
-			s.each(ctx, s.configs, byCreation(), yield)
+		for {
+			list := &lists[0]
+			if list.done || !lists[1].done && compareIDs(lists[1].id, list.id) < 0 {
+				list = &lists[1]
+			}
+			if list.done || !yield(list.user, nil) {
+				return
+			}
+			if err := list.next(ctx); err != nil {
+				yield(backend.User{}, storeError(err))
+				return
+			}
 		}
 	}
 }
 
-// byCreation sorts by _id, whose index it walks.
-func byCreation() mongo.Pipeline {
-	return mongo.Pipeline{
-		{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}},
-		{{Key: "$project", Value: bson.D{{Key: fieldUserID, Value: 1}, {Key: fieldUsername, Value: 1}}}},
-	}
+// userList reads the users whose document in first is older than that in
+// second.
+type userList struct {
+	store         *Store
+	first, second *mongo.Collection
+	alone         bool // whether users without a document in second are wanted
+
+	cursor *mongo.Cursor
+	done   bool
+	id     bson.ObjectID // of the document in first
+	user   backend.User
 }
 
-// withoutCredential keeps the users that have none.
-func (s *Store) withoutCredential() mongo.Pipeline {
+// next reads on to the next user that is wanted. Each step is bounded in time
+// by itself: the whole list may be long, and its reader slow.
+func (l *userList) next(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.store.timeout)
+	defer cancel()
+	if l.cursor == nil {
+		cursor, err := l.first.Aggregate(ctx, l.pipeline())
+		if err != nil {
+			return err
+		}
+		l.cursor = cursor
+	}
+	if !l.cursor.Next(ctx) {
+		l.done = true
+		return l.cursor.Err()
+	}
+	document := l.cursor.Current
+	l.id, _ = document.Lookup(fieldID).ObjectIDOK()
+	l.user.UserID, _ = document.Lookup(fieldUserID).StringValueOK()
+	l.user.Username, _ = document.Lookup(fieldUsername).StringValueOK()
+	return nil
+}
+
+func (l *userList) pipeline() mongo.Pipeline {
+	const other = "other"
+	one := bson.D{{Key: "$arrayElemAt", Value: bson.A{"$" + other, 0}}}
+	wanted := bson.A{bson.D{{Key: "$lt", Value: bson.A{"$" + fieldID, "$" + other + "." + fieldID}}}}
+	if l.alone {
+		wanted = append(wanted, bson.D{{Key: "$not", Value: bson.A{"$" + other}}})
+	}
 	return mongo.Pipeline{
+		{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}}, // walks the index
 		{{Key: "$lookup", Value: bson.D{
-			{Key: "from", Value: s.credentials.Name()},
+			{Key: "from", Value: l.second.Name()},
 			{Key: "localField", Value: fieldUserID},
 			{Key: "foreignField", Value: fieldUserID},
-			{Key: "pipeline", Value: mongo.Pipeline{
-				{{Key: "$limit", Value: 1}},
-				{{Key: "$project", Value: bson.D{{Key: fieldID, Value: 1}}}},
-			}},
-			{Key: "as", Value: "credentials"},
+			{Key: "as", Value: other},
 		}}},
-		{{Key: "$match", Value: bson.D{{Key: "credentials", Value: bson.D{{Key: "$size", Value: 0}}}}}},
+		{{Key: "$project", Value: bson.D{
+			{Key: fieldUserID, Value: 1}, {Key: fieldUsername, Value: 1}, {Key: other, Value: one}}}},
+		{{Key: "$match", Value: bson.D{{Key: "$expr", Value: bson.D{{Key: "$or", Value: wanted}}}}}},
+		{{Key: "$project", Value: bson.D{
+			{Key: fieldUserID, Value: 1},
+			{Key: fieldUsername, Value: bson.D{{Key: "$ifNull", Value: bson.A{
+				"$" + fieldUsername, "$" + other + "." + fieldUsername}}}},
+		}}},
 	}
 }
 
-// each yields the users that a pipeline gives and reports whether to go on.
-func (s *Store) each(
-	ctx context.Context, collection *mongo.Collection, pipeline mongo.Pipeline, yield func(backend.User, error) bool,
-) bool {
-	cursor, err := collection.Aggregate(ctx, pipeline, options.Aggregate().SetAllowDiskUse(true))
-	if err != nil {
-		yield(backend.User{}, storeError(err))
-		return false
+func (l *userList) close(ctx context.Context) {
+	if l.cursor != nil {
+		_ = l.cursor.Close(context.WithoutCancel(ctx)) // only read
 	}
-	defer cursor.Close(context.WithoutCancel(ctx)) //nolint:errcheck // only read
-	for cursor.Next(ctx) {
-		id, _ := cursor.Current.Lookup(fieldUserID).StringValueOK()
-		name, _ := cursor.Current.Lookup(fieldUsername).StringValueOK()
-		if !yield(backend.User{UserID: id, Username: name}, nil) {
-			return false
-		}
-	}
-	if err := cursor.Err(); err != nil {
-		yield(backend.User{}, storeError(err))
-		return false
-	}
-	return true
 }
+
+func compareIDs(a, b bson.ObjectID) int { return bytes.Compare(a[:], b[:]) }

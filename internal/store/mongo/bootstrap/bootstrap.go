@@ -21,7 +21,8 @@ type Options struct {
 	Store         mongo.Options
 	AdminUsername string
 	AdminPassword backend.Secret
-	// StartupTimeout bounds the wait for a server that does not answer yet.
+	// StartupTimeout bounds the wait for a server that does not answer yet;
+	// one attempt is made in any case.
 	StartupTimeout time.Duration
 	// Check looks and changes nothing.
 	Check bool
@@ -30,72 +31,124 @@ type Options struct {
 // adminDatabase is where MongoDB keeps its administrators.
 const adminDatabase = "admin"
 
+// Steps, as a [Failure] names them.
+const (
+	stepTest      = "test the access of the application user"
+	stepAdmin     = "log in as the admin user"
+	stepSetUp     = "set up the application user"
+	stepTestAgain = "test the access of the application user again"
+)
+
 // Run tests the access of the application user; if it has none, it makes the
 // user, or grants it the role, as the admin user, and tests again. It waits
 // for a server that is still starting. Several processes may run it at once.
-// report gets a line for each step. The error is a [*Failure] that names host,
-// step and remedy, or that of ctx; neither holds a secret.
+// report gets a line for each step. The error is a [*Failure], or that of ctx;
+// neither holds a secret.
 func Run(ctx context.Context, o Options, report func(line string)) error {
-	b := &bootstrap{Options: o, report: report, host: o.Store.HostList()}
-	err := b.waitFor(ctx, b.testAccess)
-	if err == nil {
-		report(fmt.Sprintf("application user %q can work on database %q", b.user(), b.Store.Database))
-		return nil
+	b := &bootstrap{
+		Options: o, report: report, host: o.Store.HostList(),
+		scratch:  "web_backend_access_" + bson.NewObjectID().Hex(),
+		deadline: time.Now().Add(max(o.StartupTimeout, o.Store.Timeout)),
 	}
-	if !isAccess(err) {
-		return b.fail("test the access of the application user", err)
+	limited, cancel := context.WithDeadline(ctx, b.deadline)
+	defer cancel()
+	err := b.run(limited)
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
 	}
-	if b.Store.User() == "" {
-		return &Failure{Host: b.host, Step: "test the access of the application user",
-			Problem: "the server asks for a user, and none is configured",
-			Remedy:  "set mongodb_username and mongodb_password; the user is made at the first run", Cause: err}
-	}
-	report(fmt.Sprintf("application user %q has no access to database %q yet: %s", b.user(), b.Store.Database, problemOf(err)))
-	existed, err := b.setUp(ctx)
-	if err != nil || b.Check {
-		return err
-	}
-	return b.confirm(ctx, existed)
+	return err
 }
 
 // bootstrap is one run.
 type bootstrap struct {
 	Options
-	report func(line string)
-	host   string
+	report   func(line string)
+	host     string
+	scratch  string // a collection to try out writing on
+	deadline time.Time
+	user     mongo.Login
 }
 
-func (b *bootstrap) user() string { return b.Store.User() }
+func (b *bootstrap) run(ctx context.Context) error {
+	refusal := b.waitFor(ctx, b.testAccess)
+	if refusal == nil {
+		b.reportAccess()
+		return nil
+	}
+	if !passwordRefused(refusal) && !notAuthorized(refusal) {
+		return b.failure(stepTest, refusal)
+	}
+	b.user = b.Store.Login()
+	if b.user.Username == "" {
+		return &Failure{Reason: NoUser, Host: b.host, Step: stepTest, Cause: refusal,
+			Problem: "the server asks for a user, and none is configured",
+			Remedy:  "set mongodb_username and mongodb_password; the user is made at the first run"}
+	}
+	if b.user.Database == "" {
+		b.user.Database = adminDatabase
+	}
+	b.report(fmt.Sprintf("application user %q has no access to database %q yet: %s",
+		b.user.Username, b.Store.Database, refusalText(refusal)))
+	if b.AdminUsername == "" {
+		return b.adminFailure(AdminRefused, stepAdmin, "no admin user is configured", refusal, refusal)
+	}
+	err := b.waitFor(ctx, func(ctx context.Context) error { return b.setUp(ctx, refusal) })
+	switch {
+	case errors.Is(err, errOnlyChecked):
+		return nil
+	case passwordRefused(err):
+		return b.adminFailure(AdminRefused, stepAdmin,
+			fmt.Sprintf("the server refused admin user %q", b.AdminUsername), refusal, err)
+	case notAuthorized(err):
+		return b.adminFailure(NotAllowed, stepSetUp,
+			fmt.Sprintf("admin user %q is not allowed to create users and grant roles", b.AdminUsername), refusal, err)
+	case err != nil:
+		return b.failure(stepSetUp, err)
+	}
+	return b.confirm(ctx)
+}
 
-// waitFor calls step until a server answers it, with growing pauses, for at
-// most StartupTimeout.
+// waitFor calls step until a server answers it, with growing pauses.
 func (b *bootstrap) waitFor(ctx context.Context, step func(context.Context) error) error {
-	deadline := time.Now().Add(b.StartupTimeout)
 	pause := 250 * time.Millisecond
 	for attempt := 1; ; attempt++ {
-		err := step(ctx)
-		if err == nil || isAccess(err) || ctx.Err() != nil || time.Now().Add(pause).After(deadline) {
+		err := b.try(ctx, step)
+		if err == nil || passwordRefused(err) || notAuthorized(err) || !mongo.IsUnavailable(err) ||
+			time.Now().Add(pause).After(b.deadline) {
 			return err
 		}
-		b.report(fmt.Sprintf("attempt %d: %s does not answer; next try in %s", attempt, b.host, pause))
+		b.report(fmt.Sprintf("attempt %d: %s does not answer%s; next try in %s", attempt, b.host, why(err), pause))
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return err
 		case <-time.After(pause):
 		}
 		pause = min(2*pause, 4*time.Second)
 	}
 }
 
+// try bounds one attempt, so that a server which accepts connections and says
+// nothing does not take all the time there is.
+func (b *bootstrap) try(ctx context.Context, step func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*b.Store.Timeout)
+	defer cancel()
+	return step(ctx)
+}
+
 // testAccess does what the store will do: it lists the collections, writes to
-// one of its own and drops it. Checking only lists.
+// one of its own and drops it. A check deletes from that one instead, which
+// takes the same right and, as it does not exist, changes nothing.
 func (b *bootstrap) testAccess(ctx context.Context) error {
-	return b.as(ctx, b.Store, func(ctx context.Context, client *driver.Client) error {
+	return b.as(b.Store, func(client *driver.Client) error {
 		database := client.Database(b.Store.Database)
-		if _, err := database.ListCollectionNames(ctx, bson.D{}); err != nil || b.Check {
+		if _, err := database.ListCollectionNames(ctx, bson.D{}); err != nil {
 			return err
 		}
-		scratch := database.Collection("web_backend_access_" + bson.NewObjectID().Hex())
+		scratch := database.Collection(b.scratch)
+		if b.Check {
+			_, err := scratch.DeleteOne(ctx, bson.D{{Key: "_id", Value: 0}})
+			return err
+		}
 		if _, err := scratch.InsertOne(ctx, bson.D{{Key: "test", Value: true}}); err != nil {
 			return err
 		}
@@ -105,194 +158,156 @@ func (b *bootstrap) testAccess(ctx context.Context) error {
 
 // as runs fn on a client of its own: what a user may do is settled when it
 // logs in.
-func (b *bootstrap) as(
-	ctx context.Context, o mongo.Options, fn func(context.Context, *driver.Client) error,
-) error {
+func (b *bootstrap) as(o mongo.Options, fn func(client *driver.Client) error) error {
 	client, err := mongo.Connect(o)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = client.Disconnect(context.WithoutCancel(ctx)) }() // nothing of ours is left on it
-	return fn(ctx, client)
+	defer func() { _ = client.Disconnect(context.Background()) }() // nothing of ours is left on it
+	return fn(client)
 }
 
 // setUp makes the application user or grants it its role, as the admin user.
-// It reports whether the user was there before.
-func (b *bootstrap) setUp(ctx context.Context) (existed bool, err error) {
-	admin := b.Store.As(b.AdminUsername, b.AdminPassword, adminDatabase)
-	err = b.as(ctx, admin, func(ctx context.Context, client *driver.Client) error {
-		auth := client.Database(b.Store.AuthSource())
-		roles, found, err := b.rolesOf(ctx, auth)
-		if err != nil {
-			return err
+// The user is left alone if it exists with another password. refusal is why
+// the user has no access.
+func (b *bootstrap) setUp(ctx context.Context, refusal error) error {
+	admin := mongo.Login{Username: b.AdminUsername, Password: b.AdminPassword, Database: adminDatabase}
+	return b.as(b.Store.As(admin), func(client *driver.Client) error {
+		auth := client.Database(b.user.Database)
+		var answer struct {
+			Users []bson.Raw `bson:"users"`
 		}
-		existed = found
+		err := auth.RunCommand(ctx, bson.D{{Key: "usersInfo", Value: b.user.Username}}).Decode(&answer)
 		switch {
-		case !found:
+		case err != nil:
+			return err
+		case len(answer.Users) == 0:
 			return b.createUser(ctx, auth)
-		case !hasRole(roles, b.Store.Database):
-			return b.grantRole(ctx, auth)
+		case passwordRefused(refusal) && !notAuthorized(b.testAccess(ctx)):
+			// Its password is another one; or another server has made it since,
+			// and all is well. The test that follows tells.
+			return nil
 		}
-		return nil
+		return b.grantRole(ctx, auth)
 	})
-	switch {
-	case err == nil:
-		return existed, nil
-	case hasCode(err, codeAuthenticationFailed):
-		return existed, &Failure{Host: b.host, Step: "log in as the admin user",
-			Problem: fmt.Sprintf("the server refused admin user %q", b.AdminUsername),
-			Remedy:  "set MONGODB_ADMIN_USERNAME and MONGODB_ADMIN_PASSWORD, or make the application user yourself: " + b.recipe(), Cause: err}
-	case hasCode(err, codeUnauthorized):
-		return existed, &Failure{Host: b.host, Step: "set up the application user",
-			Problem: fmt.Sprintf("admin user %q is not allowed to create users", b.AdminUsername),
-			Remedy:  "give it the role userAdminAnyDatabase, or make the application user yourself: " + b.recipe(), Cause: err}
-	}
-	return existed, b.fail("set up the application user", err)
-}
-
-// role is one role of a user.
-type role struct {
-	Role string `bson:"role"`
-	DB   string `bson:"db"`
-}
-
-// rolesOf looks the application user up.
-func (b *bootstrap) rolesOf(ctx context.Context, auth *driver.Database) (roles []role, found bool, err error) {
-	var answer struct {
-		Users []struct {
-			Roles []role `bson:"roles"`
-		} `bson:"users"`
-	}
-	err = auth.RunCommand(ctx, bson.D{{Key: "usersInfo", Value: b.user()}}).Decode(&answer)
-	if err != nil || len(answer.Users) == 0 {
-		return nil, false, err
-	}
-	return answer.Users[0].Roles, true, nil
-}
-
-// hasRole reports whether roles let a user read and write database.
-func hasRole(roles []role, database string) bool {
-	for _, r := range roles {
-		if r.DB == database && (r.Role == "readWrite" || r.Role == "dbOwner") ||
-			r.DB == adminDatabase && (r.Role == "root" || r.Role == "readWriteAnyDatabase") {
-			return true
-		}
-	}
-	return false
-}
-
-func (b *bootstrap) wantedRoles() bson.A {
-	return bson.A{bson.D{{Key: "role", Value: "readWrite"}, {Key: "db", Value: b.Store.Database}}}
 }
 
 func (b *bootstrap) createUser(ctx context.Context, auth *driver.Database) error {
 	if b.Check {
-		b.report(fmt.Sprintf("application user %q does not exist in database %q; it would be made", b.user(), auth.Name()))
-		return nil
+		b.report(fmt.Sprintf("application user %q does not exist in database %q; it would be made", b.user.Username, auth.Name()))
+		return errOnlyChecked
 	}
 	err := auth.RunCommand(ctx, bson.D{
-		{Key: "createUser", Value: b.user()},
-		{Key: "pwd", Value: b.Store.UserPassword().Reveal()},
+		{Key: "createUser", Value: b.user.Username},
+		{Key: "pwd", Value: b.user.Password.Reveal()},
 		{Key: "roles", Value: b.wantedRoles()},
+		{Key: "writeConcern", Value: byMajority},
 	}).Err()
 	if hasCode(err, codeUserExists) {
-		b.report(fmt.Sprintf("application user %q was made by another server meanwhile", b.user()))
+		b.report(fmt.Sprintf("application user %q was made by another server meanwhile", b.user.Username))
 		return nil
 	}
 	if err == nil {
-		b.report(fmt.Sprintf("application user %q was made, with role readWrite on database %q", b.user(), b.Store.Database))
+		b.report(fmt.Sprintf("application user %q was made, with role readWrite on database %q", b.user.Username, b.Store.Database))
 	}
 	return err
 }
 
 func (b *bootstrap) grantRole(ctx context.Context, auth *driver.Database) error {
 	if b.Check {
-		b.report(fmt.Sprintf("application user %q lacks role readWrite on database %q; it would be granted", b.user(), b.Store.Database))
-		return nil
+		b.report(fmt.Sprintf("application user %q lacks role readWrite on database %q; it would be granted", b.user.Username, b.Store.Database))
+		return errOnlyChecked
 	}
 	err := auth.RunCommand(ctx, bson.D{
-		{Key: "grantRolesToUser", Value: b.user()}, {Key: "roles", Value: b.wantedRoles()},
+		{Key: "grantRolesToUser", Value: b.user.Username},
+		{Key: "roles", Value: b.wantedRoles()},
+		{Key: "writeConcern", Value: byMajority},
 	}).Err()
 	if err == nil {
-		b.report(fmt.Sprintf("application user %q was granted role readWrite on database %q", b.user(), b.Store.Database))
+		b.report(fmt.Sprintf("application user %q was granted role readWrite on database %q", b.user.Username, b.Store.Database))
 	}
 	return err
 }
 
+func (b *bootstrap) wantedRoles() bson.A {
+	return bson.A{bson.D{{Key: "role", Value: "readWrite"}, {Key: "db", Value: b.Store.Database}}}
+}
+
+// byMajority keeps a user that was made when another server becomes primary.
+var byMajority = bson.D{{Key: "w", Value: "majority"}}
+
+// errOnlyChecked ends a check that found something to do.
+var errOnlyChecked = errors.New("only checked")
+
 // confirm tests the access again, after setUp.
-func (b *bootstrap) confirm(ctx context.Context, existed bool) error {
+func (b *bootstrap) confirm(ctx context.Context) error {
 	err := b.testAccess(ctx)
 	switch {
 	case err == nil:
-		b.report(fmt.Sprintf("application user %q can work on database %q", b.user(), b.Store.Database))
+		b.reportAccess()
 		return nil
-	case hasCode(err, codeAuthenticationFailed) && existed:
-		return &Failure{Host: b.host, Step: "test the access of the application user",
-			Problem: fmt.Sprintf("user %q exists in database %q with another password, and was left alone", b.user(), b.Store.AuthSource()),
-			Remedy:  "set mongodb_password to its password, or change it on the server", Cause: err}
+	case passwordRefused(err):
+		return &Failure{Reason: WrongPassword, Host: b.host, Step: stepTestAgain, Cause: err,
+			Problem: fmt.Sprintf("user %q exists in database %q with another password, and was left alone", b.user.Username, b.user.Database),
+			Remedy:  "set mongodb_password to its password, or change it on the server"}
+	case notAuthorized(err):
+		return &Failure{Reason: RoleMissing, Host: b.host, Step: stepTestAgain, Cause: err,
+			Problem: fmt.Sprintf("user %q has role readWrite on database %q, but it has no effect", b.user.Username, b.Store.Database),
+			Remedy:  "wait half a minute, which routers of a sharded cluster may take to see it, and start again"}
 	}
-	return b.fail("test the access of the application user again", err)
+	return b.failure(stepTestAgain, err)
 }
 
-// recipe is what an administrator types into mongosh.
-func (b *bootstrap) recipe() string {
-	return fmt.Sprintf(`db.getSiblingDB(%q).createUser({user: %q, pwd: passwordPrompt(), roles: [{role: "readWrite", db: %q}]})`,
-		b.Store.AuthSource(), b.user(), b.Store.Database)
-}
-
-// fail is the failure of a step for a reason that is not about users.
-func (b *bootstrap) fail(step string, err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
+func (b *bootstrap) reportAccess() {
+	who := "anyone"
+	if user := b.Store.Login().Username; user != "" {
+		who = fmt.Sprintf("application user %q", user)
 	}
-	return &Failure{Host: b.host, Step: step, Problem: problemOf(err), Cause: err,
-		Remedy: "check that the server runs, that mongodb_host and mongodb_port (or mongodb_uri) name it, and that nothing between blocks it"}
+	b.report(fmt.Sprintf("%s can work on database %q at %s", who, b.Store.Database, b.host))
 }
 
-// Failure is why the store cannot be used, in words for the operator.
-type Failure struct {
-	Host, Step, Problem, Remedy string
-	Cause                       error
+// refusalText says what the refusal of the application user means.
+func refusalText(refusal error) string {
+	if passwordRefused(refusal) {
+		return "the server does not know it, or not with this password"
+	}
+	return "it lacks the role readWrite"
 }
 
-// Error names host, step, problem and remedy. The cause is left out: the
-// driver's texts repeat themselves over several lines.
-func (f *Failure) Error() string {
-	return fmt.Sprintf("MongoDB at %s: cannot %s: %s; %s", f.Host, f.Step, f.Problem, f.Remedy)
+// adminFailure is the failure of what only an administrator can mend.
+func (b *bootstrap) adminFailure(reason Reason, step, problem string, refusal, cause error) error {
+	remedy := "set MONGODB_ADMIN_USERNAME and MONGODB_ADMIN_PASSWORD"
+	if reason == NotAllowed {
+		remedy = "give it the role userAdminAnyDatabase"
+	}
+	own := fmt.Sprintf(`db.getSiblingDB(%q).createUser({user: %q, pwd: passwordPrompt(), roles: [{role: "readWrite", db: %q}]})`,
+		b.user.Database, b.user.Username, b.Store.Database)
+	if notAuthorized(refusal) {
+		own = fmt.Sprintf(`db.getSiblingDB(%q).grantRolesToUser(%q, [{role: "readWrite", db: %q}])`,
+			b.user.Database, b.user.Username, b.Store.Database)
+		if reason == AdminRefused {
+			reason = RoleMissing
+		}
+	}
+	return &Failure{Reason: reason, Host: b.host, Step: step, Cause: cause,
+		Problem: fmt.Sprintf("application user %q: %s; and %s", b.user.Username, refusalText(refusal), problem),
+		Remedy:  remedy + ", or run in mongosh: " + own}
 }
 
-// Unwrap gives the driver's error.
-func (f *Failure) Unwrap() error { return f.Cause }
-
-// Server error codes, from MongoDB's error_codes.yml.
-const (
-	codeUnauthorized         = 13
-	codeAuthenticationFailed = 18
-	codeUserExists           = 51003
-)
-
-func hasCode(err error, code int) bool {
-	server, ok := errors.AsType[driver.ServerError](err)
-	return ok && server.HasErrorCode(code)
-}
-
-// isAccess reports whether a server answered, and refused.
-func isAccess(err error) bool {
-	return hasCode(err, codeUnauthorized) || hasCode(err, codeAuthenticationFailed)
-}
-
-// problemOf says in a few words what an error of the driver means.
-func problemOf(err error) string {
-	switch {
-	case hasCode(err, codeAuthenticationFailed):
-		return "the server refused user name or password"
-	case hasCode(err, codeUnauthorized):
-		return "the user exists without the role readWrite"
-	case driver.IsTimeout(err), driver.IsNetworkError(err):
-		return "no server answered"
+// failure is the failure of a step for a reason that is not about users.
+func (b *bootstrap) failure(step string, err error) error {
+	f := &Failure{Reason: Unreachable, Host: b.host, Step: step, Cause: err,
+		Problem: "no server answered" + why(err),
+		Remedy:  "check that the server runs, that mongodb_host and mongodb_port, or mongodb_uri, name it, and that nothing between blocks it"}
+	if mongo.IsUnavailable(err) {
+		return f
 	}
 	if server, ok := errors.AsType[driver.ServerError](err); ok {
-		return "the server answered: " + strings.TrimSpace(server.Error())
+		f.Reason = Unexpected
+		f.Problem = "the server answered: " + strings.TrimSpace(server.Error())
+		f.Remedy = "see its documentation and its log"
+		return f
 	}
-	return "no server answered"
+	f.Reason, f.Problem, f.Remedy = Settings, err.Error(), "correct the configuration"
+	return f
 }

@@ -1,0 +1,125 @@
+package mongo
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+)
+
+// The locks have a collection of their own, with a document for each user that
+// is being made or removed: the user id as _id, who holds the lock, and until
+// when by the clock of the database. A server that crashes leaves its lock
+// behind; it ends by itself.
+const (
+	lockCollection = "web_backend_locks"
+	lockHolder     = "holder"
+	lockUntil      = "until"
+)
+
+// lease is how long a lock lasts. Its holder stops when its call's time is up;
+// the rest is for a last command that is still on its way.
+func (s *Store) lease() time.Duration { return s.timeout * 3 / 2 }
+
+// alone runs change while no other call, of this or of another server, makes
+// or removes the same user. Unavailable if others do all the time.
+func (s *Store) alone(ctx context.Context, userID string, change func() error) error {
+	// Of the calls of this server only one at a time asks for the lock.
+	leave, err := s.queues.enter(ctx, userID)
+	if err != nil {
+		return unavailable(err)
+	}
+	defer leave()
+	holder := bson.NewObjectID()
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		locked, err := s.lock(ctx, userID, holder)
+		if err != nil {
+			return storeError(err)
+		}
+		if locked {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return unavailable(ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+	err = change()
+	// If this fails, the lock ends with its lease.
+	_, _ = s.locks.DeleteOne(ctx, bson.D{{Key: fieldID, Value: userID}, {Key: lockHolder, Value: holder}})
+	return err
+}
+
+// lock takes the lock of a user if it is free or has ended, in one command, and
+// reports whether holder has it.
+func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (bool, error) {
+	ended := bson.D{{Key: "$lt", Value: bson.A{"$" + lockUntil, "$$NOW"}}} // so is one that is missing
+	takeIfEnded := func(value any, field string) bson.D {
+		return bson.D{{Key: "$cond", Value: bson.A{ended, value, "$" + field}}}
+	}
+	until := bson.D{{Key: "$add", Value: bson.A{"$$NOW", s.lease().Milliseconds()}}}
+	var found struct {
+		Holder bson.ObjectID `bson:"holder"`
+	}
+	err := s.locks.FindOneAndUpdate(ctx, bson.D{{Key: fieldID, Value: userID}},
+		mongo.Pipeline{{{Key: "$set", Value: bson.D{
+			{Key: lockHolder, Value: takeIfEnded(holder, lockHolder)},
+			{Key: lockUntil, Value: takeIfEnded(until, lockUntil)},
+		}}}},
+		options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After),
+	).Decode(&found)
+	if mongo.IsDuplicateKeyError(err) || errors.Is(err, mongo.ErrNoDocuments) {
+		return false, nil // it was taken, or given back, in the middle of it
+	}
+	return found.Holder == holder, err
+}
+
+// queues has the calls of this server for one user wait for each other.
+type queues struct {
+	mu    sync.Mutex
+	users map[string]*queue
+}
+
+type queue struct {
+	head    chan struct{} // holds one element while a call is at its head
+	callers int           // at its head and behind
+}
+
+// enter waits until the caller is at the head of a user's queue, for as long as
+// ctx lasts. leave lets the next one come there.
+func (q *queues) enter(ctx context.Context, userID string) (leave func(), err error) {
+	q.mu.Lock()
+	if q.users == nil {
+		q.users = map[string]*queue{}
+	}
+	user := q.users[userID]
+	if user == nil {
+		user = &queue{head: make(chan struct{}, 1)}
+		q.users[userID] = user
+	}
+	user.callers++
+	q.mu.Unlock()
+
+	goAway := func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if user.callers--; user.callers == 0 {
+			delete(q.users, userID)
+		}
+	}
+	select {
+	case user.head <- struct{}{}:
+		return func() {
+			<-user.head
+			goAway()
+		}, nil
+	case <-ctx.Done():
+		goAway()
+		return nil, ctx.Err()
+	}
+}

@@ -1,0 +1,327 @@
+package mongotest
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"net/url"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+)
+
+// Fault is what a [Proxy] does to the connections that pass through it.
+type Fault int
+
+// The faults. All but Reset last until the proxy is given another one.
+const (
+	None  Fault = iota
+	Cut         // connections are closed, and new ones at once
+	Stall       // what is under way is held back, and passed on afterwards
+	Slow        // each message takes [SlowBy] longer
+	Reset       // one connection is reset; others, and new ones, work
+)
+
+// SlowBy is how long [Slow] holds each message back.
+const SlowBy = 20 * time.Millisecond
+
+// Moment is when in the course of a command a fault strikes.
+type Moment int
+
+// The moments.
+const (
+	BeforeCommand Moment = iota // the server does not see the command
+	BeforeReply                 // the server has carried it out, and nobody hears of it
+)
+
+// Proxy stands between a client and a server. It knows enough of MongoDB's
+// wire protocol to strike at a chosen command.
+type Proxy struct {
+	listener net.Listener
+	server   string
+
+	mu       sync.Mutex
+	fault    Fault
+	changed  chan struct{} // closed when fault changes
+	links    map[*link]bool
+	strike   *strike
+	struck   bool
+	commands []string
+}
+
+// strike is a fault that waits for its command.
+type strike struct {
+	fault     Fault
+	moment    Moment
+	countdown int
+	request   uint32 // the command whose reply the fault waits for
+	link      *link
+}
+
+// link is one connection of a client and the one to the server behind it.
+type link struct {
+	client, server net.Conn
+	ended          chan struct{}
+	end            func()
+}
+
+// Proxy starts a proxy before s, for one test. It needs a server of one host
+// without TLS.
+func (s *Server) Proxy(t testing.TB) *Proxy {
+	t.Helper()
+	o := s.Options()
+	if len(o.Hosts) != 1 || o.TLSConfig != nil {
+		t.Skip("the proxy of the tests needs a MongoDB server of one host without TLS")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed when the test ends
+	if err != nil {
+		t.Fatalf("start the proxy of the test: %v", err)
+	}
+	p := &Proxy{listener: listener, server: o.Hosts[0], changed: make(chan struct{}), links: map[*link]bool{}}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.serve()
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		p.Set(Cut)
+		<-done
+	})
+	return p
+}
+
+// Through gives uri with the host of p in place of its own. The client stays
+// on that host, though the server says in its greeting where it really is.
+func (p *Proxy) Through(uri string) string {
+	parsed, err := url.Parse(uri)
+	if err != nil {
+		panic(err) // the URI of a server of one host
+	}
+	parsed.Host = p.Address()
+	query := parsed.Query()
+	query.Set("directConnection", "true")
+	query.Del("replicaSet")
+	parsed.RawQuery = query.Encode()
+	return parsed.String()
+}
+
+// Address is host:port of p.
+func (p *Proxy) Address() string { return p.listener.Addr().String() }
+
+// Set has a fault begin now, and any other one end.
+func (p *Proxy) Set(fault Fault) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.strike = nil
+	p.set(fault)
+}
+
+func (p *Proxy) set(fault Fault) {
+	if fault == Cut {
+		for link := range p.links {
+			link.end()
+		}
+	}
+	p.fault = fault
+	close(p.changed)
+	p.changed = make(chan struct{})
+}
+
+// Strike has a fault begin at the n-th command from now on, counted from 0.
+// Greetings, logins and the end of sessions do not count.
+func (p *Proxy) Strike(fault Fault, moment Moment, n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.strike, p.struck, p.commands = &strike{fault: fault, moment: moment, countdown: n}, false, nil
+}
+
+// Struck reports whether the fault of the last [Proxy.Strike] has begun.
+func (p *Proxy) Struck() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.struck
+}
+
+// Commands gives the names of the commands that came since the last
+// [Proxy.Strike].
+func (p *Proxy) Commands() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.commands)
+}
+
+func (p *Proxy) serve() {
+	var links sync.WaitGroup
+	defer links.Wait()
+	for {
+		client, err := p.listener.Accept()
+		if err != nil {
+			return
+		}
+		links.Go(func() { p.connect(client) })
+	}
+}
+
+// connect serves one connection until either side, or a fault, ends it.
+func (p *Proxy) connect(client net.Conn) {
+	server, err := net.Dial("tcp", p.server) //nolint:noctx // refused or connected, on one machine
+	if err != nil {
+		_ = client.Close()
+		return
+	}
+	l := &link{client: client, server: server, ended: make(chan struct{})}
+	l.end = sync.OnceFunc(func() {
+		close(l.ended)
+		_ = client.Close()
+		_ = server.Close()
+	})
+	defer l.end()
+
+	p.mu.Lock()
+	if p.fault == Cut {
+		p.mu.Unlock()
+		return
+	}
+	p.links[l] = true
+	p.mu.Unlock()
+	defer func() {
+		p.mu.Lock()
+		delete(p.links, l)
+		p.mu.Unlock()
+	}()
+
+	var both sync.WaitGroup
+	both.Go(func() { p.pass(l, client, server, p.command) })
+	both.Go(func() { p.pass(l, server, client, p.reply) })
+	both.Wait()
+}
+
+// pass passes messages on from one side to the other. What a client sent is
+// passed on to the server even if the client is gone by then, as a network
+// may do.
+func (p *Proxy) pass(l *link, from, to net.Conn, look func(l *link, message []byte)) {
+	defer l.end()
+	for {
+		message, err := readMessage(from)
+		if err != nil {
+			return
+		}
+		look(l, message)
+		if !p.wait(l) {
+			return
+		}
+		if _, err := to.Write(message); err != nil {
+			return
+		}
+	}
+}
+
+// wait holds a message back as the fault says, and reports whether to pass it
+// on.
+func (p *Proxy) wait(l *link) bool {
+	for {
+		p.mu.Lock()
+		fault, changed := p.fault, p.changed
+		p.mu.Unlock()
+		switch fault {
+		case Cut:
+			return false
+		case Stall:
+			<-changed
+		case Slow:
+			select {
+			case <-time.After(SlowBy):
+			case <-l.ended:
+			}
+			return true
+		default:
+			return true
+		}
+	}
+}
+
+// uncounted are the commands that drivers send on their own account.
+var uncounted = []string{"hello", "isMaster", "ismaster", "saslStart", "saslContinue", "endSessions"}
+
+// command looks at what a client sends.
+func (p *Proxy) command(l *link, message []byte) {
+	name := commandName(message)
+	if name == "" || slices.Contains(uncounted, name) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.commands = append(p.commands, name)
+	s := p.strike
+	if s == nil || s.link != nil {
+		return
+	}
+	if s.countdown--; s.countdown >= 0 {
+		return
+	}
+	if s.moment == BeforeCommand {
+		p.begin(l)
+		return
+	}
+	s.link, s.request = l, binary.LittleEndian.Uint32(message[4:])
+}
+
+// reply looks at what the server sends.
+func (p *Proxy) reply(l *link, message []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.strike
+	if s != nil && s.link == l && s.request == binary.LittleEndian.Uint32(message[8:]) {
+		p.begin(l)
+	}
+}
+
+// begin has the fault that waits begin, on a connection.
+func (p *Proxy) begin(l *link) {
+	fault := p.strike.fault
+	p.strike, p.struck = nil, true
+	if fault != Reset {
+		p.set(fault)
+		return
+	}
+	if client, ok := l.client.(*net.TCPConn); ok {
+		_ = client.SetLinger(0) // so that closing resets it
+	}
+	l.end()
+}
+
+// Of MongoDB's wire protocol: the header's length, and the operation that all
+// commands are sent with.
+const (
+	headerLength = 16
+	opMsg        = 2013
+)
+
+func readMessage(from io.Reader) ([]byte, error) {
+	header := make([]byte, headerLength)
+	if _, err := io.ReadFull(from, header); err != nil {
+		return nil, err
+	}
+	message := make([]byte, max(headerLength, binary.LittleEndian.Uint32(header)))
+	copy(message, header)
+	_, err := io.ReadFull(from, message[headerLength:])
+	return message, err
+}
+
+// commandName is the first key of a command, which names it; "" for a message
+// of another sort.
+func commandName(message []byte) string {
+	const document = headerLength + 5 // behind the flags and the section's kind
+	if binary.LittleEndian.Uint32(message[12:]) != opMsg || len(message) < document {
+		return ""
+	}
+	elements, err := bson.Raw(message[document:]).Elements()
+	if err != nil || len(elements) == 0 {
+		return ""
+	}
+	return elements[0].Key()
+}

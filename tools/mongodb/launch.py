@@ -1,0 +1,107 @@
+"""Serves MongoDB's wire protocol for the tests, with SecantusDB.
+
+    launch.py [--data FOLDER] [--port PORT] [--anonymous]
+
+Prints "listening on HOST:PORT" on standard output once it does. Without --data it serves a
+folder of its own, which it removes at its end. It ends with SIGTERM, and when its standard
+input closes: so it does not outlive the test that started it, however that one ends.
+
+The first administrator, "root" with password "root", is made before the server starts:
+SecantusDB knows no localhost exception, so nobody could make one later. --anonymous asks
+for no user at all.
+
+Every write is synced to the disk before it is answered. SecantusDB does not do so by
+itself, and a killed server then loses writes that it acknowledged, also with w: majority,
+which MongoDB never does.
+
+Two faults of SecantusDB 0.7.0b3 are corrected here, since tests would pass or fail wrongly
+with them:
+
+1. A driver sends a write again when its answer was lost, and the server must recognize it.
+   SecantusDB compares the whole command, maxTimeMS included, which is the time that is left
+   and differs each time. So it would apply the write twice. maxTimeMS is left out of the
+   comparison here.
+2. The command "bulkWrite" is open to every user, whatever the roles. It asks for a right
+   here that only an administrator has: the store does not use it, and is refused if it
+   ever does by mistake.
+"""
+
+import argparse
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+
+import secantus.commands as commands
+from secantus.auth import derive_credentials
+from secantus.server import SecantusDBServer
+
+ADMIN, PASSWORD = "root", "root"
+
+
+def correct_faults() -> None:
+    """Corrects the two faults that the head of this file tells of."""
+    commands._RETRY_IDENTITY_IGNORED |= {"maxTimeMS"}
+    commands._COMMAND_ACTIONS["bulkWrite"] = (commands.A_FSYNC, commands.SCOPE_CLUSTER)
+
+
+def add_admin(server: SecantusDBServer) -> None:
+    """Makes the first administrator, unless the data folder has it already."""
+    server.storage.add_user(
+        "admin",
+        ADMIN,
+        {
+            "_id": f"admin.{ADMIN}",
+            "user": ADMIN,
+            "db": "admin",
+            "credentials": derive_credentials(PASSWORD).to_doc(),
+            "roles": [{"role": "root", "db": "admin"}],
+            "mechanisms": ["SCRAM-SHA-256"],
+        },
+        replace=False,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="folder of the data; without it, one that is removed at the end")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--anonymous", action="store_true", help="ask for no user")
+    arguments = parser.parse_args()
+
+    logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
+    correct_faults()
+    folder = arguments.data or tempfile.mkdtemp(prefix="web-backend-mongodb-")
+    server = SecantusDBServer(
+        host="127.0.0.1",
+        port=arguments.port,
+        storage_path=folder,
+        require_auth=not arguments.anonymous,
+        sync_on_commit=True,
+    )
+    add_admin(server)
+
+    def end(*_: object) -> None:
+        # At once: what was answered is on the disk, and nobody waits for the rest.
+        if not arguments.data:
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    server.start()
+    print(f"listening on {server.host}:{server.port}", flush=True)
+
+    def end_with_input() -> None:
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+        end()
+
+    threading.Thread(target=end_with_input, daemon=True).start()
+    server.wait()
+
+
+if __name__ == "__main__":
+    main()
