@@ -25,6 +25,8 @@ import (
 	"web-backend/internal/api"
 	"web-backend/internal/backend"
 	"web-backend/internal/logging"
+	"web-backend/internal/store/mongo"
+	"web-backend/internal/store/mongo/mongotest"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -42,6 +44,22 @@ var stores = []storeOpener{
 		store, err := sqlite.Open(t.TempDir())
 		if err != nil {
 			t.Fatalf("open the embedded store: %v", err)
+		}
+		return store
+	}},
+	{"mongodb", func(t testing.TB) backend.Store {
+		t.Helper()
+		server := mongotest.Engine(t)
+		store, err := mongo.Open(mongo.Options{
+			URI: backend.NewSecret(server.URI()), Database: server.Database(t),
+			CredentialCollection: "UserCredentials", UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs",
+			Timeout: 20 * time.Second, MaxPoolSize: 2, // many tests share one engine
+		})
+		if err != nil {
+			t.Fatalf("open the store on MongoDB: %v", err)
+		}
+		if warnings, err := store.EnsureIndexes(t.Context()); err != nil || len(warnings) > 0 {
+			t.Fatalf("make the indexes: %v, %v", warnings, err)
 		}
 		return store
 	}},
