@@ -1,17 +1,11 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"math"
-	"mime"
 	"net/http"
 	"reflect"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/swaggest/jsonschema-go"
@@ -161,91 +155,6 @@ func quoted(text string) json.RawMessage {
 	return quoted
 }
 
-// maxDrain is how much of a body that is too large is read and thrown away
-// before the answer, in bytes: a client that is still sending would otherwise
-// see a broken connection in place of the 413.
-const maxDrain = 16 << 20
-
-// Texts of errors of a body.
-const (
-	unreadableText = "the request body could not be read to its end"
-	notJSONText    = "the Content-Type must be application/json"
-)
-
-// readBody reads a JSON body of at most MaxBodyBytes.
-func (a *API) readBody(r *http.Request) ([]byte, error) {
-	limit := a.options.MaxBodyBytes
-	buf := bytes.NewBuffer(make([]byte, 0, max(0, min(r.ContentLength, limit))+bytes.MinRead))
-	if _, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
-		return nil, &httpError{status: http.StatusBadRequest, text: unreadableText, cause: err}
-	}
-	if int64(buf.Len()) > limit {
-		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
-		return nil, &httpError{status: http.StatusRequestEntityTooLarge,
-			text: fmt.Sprintf("the request body is larger than %d bytes", limit)}
-	}
-	if err := checkContentType(r.Header, buf.Len()); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-// checkContentType gives a 415 unless the body is declared as plain JSON. An
-// absent declaration is accepted only of an empty body, which is answered as
-// missing.
-func checkContentType(header http.Header, length int) error {
-	declared := header.Get("Content-Type")
-	mediaType, _, err := mime.ParseMediaType(declared)
-	isJSON := err == nil && (mediaType == "application/json" ||
-		strings.HasPrefix(mediaType, "application/") && strings.HasSuffix(mediaType, "+json"))
-	encoding := header.Get("Content-Encoding")
-	switch {
-	case encoding != "" && !strings.EqualFold(encoding, "identity"):
-		return &httpError{status: http.StatusUnsupportedMediaType, text: "the request body must not be compressed"}
-	case !isJSON && (declared != "" || length > 0):
-		return &httpError{status: http.StatusUnsupportedMediaType, text: notJSONText}
-	}
-	return nil
-}
-
-// decodeBody fills target from a JSON object. Unknown fields are ignored; of
-// fields that stand twice the last one counts.
-func (p *plan) decodeBody(body []byte, target reflect.Value) []fault {
-	if len(bytes.TrimSpace(body)) == 0 {
-		return []fault{missingBody}
-	}
-	if offset := invalidUTF8(body); offset >= 0 {
-		return []fault{invalidJSON(offset, "invalid UTF-8")}
-	}
-	var members map[string]json.RawMessage
-	err := json.Unmarshal(body, &members)
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return []fault{invalidJSON(syntaxOffset(syntax, body), syntax.Error())}
-	}
-	if err != nil {
-		return []fault{{"model_attributes_type", []any{"body"},
-			"Input should be a valid dictionary or object to extract fields from", redact(body)}}
-	}
-	if members == nil {
-		return []fault{missingBody}
-	}
-	var faults []fault
-	for _, f := range p.body {
-		fault := f.decode(members[f.name], target, "body")
-		if fault == nil {
-			continue
-		}
-		switch {
-		case fault.Type == "missing":
-			fault.Input = redact(body)
-		case secretNames[f.name]:
-			fault.Input = redactedJSON
-		}
-		faults = append(faults, *fault)
-	}
-	return faults
-}
-
 // decode parses one value and stores it; a nil raw is an absent one.
 func (f *field) decode(raw json.RawMessage, target reflect.Value, place string) *fault {
 	absent := raw == nil || !f.required && string(raw) == "null"
@@ -278,122 +187,4 @@ func (f *field) checkBounds(value any) *fault {
 		return &fault{Type: "greater_than_equal", Msg: fmt.Sprintf("Input should be greater than or equal to %d", *f.minimum)}
 	}
 	return nil
-}
-
-// parsers parse a JSON value leniently, as contract §1 says, into the kinds
-// that request fields have.
-var parsers = map[reflect.Kind]func(json.RawMessage) (any, *fault){
-	reflect.String:  parseText,
-	reflect.Float64: parseNumber,
-	reflect.Int:     parseInteger,
-}
-
-const invalidTextMessage = "Input should be a valid string: NUL characters and unpaired surrogates are not allowed"
-
-// parseText takes a JSON string and nothing else.
-func parseText(raw json.RawMessage) (any, *fault) {
-	var text *string
-	if json.Unmarshal(raw, &text) != nil || text == nil {
-		return "", &fault{Type: "string_type", Msg: "Input should be a valid string"}
-	}
-	if !backend.ValidText(*text) || hasLoneSurrogate(raw) {
-		return "", &fault{Type: "string_type", Msg: invalidTextMessage}
-	}
-	return *text, nil
-}
-
-// parseNumber takes a finite JSON number, or a JSON string that holds one.
-func parseNumber(raw json.RawMessage) (any, *fault) {
-	text := string(raw)
-	switch {
-	case raw[0] == '"':
-		if err := json.Unmarshal(raw, &text); err != nil {
-			return 0.0, &fault{Type: "float_type", Msg: "Input should be a valid number"}
-		}
-		text = strings.TrimSpace(text)
-	case raw[0] != '-' && (raw[0] < '0' || raw[0] > '9'):
-		return 0.0, &fault{Type: "float_type", Msg: "Input should be a valid number"}
-	}
-	number, err := strconv.ParseFloat(text, 64)
-	// ParseFloat takes hexadecimal, underscores, "inf" and "nan" beside the
-	// decimal numbers of JSON.
-	if err != nil || strings.Trim(text, "0123456789+-.eE") != "" || math.IsInf(number, 0) {
-		return 0.0, &fault{Type: "float_parsing", Msg: "Input should be a valid, finite number, unable to parse it as one"}
-	}
-	return number, nil
-}
-
-// parseInteger takes a number without a fraction. One that is larger than an
-// int is the largest int.
-func parseInteger(raw json.RawMessage) (any, *fault) {
-	value, bad := parseNumber(raw)
-	number, _ := value.(float64)
-	if bad != nil || number != math.Trunc(number) {
-		return 0, &fault{Type: "int_parsing", Msg: "Input should be a valid integer, unable to parse it as one"}
-	}
-	return int(max(math.MinInt32, min(math.MaxInt32, number))), nil
-}
-
-// hasLoneSurrogate reports whether the JSON string raw holds an escaped
-// surrogate without its partner: no text, though JSON's grammar allows it.
-// Package encoding/json would replace it silently.
-func hasLoneSurrogate(raw []byte) bool {
-	if !bytes.Contains(raw, []byte(`\u`)) {
-		return false
-	}
-	unit := func(i int) uint64 { // the UTF-16 unit escaped at i, or 0
-		if i+6 > len(raw) || raw[i] != '\\' || raw[i+1] != 'u' {
-			return 0
-		}
-		value, _ := strconv.ParseUint(string(raw[i+2:i+6]), 16, 16)
-		return value
-	}
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' {
-			continue
-		}
-		switch value := unit(i); {
-		case value >= 0xD800 && value <= 0xDBFF:
-			if low := unit(i + 6); low < 0xDC00 || low > 0xDFFF {
-				return true
-			}
-			i += 11
-		case value >= 0xDC00 && value <= 0xDFFF:
-			return true
-		default:
-			i++ // the escaped character, so that \\u is not taken for \u
-		}
-	}
-	return false
-}
-
-// missingBody is the fault of an empty body and of null.
-var missingBody = fault{"missing", []any{"body"}, "Field required", json.RawMessage("null")}
-
-// invalidJSON is the fault of a body that is not JSON; nothing of it is shown.
-func invalidJSON(offset int, reason string) fault {
-	return fault{"json_invalid", []any{"body", offset}, "JSON decode error: " + reason, json.RawMessage("{}")}
-}
-
-// syntaxOffset is where the error lies, counted in bytes from 0. The decoder
-// counts the bytes that it has read, the offending one included.
-func syntaxOffset(err *json.SyntaxError, body []byte) int {
-	if offset := int(err.Offset); offset < len(body) || !strings.Contains(err.Error(), "unexpected end") {
-		return max(0, offset-1)
-	}
-	return len(body)
-}
-
-// invalidUTF8 is the offset of the first byte that is no UTF-8, or -1.
-func invalidUTF8(body []byte) int {
-	if utf8.Valid(body) {
-		return -1
-	}
-	for i := 0; ; {
-		r, size := utf8.DecodeRune(body[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
 }

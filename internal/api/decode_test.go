@@ -215,7 +215,7 @@ func TestDecode_Bounds(t *testing.T) {
 func TestDecode_DeepestBody(t *testing.T) {
 	t.Parallel()
 	s := newHandler(t)
-	for depth := 9_990; depth <= 10_005; depth++ {
+	for depth := 9_999; depth <= 10_001; depth++ {
 		body := strings.Repeat(`{"a":`, depth) + "1" + strings.Repeat("}", depth)
 		got := s.serve(httpRequest(t, "POST", "/api/v1/delete_character", body))
 		kind := `"type":"missing"`

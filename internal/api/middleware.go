@@ -60,9 +60,12 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 
 func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration time.Duration) {
 	level := slog.LevelInfo
-	if w.status >= http.StatusInternalServerError || info.err != nil {
+	switch {
+	case errors.Is(info.err, context.Canceled):
+		level = slog.LevelWarn // the client went away, which is no fault of ours
+	case w.status >= http.StatusInternalServerError || info.err != nil:
 		level = slog.LevelError
-	} else if info.quiet && w.status < http.StatusBadRequest {
+	case info.quiet && w.status < http.StatusBadRequest:
 		return
 	}
 	sent := w.bytes

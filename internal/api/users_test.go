@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -74,15 +75,8 @@ func (s *server) credential(t *testing.T, username, userID string) {
 func TestListUsers_Long(t *testing.T) {
 	t.Parallel()
 	forEachStore(t, func(t *testing.T, s *server) {
-		var ids, names []string
-		for i := range 1100 { // more than a page of the store
-			ids = append(ids, fmt.Sprintf("user %04d %s", i, strings.Repeat("\"长\"", 20)))
-			names = append(names, "")
-			config := backend.UserConfig{UserID: ids[i], Timezone: backend.DefaultTimezone}
-			if err := s.store.CreateUser(t.Context(), config, nil); err != nil {
-				t.Fatal(err)
-			}
-		}
+		ids := s.manyUsers(t, 1300)
+		names := make([]string, len(ids))
 		for path, wanted := range map[string]any{"list_users": names, "list_user_config_id": nil} {
 			got := s.exchange(t, exchange{
 				request: "GET " + path, status: 200,
@@ -96,6 +90,36 @@ func TestListUsers_Long(t *testing.T) {
 			}
 		}
 	})
+}
+
+// manyUsers makes users and gives their ids in creation order.
+func (s *server) manyUsers(t *testing.T, count int) []string {
+	t.Helper()
+	var wanted, ids []string
+	var group sync.WaitGroup
+	gate := make(chan struct{}, 64) // writes that wait together share one commit
+	for i := range count {
+		config := backend.UserConfig{UserID: fmt.Sprintf("user %04d %s", i, strings.Repeat("\"长\"", 10)), Timezone: "UTC"}
+		wanted = append(wanted, config.UserID)
+		gate <- struct{}{}
+		group.Go(func() {
+			defer func() { <-gate }()
+			if err := s.store.CreateUser(t.Context(), config, nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for user, err := range s.store.Users(t.Context(), backend.AllUsers) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, user.UserID)
+	}
+	if got := slices.Sorted(slices.Values(ids)); !slices.Equal(got, wanted) {
+		t.Fatalf("the store has %d users, want %d", len(got), len(wanted))
+	}
+	return ids
 }
 
 // brokenList is a store whose list of users ends with an error after count.

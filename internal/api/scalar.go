@@ -1,0 +1,99 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+
+	"web-backend/internal/backend"
+)
+
+// parsers parse a JSON value leniently, as contract §1 says, into the kinds
+// that request fields have.
+var parsers = map[reflect.Kind]func(json.RawMessage) (any, *fault){
+	reflect.String:  parseText,
+	reflect.Float64: parseNumber,
+	reflect.Int:     parseInteger,
+}
+
+const invalidTextMessage = "Input should be a valid string: NUL characters and unpaired surrogates are not allowed"
+
+// parseText takes a JSON string and nothing else.
+func parseText(raw json.RawMessage) (any, *fault) {
+	var text *string
+	if json.Unmarshal(raw, &text) != nil || text == nil {
+		return "", &fault{Type: "string_type", Msg: "Input should be a valid string"}
+	}
+	if !backend.ValidText(*text) || hasLoneSurrogate(raw) {
+		return "", &fault{Type: "string_type", Msg: invalidTextMessage}
+	}
+	return *text, nil
+}
+
+// parseNumber takes a finite JSON number, or a JSON string that holds one.
+func parseNumber(raw json.RawMessage) (any, *fault) {
+	text := string(raw)
+	switch {
+	case raw[0] == '"':
+		if err := json.Unmarshal(raw, &text); err != nil {
+			return 0.0, &fault{Type: "float_type", Msg: "Input should be a valid number"}
+		}
+		text = strings.TrimSpace(text)
+	case raw[0] != '-' && (raw[0] < '0' || raw[0] > '9'):
+		return 0.0, &fault{Type: "float_type", Msg: "Input should be a valid number"}
+	}
+	number, err := strconv.ParseFloat(text, 64)
+	// ParseFloat takes hexadecimal, underscores, "inf" and "nan" beside the
+	// decimal numbers of JSON.
+	if err != nil || strings.Trim(text, "0123456789+-.eE") != "" || math.IsInf(number, 0) {
+		return 0.0, &fault{Type: "float_parsing", Msg: "Input should be a valid, finite number, unable to parse it as one"}
+	}
+	return number, nil
+}
+
+// parseInteger takes a number without a fraction. One that is larger than an
+// int is the largest int.
+func parseInteger(raw json.RawMessage) (any, *fault) {
+	value, bad := parseNumber(raw)
+	number, _ := value.(float64)
+	if bad != nil || number != math.Trunc(number) {
+		return 0, &fault{Type: "int_parsing", Msg: "Input should be a valid integer, unable to parse it as one"}
+	}
+	return int(max(math.MinInt32, min(math.MaxInt32, number))), nil
+}
+
+// hasLoneSurrogate reports whether the JSON string raw holds an escaped
+// surrogate without its partner: no text, though JSON's grammar allows it.
+// Package encoding/json would replace it silently.
+func hasLoneSurrogate(raw []byte) bool {
+	if !bytes.Contains(raw, []byte(`\u`)) {
+		return false
+	}
+	unit := func(i int) uint64 { // the UTF-16 unit escaped at i, or 0
+		if i+6 > len(raw) || raw[i] != '\\' || raw[i+1] != 'u' {
+			return 0
+		}
+		value, _ := strconv.ParseUint(string(raw[i+2:i+6]), 16, 16)
+		return value
+	}
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		switch value := unit(i); {
+		case value >= 0xD800 && value <= 0xDBFF:
+			if low := unit(i + 6); low < 0xDC00 || low > 0xDFFF {
+				return true
+			}
+			i += 11
+		case value >= 0xDC00 && value <= 0xDFFF:
+			return true
+		default:
+			i++ // the escaped character, so that \\u is not taken for \u
+		}
+	}
+	return false
+}
