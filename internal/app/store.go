@@ -30,7 +30,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store
 // openMongoDB sets the database up if it has to, then connects.
 func openMongoDB(ctx context.Context, cfg *config.Config, log *slog.Logger) (backend.Store, string, error) {
 	options := bootstrapOptions(cfg)
-	err := bootstrap.Run(ctx, options, func(line string) { log.Info("MongoDB start-up", "step", line) })
+	err := bootstrap.Run(ctx, options, func(line string) { log.Info("mongodb start-up", "step", line) })
 	if err != nil {
 		return nil, "", err
 	}
@@ -43,7 +43,7 @@ func openMongoDB(ctx context.Context, cfg *config.Config, log *slog.Logger) (bac
 		return nil, "", errors.Join(fmt.Errorf("make the indexes: %w", err), store.Close())
 	}
 	for _, warning := range warnings {
-		log.Warn("MongoDB index missing", "reason", warning)
+		log.Warn("mongodb index missing", "reason", warning)
 	}
 	return store, fmt.Sprintf("mongodb, database %s at %s", cfg.MongoDB.Database, options.Store.HostList()), nil
 }
