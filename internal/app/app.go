@@ -42,7 +42,7 @@ type server struct {
 	http     *http.Server
 }
 
-// start opens what can fail: first what leaves nothing behind.
+// start opens what can fail: first what leaves no file behind.
 func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *server, err error) {
 	if cfg.Store == config.StoreMongoDB {
 		return nil, errors.New("store mongodb is not part of this version yet; " +
@@ -58,15 +58,15 @@ func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *serve
 			err = errors.Join(err, s.close())
 		}
 	}()
+	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
+		return s, fmt.Errorf("cannot listen on %s: %w", address, err)
+	}
 	if s.log, err = logging.Open(logging.Options{
 		Console: console, ConsoleLevel: cfg.Log.ConsoleLevel,
 		Path: cfg.Log.Path, FileLevel: cfg.Log.FileLevel, MaxSizeMB: cfg.Log.MaxSizeMB, MaxFiles: cfg.Log.MaxFiles,
 	}); err != nil {
 		return s, err
-	}
-	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
-	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
-		return s, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
 	if s.store, err = sqlite.Open(cfg.DataDir); err != nil {
 		return s, err

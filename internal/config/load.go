@@ -71,6 +71,9 @@ func Load(sources Sources) (*Config, error) {
 	if !l.given["store"] && l.config.MongoDB.Host != "" {
 		l.config.Store = StoreMongoDB
 	}
+	if len(l.config.CORSOrigins) > 0 && !l.config.EnableCORS {
+		l.faults = append(l.faults, "cors_origins: has no effect without enable_cors: true")
+	}
 	if len(l.faults) > 0 {
 		return nil, l.faults
 	}
