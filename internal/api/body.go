@@ -27,14 +27,18 @@ const (
 // readBody reads a JSON body of at most MaxBodyBytes.
 func (a *API) readBody(r *http.Request) ([]byte, error) {
 	limit := a.options.MaxBodyBytes
+	tooLarge := &httpError{status: http.StatusRequestEntityTooLarge,
+		text: fmt.Sprintf("the request body is larger than %d bytes", limit)}
+	if r.ContentLength > limit && r.Header.Get("Expect") != "" {
+		return nil, tooLarge // the client waits for leave to send it, and gets none
+	}
 	buf := bytes.NewBuffer(make([]byte, 0, max(0, min(r.ContentLength, limit))+bytes.MinRead))
 	if _, err := buf.ReadFrom(io.LimitReader(r.Body, limit+1)); err != nil {
 		return nil, &httpError{status: http.StatusBadRequest, text: unreadableText, cause: err}
 	}
 	if int64(buf.Len()) > limit {
 		_, _ = io.CopyN(io.Discard, r.Body, maxDrain)
-		return nil, &httpError{status: http.StatusRequestEntityTooLarge,
-			text: fmt.Sprintf("the request body is larger than %d bytes", limit)}
+		return nil, tooLarge
 	}
 	if err := checkContentType(r.Header, buf.Len()); err != nil {
 		return nil, err
@@ -90,7 +94,7 @@ func (p *plan) decodeBody(body []byte, target reflect.Value) []fault {
 		switch {
 		case fault.Type == "missing":
 			fault.Input = redact(body)
-		case secretNames[f.name]:
+		case isSecret(f.name):
 			fault.Input = redactedJSON
 		}
 		faults = append(faults, *fault)

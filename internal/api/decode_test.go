@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -259,4 +261,25 @@ func TestDecode_BodyBreaksOff(t *testing.T) {
 		t.Errorf("a body that breaks off\ngot  %d %s\nwant 400 %s", got.status, got.body, want)
 	}
 	s.run(t, exchange{name: "nobody was made", request: "GET list_users", status: 200, want: `{"user_id_list":[],"user_name_list":[]}`})
+}
+
+// A client that asks for leave to send too much is refused before it sends.
+func TestBody_ExpectContinue(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	connection, err := net.Dial("tcp", s.http.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	_, err = fmt.Fprintf(connection, "POST /api/v1/create_user HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+		"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n", testBodyLimit+1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil || answer.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Fatalf("got %v, %v, want 413 at once", answer, err)
+	}
+	answer.Body.Close()
 }

@@ -80,7 +80,7 @@ func (p *plan) invalidField(err error, r *http.Request, body []byte) error {
 	}
 	var members map[string]json.RawMessage
 	_ = json.Unmarshal(body, &members) // it was decoded before
-	if raw, ok := members[domain.Field]; ok && secretNames[domain.Field] {
+	if raw, ok := members[domain.Field]; ok && isSecret(domain.Field) {
 		input = redactedJSON
 	} else if ok {
 		input = redact(raw)

@@ -27,7 +27,7 @@ var logPage = template.Must(template.New("log").Parse(logPageSource))
 
 // logPagePolicy lets the page run no script and load nothing; its own style is
 // the only one. Reloading needs no script.
-const logPagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+const logPagePolicy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 type tailLogRequest struct {
 	Lines int `path:"n_lines" minimum:"1" description:"Number of lines, at least 1; more than 10,000 show 10,000." example:"100"`
@@ -43,7 +43,7 @@ func (a *API) tailLog(_ context.Context, in *tailLogRequest) (logTail, error) {
 	return logTail{lines}, err
 }
 
-const noLogText = "there is no log file yet"
+const noLogText = "there is no log file"
 
 // openLog opens the log file; without one the answer is 503.
 func (a *API) openLog() (*os.File, error) {

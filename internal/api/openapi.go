@@ -332,7 +332,7 @@ func describeProperty(params jsonschema.InterceptPropParams) error {
 		params.PropertySchema.AddType(jsonschema.Null)
 		nullLast(params.PropertySchema)
 	}
-	if secretNames[params.Name] {
+	if isSecret(params.Name) {
 		params.PropertySchema.WithFormat("password").WithWriteOnly(true)
 	}
 	return nil

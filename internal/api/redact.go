@@ -3,7 +3,9 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
+	"unicode"
 
 	"web-backend/internal/backend"
 )
@@ -11,18 +13,41 @@ import (
 // redactedJSON stands where a secret stood.
 var redactedJSON = json.RawMessage(`"***"`)
 
-// secretNames are the fields whose values no answer shows (contract §1).
+// secretNames are the fields whose values no answer shows (contract §1), as
+// plainName gives them.
 var secretNames = func() map[string]bool {
-	names := map[string]bool{"password": true, "new_password": true}
+	names := map[string]bool{"password": true, "newpassword": true}
 	for _, name := range backend.ProviderKeys {
-		names[name] = true
+		names[plainName(name)] = true
 	}
 	return names
 }()
 
+// secretEndings are those of further fields that real clients send, such as
+// sensechat_api_key, and of misspelt ones.
+var secretEndings = []string{"apikey", "appkey", "password", "passwd", "token", "secret"}
+
+// plainName gives a name without what misspellings differ in: its letters and
+// digits, in lower case.
+func plainName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
+}
+
+// isSecret reports whether the field of this name may hold a secret.
+func isSecret(name string) bool {
+	name = plainName(name)
+	return secretNames[name] || slices.ContainsFunc(secretEndings, func(ending string) bool {
+		return strings.HasSuffix(name, ending)
+	})
+}
+
 // redact gives a JSON value with the value of every secret field, at any
-// depth, replaced. Names are compared without regard to case: a misspelt field
-// may hold a secret all the same.
+// depth, replaced.
 func redact(raw json.RawMessage) json.RawMessage {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber() // a number is shown as it came
@@ -41,7 +66,7 @@ func redactValue(value any) any {
 	switch v := value.(type) {
 	case map[string]any:
 		for name, member := range v {
-			if secretNames[strings.ToLower(strings.TrimSpace(name))] {
+			if isSecret(name) {
 				v[name] = redactedJSON
 			} else {
 				v[name] = redactValue(member)

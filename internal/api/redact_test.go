@@ -130,3 +130,18 @@ func TestRedaction_KeepsTheRest(t *testing.T) {
 		body: `{"n":12345678901234567890.10,"e":1e999,"t":"<b>&é\ud83d\ude00","passwords":"x","password_hint":"x","openai":"x"}`,
 	})
 }
+
+// Fields that real clients send, and misspelt ones, may hold a secret as well.
+func TestRedaction_OtherNames(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, name := range []string{"sensechat_api_key", "openai-api-key", "OpenAI API key", "passwd", "access_token", "client_secret"} {
+		s.exchange(t, exchange{
+			request: "POST update_user_config", body: fmt.Sprintf(`{"user_id":1,%q:"%s"}`, name, planted), status: 422,
+			contains: []string{`"***"`}, absent: []string{planted},
+		})
+	}
+	s.exchange(t, exchange{
+		request: "POST update_user_config", body: `{"user_id":1,"character_name":"Mira"}`, status: 422, contains: []string{"Mira"},
+	})
+}

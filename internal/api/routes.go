@@ -56,7 +56,7 @@ func (a *API) routes() []route {
 			summary: "List a user's characters", endpoint: serve(a, a.listCharacters),
 			description: "In creation order; both lists are empty for an unknown user."},
 		{method: http.MethodGet, path: v1 + "get_character_config/{user_id}/{character_id}", tag: tagCharacters,
-			errors: []int{http.StatusNotFound}, summary: "Get a character", endpoint: serve(a, a.getCharacterConfig)},
+			errors: []int{http.StatusNotFound}, summary: "Get a character", description: "Every field, in the order of the stored document.", endpoint: serve(a, a.getCharacterConfig)},
 		{method: http.MethodPost, path: v1 + "duplicate_character", tag: tagCharacters, errors: []int{http.StatusNotFound},
 			summary: "Duplicate a character", endpoint: serve(a, a.duplicateCharacter),
 			description: "The copy may be changed and is the last of the list."},
@@ -93,14 +93,14 @@ func (a *API) routes() []route {
 			description: "The path is spelt so for the clients that know it. A Range header asks for a part. 503 if there is no log file."},
 
 		{method: http.MethodGet, path: "/health", tag: tagSystem,
-			summary: "Tell that the server is up", endpoint: serve(a, a.health)},
+			summary: "Tell that the server is up", description: "Liveness: it touches nothing but the process.", endpoint: serve(a, a.health)},
 		{method: http.MethodGet, path: "/health/ready", tag: tagSystem,
 			errors:  []int{http.StatusInternalServerError, http.StatusServiceUnavailable},
-			summary: "Tell that the server can reach its store", endpoint: serve(a, a.ready)},
+			summary: "Tell that the server can reach its store", description: "Readiness: 503 as long as the store does not answer.", endpoint: serve(a, a.ready)},
 		{method: http.MethodGet, path: "/", tag: tagSystem, operationID: "redirect_to_docs",
-			summary: "Go to the documentation", endpoint: serve(a, a.root)},
+			summary: "Go to the documentation", description: "Redirects to /docs.", endpoint: serve(a, a.root)},
 		{method: http.MethodGet, path: "/openapi.json", tag: tagSystem, operationID: "get_openapi_document",
-			summary: "Get this document", endpoint: serve(a, a.openAPI)},
+			summary: "Get this document", description: "OpenAPI 3.1, for client generators.", endpoint: serve(a, a.openAPI)},
 	}
 	for i := range table {
 		table[i].complete(a)

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"encoding/json"
 	"math"
 	"reflect"
@@ -19,7 +18,7 @@ var parsers = map[reflect.Kind]func(json.RawMessage) (any, *fault){
 	reflect.Int:     parseInteger,
 }
 
-const invalidTextMessage = "Input should be a valid string: NUL characters and unpaired surrogates are not allowed"
+const invalidTextMessage = "Input should be a valid string: invalid UTF-8, NUL characters and unpaired surrogates are not allowed"
 
 // parseText takes a JSON string and nothing else.
 func parseText(raw json.RawMessage) (any, *fault) {
@@ -27,7 +26,7 @@ func parseText(raw json.RawMessage) (any, *fault) {
 	if json.Unmarshal(raw, &text) != nil || text == nil {
 		return "", &fault{Type: "string_type", Msg: "Input should be a valid string"}
 	}
-	if !backend.ValidText(*text) || hasLoneSurrogate(raw) {
+	if !backend.ValidText(*text) || backend.HasLoneSurrogate(raw) {
 		return "", &fault{Type: "string_type", Msg: invalidTextMessage}
 	}
 	return *text, nil
@@ -54,8 +53,8 @@ func parseNumber(raw json.RawMessage) (any, *fault) {
 	return number, nil
 }
 
-// parseInteger takes a number without a fraction. One that is larger than an
-// int is the largest int.
+// parseInteger takes a number without a fraction. One outside of an int32 is
+// the nearest int32.
 func parseInteger(raw json.RawMessage) (any, *fault) {
 	value, bad := parseNumber(raw)
 	number, _ := value.(float64)
@@ -63,37 +62,4 @@ func parseInteger(raw json.RawMessage) (any, *fault) {
 		return 0, &fault{Type: "int_parsing", Msg: "Input should be a valid integer, unable to parse it as one"}
 	}
 	return int(max(math.MinInt32, min(math.MaxInt32, number))), nil
-}
-
-// hasLoneSurrogate reports whether the JSON string raw holds an escaped
-// surrogate without its partner: no text, though JSON's grammar allows it.
-// Package encoding/json would replace it silently.
-func hasLoneSurrogate(raw []byte) bool {
-	if !bytes.Contains(raw, []byte(`\u`)) {
-		return false
-	}
-	unit := func(i int) uint64 { // the UTF-16 unit escaped at i, or 0
-		if i+6 > len(raw) || raw[i] != '\\' || raw[i+1] != 'u' {
-			return 0
-		}
-		value, _ := strconv.ParseUint(string(raw[i+2:i+6]), 16, 16)
-		return value
-	}
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' {
-			continue
-		}
-		switch value := unit(i); {
-		case value >= 0xD800 && value <= 0xDBFF:
-			if low := unit(i + 6); low < 0xDC00 || low > 0xDFFF {
-				return true
-			}
-			i += 11
-		case value >= 0xDC00 && value <= 0xDFFF:
-			return true
-		default:
-			i++ // the escaped character, so that \\u is not taken for \u
-		}
-	}
-	return false
 }

@@ -45,7 +45,7 @@ type server struct {
 	http     *http.Server
 }
 
-// start opens what can fail: first what leaves nothing behind.
+// start opens what can fail: first what leaves no file behind.
 func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *server, err error) {
 	defaults, err := loadDefaults(cfg)
 	if err != nil {
@@ -57,15 +57,15 @@ func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *serve
 			err = errors.Join(err, s.close())
 		}
 	}()
+	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
+		return s, fmt.Errorf("cannot listen on %s: %w", address, err)
+	}
 	if s.log, err = logging.Open(logging.Options{
 		Console: console, ConsoleLevel: cfg.Log.ConsoleLevel,
 		Path: cfg.Log.Path, FileLevel: cfg.Log.FileLevel, MaxSizeMB: cfg.Log.MaxSizeMB, MaxFiles: cfg.Log.MaxFiles,
 	}); err != nil {
 		return s, err
-	}
-	address := net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port))
-	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", address); err != nil {
-		return s, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
 	if s.store, s.place, err = openStore(ctx, cfg, s.log.Logger); err != nil {
 		return s, err

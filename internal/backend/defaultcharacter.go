@@ -1,14 +1,14 @@
 package backend
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // requiredDefaultFields are the fields of contract §4 that have no default
@@ -24,13 +24,8 @@ var requiredDefaultFields = []string{
 // the field.
 func ParseDefaultCharacter(data []byte) (Character, error) {
 	c := NewCharacter()
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&c); err != nil {
+	if err := json.Unmarshal(data, &c); err != nil {
 		return c, describeJSONError(err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return c, errors.New("more than one JSON value")
 	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
@@ -41,7 +36,8 @@ func ParseDefaultCharacter(data []byte) (Character, error) {
 			return c, fmt.Errorf("field %q: missing; required are %s", name, strings.Join(requiredDefaultFields, ", "))
 		}
 	}
-	for name, raw := range fields {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		raw := fields[name]
 		if !isCharacterField(name) {
 			return c, fmt.Errorf("field %q: unknown; names are in lower case", name)
 		}
@@ -50,8 +46,8 @@ func ParseDefaultCharacter(data []byte) (Character, error) {
 			continue // a number or a bool, and of the right type as decoded above
 		}
 		switch {
-		case !ValidText(text):
-			return c, fmt.Errorf("field %q: holds a NUL character", name)
+		case !validJSONText(raw, text):
+			return c, fmt.Errorf("field %q: %s", name, invalidTextProblem)
 		case text == "" && name != "voice" && slices.Contains(requiredDefaultFields, name):
 			return c, fmt.Errorf("field %q: must not be empty", name)
 		}
@@ -72,11 +68,27 @@ func isCharacterField(name string) bool {
 
 // describeJSONError puts a decoding error in the terms of the file's author.
 func describeJSONError(err error) error {
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return fmt.Errorf("field %q: is a JSON %s, want %s", e.Field, e.Value, e.Type)
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field == "" {
+		return errors.New("want a JSON object with the fields")
+	} else if ok {
+		return fmt.Errorf("field %q: is a JSON %s, want %s", e.Field, e.Value, jsonKinds[e.Type.Kind()])
 	}
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Errorf("not JSON at byte %d: %w", e.Offset, err)
 	}
-	return err // an unknown field, named by the decoder
+	return err
+}
+
+// jsonKinds are the words for what a field of a character holds.
+var jsonKinds = map[reflect.Kind]string{
+	reflect.String: "a string", reflect.Bool: "true or false",
+	reflect.Float64: "a number", reflect.Int32: "a whole number",
+}
+
+const invalidTextProblem = "holds a NUL character or is not UTF-8"
+
+// validJSONText reports whether raw, which decodes to text, is a text that a
+// store may keep: package json replaces silently what is no text.
+func validJSONText(raw json.RawMessage, text string) bool {
+	return ValidText(text) && utf8.Valid(raw) && !HasLoneSurrogate(raw)
 }

@@ -102,14 +102,16 @@ func TestParseDefaultCharacter_Faults(t *testing.T) {
 		{"NUL", string(defaultFile(t, map[string]any{"prompt": "a\x00b"})), "prompt"},
 		{"NUL in an optional field", string(defaultFile(t, map[string]any{"memory_model_override": "\x00"})), "memory_model_override"},
 		{"a field twice, in two cases", strings.TrimSuffix(valid, "}") + `,"PROMPT":""}`, "prompt"},
-		{"empty file", "", "EOF"},
-		{"cut off", valid[:len(valid)-5], "EOF"},
+		{"empty file", "", "not JSON"},
+		{"cut off", valid[:len(valid)-5], "not JSON"},
 		{"not JSON", "character_name: Mira", "byte 1"},
 		{"trailing comma", strings.TrimSuffix(valid, "}") + ",}", "byte"},
-		{"list", "[" + valid + "]", "array"},
+		{"list", "[" + valid + "]", "object"},
 		{"null", "null", "character_name"},
-		{"two characters", valid + valid, "more than one"},
-		{"text after it", valid + "x", "more than one"},
+		{"two characters", valid + valid, "not JSON at byte"},
+		{"text after it", valid + "x", "not JSON at byte"},
+		{"another encoding", strings.Replace(valid, `"prompt":"`, "\"prompt\":\"\xcd\xf5", 1), "prompt"},
+		{"half a surrogate pair", strings.Replace(valid, `"prompt":"`, `"prompt":"\ud800`, 1), "prompt"},
 	} {
 		_, err := backend.ParseDefaultCharacter([]byte(c.file))
 		wantErrorNaming(t, c.name, err, c.want)

@@ -50,10 +50,14 @@ func (c UserConfig) location(fallback string) *time.Location {
 	return time.UTC
 }
 
-// loadLocation loads an IANA time zone. Unlike time.LoadLocation it takes
-// neither "" nor "Local", which mean nothing to another machine.
+// machineZones are files in the zone folders of some machines that are no
+// names of IANA, or mean another zone on each machine.
+var machineZones = []string{"", "Local", "localtime", "posixrules", "Factory"}
+
+// loadLocation loads an IANA time zone. Unlike time.LoadLocation it takes no
+// name that means nothing to another machine.
 func loadLocation(name string) (*time.Location, error) {
-	if name == "" || name == "Local" {
+	if slices.Contains(machineZones, name) || strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") {
 		return nil, fmt.Errorf("%q is not an IANA time zone", name)
 	}
 	return time.LoadLocation(name)
@@ -75,9 +79,10 @@ func ParseDefaultUserConfig(data []byte) (UserConfig, error) {
 	config := UserConfig{Timezone: DefaultTimezone, Keys: map[string]Secret{}}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
-		return config, fmt.Errorf("not a JSON object: %w", err)
+		return config, describeJSONError(err)
 	}
-	for name, raw := range fields {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		raw := fields[name]
 		var text *string
 		if err := json.Unmarshal(raw, &text); err != nil {
 			return config, fmt.Errorf("field %q: want a string", name)
@@ -91,8 +96,8 @@ func ParseDefaultUserConfig(data []byte) (UserConfig, error) {
 			config.Timezone = *text
 		case !slices.Contains(ProviderKeys, name):
 			return config, fmt.Errorf("field %q: unknown; allowed are timezone, %s", name, strings.Join(ProviderKeys, ", "))
-		case !ValidText(*text):
-			return config, fmt.Errorf("field %q: holds a NUL character", name)
+		case !validJSONText(raw, *text):
+			return config, fmt.Errorf("field %q: %s", name, invalidTextProblem)
 		default:
 			config.Keys[name] = NewSecret(*text)
 		}

@@ -83,10 +83,13 @@ func TestParseDefaultUserConfig_FaultsNameTheFieldAndShowNoValue(t *testing.T) {
 		{"zone that is no text", `{"timezone":8}`, "timezone"},
 		{"list at the top", `[` + key + `]`, "object"},
 		{"text at the top", key, "object"},
-		{"empty file", ``, "object"},
-		{"cut off", `{"xai_api_key":"` + secretText, "object"},
-		{"key without quotes", `{"xai_api_key":` + secretText + `}`, "object"},
-		{"two objects", `{"xai_api_key":` + key + `}{}`, "object"},
+		{"empty file", ``, "not JSON"},
+		{"cut off", `{"xai_api_key":"` + secretText, "not JSON"},
+		{"key without quotes", `{"xai_api_key":` + secretText + `}`, "not JSON"},
+		{"two objects", `{"xai_api_key":` + key + `}{}`, "not JSON"},
+		{"key that is no UTF-8", "{\"xai_api_key\":\"" + secretText + "\xe9\"}", "xai_api_key"},
+		{"half a surrogate pair", `{"xai_api_key":"` + secretText + `\ud800"}`, "xai_api_key"},
+		{"this machine's zone", `{"timezone":"localtime"}`, "timezone"},
 	} {
 		config, err := backend.ParseDefaultUserConfig([]byte(c.file))
 		wantErrorNaming(t, c.name, err, c.want)

@@ -36,7 +36,8 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	var command commands
 	parser, err := kong.New(&command,
 		kong.Name("web-backend"),
-		kong.Description("The service behind AI characters that talk: users, characters, provider keys."),
+		kong.Description("The service behind AI characters that talk: users, characters, provider keys. "+
+			"Without a command it serves; web-backend serve --help lists the flags."),
 		kong.Writers(streams.Out, streams.Err),
 		kong.Exit(func(status int) { exited = status }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -51,7 +52,7 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	case exited >= 0:
 		return exited // --help
 	case err != nil:
-		fmt.Fprintf(streams.Err, "web-backend: %v; see web-backend --help\n", err)
+		fmt.Fprintf(streams.Err, "web-backend: %v; see web-backend serve --help\n", err)
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil {

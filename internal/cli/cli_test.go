@@ -95,7 +95,7 @@ func TestMain_WrongUsage(t *testing.T) {
 	} {
 		got := run(t, t.TempDir(), nil, args...)
 		if got.status != 2 || got.out != "" || !strings.HasPrefix(got.err, "web-backend: ") ||
-			!strings.HasSuffix(got.err, "; see web-backend --help\n") || strings.Count(got.err, "\n") != 1 {
+			!strings.HasSuffix(got.err, "; see web-backend serve --help\n") || strings.Count(got.err, "\n") != 1 {
 			t.Errorf("%q: got %+v", args, got)
 		}
 	}

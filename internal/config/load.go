@@ -75,6 +75,9 @@ func Load(sources Sources) (*Config, error) {
 	if l.config.Store == StoreMongoDB && !named {
 		l.faults = append(l.faults, "store: mongodb needs a server; set mongodb_host or mongodb_uri")
 	}
+	if len(l.config.CORSOrigins) > 0 && !l.config.EnableCORS {
+		l.faults = append(l.faults, "cors_origins: has no effect without enable_cors: true")
+	}
 	if len(l.faults) > 0 {
 		return nil, l.faults
 	}

@@ -118,6 +118,8 @@ func TestLoad_FileFaults(t *testing.T) {
 		{"duration too short", "read_timeout: 999ms\n", []string{`c.yaml:1: read_timeout: "999ms" is not allowed`}},
 		{"duration too long", "idle_timeout: 61m\n", []string{`c.yaml:1: idle_timeout: "61m" is not allowed`}},
 		{"duration below nothing", "shutdown_timeout: -1s\n", []string{`c.yaml:1: shutdown_timeout: "-1s" is not allowed`}},
+		{"no host", "host: \"\"\n", []string{`c.yaml:1: host: "" is not allowed; want a text that is not empty`}},
+		{"origins without CORS", "cors_origins: [https://a.example]\n", []string{"cors_origins: has no effect without enable_cors: true"}},
 		{"unknown store", "store: redis\n", []string{`c.yaml:1: store: "redis" is not allowed; want one of embedded, mongodb`}},
 		{"empty text that is required", "data_dir: \"\"\n", []string{`c.yaml:1: data_dir: "" is not allowed; want a text that is not empty`}},
 		{"unknown level", "logger_cfg: {file_level: LOUD}\n", []string{
@@ -431,7 +433,7 @@ func TestLoad_Values(t *testing.T) {
 		File: writeFile(t, "c.yaml", strings.Join([]string{
 			"port: 1_024", "enable_cors: True", "shutdown_timeout: 0s", "read_timeout: &long 1m30s", "write_timeout: *long",
 			"cors_origins: [https://a.example, \"http://b.example:8080\"]",
-			"logger_cfg.max_files: 7", "logger_cfg.logger_path: \"\"", "host: \"\"", "mongodb_password: \"12345\"",
+			"logger_cfg.max_files: 7", "logger_cfg.logger_path: \"\"", "mongodb_username: \"\"", "mongodb_password: \"12345\"",
 		}, "\n")),
 		Getenv: environment(map[string]string{
 			"WEB_BACKEND_DEFAULT_CHARACTER_CONFIG_PATHS": " a.json, b.json ,"}),
@@ -440,7 +442,7 @@ func TestLoad_Values(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.Port, want.EnableCORS, want.Limits.ShutdownTimeout, want.Host, want.Log.Path = 1024, true, 0, "", ""
+	want.Port, want.EnableCORS, want.Limits.ShutdownTimeout, want.Log.Path = 1024, true, 0, ""
 	want.Limits.ReadTimeout, want.Limits.WriteTimeout = 90*time.Second, 90*time.Second
 	want.CORSOrigins = []string{"https://a.example", "http://b.example:8080"}
 	want.DefaultCharacterConfigPaths = []string{"a.json", "b.json"}

@@ -17,7 +17,7 @@ func (c *Config) settings() []setting {
 	const limit = 1 << 30 // bytes; far above anything of use
 	return []setting{
 		{"store", "WEB_BACKEND_STORE", choice{&c.Store, []string{StoreEmbedded, StoreMongoDB}}},
-		{"host", "WEB_BACKEND_HOST", text{&c.Host, false}},
+		{"host", "WEB_BACKEND_HOST", text{&c.Host, true}},
 		{"port", "WEB_BACKEND_PORT", number{&c.Port, 0, 65535}},
 		{"data_dir", "WEB_BACKEND_DATA_DIR", text{&c.DataDir, true}},
 		{"type", "", text{&c.Type, false}},

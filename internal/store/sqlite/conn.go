@@ -19,6 +19,8 @@ var pragmas = []string{
 	"PRAGMA busy_timeout = 5000",
 	"PRAGMA synchronous = FULL",
 	"PRAGMA temp_store = MEMORY",
+	// A provider key that was cleared must not stay readable in the file.
+	"PRAGMA secure_delete = ON",
 }
 
 // openConn opens a connection; extra statements run on it after pragmas.

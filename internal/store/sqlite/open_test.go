@@ -296,3 +296,46 @@ func readFile(t *testing.T, path string) string {
 	}
 	return string(data)
 }
+
+// A provider key that was cleared, or whose user was deleted, is in no file.
+func TestFiles_HoldNoClearedKey(t *testing.T) {
+	t.Parallel()
+	const residue = "key-that-must-not-remain-"
+	dir := t.TempDir()
+	store := openStore(t, dir)
+	for _, user := range []string{"cleared", "deleted"} {
+		mustCreateUser(t, store, user, 1)
+		for _, name := range backend.ProviderKeys {
+			patch := backend.UserConfigPatch{Keys: map[string]backend.Secret{name: backend.NewSecret(residue + name)}}
+			if err := store.UpdateUserConfig(t.Context(), user, patch); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	empty := backend.UserConfigPatch{Keys: map[string]backend.Secret{}}
+	for _, name := range backend.ProviderKeys {
+		empty.Keys[name] = backend.Secret{}
+	}
+	if err := store.UpdateUserConfig(t.Context(), "cleared", empty); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.DeleteUser(t.Context(), "deleted"); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, entry.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count := strings.Count(string(data), residue); count > 0 {
+			t.Errorf("%s holds %d keys that were removed", entry.Name(), count)
+		}
+	}
+}
