@@ -3,8 +3,9 @@
     launch.py [--data FOLDER] [--port PORT] [--anonymous]
 
 Prints "listening on HOST:PORT" on standard output once it does. Without --data it serves a
-folder of its own, which it removes at its end. It ends with SIGTERM, and when its standard
-input closes: so it does not outlive the test that started it, however that one ends.
+folder of its own, in memory where there is room, and removes it at its end. It ends with
+SIGTERM, and when its standard input closes: so it does not outlive the test that started
+it, however that one ends.
 
 The first administrator, "root" with password "root", is made before the server starts:
 SecantusDB knows no localhost exception, so nobody could make one later. --anonymous asks
@@ -65,6 +66,14 @@ def add_admin(server: SecantusDBServer) -> None:
     )
 
 
+def new_folder() -> str:
+    """Makes a folder for data that nobody wants to keep."""
+    memory, room = "/dev/shm", 1 << 30
+    if not os.path.isdir(memory) or shutil.disk_usage(memory).free < room:
+        memory = None
+    return tempfile.mkdtemp(prefix="web-backend-mongodb-", dir=memory)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="folder of the data; without it, one that is removed at the end")
@@ -74,7 +83,7 @@ def main() -> None:
 
     logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
     correct_faults()
-    folder = arguments.data or tempfile.mkdtemp(prefix="web-backend-mongodb-")
+    folder = arguments.data or new_folder()
     server = SecantusDBServer(
         host="127.0.0.1",
         port=arguments.port,

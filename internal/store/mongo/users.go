@@ -35,7 +35,7 @@ func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, chara
 				return backend.UserExists(config.UserID)
 			}
 		}
-		if _, err := s.deleteCharacters(ctx, config.UserID); err != nil {
+		if _, err := deleteOwned(ctx, s.characters, config.UserID); err != nil {
 			return storeError(err)
 		}
 		if err := s.insertCharacters(ctx, characters); err != nil {
@@ -99,11 +99,11 @@ func (s *Store) insertCharacters(ctx context.Context, characters []backend.Chara
 	return err
 }
 
-// deleteCharacters removes the characters that a user has now. It names them
-// one by one: a command that is held up on its way, and carried out when the
-// user has been made anew, finds nothing of the new user.
-func (s *Store) deleteCharacters(ctx context.Context, userID string) (removed int64, err error) {
-	cursor, err := s.characters.Find(ctx, byUser(userID), options.Find().SetProjection(onlyID))
+// deleteOwned removes the documents that a user has in collection now. It names
+// them one by one: a command that is held up on its way, and carried out when
+// the user has been made anew, finds nothing of the new user.
+func deleteOwned(ctx context.Context, collection *mongo.Collection, userID string) (removed int64, err error) {
+	cursor, err := collection.Find(ctx, byUser(userID), options.Find().SetProjection(onlyID))
 	if err != nil {
 		return 0, err
 	}
@@ -115,7 +115,7 @@ func (s *Store) deleteCharacters(ctx context.Context, userID string) (removed in
 	for i, document := range documents {
 		ids[i] = document.Lookup(fieldID)
 	}
-	result, err := s.characters.DeleteMany(ctx, bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}})
+	result, err := collection.DeleteMany(ctx, bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}})
 	if err != nil {
 		return 0, err
 	}
@@ -154,19 +154,15 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	}
 	defer done()
 	return s.alone(ctx, userID, func() error {
-		configs, err := s.configs.DeleteMany(ctx, byUser(userID))
-		if err != nil {
-			return storeError(err)
+		var removed int64
+		for _, collection := range []*mongo.Collection{s.configs, s.characters, s.credentials} {
+			n, err := deleteOwned(ctx, collection, userID)
+			if err != nil {
+				return storeError(err)
+			}
+			removed += n
 		}
-		characters, err := s.deleteCharacters(ctx, userID)
-		if err != nil {
-			return storeError(err)
-		}
-		credentials, err := s.credentials.DeleteMany(ctx, byUser(userID))
-		if err != nil {
-			return storeError(err)
-		}
-		if configs.DeletedCount+characters+credentials.DeletedCount == 0 {
+		if removed == 0 {
 			return backend.UserNotFound(userID)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package mongotest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"net"
@@ -49,7 +50,16 @@ type Proxy struct {
 	links    map[*link]bool
 	strike   *strike
 	struck   bool
-	commands []string
+	commands []Command
+}
+
+// Command is a command that a client sent.
+type Command struct {
+	Name string
+	Body bson.Raw
+	// Documents are those that are sent beside the body: what is inserted, and
+	// the single updates and deletes.
+	Documents []bson.Raw
 }
 
 // strike is a fault that waits for its command.
@@ -146,9 +156,8 @@ func (p *Proxy) Struck() bool {
 	return p.struck
 }
 
-// Commands gives the names of the commands that came since the last
-// [Proxy.Strike].
-func (p *Proxy) Commands() []string {
+// Commands gives the commands that came since the last [Proxy.Strike].
+func (p *Proxy) Commands() []Command {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.commands)
@@ -249,13 +258,13 @@ var uncounted = []string{"hello", "isMaster", "ismaster", "saslStart", "saslCont
 
 // command looks at what a client sends.
 func (p *Proxy) command(l *link, message []byte) {
-	name := commandName(message)
-	if name == "" || slices.Contains(uncounted, name) {
+	command, ok := parseCommand(message)
+	if !ok || slices.Contains(uncounted, command.Name) {
 		return
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.commands = append(p.commands, name)
+	p.commands = append(p.commands, command)
 	s := p.strike
 	if s == nil || s.link != nil {
 		return
@@ -312,16 +321,41 @@ func readMessage(from io.Reader) ([]byte, error) {
 	return message, err
 }
 
-// commandName is the first key of a command, which names it; "" for a message
-// of another sort.
-func commandName(message []byte) string {
-	const document = headerLength + 5 // behind the flags and the section's kind
-	if binary.LittleEndian.Uint32(message[12:]) != opMsg || len(message) < document {
-		return ""
+// parseCommand reads a command out of a message; not ok if it is of another
+// sort.
+func parseCommand(message []byte) (c Command, ok bool) {
+	const (
+		flagsLength = 4
+		body        = 0 // kinds of sections
+		sequence    = 1
+	)
+	if binary.LittleEndian.Uint32(message[12:]) != opMsg || len(message) < headerLength+flagsLength {
+		return c, false
 	}
-	elements, err := bson.Raw(message[document:]).Elements()
+	sections := message[headerLength+flagsLength:]
+	for len(sections) > 5 {
+		kind, size := sections[0], int(binary.LittleEndian.Uint32(sections[1:]))
+		if size < 5 || size >= len(sections) {
+			break // a checksum
+		}
+		section := sections[1 : 1+size]
+		sections = sections[1+size:]
+		switch kind {
+		case body:
+			c.Body = section
+		case sequence:
+			_, documents, _ := bytes.Cut(section[4:], []byte{0})
+			for len(documents) > 4 {
+				size := binary.LittleEndian.Uint32(documents)
+				c.Documents = append(c.Documents, documents[:size])
+				documents = documents[size:]
+			}
+		}
+	}
+	elements, err := c.Body.Elements()
 	if err != nil || len(elements) == 0 {
-		return ""
+		return c, false
 	}
-	return elements[0].Key()
+	c.Name = elements[0].Key() // it names the command
+	return c, true
 }

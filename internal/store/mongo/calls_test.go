@@ -1,0 +1,138 @@
+package mongo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/store/storetest"
+)
+
+// call is one method of the store, called so that it succeeds once after
+// prepare has stored the users of a life. Each life has users of its own; who
+// is its name.
+type call struct {
+	name string
+	// do also fails if the method gives a wrong answer and no error.
+	do func(ctx context.Context, s backend.Store, who string) error
+	// stored reports whether the effect of do is in the database; nil for one
+	// without an effect.
+	stored func(t *testing.T, database *driver.Database, who string) bool
+}
+
+var errWrongAnswer = errors.New("wrong answer")
+
+// prepare stores the users of a life: one with two characters, one with none.
+func prepare(ctx context.Context, s backend.Store, who string) error {
+	ada, bob := who+" ada", who+" bob"
+	return errors.Join(
+		s.CreateUser(ctx, storetest.UserConfig(ada), storetest.Characters(ada, 2)),
+		s.CreateUser(ctx, storetest.UserConfig(bob), nil),
+		s.CreateCredential(ctx, storetest.Credential(bob, bob)))
+}
+
+// has gives a check for the number of documents that a filter finds.
+func has(collection string, want int64, filter func(who string) bson.D) func(*testing.T, *driver.Database, string) bool {
+	return func(t *testing.T, database *driver.Database, who string) bool {
+		t.Helper()
+		n, err := database.Collection(collection).CountDocuments(t.Context(), filter(who))
+		must(t, "count documents", err)
+		return n == want
+	}
+}
+
+func byUser(suffix string, more ...bson.E) func(who string) bson.D {
+	return func(who string) bson.D {
+		return append(bson.D{{Key: "user_id", Value: who + suffix}}, more...)
+	}
+}
+
+func adas(who string, n int) backend.CharacterKey { return storetest.Character(who+" ada", n).Key() }
+
+var writes = []call{
+	{"CreateUser", func(ctx context.Context, s backend.Store, who string) error {
+		return s.CreateUser(ctx, storetest.UserConfig(who+" carol"), storetest.Characters(who+" carol", 2))
+	}, has("UserConfigs", 1, byUser(" carol"))},
+
+	{"CreateCredential", func(ctx context.Context, s backend.Store, who string) error {
+		return s.CreateCredential(ctx, storetest.Credential(who+" Dora", who+" dora"))
+	}, has("UserCredentials", 1, byUser(" dora"))},
+
+	{"DeleteUser", func(ctx context.Context, s backend.Store, who string) error {
+		return s.DeleteUser(ctx, who+" bob")
+	}, has("UserCredentials", 0, byUser(" bob"))}, // it goes last
+
+	{"UpdateUserConfig", func(ctx context.Context, s backend.Store, who string) error {
+		zone := "Asia/Tokyo"
+		return s.UpdateUserConfig(ctx, who+" ada", backend.UserConfigPatch{Timezone: &zone})
+	}, has("UserConfigs", 1, byUser(" ada", bson.E{Key: "timezone", Value: "Asia/Tokyo"}))},
+
+	{"CopyCharacter", func(ctx context.Context, s backend.Store, who string) error {
+		return s.CopyCharacter(ctx, adas(who, 0), withID("copy"))
+	}, has("CharacterConfigs", 1, byUser(" ada", bson.E{Key: "character_id", Value: "copy"}))},
+
+	{"UpdateCharacter", func(ctx context.Context, s backend.Store, who string) error {
+		prompt := "changed"
+		return s.UpdateCharacter(ctx, adas(who, 0), backend.CharacterPatch{Prompt: &prompt})
+	}, has("CharacterConfigs", 1, byUser(" ada", bson.E{Key: "prompt", Value: "changed"}))},
+
+	{"DeleteCharacter", func(ctx context.Context, s backend.Store, who string) error {
+		return s.DeleteCharacter(ctx, adas(who, 1))
+	}, has("CharacterConfigs", 0, func(who string) bson.D {
+		return byUser(" ada", bson.E{Key: "character_id", Value: adas(who, 1).CharacterID})(who)
+	})},
+}
+
+var reads = []call{
+	{"Users", func(ctx context.Context, s backend.Store, who string) error {
+		found := false
+		for user, err := range s.Users(ctx, backend.AllUsers) {
+			if err != nil {
+				return err
+			}
+			found = found || user == backend.User{UserID: who + " bob", Username: who + " bob"}
+		}
+		return right(found)
+	}, nil},
+
+	{"UserConfig", func(ctx context.Context, s backend.Store, who string) error {
+		config, err := s.UserConfig(ctx, who+" ada")
+		return errors.Join(err, right(err != nil || config.Keys["openai_api_key"].IsSet()))
+	}, nil},
+
+	{"CharacterNames", func(ctx context.Context, s backend.Store, who string) error {
+		names, err := s.CharacterNames(ctx, who+" ada")
+		return errors.Join(err, right(err != nil || len(names) == 2))
+	}, nil},
+
+	{"Character", func(ctx context.Context, s backend.Store, who string) error {
+		c, err := s.Character(ctx, adas(who, 1))
+		return errors.Join(err, right(err != nil || c == storetest.Character(who+" ada", 1)))
+	}, nil},
+
+	{"CharacterDocument", func(ctx context.Context, s backend.Store, who string) error {
+		document, err := s.CharacterDocument(ctx, adas(who, 1))
+		return errors.Join(err, right(err != nil || len(document) > 100))
+	}, nil},
+
+	{"Ping", func(ctx context.Context, s backend.Store, _ string) error { return s.Ping(ctx) }, nil},
+}
+
+// calls are all of them; the writes change what the reads expect.
+var calls = slices.Concat(reads, writes)
+
+func right(answer bool) error {
+	if answer {
+		return nil
+	}
+	return errWrongAnswer
+}
+
+// life makes the name of a life.
+func life(name string, parts ...any) string { return fmt.Sprint(append([]any{name}, parts...)...) }

@@ -1,0 +1,317 @@
+package mongo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/store/mongo"
+	"web-backend/internal/store/mongo/mongotest"
+	"web-backend/internal/store/storetest"
+)
+
+// several is a call of several commands, which a crash can break off anywhere.
+type several struct {
+	name        string
+	prepare, do func(ctx context.Context, s backend.Store, userID string) error
+	// before and after describe what is visible of the user; partly, if it is
+	// set, what may be visible beside these when the call was broken off.
+	before, after, partly func(userID string) string
+	again                 backend.Kind // what a second call says
+	stored                map[string]int64
+}
+
+var severals = []several{
+	{
+		name:    "CreateUser",
+		prepare: func(context.Context, backend.Store, string) error { return nil },
+		do:      createWhole,
+		before:  func(string) string { return "" },
+		after:   func(userID string) string { return whole(userID, "") },
+		again:   backend.Exists,
+		stored:  map[string]int64{"UserConfigs": 1, "CharacterConfigs": 3},
+	}, {
+		name: "DeleteUser",
+		prepare: func(ctx context.Context, s backend.Store, userID string) error {
+			return errors.Join(createWhole(ctx, s, userID), s.CreateCredential(ctx, storetest.Credential("Name "+userID, userID)))
+		},
+		do:     func(ctx context.Context, s backend.Store, userID string) error { return s.DeleteUser(ctx, userID) },
+		before: func(userID string) string { return whole(userID, "Name "+userID) },
+		partly: func(userID string) string { return fmt.Sprintf("user %q", "Name "+userID) }, // who can ask for it again
+		after:  func(string) string { return "" },
+		again:  backend.NotFound,
+		stored: map[string]int64{"UserConfigs": 0, "CharacterConfigs": 0, "UserCredentials": 0},
+	}, {
+		name:    "CopyCharacter",
+		prepare: createWhole,
+		do: func(ctx context.Context, s backend.Store, userID string) error {
+			return s.CopyCharacter(ctx, storetest.Character(userID, 0).Key(), withID("copy"))
+		},
+		before: func(userID string) string { return whole(userID, "") },
+		after:  func(userID string) string { return whole(userID, "", "copy") },
+		again:  backend.Exists,
+		stored: map[string]int64{"UserConfigs": 1, "CharacterConfigs": 4},
+	},
+}
+
+func createWhole(ctx context.Context, s backend.Store, userID string) error {
+	return s.CreateUser(ctx, storetest.UserConfig(userID), storetest.Characters(userID, 3))
+}
+
+// whole describes a user that createWhole made, as visible does.
+func whole(userID, username string, copies ...string) string {
+	return fmt.Sprintf("user %q, config with key, characters %q", username, append(threeIDs(userID), copies...))
+}
+
+func threeIDs(userID string) (ids []string) {
+	for _, c := range storetest.Characters(userID, 3) {
+		ids = append(ids, c.CharacterID)
+	}
+	return ids
+}
+
+// visible describes all that a server shows of a user, "" for nothing.
+func visible(t *testing.T, s backend.Store, userID string) string {
+	t.Helper()
+	var found []string
+	for user, err := range s.Users(t.Context(), backend.AllUsers) {
+		must(t, "list users", err)
+		if user.UserID == userID {
+			found = append(found, fmt.Sprintf("user %q", user.Username))
+		}
+	}
+	config, err := s.UserConfig(t.Context(), userID)
+	if !errors.Is(err, backend.NotFound) {
+		must(t, "read config", err)
+		found = append(found, "config")
+		if config.Keys["openai_api_key"].IsSet() {
+			found[len(found)-1] += " with key"
+		}
+	}
+	names, err := s.CharacterNames(t.Context(), userID)
+	must(t, "list characters", err)
+	var listed, readable []string
+	for _, name := range names {
+		listed = append(listed, name.CharacterID)
+	}
+	for _, id := range append(threeIDs(userID), "copy") {
+		_, err := s.Character(t.Context(), backend.CharacterKey{UserID: userID, CharacterID: id})
+		if !errors.Is(err, backend.NotFound) {
+			must(t, "read character", err)
+			readable = append(readable, id)
+		}
+	}
+	if len(listed) > 0 {
+		found = append(found, fmt.Sprintf("characters %q", listed))
+	}
+	if !slices.Equal(listed, readable) {
+		found = append(found, fmt.Sprintf("of which readable %q", readable))
+	}
+	return strings.Join(found, ", ")
+}
+
+// crash is one way to break a call off: at one of its commands, before the
+// server has seen it, or when it has carried it out and nobody hears of it.
+type crash struct {
+	several
+	fault  mongotest.Fault
+	moment mongotest.Moment
+	at     int
+}
+
+// crashSite is where crashes happen.
+type crashSite struct {
+	server   *mongotest.Server
+	options  mongo.Options
+	other    *mongo.Store // a server that nothing happens to
+	database *driver.Database
+}
+
+func newCrashSite(t *testing.T) *crashSite {
+	t.Helper()
+	server := mongotest.Engine(t)
+	o := optionsFor(server.URI(), server.Database(t))
+	return &crashSite{server, o, openStore(t, o), server.Client(t).Database(o.Database)}
+}
+
+// behindProxy opens a store behind a proxy of its own, connected and ready.
+func (s *crashSite) behindProxy(t *testing.T, timeout time.Duration) (*mongo.Store, *mongotest.Proxy) {
+	t.Helper()
+	proxy := s.server.Proxy(t)
+	o := s.options
+	o.URI, o.Timeout = backend.NewSecret(proxy.Through(s.server.URI())), timeout
+	store := openBare(t, o)
+	var err error
+	for range 10 { // the machine may be busy
+		if err = store.Ping(t.Context()); err == nil {
+			break
+		}
+	}
+	must(t, "connect through the proxy", err)
+	return store, proxy
+}
+
+// crashes lists every way to break off every call.
+func (s *crashSite) crashes(t *testing.T, fault mongotest.Fault) (all []crash) {
+	t.Helper()
+	store, proxy := s.behindProxy(t, s.options.Timeout)
+	for _, call := range severals {
+		who := "whole " + call.name
+		must(t, "prepare", call.prepare(t.Context(), s.other, who))
+		proxy.Strike(mongotest.None, mongotest.BeforeCommand, 0)
+		must(t, call.name, call.do(t.Context(), store, who))
+		for at, command := range proxy.Commands() {
+			t.Logf("%s, command %d: %s", call.name, at, command.Name)
+			all = append(all, crash{call, fault, mongotest.BeforeCommand, at}, crash{call, fault, mongotest.BeforeReply, at})
+		}
+	}
+	return all
+}
+
+// each runs fn as a test for every way to crash, several at the same time:
+// mostly they wait.
+func (s *crashSite) each(t *testing.T, fault mongotest.Fault, fn func(t *testing.T, userID string, c crash)) {
+	t.Helper()
+	inParallel(s.crashes(t, fault), func(c crash) {
+		moment := map[mongotest.Moment]string{mongotest.BeforeCommand: "before", mongotest.BeforeReply: "after"}[c.moment]
+		name := fmt.Sprintf("%s %s command %d", c.name, moment, c.at)
+		t.Run(name, func(t *testing.T) { fn(t, name, c) })
+	})
+}
+
+// inParallel calls fn for all, a few more at a time than there are processors.
+func inParallel[T any](all []T, fn func(one T)) {
+	var running sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	for _, one := range all {
+		slots <- struct{}{}
+		running.Go(func() {
+			defer func() { <-slots }()
+			fn(one)
+		})
+	}
+	running.Wait()
+}
+
+// breakOff has a call broken off and checks what is left of it: all, nothing,
+// or what the call allows, and no provider key that is not visible. It gives
+// what is visible, and the store and proxy that it happened to.
+func (s *crashSite) breakOff(t *testing.T, userID string, c crash) (string, *mongo.Store, *mongotest.Proxy) {
+	t.Helper()
+	must(t, "prepare", c.prepare(t.Context(), s.other, userID))
+	store, proxy := s.behindProxy(t, 600*time.Millisecond)
+	proxy.Strike(c.fault, c.moment, c.at)
+	err := c.do(t.Context(), store, userID)
+	if !proxy.Struck() {
+		t.Error("the fault did not strike")
+	}
+	if err != nil && !errors.Is(err, backend.Unavailable) {
+		t.Errorf("broken off: got error %v, want none or %q", err, backend.Unavailable)
+	}
+	left := visible(t, s.other, userID)
+	allowed := []string{c.after(userID)}
+	if err != nil {
+		allowed = append(allowed, c.before(userID))
+		if c.partly != nil {
+			allowed = append(allowed, c.partly(userID))
+		}
+	}
+	if !slices.Contains(allowed, left) {
+		t.Errorf("visible when broken off with error %v:\n got %s\nwant %s", err, left, strings.Join(allowed, "\n  or "))
+	}
+	key := storetest.UserConfig(userID).Keys["openai_api_key"].Reveal()
+	keys, err := s.database.Collection("UserConfigs").CountDocuments(t.Context(), bson.D{{Key: "openai_api_key", Value: key}})
+	must(t, "count keys", err)
+	if keys > 0 != strings.Contains(left, "with key") {
+		t.Errorf("provider keys in the database: got %d when visible is %s", keys, left)
+	}
+	return left, store, proxy
+}
+
+// complete has another server do the call again, and checks that all is well
+// then. It has to wait for the lock that the crash left behind.
+func (s *crashSite) complete(t *testing.T, userID, left string, c crash) {
+	t.Helper()
+	err := c.do(t.Context(), s.other, userID)
+	if left == c.after(userID) && !errors.Is(err, c.again) || left != c.after(userID) && err != nil {
+		t.Errorf("done again when visible was %q: got error %v", left, err)
+	}
+	if got, want := visible(t, s.other, userID), c.after(userID); got != want {
+		t.Errorf("visible when done again:\n got %s\nwant %s", got, want)
+	}
+	for collection, want := range c.stored {
+		got, err := s.database.Collection(collection).CountDocuments(t.Context(), bson.D{{Key: "user_id", Value: userID}})
+		must(t, "count documents", err)
+		if got != want {
+			t.Errorf("documents in %s when done again: got %d, want %d", collection, got, want)
+		}
+	}
+}
+
+// TestCrash_LeavesNothingHalf cuts a server off from the database at each of
+// its commands in turn: nothing half is visible, no provider key lies about,
+// and doing it again on another server completes it.
+func TestCrash_LeavesNothingHalf(t *testing.T) {
+	t.Parallel()
+	site := newCrashSite(t)
+	site.each(t, mongotest.Cut, func(t *testing.T, userID string, c crash) {
+		left, store, proxy := site.breakOff(t, userID, c)
+		site.complete(t, userID, left, c)
+		proxy.Set(mongotest.None)
+		wantRecovery(t, store)
+		if got, want := visible(t, store, userID), c.after(userID); got != want {
+			t.Errorf("visible when the network is whole again:\n got %s\nwant %s", got, want)
+		}
+	})
+}
+
+// TestCrash_LateCommandsDoNoHarm has the network hold a command back until
+// long after its caller has given up, and another server has completed the call
+// and, after a deletion, made the user anew.
+func TestCrash_LateCommandsDoNoHarm(t *testing.T) {
+	t.Parallel()
+	site := newCrashSite(t)
+	site.each(t, mongotest.Stall, func(t *testing.T, userID string, c crash) {
+		left, store, proxy := site.breakOff(t, userID, c)
+		site.complete(t, userID, left, c)
+		want := c.after(userID)
+		if want == "" {
+			must(t, "create anew", createWhole(t.Context(), site.other, userID))
+			want = whole(userID, "")
+		}
+		proxy.Set(mongotest.None)
+		wantRecovery(t, store)
+		select {
+		case <-time.After(200 * time.Millisecond): // what was held back has been carried out by now
+		case <-t.Context().Done():
+		}
+		if got := visible(t, store, userID); got != want {
+			t.Errorf("visible when it came through in the end:\n got %s\nwant %s", got, want)
+		}
+	})
+}
+
+// wantRecovery checks that a store works again by itself when its network does.
+func wantRecovery(t *testing.T, store *mongo.Store) {
+	t.Helper()
+	start := time.Now()
+	for {
+		err := store.Ping(t.Context())
+		if err == nil {
+			return
+		}
+		if time.Since(start) > 5*time.Second {
+			t.Errorf("the store does not answer, 5 s after the network is whole again: %v", err)
+			return
+		}
+	}
+}
