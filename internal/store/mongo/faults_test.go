@@ -1,0 +1,201 @@
+package mongo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/store/mongo"
+	"web-backend/internal/store/mongo/mongotest"
+)
+
+const (
+	faultTimeout = 700 * time.Millisecond // of a call
+	margin       = 400 * time.Millisecond // for a machine that does other things too
+)
+
+// wantUnavailable checks how a call ended, and when: in success, or in the one
+// kind of error that tells the caller to try again.
+func wantUnavailable(t *testing.T, err error, took time.Duration) {
+	t.Helper()
+	e, ok := errors.AsType[*backend.Error](err)
+	if err != nil && (!ok || e.Kind != backend.Unavailable || e.Message == "" || e.Cause == nil) {
+		t.Errorf("got error %v (%T), want one of kind %q with message and cause, or none", err, err, backend.Unavailable)
+	}
+	if took > faultTimeout+margin {
+		t.Errorf("took %s, want %s at most", took, faultTimeout+margin)
+	}
+}
+
+// TestFaults_InTheMiddleOfEachCall breaks the network in the middle of each
+// method of the store: at the first command, and, since the others are the
+// matter of the crash tests, before and after the server saw it.
+func TestFaults_InTheMiddleOfEachCall(t *testing.T) {
+	t.Parallel()
+	type trial struct {
+		call
+		name    string
+		fault   mongotest.Fault
+		moment  mongotest.Moment
+		succeed bool // a fault that a call survives
+	}
+	var trials []trial
+	for _, c := range calls {
+		retried := c.name != "Ping" // which asks how things are now
+		trials = append(trials,
+			trial{c, "cut before", mongotest.Cut, mongotest.BeforeCommand, false},
+			trial{c, "cut after", mongotest.Cut, mongotest.BeforeReply, false},
+			trial{c, "stalled before", mongotest.Stall, mongotest.BeforeCommand, false},
+			trial{c, "stalled after", mongotest.Stall, mongotest.BeforeReply, false},
+			trial{c, "reset before", mongotest.Reset, mongotest.BeforeCommand, retried},
+			trial{c, "reset after", mongotest.Reset, mongotest.BeforeReply, retried},
+			trial{c, "slow", mongotest.Slow, mongotest.BeforeCommand, true})
+	}
+	site := newCrashSite(t)
+	inParallel(trials, func(trial trial) {
+		t.Run(trial.call.name+" "+trial.name, func(t *testing.T) {
+			who := t.Name()
+			must(t, "prepare", prepare(t.Context(), site.other, who))
+			store, proxy := site.behindProxy(t, faultTimeout)
+			proxy.Strike(trial.fault, trial.moment, 0)
+			start := time.Now()
+			err := trial.do(t.Context(), store, who)
+			wantUnavailable(t, err, time.Since(start))
+			if !proxy.Struck() {
+				t.Error("the fault did not strike")
+			}
+			switch {
+			case err == nil && !trial.succeed && trial.stored == nil:
+				t.Error("got an answer, want none from a server that cannot be reached")
+			case err == nil && trial.stored != nil && !trial.stored(t, site.database, who):
+				t.Error("got success, and its effect is not stored")
+			case err != nil && trial.succeed:
+				t.Errorf("got error %v, want success at the second attempt", err)
+			}
+
+			proxy.Set(mongotest.None)
+			wantRecovery(t, store)
+			if _, err := store.UserConfig(t.Context(), who+" ada"); err != nil {
+				t.Errorf("read when the network is whole again: got error %v, want none", err)
+			}
+		})
+	})
+}
+
+// TestFaults_NoServer calls each method while nobody answers, on connections
+// that were there and on new ones.
+func TestFaults_NoServer(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]mongotest.Fault{"refused": mongotest.Cut, "silent": mongotest.Stall} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			site := newCrashSite(t)
+			must(t, "prepare", prepare(t.Context(), site.other, name))
+			store, proxy := site.behindProxy(t, faultTimeout)
+			proxy.Set(fault)
+			inParallel(calls, func(c call) {
+				t.Run(c.name, func(t *testing.T) {
+					start := time.Now()
+					err := c.do(t.Context(), store, name)
+					wantUnavailable(t, err, time.Since(start))
+					if err == nil {
+						t.Error("got success, want an error")
+					}
+				})
+			})
+			proxy.Set(mongotest.None)
+			wantRecovery(t, store)
+		})
+	}
+}
+
+// TestFaults_CallerGivesUp cancels a call that waits: it ends at once.
+func TestFaults_CallerGivesUp(t *testing.T) {
+	t.Parallel()
+	site := newCrashSite(t)
+	must(t, "prepare", prepare(t.Context(), site.other, "who"))
+	store, proxy := site.behindProxy(t, time.Minute)
+	proxy.Set(mongotest.Stall)
+	inParallel(reads, func(c call) {
+		t.Run(c.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			time.AfterFunc(50*time.Millisecond, cancel)
+			start := time.Now()
+			err := c.do(ctx, store, "who")
+			if !errors.Is(err, backend.Unavailable) || time.Since(start) > time.Second {
+				t.Errorf("cancelled call: got error %v after %s, want %q at once", err, time.Since(start), backend.Unavailable)
+			}
+		})
+	})
+}
+
+// TestFaults_HangingUpDoesNotBreakOff has the caller of a call that changes
+// several documents go away in the middle of it: it is completed all the same.
+func TestFaults_HangingUpDoesNotBreakOff(t *testing.T) {
+	t.Parallel()
+	site := newCrashSite(t)
+	store, proxy := site.behindProxy(t, 20*time.Second)
+	proxy.Set(mongotest.Slow) // so that there is a middle
+	for _, call := range severals {
+		must(t, "prepare", call.prepare(t.Context(), site.other, call.name))
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(3*mongotest.SlowBy, cancel)
+		must(t, call.name, call.do(ctx, store, call.name))
+		if got, want := visible(t, site.other, call.name), call.after(call.name); ctx.Err() == nil || got != want {
+			t.Errorf("%s whose caller went away (%v): visible is\n%s\nwant\n%s", call.name, ctx.Err(), got, want)
+		}
+	}
+}
+
+// TestFaults_FrozenServer freezes the database as an overloaded machine does.
+func TestFaults_FrozenServer(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Own(t, false)
+	o := optionsFor(server.URI(), server.Database(t))
+	must(t, "prepare", prepare(t.Context(), openStore(t, o), "who"))
+	o.Timeout = faultTimeout
+	store := openBare(t, o)
+	wantRecovery(t, store)
+	server.Freeze(t)
+	inParallel(calls, func(c call) {
+		t.Run(c.name, func(t *testing.T) {
+			start := time.Now()
+			err := c.do(t.Context(), store, "who")
+			wantUnavailable(t, err, time.Since(start))
+			if err == nil {
+				t.Error("got success, want an error")
+			}
+		})
+	})
+	server.Thaw(t)
+	wantRecovery(t, store)
+}
+
+// TestStore_RefusedUserIsUnavailable is for a password that an operator
+// changes while the server runs.
+func TestStore_RefusedUserIsUnavailable(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Engine(t)
+	o := optionsFor(server.URI(), server.Database(t))
+	for name, user := range map[string]mongo.Login{
+		"wrong password": {Username: "nobody", Password: backend.NewSecret("hush"), Database: "admin"},
+		"no user":        {},
+	} {
+		o := o.As(user)
+		if user.Username == "" {
+			o.URI = backend.NewSecret(fmt.Sprintf("mongodb://%s/", o.HostList()))
+		}
+		store := openBare(t, o)
+		for _, c := range calls {
+			if c.name == "Ping" && user.Username == "" {
+				continue // for which no server asks for a user
+			}
+			if err := c.do(t.Context(), store, "who"); !errors.Is(err, backend.Unavailable) {
+				t.Errorf("%s, %s: got error %v, want %q", name, c.name, err, backend.Unavailable)
+			}
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package mongo_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/store/mongo"
+	"web-backend/internal/store/mongo/mongotest"
+	"web-backend/internal/store/storetest"
+)
+
+// worker writes one thing after the other and notes what was acknowledged.
+// What was not may have happened or not.
+type worker struct {
+	*testing.T
+	store *mongo.Store
+	home  backend.Character // of a user that stays
+	round int
+
+	prompt, zone      int             // the last ones acknowledged
+	copies            map[string]bool // by id: whether it is there, for sure
+	users             map[string]bool
+	acknowledged      int
+	unavailable, lost int
+}
+
+// try does one call and reports whether it was acknowledged. The engine of the
+// tests forgets in a crash which writes it has carried out, so that the driver's
+// second attempt may find its own first one: retried is what it then says.
+func (w *worker) try(what string, retried backend.Kind, call func(ctx context.Context) error) bool {
+	switch err := call(w.Context()); {
+	case err == nil:
+		w.acknowledged++
+		return true
+	case errors.Is(err, backend.Unavailable):
+		w.unavailable++
+	case errors.Is(err, retried):
+		w.lost++
+	default:
+		w.Errorf("%s: got error %v (%T), want none or %q", what, err, err, backend.Unavailable)
+	}
+	return false
+}
+
+// work does a round of everything.
+func (w *worker) work() {
+	w.round++
+	text, user, id := strconv.Itoa(w.round), fmt.Sprintf("%s, %d", w.home.UserID, w.round), "copy "+strconv.Itoa(w.round)
+	if w.try("update", backend.Unavailable, func(ctx context.Context) error {
+		return w.store.UpdateCharacter(ctx, w.home.Key(), backend.CharacterPatch{Prompt: &text, Voice: &text})
+	}) {
+		w.prompt = w.round
+	}
+	if w.try("update config", backend.Unavailable, func(ctx context.Context) error {
+		return w.store.UpdateUserConfig(ctx, w.home.UserID, backend.UserConfigPatch{Timezone: &text})
+	}) {
+		w.zone = w.round
+	}
+	if w.try("copy", backend.Exists, func(ctx context.Context) error {
+		return w.store.CopyCharacter(ctx, w.home.Key(), withID(id))
+	}) {
+		w.copies[id] = true
+	}
+	if w.try("create user", backend.Exists, func(ctx context.Context) error {
+		return w.store.CreateUser(ctx, storetest.UserConfig(user), storetest.Characters(user, 2))
+	}) {
+		w.users[user] = true
+	}
+	if w.round%2 == 0 && w.copies[id] {
+		delete(w.copies, id)
+		if w.try("delete", backend.NotFound, func(ctx context.Context) error {
+			return w.store.DeleteCharacter(ctx, backend.CharacterKey{UserID: w.home.UserID, CharacterID: id})
+		}) {
+			w.copies[id] = false
+		}
+	}
+	if w.round%2 == 0 && w.users[user] {
+		delete(w.users, user)
+		if w.try("delete user", backend.NotFound, func(ctx context.Context) error { return w.store.DeleteUser(ctx, user) }) {
+			w.users[user] = false
+		}
+	}
+}
+
+// check compares what is stored with what was acknowledged.
+func (w *worker) check(store *mongo.Store) {
+	home, err := store.Character(w.Context(), w.home.Key())
+	must(w.T, "read character", err)
+	if n, _ := strconv.Atoi(home.Prompt); n < w.prompt || n > w.round || home.Voice != home.Prompt {
+		w.Errorf("prompt and voice: got %q and %q, want both from %d to %d", home.Prompt, home.Voice, w.prompt, w.round)
+	}
+	config, err := store.UserConfig(w.Context(), w.home.UserID)
+	must(w.T, "read config", err)
+	if n, _ := strconv.Atoi(config.Timezone); n < w.zone || n > w.round {
+		w.Errorf("time zone: got %q, want from %d to %d", config.Timezone, w.zone, w.round)
+	}
+	for id, there := range w.copies {
+		_, err := store.Character(w.Context(), backend.CharacterKey{UserID: w.home.UserID, CharacterID: id})
+		if there != (err == nil) || err != nil && !errors.Is(err, backend.NotFound) {
+			w.Errorf("%s: got error %v, want it to be there: %v", id, err, there)
+		}
+	}
+	for user, there := range w.users {
+		want := ""
+		if there {
+			want = fmt.Sprintf("user %q, config with key, characters %q", "", threeIDs(user)[:2])
+		}
+		if got := visible(w.T, store, user); got != want {
+			w.Errorf("user %s: visible is\n%s\nwant\n%s", user, got, want)
+		}
+	}
+}
+
+// TestOutage_LosesNothingAcknowledged kills the database under load and starts
+// it again: the same store goes on, and all that it acknowledged is there.
+func TestOutage_LosesNothingAcknowledged(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Own(t, false)
+	o := optionsFor(server.URI(), server.Database(t))
+	o.Timeout = 500 * time.Millisecond
+	store := openStore(t, o)
+	workers := make([]*worker, 4)
+	for i := range workers {
+		user := fmt.Sprintf("worker %d", i)
+		workers[i] = &worker{T: t, store: store, home: storetest.Character(user, 0), copies: map[string]bool{}, users: map[string]bool{}}
+		must(t, "create user", store.CreateUser(t.Context(), storetest.UserConfig(user), []backend.Character{workers[i].home}))
+	}
+	work := func(meanwhile func()) (acknowledged int) {
+		t.Helper()
+		var all sync.WaitGroup
+		var over atomic.Bool
+		for _, w := range workers {
+			acknowledged -= w.acknowledged
+			all.Go(func() {
+				w.work()
+				for !over.Load() {
+					w.work()
+				}
+			})
+		}
+		meanwhile()
+		over.Store(true)
+		all.Wait()
+		for _, w := range workers {
+			t.Logf("%s: %d acknowledged, %d unavailable, %d lost in the crash", w.home.UserID, w.acknowledged, w.unavailable, w.lost)
+			acknowledged += w.acknowledged
+		}
+		return acknowledged
+	}
+	before := work(func() {
+		time.Sleep(800 * time.Millisecond) // load, and then the outage in the middle of it
+		server.Kill(t)
+	})
+	during := work(func() {})
+	after := work(func() {
+		server.Restart(t)
+		time.Sleep(time.Second)
+	})
+	if before == 0 || during > 0 || after == 0 {
+		t.Errorf("acknowledged: got %d before the outage, %d during, %d after, want some, none, some", before, during, after)
+	}
+	fresh := openStore(t, optionsFor(server.URI(), o.Database))
+	for _, w := range workers {
+		w.check(fresh)
+	}
+}
