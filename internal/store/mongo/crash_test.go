@@ -315,3 +315,30 @@ func wantRecovery(t *testing.T, store *mongo.Store) {
 		}
 	}
 }
+
+// TestCopyCharacter_OfAUserThatGoesAway removes the user between the two looks
+// that a copy takes at it, and makes it anew or not: no copy stays behind.
+func TestCopyCharacter_OfAUserThatGoesAway(t *testing.T) {
+	t.Parallel()
+	site := newCrashSite(t)
+	for name, anew := range map[string]bool{"for good": false, "and is made anew": true} {
+		userID := "goes away " + name
+		must(t, "create user", createWhole(t.Context(), site.other, userID))
+		store := openBare(t, site.options)
+		err := store.CopyCharacter(t.Context(), storetest.Character(userID, 0).Key(), func(c backend.Character) backend.Character {
+			must(t, "delete user", site.other.DeleteUser(t.Context(), userID))
+			if anew {
+				must(t, "create user anew", createWhole(t.Context(), site.other, userID))
+			}
+			return withID("copy")(c)
+		})
+		if !errors.Is(err, backend.NotFound) {
+			t.Errorf("copy of a user that goes away %s: got error %v, want %q", name, err, backend.NotFound)
+		}
+		n, err := site.database.Collection("CharacterConfigs").CountDocuments(t.Context(),
+			bson.D{{Key: "user_id", Value: userID}, {Key: "character_id", Value: "copy"}})
+		if err != nil || n > 0 {
+			t.Errorf("copy of a user that goes away %s: got %d stored, error %v, want none", name, n, err)
+		}
+	}
+}

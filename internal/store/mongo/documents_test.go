@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
@@ -419,5 +420,37 @@ func TestOrchestrator_ReadsWhatIsStored(t *testing.T) {
 		if got, want := fieldsOf(t, voice), "tts_adapter:string voice:string voice_speed:double"; got != want {
 			t.Errorf("voice of character %s: got %s, want %s", id, got, want)
 		}
+	}
+}
+
+// TestCopyCharacter_GoesLastBehindAFastClock has a character of a server whose
+// clock is hours ahead: copies of other servers still come after it, and after
+// each other.
+func TestCopyCharacter_GoesLastBehindAFastClock(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Engine(t)
+	o := optionsFor(server.URI(), server.Database(t))
+	store, database := openStore(t, o), server.Client(t).Database(o.Database)
+	first := storetest.Character("ada", 0)
+	must(t, "create user", store.CreateUser(t.Context(), storetest.UserConfig("ada"), []backend.Character{first}))
+	ahead := bson.NewObjectIDFromTimestamp(time.Now().Add(5 * time.Hour))
+	_, err := database.Collection("CharacterConfigs").InsertOne(t.Context(), bson.D{
+		{Key: "_id", Value: ahead}, {Key: "user_id", Value: "ada"}, {Key: "character_id", Value: "ahead"}})
+	must(t, "store a character", err)
+
+	want := []string{first.CharacterID, "ahead"}
+	for i := range 3 {
+		id := life("copy ", i)
+		must(t, "copy", store.CopyCharacter(t.Context(), first.Key(), withID(id)))
+		want = append(want, id)
+	}
+	var got []string
+	names, err := store.CharacterNames(t.Context(), "ada")
+	must(t, "list characters", err)
+	for _, name := range names {
+		got = append(got, name.CharacterID)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("characters: got %q, want %q", got, want)
 	}
 }
