@@ -15,8 +15,8 @@ Every write is synced to the disk before it is answered. SecantusDB does not do 
 itself, and a killed server then loses writes that it acknowledged, also with w: majority,
 which MongoDB never does.
 
-Two faults of SecantusDB 0.7.0b3 are corrected here, since tests would pass or fail wrongly
-with them:
+Three faults of SecantusDB 0.7.0b3 are corrected here, since tests would pass or fail
+wrongly with them:
 
 1. A driver sends a write again when its answer was lost, and the server must recognize it.
    SecantusDB compares the whole command, maxTimeMS included, which is the time that is left
@@ -25,8 +25,10 @@ with them:
 2. The command "bulkWrite" is open to every user, whatever the roles. It asks for a right
    here that only an administrator has: the store does not use it, and is refused if it
    ever does by mistake.
+3. Listing the collections gives one without an identifier an identifier, and so brings back
+   one that was dropped since the list was begun. Only collections that exist get one here.
 
-A third correction is for speed. SecantusDB looks twice at each write it remembers, of up to
+A fourth correction is for speed. SecantusDB looks twice at each write it remembers, of up to
 10,000, when another one comes, so that it gets slower with every test. It looks at the
 oldest here.
 """
@@ -39,11 +41,13 @@ import signal
 import sys
 import tempfile
 import threading
+import uuid
 
 import secantus.commands as commands
 import secantus.transactions as transactions
 from secantus.auth import derive_credentials
 from secantus.server import SecantusDBServer
+from secantus.storage import Storage
 
 ADMIN, PASSWORD = "root", "root"
 
@@ -59,10 +63,20 @@ def forget_oldest_writes(registry: transactions.TransactionRegistry) -> None:
         del writes[oldest]
 
 
+def identifier_if_exists(storage: Storage, db: str, collection: str) -> uuid.UUID:
+    """Gives the identifier of a collection; a passing one if the collection is gone."""
+    with storage._lock:  # dropping takes it too
+        storage._refresh_read_snapshot()
+        if storage._coll_options(db, collection) is None:
+            return uuid.uuid4()
+        return storage._collection_uuid(db, collection)
+
+
 def correct_faults() -> None:
     """Makes the corrections that the head of this file tells of."""
     commands._RETRY_IDENTITY_IGNORED |= {"maxTimeMS"}
     commands._COMMAND_ACTIONS["bulkWrite"] = (commands.A_FSYNC, commands.SCOPE_CLUSTER)
+    Storage.collection_uuid = identifier_if_exists
     transactions.TransactionRegistry._prune_retryable_locked = forget_oldest_writes
 
 
