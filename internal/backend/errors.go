@@ -85,6 +85,18 @@ func UsernameTaken(username string) error {
 	return &Error{Kind: Exists, Message: fmt.Sprintf("user name %s is taken", shortQuote(username))}
 }
 
+// CredentialNotFound is the error for a credential that does not exist, or is
+// no longer as the caller knew it.
+func CredentialNotFound(username string) error {
+	return &Error{Kind: NotFound, Message: fmt.Sprintf("user name %s has no such credential", shortQuote(username))}
+}
+
+// TokenNotFound is the error for an access token that was never given, has
+// expired or has ended.
+func TokenNotFound() error {
+	return &Error{Kind: NotFound, Message: "the access token is unknown or has expired"}
+}
+
 // CharacterNotFound is the error for a character that does not exist.
 func CharacterNotFound(key CharacterKey) error {
 	return &Error{Kind: NotFound, Message: fmt.Sprintf(

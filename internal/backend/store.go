@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"iter"
+	"time"
 )
 
 // Store keeps users and characters. It knows no rule beyond uniqueness,
@@ -19,13 +20,40 @@ type Store interface {
 	// Exists if the user id has a credential or a config already.
 	CreateUser(ctx context.Context, config UserConfig, characters []Character) error
 
-	// CreateCredential stores a credential. Exists if the user name, or the
-	// user id, has one already.
+	// SetUpUser stores config and characters of a user that has a credential
+	// and was not set up yet, in this order. NotFound if the user id has no
+	// credential, Exists if it has a config already; it checks in this order.
+	SetUpUser(ctx context.Context, config UserConfig, characters []Character) error
+
+	// DeleteUser removes credential, config and characters of a user, and ends
+	// its tokens. NotFound if there is none of the first three.
+	DeleteUser(ctx context.Context, userID string) error
+
+	// CreateCredential stores a credential. Exists if the user name, compared
+	// by UsernameKey, or the user id, has one already.
 	CreateCredential(ctx context.Context, credential Credential) error
 
-	// DeleteUser removes credential, config and characters of a user.
-	// NotFound if there is none of them.
-	DeleteUser(ctx context.Context, userID string) error
+	// Credential gives the credential of a user name, compared by UsernameKey.
+	// NotFound if there is none.
+	Credential(ctx context.Context, username string) (Credential, error)
+
+	// ReplacePassword stores password in place of that of credential, which
+	// must be stored still as it is given: same name, user id and password.
+	// NotFound otherwise. With EndTokens the user's tokens end in the same
+	// moment, for every process on this store.
+	ReplacePassword(ctx context.Context, credential Credential, password Secret, fate TokenFate) error
+
+	// CreateToken stores a new token of the user of credential, which must be
+	// stored still as it is given: NotFound otherwise. A store may remove
+	// tokens that expired before token was created.
+	CreateToken(ctx context.Context, token Token, credential Credential) error
+
+	// Token gives the token of a hash. NotFound if there is none, if it
+	// expired at or before now, or if it has ended.
+	Token(ctx context.Context, hash TokenHash, now time.Time) (Token, error)
+
+	// DeleteToken ends a token. NotFound if there is none.
+	DeleteToken(ctx context.Context, hash TokenHash) error
 
 	// Users iterates over the users that filter chooses, in creation order.
 	// A user made or deleted meanwhile may be in or out. The first error ends

@@ -15,10 +15,3 @@ const (
 	UsersWithCredential                   // everyone who can log in
 	UsersWithConfig                       // everyone who was set up
 )
-
-// Credential lets a user log in.
-type Credential struct {
-	Username string
-	Password Secret // as stored: a password hash, or the plain text of an old client
-	UserID   string
-}
