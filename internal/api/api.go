@@ -29,6 +29,9 @@ type Options struct {
 	// empty, narrows it to these.
 	EnableCORS  bool
 	CORSOrigins []string
+	// Access says who may call what. Its zero value lets nobody in but where
+	// everyone may.
+	Access AccessOptions
 }
 
 // API answers HTTP requests with what a [backend.Service] says.

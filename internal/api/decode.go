@@ -19,6 +19,7 @@ import (
 //	Speed  float64 `json:"speed" default:"1.0"`      absent or null: the default
 //	Name   *string `json:"name"`                     absent or null: nil
 //	UserID string  `path:"user_id"`                  from the path
+//	Key    backend.Secret  `json:"key"`              a text that is never shown
 //	Keys   map[string]backend.Secret `json:"-"`      the provider keys in the body
 //
 // The same tags make the OpenAPI document; see openapi.go.
@@ -72,6 +73,9 @@ func newPlan(t reflect.Type) *plan {
 			kind = kind.Elem()
 		}
 		parse, ok := parsers[kind.Kind()]
+		if kind == reflect.TypeFor[backend.Secret]() {
+			parse, ok = parseSecret, true
+		}
 		if !ok {
 			panic(fmt.Sprintf("api: field %s.%s has type %s, which no request can hold", t, f.Name, f.Type))
 		}

@@ -50,6 +50,7 @@ type httpError struct {
 	status int
 	text   string
 	cause  error
+	header [2]string // name and value of a header of the answer; empty for none
 }
 
 func (e *httpError) Error() string {
@@ -101,11 +102,17 @@ func (a *API) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if e, ok := errors.AsType[*httpError](err); ok {
 		status, text = e.status, e.text
+		if e.header[0] != "" {
+			w.Header().Set(e.header[0], e.header[1])
+		}
 	} else if e, ok := errors.AsType[*backend.Error](err); ok && e.Kind != backend.Internal && kindStatus[e.Kind] != 0 {
 		status, text = kindStatus[e.Kind], e.Message
 	}
 	if status >= http.StatusInternalServerError {
 		requestFrom(r.Context()).err = err
+	}
+	if status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "1") // seconds; the domain says no time
 	}
 	mustWriteJSON(w, status, errorMessage[errorDetail]{messageOf(status), status, errorDetail{text}})
 }
