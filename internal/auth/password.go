@@ -1,0 +1,222 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/sync/semaphore"
+
+	"web-backend/internal/backend"
+)
+
+// PasswordParams say what hashing a password costs, here and to whoever tries
+// passwords against a stolen hash.
+type PasswordParams struct {
+	MemoryKiB   uint32 // at least 8 for each lane, at most 1 GiB
+	Iterations  uint32 // at least 1; memory times iterations is at most 8 GiB
+	Parallelism uint8  // lanes, at least 1; each takes a core
+}
+
+// DefaultPasswordParams are the first choice of OWASP's Password Storage Cheat
+// Sheet for servers (19 MiB).
+var DefaultPasswordParams = PasswordParams{MemoryKiB: 19 << 10, Iterations: 2, Parallelism: 1}
+
+const (
+	maxHashMemoryKiB = 1 << 20 // a stored hash must not be able to take the machine
+	maxHashWorkKiB   = 8 << 20 // memory × iterations: some ten seconds
+	maxHashLength    = 512     // characters of the PHC form; ours has 97
+	hashPrefix       = "$argon2id$"
+	saltLength       = 16 // bytes, as RFC 9106 recommends
+	keyLength        = 32
+)
+
+// Check names the first parameter that is out of bounds, with the bounds.
+func (p PasswordParams) Check() error {
+	lanes, memory, work := uint64(p.Parallelism), uint64(p.MemoryKiB), uint64(p.MemoryKiB)*uint64(p.Iterations)
+	switch {
+	case lanes < 1:
+		return errors.New("parallelism is 0, want 1 to 255")
+	case memory < 8*lanes || memory > maxHashMemoryKiB:
+		return fmt.Errorf("memory is %d KiB, want %d (8 for each lane) to %d", memory, 8*lanes, maxHashMemoryKiB)
+	case work < memory || work > maxHashWorkKiB:
+		return fmt.Errorf("iterations are %d, want 1 to %d with %d KiB of memory",
+			p.Iterations, maxHashWorkKiB/memory, memory)
+	}
+	return nil
+}
+
+// The limits of hashing. A server that is offered more logins than it can
+// hash must say so early: whoever waits longer than that has gone.
+const (
+	hashMemoryKiB  = 64 << 10        // of all running hashes, unless one alone needs more
+	maxHashWaiting = 64              // callers in the queue
+	maxHashWait    = 2 * time.Second // of one caller in the queue
+)
+
+// Passwords hashes passwords with argon2id and checks them. It is safe for
+// concurrent use.
+//
+// Every hash takes a share of one budget: of memory (64 MiB, or what one hash
+// needs) and of cores (all of GOMAXPROCS). Callers for whom there is none left wait in
+// order, at most 64 of them, each at most 2 s, and no longer than their
+// context. A hash that has begun is finished, whatever its context does.
+type Passwords struct {
+	params  argon2id.Params
+	invalid error  // why params cannot be used, or nil
+	nobody  string // a hash that no password has
+
+	budget  *semaphore.Weighted // KiB
+	size    int64               // of budget
+	perLane int64               // the share of budget that stands for one core
+	waiting atomic.Int64
+}
+
+// NewPasswords makes new hashes with params. If these are out of bounds (see
+// PasswordParams.Check), every call fails.
+func NewPasswords(params PasswordParams) *Passwords {
+	p := &Passwords{
+		params: argon2id.Params{
+			Memory: params.MemoryKiB, Iterations: params.Iterations, Parallelism: params.Parallelism,
+			SaltLength: saltLength, KeyLength: keyLength,
+		},
+		invalid: params.Check(),
+		size:    max(hashMemoryKiB, int64(params.MemoryKiB)),
+	}
+	// The key of a real hash is as random as this one; making it costs nothing.
+	var salt [saltLength]byte
+	var key [keyLength]byte
+	_, _ = rand.Read(salt[:])
+	_, _ = rand.Read(key[:])
+	p.nobody = fmt.Sprintf("%sv=%d$m=%d,t=%d,p=%d$%s$%s", hashPrefix, argon2.Version,
+		params.MemoryKiB, params.Iterations, params.Parallelism,
+		base64.RawStdEncoding.EncodeToString(salt[:]), base64.RawStdEncoding.EncodeToString(key[:]))
+
+	p.budget = semaphore.NewWeighted(p.size)
+	p.perLane = p.size / int64(runtime.GOMAXPROCS(0))
+	return p
+}
+
+// Hash gives the PHC form of password's hash, with a salt of its own. TooMany
+// if too many hashes are waited for, Unavailable if ctx ended first.
+func (p *Passwords) Hash(ctx context.Context, password backend.Secret) (backend.Secret, error) {
+	if p.invalid != nil {
+		return backend.Secret{}, &backend.Error{Message: "hash a password", Cause: p.invalid}
+	}
+	release, err := p.acquire(ctx, &p.params)
+	if err != nil {
+		return backend.Secret{}, err
+	}
+	defer release()
+	hash, err := argon2id.CreateHash(password.Reveal(), &p.params)
+	if err != nil {
+		return backend.Secret{}, &backend.Error{Message: "hash a password", Cause: err}
+	}
+	return backend.NewSecret(hash), nil
+}
+
+// Verify reports whether password is the one that was stored, and if so,
+// whether the stored form is outdated and should be replaced by a new Hash.
+// It takes stored in three forms: an argon2id hash in PHC form, outdated if
+// it was made with other parameters; the plain text that the original kept,
+// always outdated; or nothing, for a user name that nobody has, which no
+// password matches.
+//
+// All but hashes with other parameters take the same time, so that who waits
+// for the answer learns nothing about the user name. Errors are those of Hash,
+// and Internal if stored is a hash that cannot be computed.
+func (p *Passwords) Verify(ctx context.Context, password, stored backend.Secret) (ok, outdated bool, err error) {
+	if p.invalid != nil {
+		return false, false, &backend.Error{Message: "verify a password", Cause: p.invalid}
+	}
+	hash, isHash := stored.Reveal(), true
+	if !strings.HasPrefix(hash, hashPrefix) {
+		hash, isHash = p.nobody, false
+	}
+	params, err := hashParams(hash)
+	if err != nil {
+		return false, false, &backend.Error{Message: "verify a password against the stored hash", Cause: err}
+	}
+	release, err := p.acquire(ctx, params)
+	if err != nil {
+		return false, false, err
+	}
+	defer release()
+	ok, err = argon2id.ComparePasswordAndHash(password.Reveal(), hash)
+	if err != nil {
+		return false, false, &backend.Error{Message: "verify a password against the stored hash", Cause: errMalformedHash}
+	}
+	if isHash {
+		return ok, ok && *params != p.params, nil
+	}
+	given, want := sha256.Sum256([]byte(password.Reveal())), sha256.Sum256([]byte(stored.Reveal()))
+	ok = subtle.ConstantTimeCompare(given[:], want[:]) == 1 && stored.IsSet()
+	return ok, ok, nil
+}
+
+// errMalformedHash stands for what the library says, which may quote the hash.
+var errMalformedHash = errors.New("it is not an argon2id hash in PHC form")
+
+// hashParams reads the parameters of a hash in PHC form and refuses those that
+// package argon2 would panic over or that would take the machine.
+func hashParams(hash string) (*argon2id.Params, error) {
+	if len(hash) > maxHashLength {
+		return nil, fmt.Errorf("it has %d characters, want at most %d", len(hash), maxHashLength)
+	}
+	params, _, _, err := argon2id.DecodeHash(hash)
+	if err != nil {
+		return nil, errMalformedHash
+	}
+	if params.KeyLength < 16 || params.SaltLength < 8 {
+		return nil, fmt.Errorf("its salt and key have %d and %d bytes, want at least 8 and 16",
+			params.SaltLength, params.KeyLength)
+	}
+	return params, PasswordParams{params.Memory, params.Iterations, params.Parallelism}.Check()
+}
+
+// acquire waits for the budget that one hash with params takes, and gives the
+// function that returns it.
+func (p *Passwords) acquire(ctx context.Context, params *argon2id.Params) (release func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, hashingEnded(err)
+	}
+	share := min(p.size, max(int64(params.Memory), p.perLane*int64(params.Parallelism)))
+	release = func() { p.budget.Release(share) }
+	if p.budget.TryAcquire(share) {
+		return release, nil
+	}
+	if p.waiting.Add(1) > maxHashWaiting {
+		p.waiting.Add(-1)
+		return nil, tooManyHashes()
+	}
+	defer p.waiting.Add(-1)
+	wait, cancel := context.WithTimeout(ctx, maxHashWait)
+	defer cancel()
+	if err := p.budget.Acquire(wait, share); err != nil {
+		if ctx.Err() != nil {
+			return nil, hashingEnded(ctx.Err())
+		}
+		return nil, tooManyHashes()
+	}
+	return release, nil
+}
+
+func hashingEnded(cause error) error {
+	return &backend.Error{
+		Kind: backend.Unavailable, Message: "the request ended before the password was checked", Cause: cause,
+	}
+}
+
+func tooManyHashes() error {
+	return &backend.Error{Kind: backend.TooMany, Message: "too many passwords are being checked; try again in a few seconds"}
+}
