@@ -141,10 +141,12 @@ func (a *API) decode(p *plan, r *http.Request, in any) (body []byte, err error) 
 			faults = append(faults, *fault)
 		}
 	}
-	if len(p.body) > 0 {
+	if r.Method == http.MethodPost { // also where nothing of it is used: a page must not send a form
 		if body, err = a.readBody(r); err != nil {
 			return nil, err
 		}
+	}
+	if len(p.body) > 0 {
 		faults = append(faults, p.decodeBody(body, target)...)
 	}
 	if len(faults) > 0 {

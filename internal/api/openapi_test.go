@@ -64,7 +64,7 @@ type schema map[string]any
 
 // apiDocument is the document that every server serves.
 var apiDocument = sync.OnceValue(func() *document {
-	a := api.New(backend.New(nil, backend.Defaults{}, nil), slog.New(slog.DiscardHandler), api.Options{})
+	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{})
 	w := httptest.NewRecorder()
 	a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", http.NoBody))
 	doc := &document{raw: w.Body.String()}
@@ -314,7 +314,7 @@ func firstDifference(want, got string) string {
 // The document and the table of routes hold the same operations.
 func TestOpenAPI_Complete(t *testing.T) {
 	t.Parallel()
-	a := api.New(backend.New(nil, backend.Defaults{}, nil), slog.New(slog.DiscardHandler), api.Options{})
+	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{})
 	want, pages := a.Routes()
 	var got []string
 	for _, o := range apiDocument().operations() {

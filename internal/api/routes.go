@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"web-backend/internal/apidocs"
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -20,10 +21,14 @@ type route struct {
 	handler      http.Handler
 }
 
-const v1 = "/api/v1/"
+const (
+	v1         = "/api/v1/"
+	logoutPath = v1 + "logout"
+)
 
 // Tags group the operations in the documentation.
 const (
+	tagAccounts   = "accounts"
 	tagUsers      = "users"
 	tagCharacters = "characters"
 	tagProviders  = "providers"
@@ -35,6 +40,19 @@ const (
 // documentation. The pages of the documentation follow it.
 func (a *API) routes() []route {
 	table := []route{
+		{method: http.MethodPost, path: v1 + "register_user", tag: tagAccounts, errors: tries,
+			summary: "Register a user", endpoint: public(a, a.registerUser),
+			description: "Makes an account. The user's config and characters are made at the first login."},
+		{method: http.MethodPost, path: v1 + "authenticate_user", tag: tagAccounts, errors: tries,
+			summary: "Log in", endpoint: public(a, a.authenticateUser),
+			description: "Gives the user id and an access token. An unknown name and a wrong password are one refusal."},
+		{method: http.MethodPost, path: v1 + "update_user_password", tag: tagAccounts, errors: tries,
+			summary: "Change a password", endpoint: public(a, a.updateUserPassword),
+			description: "Ends all access tokens of the user."},
+		{method: http.MethodPost, path: logoutPath, tag: tagAccounts, errors: []int{http.StatusUnauthorized},
+			summary: "Log out", endpoint: public(a, a.logout),
+			description: "Ends the access token that the request carries in the header Authorization."},
+
 		{method: http.MethodGet, path: v1 + "list_users", tag: tagUsers,
 			summary: "List all users", endpoint: operator(a, a.listUsers),
 			description: "Everyone with a credential or a user config, in creation order; the name is empty for a user without a credential."},
@@ -45,9 +63,10 @@ func (a *API) routes() []route {
 		{method: http.MethodPost, path: v1 + "create_user", tag: tagUsers, errors: []int{http.StatusBadRequest},
 			summary: "Create a user", endpoint: operator(a, a.createUser),
 			description: "The new user has the default user config and a read-only copy of each default character. 400 if the id is taken."},
-		{method: http.MethodPost, path: v1 + "delete_user", tag: tagUsers, errors: []int{http.StatusBadRequest, http.StatusNotFound},
+		{method: http.MethodPost, path: v1 + "delete_user", tag: tagUsers, errors: []int{http.StatusNotFound, http.StatusTooManyRequests},
 			summary: "Delete a user with everything stored for it", endpoint: operator(a, a.deleteUser),
-			description: "404 if nothing at all is stored for it."},
+			description: "With username and password, which must belong to the user id, everyone may call it, and the outcome is in the body. " +
+				"Without them it is for operators: the body of the answer is empty, and it is 404 if nothing at all is stored for the user."},
 		{method: http.MethodPost, path: v1 + "update_user_config", tag: tagUsers, errors: []int{http.StatusNotFound},
 			summary: "Set or clear provider keys and the time zone", endpoint: owner(a, a.updateUserConfig),
 			description: "A field that is absent or null is kept, an empty one is cleared. No endpoint ever returns a key."},
@@ -106,10 +125,18 @@ func (a *API) routes() []route {
 		table[i].complete(a)
 	}
 	for _, file := range apidocs.Files() {
-		table = append(table, route{method: http.MethodGet, path: file.Path, handler: file})
+		table = append(table, route{method: http.MethodGet, path: file.Path, handler: file, endpoint: endpoint{level: auth.Public}})
+	}
+	for _, route := range table {
+		if !route.endpoint.level.Valid() {
+			panic("api: " + route.path + " does not say who may call it")
+		}
 	}
 	return table
 }
+
+// tries are the errors of a route that tries a password.
+var tries = []int{http.StatusTooManyRequests}
 
 // complete derives what most rows leave out.
 func (r *route) complete(a *API) {

@@ -123,7 +123,7 @@ func TestAsteriskPath(t *testing.T) {
 func TestDocumentationPages(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	a := api.New(backend.New(nil, backend.Defaults{}, nil), slog.New(slog.DiscardHandler), api.Options{})
+	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{})
 	_, pages := a.Routes()
 	for _, page := range append(pages, "GET /docs", "GET /redoc") {
 		_, path, _ := strings.Cut(page, " ")

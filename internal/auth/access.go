@@ -54,6 +54,9 @@ func (l Level) String() string {
 	return "unset"
 }
 
+// Valid reports whether the level is one of those that there are.
+func (l Level) Valid() bool { return levelNames[l] != "" }
+
 // CallerKind is what is known of who sent a request.
 type CallerKind uint8
 

@@ -51,8 +51,8 @@ func parseProxy(entry string) (netip.Prefix, error) {
 	return prefix, nil
 }
 
-// trusts takes a plain address.
-func (p Proxies) trusts(addr netip.Addr) bool {
+// Trusts takes a plain address.
+func (p Proxies) Trusts(addr netip.Addr) bool {
 	for _, prefix := range p.trusted {
 		if prefix.Contains(addr) {
 			return true
@@ -74,7 +74,7 @@ func (p Proxies) ClientAddress(peer netip.Addr, forwardedFor []string) netip.Add
 	client := plain(peer)
 	for i := len(forwardedFor) - 1; i >= 0; i-- {
 		for rest, more := forwardedFor[i], true; more; {
-			if !p.trusts(client) {
+			if !p.Trusts(client) {
 				return client
 			}
 			var entry string

@@ -12,8 +12,8 @@ import (
 
 // RateLimit allows each key so many tries: burst at once, and then as many as
 // come back with time, perMinute evenly over each minute. A refused try costs
-// nothing, so that who keeps trying is let in as soon as who waits. It is safe
-// for concurrent use.
+// nothing, so that who keeps trying is let in as soon as who waits. A nil
+// RateLimit allows everything. It is safe for concurrent use.
 //
 // It remembers a bounded number of keys, and forgets the one that was not
 // tried for longest. A forgotten key starts anew with a full burst. So an
@@ -48,7 +48,7 @@ func NewRateLimit(perMinute, burst, keys int, now func() time.Time) *RateLimit {
 // Allow counts a try of key. If it is refused, retryAfter is how long to wait
 // until one is allowed, provided that nobody else uses the key.
 func (l *RateLimit) Allow(key string) (ok bool, retryAfter time.Duration) {
-	if l.perSecond == 0 {
+	if l == nil || l.perSecond == 0 {
 		return true, 0
 	}
 	hash := sha256.Sum256([]byte(key))

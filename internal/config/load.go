@@ -78,10 +78,24 @@ func Load(sources Sources) (*Config, error) {
 	if len(l.config.CORSOrigins) > 0 && !l.config.EnableCORS {
 		l.faults = append(l.faults, "cors_origins: has no effect without enable_cors: true")
 	}
+	l.checkAccess()
 	if len(l.faults) > 0 {
 		return nil, l.faults
 	}
 	return l.config, nil
+}
+
+// checkAccess checks what one setting alone cannot tell.
+func (l *loader) checkAccess() {
+	for _, token := range l.config.Access.OperatorTokens() {
+		if len(token.Reveal()) < minOperatorToken {
+			l.faults = append(l.faults, fmt.Sprintf(
+				"operator_token: one of %d characters is too easy to guess; want at least %d", len(token.Reveal()), minOperatorToken))
+		}
+	}
+	if err := l.config.Accounts.PasswordParams().Check(); err != nil {
+		l.faults = append(l.faults, fmt.Sprintf("password_hash: %v", err))
+	}
 }
 
 // set sets s to text, which where says the origin of.
