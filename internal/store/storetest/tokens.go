@@ -44,14 +44,14 @@ var tokenPromises = []promise{
 }
 
 func tokenStored(t *trial) {
-	t.mustCreateUser("ada", 1)
-	ada := t.mustCreateCredential("Ada L.", "ada")
+	t.mustCreateUser("bob", 1)
+	bob := t.mustCreateCredential("Bob", "bob")
 	var tokens []backend.Token
 	for n := range 20 {
-		token := Token(fmt.Sprintf("token %d", n), "ada")
+		token := Token(fmt.Sprintf("token %d", n), "bob")
 		token.CreatedAt = token.CreatedAt.Add(time.Duration(n) * time.Millisecond)
 		token.ExpiresAt = token.ExpiresAt.Add(time.Duration(n*n) * time.Millisecond)
-		t.must("create token", t.CreateToken(t.Context(), token, ada))
+		t.must("create token", t.CreateToken(t.Context(), token, bob))
 		tokens = append(tokens, token)
 	}
 	t.wantTokens(tokens...)
