@@ -3,6 +3,8 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
+	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -115,7 +117,7 @@ func viaProxy(header http.Header) http.Header {
 func (s *server) register(t testing.TB, username, password string) string {
 	t.Helper()
 	got := s.exchange(t, exchange{
-		request: "POST register_user", body: encode(map[string]string{"username": username, "password": password}), status: 200,
+		request: "POST register_user", body: encode(t, map[string]string{"username": username, "password": password}), status: 200,
 		contains: []string{`"auth_code":200`, `"auth_msg":""`, `"confirmation_required":false`},
 	})
 	return field(t, got.body, "user_id")
@@ -125,19 +127,10 @@ func (s *server) register(t testing.TB, username, password string) string {
 func (s *server) login(t testing.TB, username, password string) (userID, token string) {
 	t.Helper()
 	got := s.exchange(t, exchange{
-		request: "POST authenticate_user", body: encode(map[string]string{"username": username, "password": password}), status: 200,
+		request: "POST authenticate_user", body: encode(t, map[string]string{"username": username, "password": password}), status: 200,
 		contains: []string{`"auth_code":200`, `"auth_msg":""`, `"token_type":"bearer"`, `"expires_in":604800`},
 	})
 	return field(t, got.body, "user_id"), field(t, got.body, "access_token")
-}
-
-// encode gives v as JSON.
-func encode(v any) string {
-	text, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
-	return string(text)
 }
 
 // field gives a text of a JSON object.
@@ -205,7 +198,7 @@ func TestAccess_EveryRouteEveryCallerEveryMode(t *testing.T) {
 			clock := &movedClock{}
 			forEachStore(t, func(t *testing.T, s *server) {
 				headers := s.callers(t, clock)
-				s.duplicate(t)
+				s.ownCharacter(t)
 				for _, row := range rows[1:] {
 					cells := strings.Fields(row)
 					if cells[0] != mode.String() {
@@ -220,8 +213,8 @@ func TestAccess_EveryRouteEveryCallerEveryMode(t *testing.T) {
 	}
 }
 
-// duplicate gives the owner a character that may be changed, $character.
-func (s *server) duplicate(t testing.TB) {
+// ownCharacter gives the owner a character that may be changed, $character.
+func (s *server) ownCharacter(t testing.TB) {
 	t.Helper()
 	list := s.exchange(t, exchange{request: "GET list_characters/$owner", header: bearer(s.names["ownerToken"]), status: 200})
 	var ids struct {
@@ -278,7 +271,7 @@ func (s *server) tryRoutes(t *testing.T, level, want, caller string, header func
 // one that it is served with.
 func TestAccess_TheTableIsComplete(t *testing.T) {
 	t.Parallel()
-	levels := api.New(backend.New(nil, backend.Options{}), discardLog, api.Options{}).Levels()
+	levels := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{}).Levels()
 	for _, row := range routeAccess {
 		method, path, _ := strings.Cut(row.request, " ")
 		if !strings.HasPrefix(path, "/") {
@@ -317,7 +310,7 @@ func TestAccess_ForbiddenTellsNothing(t *testing.T) {
 	clock := &movedClock{}
 	forEachStore(t, func(t *testing.T, s *server) {
 		headers := s.callers(t, clock)
-		s.duplicate(t)
+		s.ownCharacter(t)
 		var first answer
 		for i, request := range []string{
 			"GET get_character_config/$owner/$character", "GET get_character_config/$owner/gone", "GET get_character_config/gone/gone",
@@ -420,9 +413,11 @@ func TestAccess_DirectLoopback(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for _, request := range []string{"/api/v1/list_users", "/tail_log/1", "/dowload_log_file"} {
-				got := s.handle(t, tt.peer, tt.host, request, tt.header)
-				if got.Code != tt.status {
-					t.Errorf("%s from %s to %q with %v: got %d, want %d", request, tt.peer, tt.host, tt.header, got.Code, tt.status)
+				r := httpRequest(t, http.MethodGet, request, "")
+				r.RemoteAddr, r.Host = tt.peer, tt.host
+				maps.Copy(r.Header, tt.header)
+				if got := s.serve(r); got.status != tt.status {
+					t.Errorf("%s from %s to %q with %v: got %d, want %d", request, tt.peer, tt.host, tt.header, got.status, tt.status)
 				}
 			}
 		})

@@ -1,5 +1,22 @@
 package api
 
+import "web-backend/internal/auth"
+
+// RouteLevel is a route and who may call it.
+type RouteLevel struct {
+	Method, Path string
+	Level        auth.Level
+}
+
+// Levels gives the level of every route.
+func (a *API) Levels() []RouteLevel {
+	var levels []RouteLevel
+	for _, route := range a.routes() {
+		levels = append(levels, RouteLevel{route.method, route.path, route.endpoint.level})
+	}
+	return levels
+}
+
 // Routes gives the table of routes, each as method and path: the operations,
 // which the OpenAPI document describes, and the pages, which it does not.
 func (a *API) Routes() (operations, pages []string) {
