@@ -145,9 +145,7 @@ func (s *Store) ReplacePassword(
 	after := passwordTag(credential.UserID, password.Reveal())
 	tokens := append(byUser(credential.UserID), bson.E{Key: tokenPasswordTags, Value: before})
 	if fate == backend.KeepTokens {
-		_, err := s.tokens.UpdateMany(ctx, tokens,
-			bson.D{{Key: "$addToSet", Value: bson.D{{Key: tokenPasswordTags, Value: after}}}})
-		if err != nil {
+		if err := s.retag(ctx, tokens, "$addToSet", after); err != nil {
 			return storeError(err)
 		}
 	}
@@ -160,9 +158,7 @@ func (s *Store) ReplacePassword(
 		return backend.CredentialNotFound(credential.Username)
 	}
 	if fate == backend.KeepTokens {
-		// Also those that a login stored since.
-		_, _ = s.tokens.UpdateMany(ctx, tokens,
-			bson.D{{Key: "$set", Value: bson.D{{Key: tokenPasswordTags, Value: bson.A{after}}}}})
+		_ = s.retag(ctx, tokens, "$set", bson.A{after}) // also those that a login stored since
 		return nil
 	}
 	_, err = s.tokens.DeleteMany(ctx, tokens)

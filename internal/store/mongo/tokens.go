@@ -44,6 +44,17 @@ func passwordTag(userID, stored string) []byte {
 	return tag.Sum(nil)
 }
 
+// retag changes the password tags of tokens. The driver sends no command again
+// that changes several documents; this one may be carried out twice.
+func (s *Store) retag(ctx context.Context, filter bson.D, operator string, tags any) error {
+	change := bson.D{{Key: operator, Value: bson.D{{Key: tokenPasswordTags, Value: tags}}}}
+	_, err := s.tokens.UpdateMany(ctx, filter, change)
+	if IsUnavailable(err) && ctx.Err() == nil {
+		_, err = s.tokens.UpdateMany(ctx, filter, change)
+	}
+	return err
+}
+
 // CreateToken implements [backend.Store]. The credential is looked at when the
 // token is stored: a change of the password either saw the token too, or is
 // seen here.
