@@ -142,7 +142,7 @@ func TestFaults_HangingUpDoesNotBreakOff(t *testing.T) {
 	for _, call := range severals {
 		must(t, "prepare", call.prepare(t.Context(), site.other, call.name))
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(3*mongotest.SlowBy, cancel)
+		time.AfterFunc(mongotest.SlowBy, cancel)
 		must(t, call.name, call.do(ctx, store, call.name))
 		if got, want := visible(t, site.other, call.name), call.after(call.name); ctx.Err() == nil || got != want {
 			t.Errorf("%s whose caller went away (%v): visible is\n%s\nwant\n%s", call.name, ctx.Err(), got, want)

@@ -22,13 +22,15 @@ var wantIndexes = []string{
 	"UserCredentials user_id unique",
 	"UserCredentials username unique",
 	"web_backend_locks until expires",
+	"web_backend_tokens expires_at expires",
+	"web_backend_tokens user_id",
 }
 
 // indexesOf describes the indexes of a database.
 func indexesOf(t *testing.T, database *driver.Database) []string {
 	t.Helper()
 	var found []string
-	for _, collection := range []string{"UserCredentials", "UserConfigs", "CharacterConfigs", "web_backend_locks"} {
+	for _, collection := range []string{"UserCredentials", "UserConfigs", "CharacterConfigs", "web_backend_locks", "web_backend_tokens"} {
 		specifications, err := database.Collection(collection).Indexes().ListSpecifications(t.Context())
 		must(t, "list indexes", err)
 		for _, index := range specifications {
@@ -180,7 +182,7 @@ func TestQueries_UseAnIndex(t *testing.T) {
 	database := server.Client(t).Database(o.Database)
 	indexed := map[string][]string{ // the fields to look for, by collection
 		"UserCredentials": {"user_id", "username"}, "UserConfigs": {"user_id"}, "CharacterConfigs": {"user_id", "character_id"},
-		"web_backend_locks": {},
+		"web_backend_locks": {}, "web_backend_tokens": {"user_id"},
 	}
 	for i := range 20 {
 		must(t, "prepare", prepare(t.Context(), direct, life("other", i)))
