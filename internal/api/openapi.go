@@ -147,7 +147,7 @@ func exampleOf(t reflect.Type) map[string]any {
 			kind = kind.Elem()
 		}
 		var value any = text
-		if kind.Kind() != reflect.String && kind != reflect.TypeFor[backend.Secret]() {
+		if kind.Kind() != reflect.String {
 			value = json.RawMessage(text)
 		}
 		switch {

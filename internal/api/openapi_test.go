@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"web-backend/internal/api"
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -64,7 +65,7 @@ type schema map[string]any
 
 // apiDocument is the document that every server serves.
 var apiDocument = sync.OnceValue(func() *document {
-	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{})
+	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{Access: api.AccessOptions{Mode: auth.Open}})
 	w := httptest.NewRecorder()
 	a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", http.NoBody))
 	doc := &document{raw: w.Body.String()}
@@ -314,7 +315,7 @@ func firstDifference(want, got string) string {
 // The document and the table of routes hold the same operations.
 func TestOpenAPI_Complete(t *testing.T) {
 	t.Parallel()
-	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{})
+	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{Access: api.AccessOptions{Mode: auth.Open}})
 	want, pages := a.Routes()
 	var got []string
 	for _, o := range apiDocument().operations() {
