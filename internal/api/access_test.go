@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -121,6 +122,14 @@ func (s *server) register(t testing.TB, username, password string) string {
 		contains: []string{`"auth_code":200`, `"auth_msg":""`, `"confirmation_required":false`},
 	})
 	return field(t, got.body, "user_id")
+}
+
+// registered makes an account of no special name, and gives its name.
+func (s *server) registered(t testing.TB) (username string) {
+	t.Helper()
+	username = "person " + rand.Text()
+	s.register(t, username, testPassword)
+	return username
 }
 
 // login logs in and gives user id and token.

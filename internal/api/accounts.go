@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 
@@ -161,9 +160,7 @@ func (r *deleteUserRequest) missing() error {
 	if r.Password == nil {
 		name = "password"
 	}
-	return &validationError{faults: []fault{
-		{"missing", []any{"body", name}, "Field required", json.RawMessage("null")},
-	}}
+	return &validationError{faults: []fault{{Type: "missing", Loc: []any{"body", name}, Msg: "Field required"}}}
 }
 
 type deleteUserResponse struct {

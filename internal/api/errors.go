@@ -68,6 +68,16 @@ type validationError struct {
 	body   []byte // as received; nil for a request without one
 }
 
+// withBody completes faults that were found after decoding: a missing field
+// shows the body (contract §1).
+func (e *validationError) withBody(body []byte) error {
+	e.body = body
+	for i := range e.faults {
+		e.faults[i].Input = redact(body)
+	}
+	return e
+}
+
 func (e *validationError) Error() string { return fmt.Sprintf("%d validation faults", len(e.faults)) }
 
 // invalidField turns an Invalid error of the domain into the 422 of its field.

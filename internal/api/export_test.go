@@ -1,6 +1,9 @@
 package api
 
-import "web-backend/internal/auth"
+import (
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
 
 // RouteLevel is a route and who may call it.
 type RouteLevel struct {
@@ -30,3 +33,6 @@ func (a *API) Routes() (operations, pages []string) {
 	}
 	return operations, pages
 }
+
+// Messages gives the catalogues of sentences, by language.
+func Messages() map[string]map[backend.RefusalReason]string { return messages }

@@ -56,6 +56,7 @@ func buildDocument(routes []route) ([]byte, error) {
 	reflector.Spec.Info.WithTitle("Web Backend API").WithVersion(apiVersion).WithDescription(
 		"Users, their AI characters and their provider keys. Every error has the shape APIErrorMessage; " +
 			"the answer's X-Request-ID finds its line in the server's log.")
+	reflector.JSONSchemaReflector().AddTypeMapping(backend.Secret{}, "") // a text on the wire
 	describeSecuritySchemes(reflector.Spec)
 	reflector.Spec.Info.WithLicense(openapi31.License{Name: "MIT"})
 	for _, tag := range tags {

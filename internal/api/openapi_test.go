@@ -154,6 +154,9 @@ func (d *document) fault(method, path string, a answer) string {
 		}
 		return ""
 	}
+	if o.OperationID == "delete_user" && a.status == http.StatusOK && a.body == "" {
+		return "" // of a deletion without a password, as its description says
+	}
 	contentType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
 	content, ok := response.Content[contentType]
 	if !ok {
@@ -360,7 +363,7 @@ func TestOpenAPI_Described(t *testing.T) {
 					checkExample(t, "status "+status, content)
 				}
 			}
-			if o.method == http.MethodPost {
+			if o.method == http.MethodPost && o.OperationID != "logout" { // which takes all from its header
 				if o.RequestBody == nil || !o.RequestBody.Required {
 					t.Fatal("the body of the request is not required")
 				}
@@ -449,6 +452,9 @@ func TestOpenAPI_ExamplesWork(t *testing.T) {
 			x.status = http.StatusTemporaryRedirect
 		case o.path == "/openapi.json":
 			continue // see TestGoldenOpenAPI
+		case o.OperationID == "logout":
+			_, token := s.login(t, s.registered(t), testPassword)
+			x.header = bearer(token)
 		case o.OperationID == "create_user":
 			x.body = strings.Replace(x.body, `"ada"`, `"bob"`, 1)
 		case o.method == http.MethodPost: // each has a user of its own, not to meet the others

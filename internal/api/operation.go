@@ -130,8 +130,7 @@ func writeBytes(w http.ResponseWriter, status int, contentType string, body []by
 // the field stands and what was received.
 func withInput(err error, plan *plan, r *http.Request, body []byte) error {
 	if e, ok := errors.AsType[*validationError](err); ok {
-		e.body = body
-		return e
+		return e.withBody(body)
 	}
 	if backend.KindOf(err) != backend.Invalid {
 		return err
