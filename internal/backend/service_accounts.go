@@ -147,9 +147,12 @@ func (s *Service) DeleteAccount(ctx context.Context, username string, password S
 	})
 }
 
-// Logout ends an access token. Unauthorized if it is none.
+// Logout ends an access token. Unauthorized if it is none that counts.
 func (s *Service) Logout(ctx context.Context, token Secret) error {
-	err := s.store.DeleteToken(ctx, HashToken(token))
+	_, err := s.TokenUser(ctx, token)
+	if err == nil {
+		err = s.store.DeleteToken(ctx, HashToken(token))
+	}
 	if errors.Is(err, NotFound) {
 		return &Error{Kind: Unauthorized, Message: "the access token is unknown or has expired"}
 	}
