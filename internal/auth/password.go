@@ -105,9 +105,8 @@ func NewPasswords(params PasswordParams) *Passwords {
 	var key [keyLength]byte
 	_, _ = rand.Read(salt[:])
 	_, _ = rand.Read(key[:])
-	p.nobody = fmt.Sprintf("%sv=%d$m=%d,t=%d,p=%d$%s$%s", hashPrefix, argon2.Version,
-		params.MemoryKiB, params.Iterations, params.Parallelism,
-		base64.RawStdEncoding.EncodeToString(salt[:]), base64.RawStdEncoding.EncodeToString(key[:]))
+	p.nobody = phcPrefix(&p.params) + base64.RawStdEncoding.EncodeToString(salt[:]) + "$" +
+		base64.RawStdEncoding.EncodeToString(key[:])
 
 	cores := int64(runtime.GOMAXPROCS(0))
 	p.oneCore = cores == 1
@@ -183,7 +182,7 @@ func hashParams(hash string) (*argon2id.Params, error) {
 		return nil, fmt.Errorf("it has %d characters, want at most %d", len(hash), maxHashLength)
 	}
 	params, _, _, err := argon2id.DecodeHash(hash)
-	if err != nil {
+	if err != nil || !strings.HasPrefix(hash, phcPrefix(params)) { // it ignores what follows a number
 		return nil, errMalformedHash
 	}
 	if params.KeyLength < 16 || params.SaltLength < 8 {
@@ -191,6 +190,12 @@ func hashParams(hash string) (*argon2id.Params, error) {
 			params.SaltLength, params.KeyLength)
 	}
 	return params, PasswordParams{params.Memory, params.Iterations, params.Parallelism}.Check()
+}
+
+// phcPrefix is the PHC form up to the salt.
+func phcPrefix(params *argon2id.Params) string {
+	return fmt.Sprintf("%sv=%d$m=%d,t=%d,p=%d$",
+		hashPrefix, argon2.Version, params.Memory, params.Iterations, params.Parallelism)
 }
 
 // acquire waits for the budget that one hash with params takes, and gives the
