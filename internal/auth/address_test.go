@@ -27,7 +27,7 @@ func TestParseProxies_Errors(t *testing.T) {
 		"10.0.0.1:80":       "without port, zone and brackets",
 		"[::1]":             "without port, zone and brackets",
 		"fe80::1%eth0":      "without port, zone and brackets",
-		" 10.0.0.1":         "want an IP address",
+		"10.0.0.1,10.0.0.2": "want an IP address",
 		"10.0.0.1/8":        "the range that holds it is 10.0.0.0/8",
 		"2001:db8::1/32":    "the range that holds it is 2001:db8::/32",
 		"10.0.0.0/33":       "or a range such as",

@@ -53,7 +53,7 @@ func TestOperatorTokens(t *testing.T) {
 		t.Errorf("got %d tokens, want 3: those that are set", tokens.Len())
 	}
 	for text, want := range map[string]bool{
-		"first": true, "second": true, "": false, "First": false, "firs": false, "first ": false, "firstsecond": false,
+		"first": true, "second": true, "": false, "First": false, "firs": false, "first\n": false, "firstsecond": false,
 	} {
 		if got := tokens.Match(secret(text)); got != want {
 			t.Errorf("%q: got %t, want %t", text, got, want)
