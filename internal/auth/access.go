@@ -97,10 +97,10 @@ func (v Verdict) String() string { return verdictNames[v] }
 // LooksAtCaller reports whether Decide depends on the caller. Where it does
 // not, a token need not be looked up, and a bad one does no harm.
 func LooksAtCaller(mode Mode, level Level) bool {
-	switch {
-	case mode == Guarded:
+	switch mode {
+	case Guarded:
 		return level == Operator
-	case mode == Strict:
+	case Strict:
 		return level == Owner || level == Operator
 	}
 	return false

@@ -3,6 +3,7 @@ package auth
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -51,7 +52,7 @@ func parseProxy(entry string) (netip.Prefix, error) {
 	return prefix, nil
 }
 
-// Trusts takes a plain address.
+// trusts takes a plain address.
 func (p Proxies) Trusts(addr netip.Addr) bool {
 	for _, prefix := range p.trusted {
 		if prefix.Contains(addr) {
@@ -72,8 +73,8 @@ func (p Proxies) Trusts(addr netip.Addr) bool {
 // each a list with commas. The result has no zone and is not IPv4-mapped.
 func (p Proxies) ClientAddress(peer netip.Addr, forwardedFor []string) netip.Addr {
 	client := plain(peer)
-	for i := len(forwardedFor) - 1; i >= 0; i-- {
-		for rest, more := forwardedFor[i], true; more; {
+	for _, list := range slices.Backward(forwardedFor) {
+		for rest, more := list, true; more; {
 			if !p.Trusts(client) {
 				return client
 			}
@@ -129,7 +130,8 @@ func RateKey(addr netip.Addr) string {
 // rebinding) sends its own name here. Names below localhost do not count:
 // some resolvers ask the network for them.
 func IsLoopbackHost(host string) bool {
-	name, port, hasPort := host, "", false
+	var name, port string
+	var hasPort bool
 	if end := strings.LastIndexByte(host, ']'); strings.HasPrefix(host, "[") && end > 0 {
 		name, port = host[:end+1], host[end+1:]
 		if port, hasPort = strings.CutPrefix(port, ":"); !hasPort && port != "" {

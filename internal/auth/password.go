@@ -59,18 +59,24 @@ func (p PasswordParams) Check() error {
 // The limits of hashing. A server that is offered more logins than it can
 // hash must say so early: whoever waits longer than that has gone.
 const (
-	hashMemoryKiB  = 64 << 10        // of all running hashes, unless one alone needs more
-	maxHashWaiting = 64              // callers in the queue
+	hashMemoryKiB  = 48 << 10        // of all running hashes, unless one alone needs more
+	maxHashWaiting = 32              // callers in the queue: about a second on two cores
 	maxHashWait    = 2 * time.Second // of one caller in the queue
+	restFraction   = 4               // on one core, hashing rests a quarter of the time that it took
 )
 
 // Passwords hashes passwords with argon2id and checks them. It is safe for
 // concurrent use.
 //
-// Every hash takes a share of one budget: of memory (64 MiB, or what one hash
-// needs) and of cores (all of GOMAXPROCS). Callers for whom there is none left wait in
-// order, at most 64 of them, each at most 2 s, and no longer than their
-// context. A hash that has begun is finished, whatever its context does.
+// Every hash takes a share of one budget: of memory (48 MiB, or what one hash
+// needs; the garbage collector may take as much again) and of cores (all but
+// one). Callers for whom there is none left wait in order, at most 32 of them,
+// each at most 2 s, and no longer than their context. A hash that has begun is
+// finished, whatever its context does.
+//
+// One core is left to everything else because the scheduler takes a core from
+// a hash only every 10 ms, and an HTTP request needs one several times. Where
+// there is only one, hashing rests in between.
 type Passwords struct {
 	params  argon2id.Params
 	invalid error  // why params cannot be used, or nil
@@ -78,8 +84,9 @@ type Passwords struct {
 
 	budget  *semaphore.Weighted // KiB
 	size    int64               // of budget
-	perLane int64               // the share of budget that stands for one core
-	waiting atomic.Int64
+	perCore int64               // the share of budget that stands for one core
+	oneCore bool
+	waiting atomic.Int64 // callers in the queue
 }
 
 // NewPasswords makes new hashes with params. If these are out of bounds (see
@@ -98,12 +105,13 @@ func NewPasswords(params PasswordParams) *Passwords {
 	var key [keyLength]byte
 	_, _ = rand.Read(salt[:])
 	_, _ = rand.Read(key[:])
-	p.nobody = fmt.Sprintf("%sv=%d$m=%d,t=%d,p=%d$%s$%s", hashPrefix, argon2.Version,
-		params.MemoryKiB, params.Iterations, params.Parallelism,
-		base64.RawStdEncoding.EncodeToString(salt[:]), base64.RawStdEncoding.EncodeToString(key[:]))
+	p.nobody = phcPrefix(&p.params) + base64.RawStdEncoding.EncodeToString(salt[:]) + "$" +
+		base64.RawStdEncoding.EncodeToString(key[:])
 
+	cores := int64(runtime.GOMAXPROCS(0))
+	p.oneCore = cores == 1
 	p.budget = semaphore.NewWeighted(p.size)
-	p.perLane = p.size / int64(runtime.GOMAXPROCS(0))
+	p.perCore = p.size / max(cores-1, 1)
 	return p
 }
 
@@ -174,7 +182,7 @@ func hashParams(hash string) (*argon2id.Params, error) {
 		return nil, fmt.Errorf("it has %d characters, want at most %d", len(hash), maxHashLength)
 	}
 	params, _, _, err := argon2id.DecodeHash(hash)
-	if err != nil {
+	if err != nil || !strings.HasPrefix(hash, phcPrefix(params)) { // it ignores what follows a number
 		return nil, errMalformedHash
 	}
 	if params.KeyLength < 16 || params.SaltLength < 8 {
@@ -184,31 +192,50 @@ func hashParams(hash string) (*argon2id.Params, error) {
 	return params, PasswordParams{params.Memory, params.Iterations, params.Parallelism}.Check()
 }
 
+// phcPrefix is the PHC form up to the salt.
+func phcPrefix(params *argon2id.Params) string {
+	return fmt.Sprintf("%sv=%d$m=%d,t=%d,p=%d$",
+		hashPrefix, argon2.Version, params.Memory, params.Iterations, params.Parallelism)
+}
+
 // acquire waits for the budget that one hash with params takes, and gives the
 // function that returns it.
 func (p *Passwords) acquire(ctx context.Context, params *argon2id.Params) (release func(), err error) {
+	share := min(p.size, max(int64(params.Memory), p.perCore*int64(params.Parallelism)))
+	if err := p.wait(ctx, share); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	return func() {
+		if p.oneCore {
+			time.AfterFunc(time.Since(start)/restFraction, func() { p.budget.Release(share) })
+			return
+		}
+		p.budget.Release(share)
+	}, nil
+}
+
+// wait takes share from the budget as soon as it is there.
+func (p *Passwords) wait(ctx context.Context, share int64) error {
 	if err := ctx.Err(); err != nil {
-		return nil, hashingEnded(err)
+		return hashingEnded(err)
 	}
-	share := min(p.size, max(int64(params.Memory), p.perLane*int64(params.Parallelism)))
-	release = func() { p.budget.Release(share) }
-	if p.budget.TryAcquire(share) {
-		return release, nil
-	}
-	if p.waiting.Add(1) > maxHashWaiting {
-		p.waiting.Add(-1)
-		return nil, tooManyHashes()
+	if p.budget.TryAcquire(share) { // never before those who wait
+		return nil
 	}
 	defer p.waiting.Add(-1)
-	wait, cancel := context.WithTimeout(ctx, maxHashWait)
-	defer cancel()
-	if err := p.budget.Acquire(wait, share); err != nil {
-		if ctx.Err() != nil {
-			return nil, hashingEnded(ctx.Err())
-		}
-		return nil, tooManyHashes()
+	if p.waiting.Add(1) > maxHashWaiting {
+		return tooManyHashes()
 	}
-	return release, nil
+	bounded, cancel := context.WithTimeout(ctx, maxHashWait)
+	defer cancel()
+	if p.budget.Acquire(bounded, share) == nil {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return hashingEnded(err)
+	}
+	return tooManyHashes()
 }
 
 func hashingEnded(cause error) error {
