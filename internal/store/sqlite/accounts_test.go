@@ -95,7 +95,7 @@ func credentialOf(t *testing.T, store *sqlite.Store, username string) backend.Cr
 }
 
 // TestCreateToken_RemovesExpiredTokens lets more tokens expire than one
-// creation removes: the next creations remove the rest, and the oldest first.
+// creation removes: the next creation removes the rest.
 func TestCreateToken_RemovesExpiredTokens(t *testing.T) {
 	t.Parallel()
 	const rest = 3

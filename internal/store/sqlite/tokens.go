@@ -28,7 +28,7 @@ func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential
 			return backend.CredentialNotFound(credential.Username)
 		}
 		_, err = c.run(`DELETE FROM tokens WHERE hash IN
-			(SELECT hash FROM tokens WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)`, created, int64(maxExpired))
+			(SELECT hash FROM tokens WHERE expires_at <= ? LIMIT ?)`, created, int64(maxExpired))
 		return err
 	})
 }

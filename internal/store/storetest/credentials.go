@@ -98,6 +98,8 @@ func createCredentialForms(t *trial) {
 			for _, form := range forms {
 				t.wantNoCredential(form)
 			}
+			t.mustCreateCredential(given, "bob") // who is there already
+			t.wantUsers(backend.AllUsers, backend.User{UserID: "bob", Username: given})
 			t.must("delete user", t.DeleteUser(t.Context(), "bob"))
 		}
 	}

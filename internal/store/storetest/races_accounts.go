@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"web-backend/internal/backend"
@@ -192,7 +193,7 @@ func raceDeleteCreateToken(t *trial) {
 		credential := t.mustCreateCredential("Ada L.", "ada")
 		t.wantNoTokens(ended...)
 		made, refused := t.tokensUntil(round, credential, func() error { return t.DeleteUser(t.Context(), "ada") })
-		ended = append(made, refused...)
+		ended = slices.Concat(made, refused)
 		t.wantNoTokens(ended...)
 		t.wantNoUser("ada")
 	}
