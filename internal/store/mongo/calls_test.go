@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
@@ -46,16 +45,8 @@ func createAccount(ctx context.Context, s backend.Store, userID string) error {
 	return errors.Join(s.CreateCredential(ctx, credential), s.CreateToken(ctx, tokenOf(userID, "old"), credential))
 }
 
-// tokenOf is one of a user's tokens; it is good for an hour from noon on.
-func tokenOf(userID, name string) backend.Token {
-	return backend.Token{
-		Hash: backend.HashToken(backend.NewSecret(name + " of " + userID)), UserID: userID,
-		CreatedAt: noon, ExpiresAt: noon.Add(time.Hour),
-	}
-}
-
-// noon is far ahead, since the database removes what has expired.
-var noon = time.Date(2100, 1, 2, 12, 0, 0, 345e6, time.UTC)
+// tokenOf is one of a user's tokens.
+func tokenOf(userID, name string) backend.Token { return storetest.Token(name+" of "+userID, userID) }
 
 // byHash selects a token.
 func byHash(suffix, name string) func(who string) bson.D {
@@ -158,7 +149,7 @@ var reads = []call{
 
 	{"Token", func(ctx context.Context, s backend.Store, who string) error {
 		want := tokenOf(who+" bob", "old")
-		token, err := s.Token(ctx, want.Hash, noon)
+		token, err := s.Token(ctx, want.Hash, storetest.TokenTime())
 		return errors.Join(err, right(err != nil || token == want))
 	}, nil},
 

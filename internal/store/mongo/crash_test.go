@@ -174,7 +174,7 @@ func visibleAccount(t *testing.T, s backend.Store, userID string) (found []strin
 		found = append(found, passwords[credential.Password])
 	}
 	for _, name := range []string{"old", "new"} {
-		token, err := s.Token(t.Context(), tokenOf(userID, name).Hash, noon)
+		token, err := s.Token(t.Context(), tokenOf(userID, name).Hash, storetest.TokenTime())
 		if errors.Is(err, backend.NotFound) {
 			continue
 		}
