@@ -52,7 +52,7 @@ func parseProxy(entry string) (netip.Prefix, error) {
 	return prefix, nil
 }
 
-// trusts takes a plain address.
+// Trusts reports whether a plain address (unmapped, without a zone) is a proxy.
 func (p Proxies) Trusts(addr netip.Addr) bool {
 	for _, prefix := range p.trusted {
 		if prefix.Contains(addr) {
