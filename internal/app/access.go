@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"time"
@@ -54,7 +55,22 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 		place = "none"
 	}
 	access.OperatorTokens = auth.NewOperatorTokens(tokens)
+	warnOfAccess(cfg, access, log)
 	return access, place, nil
+}
+
+// warnOfAccess says what an operator may not have meant.
+func warnOfAccess(cfg *config.Config, access api.AccessOptions, log *logging.Log) {
+	address, err := netip.ParseAddr(cfg.Host)
+	local := cfg.Host == "localhost" || err == nil && address.IsLoopback()
+	if access.Mode == auth.Open && !local {
+		log.Warn("access is open: whoever reaches this address may read and change everything",
+			"host", cfg.Host, "remedy", "set access: guarded or strict")
+	}
+	if access.Mode == auth.Strict && access.OperatorTokens.Len() == 0 {
+		log.Warn("there is no operator token: nobody can list, make or delete users, or see the log",
+			"remedy", "set WEB_BACKEND_OPERATOR_TOKEN")
+	}
 }
 
 // keptOperatorToken gives the token in a file, which is made if it is not
