@@ -87,17 +87,9 @@ func credentialFrom(document bson.Raw) backend.Credential {
 
 // storedAs selects a credential that is stored as it is given.
 func storedAs(credential backend.Credential) bson.D {
-	name := func(username string, given any) bson.D {
-		return bson.D{{Key: fieldUsername, Value: username}, {Key: fieldUsernameGiven, Value: given}}
-	}
-	return bson.D{
-		{Key: fieldUserID, Value: credential.UserID},
-		{Key: fieldPassword, Value: credential.Password.Reveal()},
-		{Key: "$or", Value: bson.A{
-			name(credential.Username, bson.D{{Key: "$exists", Value: false}}),
-			name(backend.UsernameKey(credential.Username), credential.Username),
-		}},
-	}
+	return append(byUsername(credential.Username),
+		bson.E{Key: fieldUserID, Value: credential.UserID},
+		bson.E{Key: fieldPassword, Value: credential.Password.Reveal()})
 }
 
 // Credential implements [backend.Store]. Where the original stored a name in
