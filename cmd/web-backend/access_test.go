@@ -19,11 +19,11 @@ func TestStrangersTour(t *testing.T) {
 			t.Parallel()
 			p := serveWith(t, t.TempDir(), manyTries, "--access", mode)
 			const prompt = "a prompt that nobody else may read"
-			id, token := p.account(t, "Ada Lovelace")
+			id, token := p.account(t, "Zora Hidden")
 			copied := p.ownCharacter(t, id, token, prompt)
 			_, strangersToken := p.account(t, "A stranger")
 
-			hidden := []string{id, copied, prompt, "Ada Lovelace", "sk-of-ada", token}
+			hidden := []string{id, copied, prompt, "Zora Hidden", "sk-of-ada", token}
 			for name, header := range strangers(strangersToken) {
 				for route, operation := range operations(t, p) {
 					method, path, _ := strings.Cut(route, " ")
@@ -32,7 +32,7 @@ func TestStrangersTour(t *testing.T) {
 					if operation.ID == "logout" {
 						continue // of the stranger's own token
 					}
-					body = strings.NewReplacer("{user}", "ada", "{copy}", "1", "{other}", "other", "{account}", "Ada Lovelace", "{id}", id,
+					body = strings.NewReplacer("{user}", "ada", "{copy}", "1", "{other}", "other", "{account}", "Zora Hidden", "{id}", id,
 						`"a good password"`, `"a guessed password"`).Replace(body)
 					if method == http.MethodPost && body == "" {
 						t.Fatalf("%s has no example", route)
