@@ -15,6 +15,12 @@ const (
 // SchemaVersion is the newest version that this program knows.
 var SchemaVersion = len(migrations)
 
+// FirstSchema is the schema of the version that kept provider keys plain.
+var FirstSchema = migrations[0]
+
+// ApplicationID marks a file as ours.
+const ApplicationID = applicationID
+
 // OnWriter runs fn on the writer's connection, as one of its writes.
 func (s *Store) OnWriter(ctx context.Context, fn func(*sqlite3.Conn) error) error {
 	return s.write(ctx, func(c *conn) error { return fn(c.Conn) })

@@ -22,7 +22,7 @@ func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, chara
 			config.UserID, config.Timezone); err != nil {
 			return err
 		}
-		if err := setProviderKeys(c, config.UserID, config.Keys); err != nil {
+		if err := s.setProviderKeys(c, config.UserID, config.Keys); err != nil {
 			return err
 		}
 		for _, character := range characters {
@@ -58,6 +58,7 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 		var removed int64
 		for _, statement := range []string{
 			`DELETE FROM provider_keys WHERE user_id = ?`,
+			`DELETE FROM plain_provider_keys WHERE user_id = ?`,
 			`DELETE FROM characters WHERE user_id = ?`,
 			`DELETE FROM user_configs WHERE user_id = ?`,
 			`DELETE FROM users WHERE user_id = ?`,
