@@ -44,8 +44,8 @@ func Keys(ring masterkey.Ring) KeySource {
 // errKeysLocked is the answer to a change of provider keys that could destroy
 // what the right master key would open.
 var errKeysLocked = &backend.Error{Kind: backend.Unavailable,
-	Message: "provider keys cannot be changed: the server lacks the master key of those that are stored; " +
-		"its operator finds out more with web-backend keys doctor"}
+	Message: "provider keys cannot be changed: the server's master key is missing or is not the one that sealed them; " +
+		"its operator finds out more with `web-backend keys doctor`"}
 
 // sealing is how a store treats provider keys. It does not change once the
 // store is open.
