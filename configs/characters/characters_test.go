@@ -14,6 +14,7 @@ import (
 
 	"web-backend/configs/characters"
 	"web-backend/internal/backend"
+	"web-backend/internal/masterkey"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -139,7 +140,7 @@ func TestAll_OfRealUse(t *testing.T) {
 func TestAll_ProvidersResolve(t *testing.T) {
 	t.Parallel()
 	defaults := all(t)
-	store, err := sqlite.Open(t.TempDir())
+	store, err := sqlite.Open(t.TempDir(), sqlite.Keys(masterkey.NewRing(masterkey.Generate())))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,6 +26,7 @@ import (
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/logging"
+	"web-backend/internal/masterkey"
 	"web-backend/internal/store/mongo"
 	"web-backend/internal/store/mongo/mongotest"
 	"web-backend/internal/store/sqlite"
@@ -42,7 +43,7 @@ type storeOpener struct {
 var stores = []storeOpener{
 	{"sqlite", func(t testing.TB) backend.Store {
 		t.Helper()
-		store, err := sqlite.Open(t.TempDir())
+		store, err := sqlite.Open(t.TempDir(), sqlite.Keys(masterkey.NewRing(masterkey.Generate())))
 		if err != nil {
 			t.Fatalf("open the embedded store: %v", err)
 		}

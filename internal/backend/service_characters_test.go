@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"web-backend/internal/backend"
+	"web-backend/internal/masterkey"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -131,7 +132,7 @@ func TestUpdateCharacter_OnlyACopyMayChange(t *testing.T) {
 
 func TestNew_UsesTheClockOfTheMachine(t *testing.T) {
 	t.Parallel()
-	store, err := sqlite.Open(t.TempDir())
+	store, err := sqlite.Open(t.TempDir(), sqlite.Keys(masterkey.NewRing(masterkey.Generate())))
 	if err != nil {
 		t.Fatal(err)
 	}

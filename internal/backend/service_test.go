@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"web-backend/internal/backend"
+	"web-backend/internal/masterkey"
 	"web-backend/internal/store/sqlite"
 	"web-backend/internal/store/storetest"
 )
@@ -38,7 +39,7 @@ func defaults() backend.Defaults {
 
 func newRig(t *testing.T, defaults backend.Defaults) *rig {
 	t.Helper()
-	store, err := sqlite.Open(t.TempDir())
+	store, err := sqlite.Open(t.TempDir(), sqlite.Keys(masterkey.NewRing(masterkey.Generate())))
 	if err != nil {
 		t.Fatal(err)
 	}

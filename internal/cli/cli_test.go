@@ -26,14 +26,19 @@ type result struct {
 // that starts stops at once. Its files lie in folder.
 func run(t *testing.T, folder string, env map[string]string, args ...string) result {
 	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return runUntil(ctx, folder, env, args...)
+}
+
+// runUntil is run with a context that the caller ends.
+func runUntil(ctx context.Context, folder string, env map[string]string, args ...string) result {
 	variables := map[string]string{
 		"WEB_BACKEND_PORT":     "0",
 		"WEB_BACKEND_DATA_DIR": filepath.Join(folder, "env-data"),
 		"WEB_BACKEND_LOG_PATH": filepath.Join(folder, "env-logs", "server.log"),
 	}
 	maps.Copy(variables, env)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	var out, errors bytes.Buffer
 	status := cli.Main(ctx, args, cli.Streams{Out: &out, Err: &errors, Getenv: func(name string) (string, bool) {
 		value, ok := variables[name]

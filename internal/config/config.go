@@ -26,6 +26,8 @@ type Config struct {
 	DataDir string
 	Type    string // of the original; not used
 
+	MasterKey backend.Secret // what masterkey.Parse reads; "" for the file in DataDir
+
 	DefaultUserConfigPath       string
 	DefaultCharacterConfigPaths []string
 

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"web-backend/internal/masterkey"
 )
 
 // Sources are where the configuration comes from, the weakest first: defaults,
@@ -79,6 +81,11 @@ func Load(sources Sources) (*Config, error) {
 		l.faults = append(l.faults, "cors_origins: has no effect without enable_cors: true")
 	}
 	l.checkAccess()
+	if l.config.MasterKey.IsSet() {
+		if _, err := masterkey.Parse(l.config.MasterKey); err != nil {
+			l.faults = append(l.faults, fmt.Sprintf("master_key: %v", err))
+		}
+	}
 	if len(l.faults) > 0 {
 		return nil, l.faults
 	}

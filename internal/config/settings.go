@@ -21,6 +21,7 @@ func (c *Config) settings() []setting {
 		{"port", "WEB_BACKEND_PORT", number{&c.Port, 0, 65535}},
 		{"data_dir", "WEB_BACKEND_DATA_DIR", text{&c.DataDir, true}},
 		{"type", "", text{&c.Type, false}},
+		{"master_key", "WEB_BACKEND_MASTER_KEY", secret{&c.MasterKey}},
 
 		{"default_user_config_path", "WEB_BACKEND_DEFAULT_USER_CONFIG_PATH", text{&c.DefaultUserConfigPath, false}},
 		{"default_character_config_paths", "WEB_BACKEND_DEFAULT_CHARACTER_CONFIG_PATHS", list{&c.DefaultCharacterConfigPaths, "a list of texts", nil}},

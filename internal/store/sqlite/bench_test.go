@@ -85,6 +85,16 @@ func BenchmarkCharacterDocument(b *testing.B) {
 	b.Run("parallel64", func(b *testing.B) { parallel64(b, read) })
 }
 
+func BenchmarkUserConfig(b *testing.B) {
+	store := benchStore(b)
+	read := func(n int64) error {
+		_, err := store.UserConfig(context.Background(), fmt.Sprint(n%benchUsers))
+		return err
+	}
+	b.Run("single", func(b *testing.B) { single(b, read) })
+	b.Run("parallel64", func(b *testing.B) { parallel64(b, read) })
+}
+
 func BenchmarkUpdateCharacter(b *testing.B) {
 	store, keys := benchStore(b), benchKeys()
 	update := func(n int64) error { // other bytes each time: SQLite does not write unchanged pages

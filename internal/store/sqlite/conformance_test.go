@@ -1,9 +1,11 @@
 package sqlite_test
 
 import (
+	"strings"
 	"testing"
 
 	"web-backend/internal/backend"
+	"web-backend/internal/masterkey"
 	"web-backend/internal/store/sqlite"
 	"web-backend/internal/store/storetest"
 )
@@ -24,11 +26,22 @@ func TestStore(t *testing.T) {
 	})
 }
 
+// testKeys are the same in every process of a test.
+var testKeys = sqlite.Keys(mustParse(strings.Repeat("5a", masterkey.Size)))
+
+func mustParse(text string) masterkey.Ring {
+	ring, err := masterkey.Parse(backend.NewSecret(text))
+	if err != nil {
+		panic(err)
+	}
+	return ring
+}
+
 // openStore opens a store in dir. The test may close it; else it is closed
 // when the test ends.
 func openStore(t testing.TB, dir string) *sqlite.Store {
 	t.Helper()
-	store, err := sqlite.Open(dir)
+	store, err := sqlite.Open(dir, testKeys)
 	if err != nil {
 		t.Fatalf("open %s: %v", dir, err)
 	}

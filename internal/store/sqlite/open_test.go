@@ -88,7 +88,7 @@ func TestOpen_RefusesASecondOwner(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	store := openStore(t, dir)
-	second, err := sqlite.Open(dir)
+	second, err := sqlite.Open(dir, testKeys)
 	if err == nil {
 		_ = second.Close()
 	}
@@ -103,14 +103,14 @@ func TestOpen_RefusesAPathThatIsNoFolder(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	writeFile(t, file, []byte("mine"))
 	for _, dir := range []string{file, filepath.Join(file, "data")} {
-		_, err := sqlite.Open(dir)
+		_, err := sqlite.Open(dir, testKeys)
 		wantError(t, "Open "+dir, err, dir)
 	}
 	folder := t.TempDir()
 	if err := os.Mkdir(filepath.Join(folder, sqlite.DatabaseFile), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	_, err := sqlite.Open(folder)
+	_, err := sqlite.Open(folder, testKeys)
 	wantError(t, "Open with a folder for a database", err, folder)
 }
 
@@ -136,7 +136,7 @@ func TestOpen_RefusesOtherFiles(t *testing.T) {
 			path := filepath.Join(dir, sqlite.DatabaseFile)
 			c.write(t, path)
 			before := readFile(t, path)
-			store, err := sqlite.Open(dir)
+			store, err := sqlite.Open(dir, testKeys)
 			if err == nil {
 				_ = store.Close()
 			}
@@ -144,7 +144,7 @@ func TestOpen_RefusesOtherFiles(t *testing.T) {
 			if after := readFile(t, path); after != before {
 				t.Errorf("the refused file: got it changed from %d to %d bytes, want it as it was", len(before), len(after))
 			}
-			if _, err := sqlite.Open(dir); err == nil || strings.Contains(err.Error(), "in use") {
+			if _, err := sqlite.Open(dir, testKeys); err == nil || strings.Contains(err.Error(), "in use") {
 				t.Errorf("second Open: got error %v, want the first one again", err)
 			}
 		})
@@ -163,7 +163,7 @@ func TestOpen_KeepsTheWALOfARefusedFile(t *testing.T) {
 	for _, suffix := range []string{"", "-wal"} {
 		writeFile(t, path+suffix, []byte(readFile(t, source+suffix)))
 	}
-	_, err := sqlite.Open(dir)
+	_, err := sqlite.Open(dir, testKeys)
 	wantError(t, "Open", err, path, fmt.Sprintf("version %d", sqlite.SchemaVersion+1))
 	for _, suffix := range []string{"", "-wal"} {
 		if readFile(t, path+suffix) != readFile(t, source+suffix) {

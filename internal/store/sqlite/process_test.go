@@ -87,7 +87,7 @@ func (p *process) kill(t *testing.T) {
 
 // openRole opens the store and holds it until standard input ends.
 func openRole(dir string) error {
-	store, err := sqlite.Open(dir)
+	store, err := sqlite.Open(dir, testKeys)
 	if err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func TestOpen_RefusesASecondProcess(t *testing.T) {
 	if got := other.line(t); got != "opened" {
 		t.Fatalf("another process after Close: got %q, want it to open the store", got)
 	}
-	_, err := sqlite.Open(dir)
+	_, err := sqlite.Open(dir, testKeys)
 	wantError(t, "Open while another process has the folder", err, dir, "in use")
 	other.kill(t)
 	wantUser(t, openStore(t, dir), "ada", 1)
@@ -120,7 +120,7 @@ func TestOpen_RefusesASecondProcess(t *testing.T) {
 // answered. It would leave files that anyone may write, if it were let.
 func writeRole(dir string) error {
 	syscall.Umask(0)
-	store, err := sqlite.Open(dir)
+	store, err := sqlite.Open(dir, testKeys)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func TestProcess_KilledLosesNothingThatWasAnswered(t *testing.T) {
 // grow no further than a limit. It prints what is wrong, then "end".
 func fullDiskRole(dir string) error {
 	signal.Ignore(syscall.SIGXFSZ)
-	store, err := sqlite.Open(dir)
+	store, err := sqlite.Open(dir, testKeys)
 	if err != nil {
 		return err
 	}
@@ -200,7 +200,7 @@ func fullDiskRole(dir string) error {
 	if err := errors.Join(readErr, lift(), create("later"), store.Close()); err != nil {
 		return fmt.Errorf("after the disk was full: %w", err)
 	}
-	if store, err = sqlite.Open(dir); err != nil {
+	if store, err = sqlite.Open(dir, testKeys); err != nil {
 		return err
 	}
 	reportResults(store, results)

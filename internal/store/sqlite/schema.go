@@ -69,6 +69,20 @@ var migrations = []string{
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX tokens_user ON tokens (user_id);
 	CREATE INDEX tokens_expiry ON tokens (expires_at);`,
+
+	// Provider keys are sealed from here on; package masterkey says what value
+	// is. The plain ones keep a table of their own, which Open empties when it
+	// seals them: a row that is replaced can leave a part of itself in its page,
+	// an emptied table cannot.
+	`ALTER TABLE provider_keys RENAME TO plain_provider_keys;
+	CREATE TABLE provider_keys (
+		user_id TEXT NOT NULL,
+		name    TEXT NOT NULL,
+		value   BLOB NOT NULL,
+		key_id  BLOB GENERATED ALWAYS AS (substr(value, 1, 8)) VIRTUAL,
+		PRIMARY KEY (user_id, name)
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX provider_keys_by_master_key ON provider_keys (key_id);`,
 }
 
 // registerUsernameKey gives migrations the SQL function username_key.
@@ -85,24 +99,9 @@ func migrate(c *conn) error {
 	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
 		return err
 	}
-	version, err := pragma(c, "user_version")
+	version, err := schemaVersion(c)
 	if err != nil {
 		return err
-	}
-	id, err := pragma(c, "application_id")
-	if err != nil {
-		return err
-	}
-	tables, err := tableCount(c)
-	if err != nil {
-		return err
-	}
-	switch {
-	case id != applicationID && (id != 0 || tables > 0):
-		return errors.New("the file is a SQLite database of another program; move it away to start with a new one")
-	case version > int64(len(migrations)):
-		return fmt.Errorf("the schema has version %d and this program knows versions up to %d; "+
-			"run the newer web-backend that wrote it", version, len(migrations))
 	}
 	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, false); err != nil {
 		return err
@@ -122,6 +121,31 @@ func migrate(c *conn) error {
 		}
 	}
 	return nil
+}
+
+// schemaVersion gives the version of the schema, unless the file is not ours
+// or newer than this program.
+func schemaVersion(c *conn) (int64, error) {
+	version, err := pragma(c, "user_version")
+	if err != nil {
+		return 0, err
+	}
+	id, err := pragma(c, "application_id")
+	if err != nil {
+		return 0, err
+	}
+	tables, err := tableCount(c)
+	if err != nil {
+		return 0, err
+	}
+	switch {
+	case id != applicationID && (id != 0 || tables > 0):
+		return 0, errors.New("the file is a SQLite database of another program; move it away to start with a new one")
+	case version > int64(len(migrations)):
+		return 0, fmt.Errorf("the schema has version %d and this program knows versions up to %d; "+
+			"run the newer web-backend that wrote it", version, len(migrations))
+	}
+	return version, nil
 }
 
 func pragma(c *conn, name string) (value int64, err error) {

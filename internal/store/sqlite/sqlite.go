@@ -35,6 +35,8 @@ type Store struct {
 	jobs       chan *job
 	writerDone chan struct{} // closed when the writer goroutine has ended
 
+	sealing sealing
+
 	readers chan *conn // a slot per reader; nil until the reader is first used
 
 	closing sync.RWMutex // held for reading by every running call
@@ -46,8 +48,8 @@ var _ backend.Store = (*Store)(nil)
 // Open opens the store in folder dir, which it creates if it is missing, and
 // brings the schema up to date. The folder belongs to the store until Close:
 // a second Open, also by another process, is an error, as is a database of a
-// newer version of this program.
-func Open(dir string) (_ *Store, err error) {
+// newer version of this program. Provider keys are sealed with what keys gives.
+func Open(dir string, keys KeySource) (_ *Store, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be made: %w", dir, err)
 	}
@@ -80,13 +82,16 @@ func Open(dir string) (_ *Store, err error) {
 	if err := file.Close(); err != nil {
 		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
 	}
-	if s.writer, err = openConn(s.uri()); err != nil {
+	if s.writer, err = openConn(databaseURI(s.path)); err != nil {
 		if errors.Is(err, sqlite3.NOTADB) {
 			err = errors.New("the file is not a database; move it away to start with a new one")
 		}
 		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
 	}
 	if err := migrate(s.writer); err != nil {
+		return nil, fmt.Errorf("database %s: %w", s.path, err)
+	}
+	if s.sealing, err = startSealing(s.writer, keys); err != nil {
 		return nil, fmt.Errorf("database %s: %w", s.path, err)
 	}
 	for range cap(s.readers) {
@@ -99,10 +104,10 @@ func Open(dir string) (_ *Store, err error) {
 // Path is the database file.
 func (s *Store) Path() string { return s.path }
 
-// uri names the database file for SQLite; modeof makes the WAL take the mode
-// of the database file. SQLite does not read "+" as a space.
-func (s *Store) uri() string {
-	path := strings.ReplaceAll(url.QueryEscape(filepath.ToSlash(s.path)), "+", "%20")
+// databaseURI names a database file for SQLite; modeof makes the WAL take the
+// mode of the database file. SQLite does not read "+" as a space.
+func databaseURI(path string) string {
+	path = strings.ReplaceAll(url.QueryEscape(filepath.ToSlash(path)), "+", "%20")
 	return "file:" + path + "?modeof=" + path
 }
 
@@ -161,7 +166,7 @@ func (s *Store) read(ctx context.Context, fn func(*conn) error) error {
 	defer func() { s.readers <- c }()
 
 	if c == nil {
-		opened, err := openConn(s.uri(), "PRAGMA query_only = on")
+		opened, err := openConn(databaseURI(s.path), "PRAGMA query_only = on")
 		if err != nil {
 			return storeError(err)
 		}

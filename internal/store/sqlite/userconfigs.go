@@ -8,21 +8,27 @@ import (
 	"web-backend/internal/backend"
 )
 
-// UserConfig implements [backend.Store].
+// UserConfig implements [backend.Store]. A provider key that no master key
+// opens is given as not set; see Open.
 func (s *Store) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
 	config := backend.UserConfig{UserID: userID, Keys: map[string]backend.Secret{}}
 	found := false
 	err := s.read(ctx, func(c *conn) error {
-		return c.query(`SELECT c.timezone, k.name, k.value
+		err := c.query(`SELECT c.timezone, k.name, k.value
 			FROM user_configs c LEFT JOIN provider_keys k USING (user_id) WHERE c.user_id = ?`,
 			[]any{userID}, func(row *sqlite3.Stmt) error {
 				found = true
 				config.Timezone = row.ColumnText(0)
-				if name := row.ColumnText(1); name != "" {
-					config.Keys[name] = backend.NewSecret(row.ColumnText(2))
+				name := row.ColumnText(1)
+				if key, err := s.sealing.ring.Open(row.ColumnRawBlob(2), keyPlace(userID, name)...); err == nil {
+					config.Keys[name] = backend.NewSecret(string(key))
 				}
 				return nil
 			})
+		if err != nil || !s.sealing.plain {
+			return err
+		}
+		return plainKeys(c, userID, config.Keys)
 	})
 	if err == nil && !found {
 		err = backend.UserNotFound(userID)
@@ -45,22 +51,37 @@ func (s *Store) UpdateUserConfig(ctx context.Context, userID string, patch backe
 		if changed == 0 {
 			return backend.UserNotFound(userID)
 		}
-		return setProviderKeys(c, userID, patch.Keys)
+		return s.setProviderKeys(c, userID, patch.Keys)
 	})
 }
 
-// setProviderKeys stores keys by name and removes the empty ones.
-func setProviderKeys(c *conn, userID string, keys map[string]backend.Secret) error {
+// setProviderKeys stores keys by name and removes the empty ones. Unavailable
+// if that changes something and the master key is missing or wrong.
+func (s *Store) setProviderKeys(c *conn, userID string, keys map[string]backend.Secret) error {
+	locked, err := s.sealing.locked(c)
+	if err != nil {
+		return err
+	}
 	for name, key := range keys {
-		var err error
-		if key.IsSet() {
-			_, err = c.run(`INSERT INTO provider_keys (user_id, name, value) VALUES (?, ?, ?)
-				ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value`, userID, name, key.Reveal())
-		} else {
-			_, err = c.run(`DELETE FROM provider_keys WHERE user_id = ? AND name = ?`, userID, name)
+		if key.IsSet() && locked {
+			return errKeysLocked
 		}
+		removed, err := c.run(`DELETE FROM plain_provider_keys WHERE user_id = ? AND name = ?`, userID, name)
 		if err != nil {
 			return err
+		}
+		if key.IsSet() {
+			if err := putSealed(c, s.sealing.ring, providerKey{userID, name, []byte(key.Reveal())}); err != nil {
+				return err
+			}
+			continue
+		}
+		removedSealed, err := c.run(`DELETE FROM provider_keys WHERE user_id = ? AND name = ?`, userID, name)
+		if err != nil {
+			return err
+		}
+		if locked && removed+removedSealed > 0 {
+			return errKeysLocked
 		}
 	}
 	return nil

@@ -18,7 +18,7 @@ func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, chara
 			}
 			return err
 		}
-		return setUp(c, config, characters)
+		return s.setUp(c, config, characters)
 	})
 }
 
@@ -37,12 +37,12 @@ func (s *Store) SetUpUser(ctx context.Context, config backend.UserConfig, charac
 		if !found {
 			return backend.UserNotFound(config.UserID)
 		}
-		return setUp(c, config, characters)
+		return s.setUp(c, config, characters)
 	})
 }
 
 // setUp stores what a user is set up with. Exists if it was set up before.
-func setUp(c *conn, config backend.UserConfig, characters []backend.Character) error {
+func (s *Store) setUp(c *conn, config backend.UserConfig, characters []backend.Character) error {
 	if _, err := c.run(`INSERT INTO user_configs (user_id, timezone) VALUES (?, ?)`,
 		config.UserID, config.Timezone); err != nil {
 		if isUniqueViolation(err) {
@@ -50,7 +50,7 @@ func setUp(c *conn, config backend.UserConfig, characters []backend.Character) e
 		}
 		return err
 	}
-	if err := setProviderKeys(c, config.UserID, config.Keys); err != nil {
+	if err := s.setProviderKeys(c, config.UserID, config.Keys); err != nil {
 		return err
 	}
 	for _, character := range characters {
@@ -67,6 +67,7 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 		var removed int64
 		for _, statement := range []string{
 			`DELETE FROM provider_keys WHERE user_id = ?`,
+			`DELETE FROM plain_provider_keys WHERE user_id = ?`,
 			`DELETE FROM characters WHERE user_id = ?`,
 			`DELETE FROM user_configs WHERE user_id = ?`,
 			`DELETE FROM users WHERE user_id = ?`,

@@ -1,0 +1,16 @@
+package app
+
+import (
+	"context"
+
+	"web-backend/internal/config"
+)
+
+// RotationSteps is how many steps a rotation of keys has.
+var RotationSteps = len(new(rotation).steps())
+
+// BreakOffRotation does the first steps of a rotation and no more.
+func BreakOffRotation(ctx context.Context, cfg *config.Config, steps int) error {
+	r := &rotation{cfg: cfg}
+	return r.run(ctx, r.steps()[:steps])
+}

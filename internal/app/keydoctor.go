@@ -1,0 +1,173 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"web-backend/internal/config"
+	"web-backend/internal/masterkey"
+	"web-backend/internal/store/sqlite"
+)
+
+// KeyReport is what keys doctor found. It holds no key. Its JSON form is for
+// programs, Text for people.
+type KeyReport struct {
+	Store      string     `json:"store"`
+	Source     string     `json:"source,omitempty"` // configuration, file or none
+	File       string     `json:"file,omitempty"`   // where the key file is, or would be
+	Keys       []KeyInUse `json:"keys"`
+	Missing    []KeyInUse `json:"missing"` // sealed something, and are nowhere
+	Plain      int        `json:"plain"`   // values of a version that did not seal
+	Unreadable int        `json:"unreadable"`
+	Notes      []string   `json:"notes"`
+	Verdict    string     `json:"verdict"`
+	OK         bool       `json:"ok"`
+}
+
+// KeyInUse says what one master key has sealed.
+type KeyInUse struct {
+	ID     masterkey.ID `json:"id"`
+	Seals  bool         `json:"seals"`  // it seals what is stored from now on
+	Values int          `json:"values"` // that it has sealed
+	Opened int          `json:"opened"` // of these
+}
+
+// plainOnMongoDB says why there is nothing to examine or rotate.
+const plainOnMongoDB = "on store mongodb provider keys are plain on purpose, because the orchestrator reads them; " +
+	"see docs/provider-keys.md for what protects them there"
+
+// DoctorKeys examines master keys and what they have sealed. It changes
+// nothing, and may run beside the server. An error is one of examining; what
+// it found wrong is in the report.
+func DoctorKeys(cfg *config.Config) (KeyReport, error) {
+	report := KeyReport{Store: cfg.Store, Keys: []KeyInUse{}, Missing: []KeyInUse{}, Notes: []string{}, OK: true}
+	if cfg.Store == config.StoreMongoDB {
+		report.Verdict = plainOnMongoDB
+		return report, nil
+	}
+	found, err := findKeys(cfg)
+	if err != nil {
+		return report, err
+	}
+	report.Source, report.File = found.source, found.path
+	check, err := sqlite.InspectKeys(cfg.DataDir, found.ring)
+	if errors.Is(err, fs.ErrNotExist) {
+		report.Notes = append(report.Notes, fmt.Sprintf("there is no database in %s yet", cfg.DataDir))
+	} else if err != nil {
+		return report, err
+	}
+	report.count(found.ring, check)
+	report.note(found)
+	report.judge(found)
+	return report, nil
+}
+
+// count fills in who has sealed what.
+func (r *KeyReport) count(ring masterkey.Ring, check sqlite.KeyCheck) {
+	sealed := map[masterkey.ID]sqlite.SealedBy{}
+	for _, by := range check.Sealed {
+		sealed[by.ID] = by
+		r.Unreadable += by.Values - by.Opened
+		if !ring.Has(by.ID) {
+			r.Missing = append(r.Missing, KeyInUse{ID: by.ID, Values: by.Values})
+		}
+	}
+	for i, key := range ring.Keys() {
+		by := sealed[key.ID()]
+		r.Keys = append(r.Keys, KeyInUse{ID: key.ID(), Seals: i == 0, Values: by.Values, Opened: by.Opened})
+	}
+	r.Plain = check.Plain
+}
+
+// note adds what is no fault by itself.
+func (r *KeyReport) note(found foundKeys) {
+	if mode, exposed := masterkey.Exposed(found.path); exposed {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s can be read by others (mode %04o); run: chmod 600 %s", found.path, mode, found.path))
+	}
+	if found.source == keysFromConfig {
+		if unused, err := masterkey.ReadFile(found.path); err == nil {
+			for _, key := range unused.Keys() {
+				if found.ring.Has(key.ID()) {
+					continue
+				}
+				r.Notes = append(r.Notes, fmt.Sprintf("%s holds key %s, which is not used because master_key is set; "+
+					"add it to master_key if it has sealed anything", found.path, key.ID()))
+			}
+		}
+	}
+	if len(r.Keys) > 1 && found.source == keysFromFile {
+		r.Notes = append(r.Notes, "the file holds an older key still; `web-backend keys rotate` finishes with it")
+	}
+	if r.Plain > 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("plain provider keys: %d; the next start with a master key seals them", r.Plain))
+	}
+}
+
+// judge gives the verdict.
+func (r *KeyReport) judge(found foundKeys) {
+	altered := r.Unreadable
+	for _, key := range r.Missing {
+		altered -= key.Values
+	}
+	var faults []string
+	if found.fault != nil {
+		faults = append(faults, found.fault.Error())
+	}
+	if len(r.Missing) > 0 {
+		faults = append(faults, fmt.Sprintf("%s sealed with a master key that is missing; "+
+			"put that key back, or see docs/provider-keys.md about a lost one", keysAre(r.Unreadable-altered)))
+	}
+	if altered > 0 {
+		faults = append(faults, fmt.Sprintf("%s damaged; a user can set such a key again", keysAre(altered)))
+	}
+	switch {
+	case len(faults) > 0:
+		r.OK, r.Verdict = false, strings.Join(faults, "; ")
+	case found.source == keysFromNone:
+		r.Verdict = "there is no master key yet; the first start makes one"
+	default:
+		r.Verdict = "every sealed provider key opens"
+	}
+}
+
+// Text gives the report for a person.
+func (r KeyReport) Text() string {
+	if r.Source == "" {
+		return r.Verdict + "\n"
+	}
+	var text strings.Builder
+	switch r.Source {
+	case keysFromConfig:
+		fmt.Fprintln(&text, "master key      from the configuration (master_key)")
+	case keysFromFile:
+		fmt.Fprintf(&text, "master key      from %s\n", r.File)
+	default:
+		fmt.Fprintf(&text, "master key      none: master_key is not set and there is no %s\n", r.File)
+	}
+	for _, key := range r.Keys {
+		role := "opens"
+		if key.Seals {
+			role = "seals and opens"
+		}
+		fmt.Fprintf(&text, "  %s  %s; values %d, open %d\n", key.ID, role, key.Values, key.Opened)
+	}
+	for _, key := range r.Missing {
+		fmt.Fprintf(&text, "  %s  MISSING; values %d, open 0\n", key.ID, key.Values)
+	}
+	fmt.Fprintf(&text, "plain values    %d\nunreadable      %d\n", r.Plain, r.Unreadable)
+	for _, note := range r.Notes {
+		fmt.Fprintf(&text, "note            %s\n", note)
+	}
+	fmt.Fprintf(&text, "verdict         %s\n", r.Verdict)
+	return text.String()
+}
+
+// keysAre counts provider keys in a sentence.
+func keysAre(count int) string {
+	if count == 1 {
+		return "1 provider key is"
+	}
+	return fmt.Sprintf("%d provider keys are", count)
+}

@@ -1,0 +1,132 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"web-backend/internal/config"
+	"web-backend/internal/masterkey"
+	"web-backend/internal/store/sqlite"
+)
+
+// RotateKeys seals every provider key anew: with a new master key if they come
+// from the key file, else with the first that is configured. It needs the data
+// folder for itself. With discard it removes values that no key opens, which
+// are an error otherwise. Broken off at any moment it leaves all readable, and
+// the next run finishes.
+func RotateKeys(ctx context.Context, cfg *config.Config, discard bool, console io.Writer) error {
+	if cfg.Store == config.StoreMongoDB {
+		return errors.New("there is nothing to rotate: " + plainOnMongoDB)
+	}
+	r := &rotation{cfg: cfg, discard: discard}
+	err := r.run(ctx, r.steps())
+	if err == nil {
+		r.report(console)
+	}
+	return err
+}
+
+// rotation is one run. What each step leaves behind is enough to start again.
+type rotation struct {
+	cfg     *config.Config
+	discard bool
+
+	store *sqlite.Store
+	found foundKeys // with the keys of the run
+	began bool      // with a new key, not with that of a run that was broken off
+	done  sqlite.Resealed
+}
+
+func (r *rotation) steps() []func(context.Context) error {
+	return []func(context.Context) error{r.begin, r.reseal, r.finish}
+}
+
+// run runs steps and closes what they opened.
+func (r *rotation) run(ctx context.Context, steps []func(context.Context) error) (err error) {
+	defer func() {
+		if r.store != nil {
+			err = errors.Join(err, r.store.Close())
+		}
+	}()
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin takes the data folder and puts a new key before the old one.
+func (r *rotation) begin(context.Context) (err error) {
+	if !sqlite.Exists(r.cfg.DataDir) {
+		return fmt.Errorf("there is nothing to rotate: no database is in %s", r.cfg.DataDir)
+	}
+	r.store, err = sqlite.Open(r.cfg.DataDir, r.takeKeys)
+	return err
+}
+
+// takeKeys gives the keys of the run: those of the configuration, those of a
+// run that was broken off, or a new one before the old.
+func (r *rotation) takeKeys(use sqlite.KeyUse) (masterkey.Ring, error) {
+	var err error
+	if r.found, err = findKeys(r.cfg); err != nil {
+		return masterkey.Ring{}, err
+	}
+	if r.found.fault != nil {
+		return masterkey.Ring{}, r.found.fault
+	}
+	if lost := use.Lost(r.found.ring); lost > 0 && !r.discard {
+		return masterkey.Ring{}, fmt.Errorf("%s sealed with a master key that is missing (%s); nothing was changed; "+
+			"put that key back, or give what it sealed up with --discard-unreadable", keysAre(lost), strings.Join(missingKeys(use, r.found.ring), ", "))
+	}
+	old := r.found.ring.Keys()
+	if r.found.source == keysFromConfig || len(old) > 1 {
+		return r.found.ring, nil
+	}
+	r.began, r.found.source = true, keysFromFile
+	r.found.ring = masterkey.NewRing(append([]masterkey.Key{masterkey.Generate()}, old...)...)
+	return r.found.ring, masterkey.WriteFile(r.found.path, r.found.ring)
+}
+
+// reseal seals everything with the first key.
+func (r *rotation) reseal(ctx context.Context) (err error) {
+	r.done, err = r.store.Reseal(ctx, r.discard)
+	if err != nil && r.done.Discarded > 0 {
+		return fmt.Errorf("%w, and no master key was dropped; give these up with --discard-unreadable", err)
+	}
+	return err
+}
+
+// finish drops the old keys from the file.
+func (r *rotation) finish(context.Context) error {
+	if r.found.source == keysFromConfig {
+		return nil
+	}
+	return masterkey.WriteFile(r.found.path, masterkey.NewRing(r.found.ring.Keys()[0]))
+}
+
+// report says what was done and what is left to do.
+func (r *rotation) report(console io.Writer) {
+	keys := r.found.ring.Keys()
+	if r.done.Discarded > 0 {
+		fmt.Fprintf(console, "removed, as no master key opened them: %d\n", r.done.Discarded)
+	}
+	fmt.Fprintf(console, "%s sealed with master key %s now; newly so: %d\n",
+		keysAre(r.done.Values), keys[0].ID(), r.done.Changed)
+	switch {
+	case r.found.source == keysFromFile && r.began:
+		fmt.Fprintf(console, "%s holds the new key alone\n", r.found.path)
+	case r.found.source == keysFromFile:
+		fmt.Fprintf(console, "that finishes a rotation that had begun: %s holds its new key alone\n", r.found.path)
+	case len(keys) == 1:
+		fmt.Fprintln(console, "to change the key, put a new one before it in master_key, with a comma between, and run this again")
+	default:
+		for _, key := range keys[1:] {
+			fmt.Fprintf(console, "key %s is not needed any more; remove it from master_key\n", key.ID())
+		}
+	}
+	fmt.Fprintln(console, "backups from before need the key that sealed them")
+}

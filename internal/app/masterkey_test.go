@@ -1,0 +1,361 @@
+package app_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/app"
+	"web-backend/internal/backend"
+	"web-backend/internal/config"
+	"web-backend/internal/masterkey"
+)
+
+const plantedKey = "sk-planted-in-a-test"
+
+// withKey runs a server that has a user with a provider key, and stops it.
+func withKey(t *testing.T, cfg *config.Config) {
+	t.Helper()
+	s := run(t, cfg)
+	if status, answer := s.send(t, "/api/v1/create_user", `{"user_id": "ada"}`); status != http.StatusOK {
+		t.Fatalf("create_user: %d %s", status, answer)
+	}
+	if status, answer := s.setKey(t, plantedKey); status != http.StatusOK {
+		t.Fatalf("set a key: %d %s", status, answer)
+	}
+	s.stop()
+	if err := s.wait(t); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *server) setKey(t *testing.T, key string) (status int, answer string) {
+	t.Helper()
+	return s.send(t, "/api/v1/update_user_config", fmt.Sprintf(`{"user_id": "ada", "openai_api_key": %q}`, key))
+}
+
+// wantKeyReadable checks whether a server reads the key of withKey.
+func wantKeyReadable(t *testing.T, cfg *config.Config, want bool) *server {
+	t.Helper()
+	s := run(t, cfg)
+	_, options := s.send(t, "/api/v1/get_available_llm/ada", "")
+	if got := options == `{"options":["openai"]}`; got != want {
+		t.Errorf("get_available_llm: got %s, want it to know the key: %v", options, want)
+	}
+	return s
+}
+
+func keyFile(cfg *config.Config) string { return filepath.Join(cfg.DataDir, masterkey.FileName) }
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func writeFile(t *testing.T, path, content string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantNothingShown checks that neither the provider key nor a master key is in
+// a text.
+func wantNothingShown(t *testing.T, what, text string, secrets ...string) {
+	t.Helper()
+	for _, secret := range append(secrets, plantedKey) {
+		if secret = strings.TrimSpace(secret); secret != "" && strings.Contains(text, secret) {
+			t.Errorf("%s shows a secret: %s", what, text)
+		}
+	}
+}
+
+func TestMasterKey_IsMadeOnce(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	withKey(t, cfg)
+	key := readFile(t, keyFile(cfg))
+	if info, err := os.Stat(keyFile(cfg)); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode: %v, %v", info.Mode(), err)
+	}
+	s := wantKeyReadable(t, cfg, true)
+	if again := readFile(t, keyFile(cfg)); again != key {
+		t.Error("the second start changed the key file")
+	}
+	s.stop()
+	_ = s.wait(t)
+	wantNothingShown(t, "the log", readFile(t, cfg.Log.Path)+s.console.String()+s.log.String(), key)
+	if strings.Contains(readFile(t, cfg.Log.Path), "level=WARN") {
+		t.Errorf("a warning without a reason:\n%s", s.log)
+	}
+}
+
+func TestMasterKey_OfTheConfigurationMakesNoFile(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.MasterKey = backend.NewSecret(strings.Repeat("5a", 32))
+	withKey(t, cfg)
+	if _, err := os.Stat(keyFile(cfg)); err == nil {
+		t.Error("there is a key file")
+	}
+	cfg.MasterKey = backend.NewSecret(strings.Repeat("6b", 32) + "," + strings.Repeat("5a", 32))
+	wantKeyReadable(t, cfg, true)
+}
+
+// A lost or wrong key: the server starts, says so, overwrites nothing, and
+// with the right key all is as it was.
+func TestMasterKey_Lost(t *testing.T) {
+	t.Parallel()
+	other, err := masterkey.Parse(backend.NewSecret(strings.Repeat("77", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, lose := range map[string]func(t *testing.T, cfg *config.Config, path string){
+		"gone":     func(*testing.T, *config.Config, string) {},
+		"garbage":  func(t *testing.T, _ *config.Config, path string) { writeFile(t, path, "no-key-at-all\n") },
+		"half":     func(t *testing.T, _ *config.Config, path string) { writeFile(t, path, strings.Repeat("77", 16)) },
+		"another":  func(t *testing.T, _ *config.Config, path string) { writeFile(t, path, strings.Repeat("77", 32)) },
+		"a folder": func(t *testing.T, _ *config.Config, path string) { _ = os.Mkdir(path, 0o700) },
+		"configured else": func(_ *testing.T, cfg *config.Config, _ string) {
+			cfg.MasterKey = backend.NewSecret(strings.Repeat("77", 32))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t)
+			withKey(t, cfg)
+			path := keyFile(cfg)
+			if err := os.Rename(path, path+".away"); err != nil {
+				t.Fatal(err)
+			}
+			lose(t, cfg, path)
+			before, _ := os.ReadFile(path)
+
+			s := wantKeyReadable(t, cfg, false)
+			if !strings.Contains(s.log.String(), "level=WARN") || !strings.Contains(s.log.String(), "web-backend keys doctor") {
+				t.Errorf("the log does not say so:\n%s", s.log)
+			}
+			if status, answer := s.setKey(t, "sk-other"); status != http.StatusServiceUnavailable ||
+				!strings.Contains(answer, "provider keys cannot be changed: ") {
+				t.Errorf("set a key: got %d %s", status, answer)
+			}
+			for path, body := range map[string]string{
+				"/api/v1/update_user_config": `{"user_id": "ada", "timezone": "Europe/Rome"}`, "/api/v1/create_user": `{"user_id": "bob"}`,
+			} {
+				if status, answer := s.send(t, path, body); status != http.StatusOK {
+					t.Errorf("%s: got %d %s", path, status, answer)
+				}
+			}
+			s.stop()
+			_ = s.wait(t)
+			if after, _ := os.ReadFile(path); !bytes.Equal(before, after) {
+				t.Error("the key file was overwritten")
+			}
+			if _, err := os.Stat(path); name == "gone" && err == nil {
+				t.Error("a new key was made")
+			}
+			report, err := app.DoctorKeys(cfg)
+			if err != nil || report.OK || report.Unreadable != 1 || len(report.Missing) != 1 || report.Missing[0].ID == other.Keys()[0].ID() {
+				t.Errorf("doctor: got %+v, %v", report, err)
+			}
+			wantNothingShown(t, "the log and the doctor", s.log.String()+report.Text(), string(before), "no-key-at-all", strings.Repeat("77", 16))
+
+			_ = os.Remove(path)
+			cfg.MasterKey = backend.Secret{}
+			if err := os.Rename(path+".away", path); err != nil {
+				t.Fatal(err)
+			}
+			wantKeyReadable(t, cfg, true)
+			if report, err := app.DoctorKeys(cfg); err != nil || !report.OK {
+				t.Errorf("doctor with the right key, beside the server: got %+v, %v", report, err)
+			}
+		})
+	}
+}
+
+// Default keys of new users need a master key, other new users do not.
+func TestMasterKey_LostWithDefaultKeys(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	withKey(t, cfg)
+	if err := os.Remove(keyFile(cfg)); err != nil {
+		t.Fatal(err)
+	}
+	cfg.DefaultUserConfigPath = filepath.Join(t.TempDir(), "user.json")
+	writeFile(t, cfg.DefaultUserConfigPath, `{"xai_api_key": "sk-of-the-team"}`)
+	if status, answer := run(t, cfg).send(t, "/api/v1/create_user", `{"user_id": "bob"}`); status != http.StatusServiceUnavailable ||
+		!strings.Contains(answer, "provider keys cannot be changed: ") || strings.Contains(answer, "sk-of") {
+		t.Errorf("got %d %s", status, answer)
+	}
+}
+
+func TestMasterKey_ReadableByOthers(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	withKey(t, cfg)
+	if err := os.Chmod(keyFile(cfg), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s := wantKeyReadable(t, cfg, true); !strings.Contains(s.log.String(), `level=WARN msg="the master key can be read by others"`) {
+		t.Errorf("the log does not say so:\n%s", s.log)
+	}
+	if report, err := app.DoctorKeys(cfg); err != nil || !report.OK || !strings.Contains(report.Text(), "chmod 600") {
+		t.Errorf("doctor: got %+v, %v", report, err)
+	}
+}
+
+// A rotation that is broken off after any step leaves all readable, and the
+// next one finishes it.
+func TestRotateKeys_BrokenOff(t *testing.T) {
+	t.Parallel()
+	for steps := range app.RotationSteps + 1 {
+		t.Run(fmt.Sprint(steps, " steps"), func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t)
+			withKey(t, cfg)
+			old := readFile(t, keyFile(cfg))
+			if err := app.BreakOffRotation(t.Context(), cfg, steps); err != nil {
+				t.Fatal(err)
+			}
+			if held := readFile(t, keyFile(cfg)); strings.Contains(held, old) != (steps < app.RotationSteps) {
+				t.Errorf("after %d steps the file holds the old key: %v", steps, strings.Contains(held, old))
+			}
+			writeFile(t, keyFile(cfg)+".tmp", "half a k") // as a crash within a step leaves it
+			s := wantKeyReadable(t, cfg, true)
+			s.stop()
+			_ = s.wait(t)
+
+			var console strings.Builder
+			if err := app.RotateKeys(t.Context(), cfg, false, &console); err != nil {
+				t.Fatal(err)
+			}
+			held := readFile(t, keyFile(cfg))
+			if strings.Contains(held, old) || strings.Count(held, "\n") != 1 {
+				t.Errorf("the file holds %d keys, the old one: %v", strings.Count(held, "\n"), strings.Contains(held, old))
+			}
+			if begun := steps > 0 && steps < app.RotationSteps; begun != strings.Contains(console.String(), "finishes a rotation that had begun") {
+				t.Errorf("it says: %s", console.String())
+			}
+			wantNothingShown(t, "the command", console.String(), old, held)
+			wantKeyReadable(t, cfg, true)
+			report, err := app.DoctorKeys(cfg)
+			if err != nil || !report.OK || len(report.Keys) != 1 || report.Keys[0].Opened != 1 {
+				t.Errorf("doctor: got %+v, %v", report, err)
+			}
+		})
+	}
+}
+
+func TestRotateKeys_OfTheConfiguration(t *testing.T) {
+	t.Parallel()
+	old, current := strings.Repeat("5a", 32), strings.Repeat("6b", 32)
+	cfg := testConfig(t)
+	cfg.MasterKey = backend.NewSecret(old)
+	withKey(t, cfg)
+	cfg.MasterKey = backend.NewSecret(current + "," + old)
+	var console strings.Builder
+	if err := app.RotateKeys(t.Context(), cfg, false, &console); err != nil {
+		t.Fatal(err)
+	}
+	ring, err := masterkey.Parse(cfg.MasterKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "key " + ring.Keys()[1].ID().String() + " is not needed any more"; !strings.Contains(console.String(), want) {
+		t.Errorf("it says %q, want %q", console.String(), want)
+	}
+	wantNothingShown(t, "the command", console.String(), old, current)
+	cfg.MasterKey = backend.NewSecret(current)
+	wantKeyReadable(t, cfg, true)
+	if _, err := os.Stat(keyFile(cfg)); err == nil {
+		t.Error("there is a key file")
+	}
+}
+
+func TestRotateKeys_Refuses(t *testing.T) {
+	t.Parallel()
+	running := testConfig(t)
+	withKey(t, running)
+	run(t, running)
+	key := readFile(t, keyFile(running))
+	lost := testConfig(t)
+	withKey(t, lost)
+	if err := os.Remove(keyFile(lost)); err != nil {
+		t.Fatal(err)
+	}
+	damaged := testConfig(t)
+	withKey(t, damaged)
+	writeFile(t, keyFile(damaged), "garbage")
+	mongo := testConfig(t)
+	mongo.Store = config.StoreMongoDB
+	for _, c := range []struct {
+		name    string
+		cfg     *config.Config
+		discard bool
+		want    string
+	}{
+		{"a running server", running, true, "in use by another web-backend process"},
+		{"a lost key", lost, false, "--discard-unreadable"},
+		{"a damaged key file", damaged, true, "key 1 of 1"},
+		{"MongoDB", mongo, false, "the orchestrator reads them"},
+		{"no database", testConfig(t), false, "nothing to rotate"},
+	} {
+		var console strings.Builder
+		err := app.RotateKeys(t.Context(), c.cfg, c.discard, &console)
+		if err == nil || !strings.Contains(err.Error(), c.want) || console.Len() > 0 {
+			t.Errorf("%s: got error %v, output %q, want an error that says %q", c.name, err, console.String(), c.want)
+		}
+	}
+	if again := readFile(t, keyFile(running)); again != key {
+		t.Error("the key of the running server was changed")
+	}
+	if _, err := os.Stat(keyFile(lost)); err == nil {
+		t.Error("a refused rotation made a key")
+	}
+
+	var console strings.Builder // the one who gives up what is lost can go on
+	if err := app.RotateKeys(t.Context(), lost, true, &console); err != nil || !strings.Contains(console.String(), "removed") {
+		t.Fatalf("discard: %v, %s", err, console.String())
+	}
+	if status, answer := wantKeyReadable(t, lost, false).setKey(t, plantedKey); status != http.StatusOK {
+		t.Errorf("set a key after that: %d %s", status, answer)
+	}
+}
+
+func TestDoctorKeys_FindsWhatIsDamaged(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	withKey(t, cfg)
+	db, err := sqlite3.Open(filepath.Join(cfg.DataDir, "web-backend.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Exec("UPDATE provider_keys SET value = CAST(substr(value, 1, 40) || x'00000000' AS BLOB)"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	report, err := app.DoctorKeys(cfg)
+	if err != nil || report.OK || report.Unreadable != 1 || len(report.Missing) != 0 || !strings.Contains(report.Verdict, "damaged") {
+		t.Errorf("got %+v, %v", report, err)
+	}
+	err = app.RotateKeys(t.Context(), cfg, false, io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "no master key was dropped") {
+		t.Errorf("rotate: got error %v, want one that says no master key was dropped", err)
+	}
+	if status, answer := wantKeyReadable(t, cfg, false).setKey(t, plantedKey); status != http.StatusOK {
+		t.Errorf("set the key again: %d %s", status, answer)
+	}
+}

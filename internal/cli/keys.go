@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"web-backend/internal/app"
+)
+
+// keysCommand is about the master key that seals provider keys.
+type keysCommand struct {
+	Doctor keysDoctorCommand `cmd:"" help:"Say where the master key is and whether it opens all provider keys. Changes nothing."`
+	Rotate keysRotateCommand `cmd:"" help:"Seal all provider keys with a new master key. The server must be stopped."`
+}
+
+// keysDoctorCommand examines keys.
+type keysDoctorCommand struct {
+	configFlags
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// Run prints the report; an error says what is wrong with the keys.
+func (c *keysDoctorCommand) Run(streams Streams) error {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	report, err := app.DoctorKeys(cfg)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		encoder := json.NewEncoder(streams.Out)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(report)
+	} else {
+		_, err = fmt.Fprint(streams.Out, report.Text())
+	}
+	if err == nil && !report.OK {
+		err = errors.New(report.Verdict)
+	}
+	return err
+}
+
+// keysRotateCommand changes the master key.
+type keysRotateCommand struct {
+	configFlags
+	DiscardUnreadable bool `name:"discard-unreadable" help:"Remove provider keys that no master key opens, for good."`
+}
+
+// Run rotates and says what it did.
+func (c *keysRotateCommand) Run(ctx context.Context, streams Streams) error {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	return app.RotateKeys(ctx, cfg, c.DiscardUnreadable, streams.Out)
+}

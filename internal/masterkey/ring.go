@@ -1,0 +1,153 @@
+package masterkey
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/chacha20poly1305"
+
+	"web-backend/internal/backend"
+)
+
+// Ring holds master keys: the first one seals, each one opens what it sealed.
+// The zero Ring has no key. A Ring never changes, so it is safe for concurrent
+// use.
+type Ring struct{ keys []Key }
+
+// NewRing makes a ring; a key that stands twice counts once.
+func NewRing(keys ...Key) Ring {
+	var ring Ring
+	for _, key := range keys {
+		if !ring.Has(key.id) {
+			ring.keys = append(ring.keys, key)
+		}
+	}
+	return ring
+}
+
+// Parse reads keys that commas or line ends separate: [Size] bytes each, in
+// base64 of either alphabet, padded or not, or in hex. An error says which key
+// is wrong and never shows it.
+func Parse(text backend.Secret) (Ring, error) {
+	var parts []string
+	for part := range strings.FieldsFuncSeq(text.Reveal(), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return Ring{}, fmt.Errorf("there is no key; want %s", wanted)
+	}
+	keys := make([]Key, len(parts))
+	for i, part := range parts {
+		raw, err := decode(part)
+		if err != nil {
+			return Ring{}, fmt.Errorf("key %d of %d %w; want %s", i+1, len(parts), err, wanted)
+		}
+		keys[i] = newKey(raw)
+	}
+	return NewRing(keys...), nil
+}
+
+// wanted says what a key looks like.
+const wanted = "32 random bytes in base64 or hex, as `openssl rand -base64 32` prints them"
+
+// encodings are those of keys. None of them can read a key of another one as
+// one of the right length: hex has 64 characters, base64 43 or 44.
+var encodings = []func(string) ([]byte, error){
+	hex.DecodeString,
+	base64.StdEncoding.Strict().DecodeString, base64.RawStdEncoding.Strict().DecodeString,
+	base64.URLEncoding.Strict().DecodeString, base64.RawURLEncoding.Strict().DecodeString,
+}
+
+// decode reads one key. Its error goes on after the words "key 1".
+func decode(text string) ([]byte, error) {
+	length := -1
+	for _, decode := range encodings {
+		raw, err := decode(text)
+		switch {
+		case err != nil:
+		case len(raw) == Size:
+			return raw, nil
+		default:
+			length = len(raw)
+		}
+	}
+	if length < 0 {
+		return nil, errors.New("is neither base64 nor hex")
+	}
+	return nil, fmt.Errorf("has %d bytes", length)
+}
+
+// Empty reports whether the ring has no key.
+func (r Ring) Empty() bool { return len(r.keys) == 0 }
+
+// Keys gives the keys, the sealing one first.
+func (r Ring) Keys() []Key { return slices.Clone(r.keys) }
+
+// Has reports whether the ring can open what the key of an id sealed.
+func (r Ring) Has(id ID) bool {
+	return slices.ContainsFunc(r.keys, func(k Key) bool { return k.id == id })
+}
+
+// The form of a sealed value: the id of the key, the nonce, the ciphertext
+// with its tag.
+const (
+	nonceStart      = len(ID{})
+	ciphertextStart = nonceStart + chacha20poly1305.NonceSizeX
+)
+
+// ErrNotOpened says that a value was sealed by a key that the ring lacks, was
+// sealed for another place, or was altered.
+var ErrNotOpened = errors.New("no master key opens the value")
+
+// Seal seals plain with the first key. place says where the value belongs: it
+// opens only there. The ring must not be empty.
+func (r Ring) Seal(plain []byte, place ...string) []byte {
+	key := r.keys[0]
+	sealed := make([]byte, ciphertextStart, ciphertextStart+len(plain)+chacha20poly1305.Overhead)
+	copy(sealed, key.id[:])
+	nonce := sealed[nonceStart:ciphertextStart]
+	_, _ = rand.Read(nonce) // never fails; 24 random bytes do not repeat
+	return key.cipher().Seal(sealed, nonce, plain, associated(place))
+}
+
+// Open gives what Seal sealed for the same place, else ErrNotOpened.
+func (r Ring) Open(sealed []byte, place ...string) ([]byte, error) {
+	if len(sealed) < ciphertextStart {
+		return nil, ErrNotOpened
+	}
+	id := ID(sealed[:nonceStart])
+	for _, key := range r.keys {
+		if key.id != id {
+			continue
+		}
+		plain, err := key.cipher().Open(nil, sealed[nonceStart:ciphertextStart], sealed[ciphertextStart:], associated(place))
+		if err != nil {
+			return nil, ErrNotOpened
+		}
+		return plain, nil
+	}
+	return nil, ErrNotOpened
+}
+
+// associated joins the parts of a place so that no other parts give the same
+// bytes: each stands behind its length.
+func associated(place []string) []byte {
+	length := 0
+	for _, part := range place {
+		length += 8 + len(part)
+	}
+	data := make([]byte, 0, length)
+	for _, part := range place {
+		data = binary.BigEndian.AppendUint64(data, uint64(len(part)))
+		data = append(data, part...)
+	}
+	return data
+}

@@ -1,0 +1,122 @@
+package sqlite
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/masterkey"
+)
+
+// SealedBy says what one master key has sealed.
+type SealedBy struct {
+	ID     masterkey.ID
+	Values int
+	Opened int // of Values, those that a ring opened
+}
+
+// KeyCheck is what InspectKeys found.
+type KeyCheck struct {
+	Sealed []SealedBy // by id
+	Plain  int        // values of a version that did not seal
+}
+
+// Exists reports whether folder dir has a database, or something in its place.
+func Exists(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, databaseFile))
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// InspectKeys tries to open every provider key in folder dir with ring. It
+// changes nothing, and works beside the process that owns the folder. It is
+// fs.ErrNotExist if there is no database.
+func InspectKeys(dir string, ring masterkey.Ring) (check KeyCheck, err error) {
+	path := filepath.Join(dir, databaseFile)
+	if _, err := os.Stat(path); err != nil {
+		return check, fmt.Errorf("database: %w", err)
+	}
+	c, err := openConn(readOnlyURI(path))
+	if err != nil {
+		return check, fmt.Errorf("database %s cannot be opened: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.Exec("BEGIN"); err != nil { // one snapshot for all that follows
+		return check, fmt.Errorf("database %s: %w", path, err)
+	}
+	if check, err = checkKeys(c, ring); err != nil {
+		return check, fmt.Errorf("database %s: %w", path, err)
+	}
+	return check, nil
+}
+
+// readOnlyURI names a database for a connection that changes nothing. SQLite
+// makes the files of the WAL even to read, so it may only where they are.
+func readOnlyURI(path string) string {
+	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 || errors.Is(err, fs.ErrPermission) {
+		return databaseURI(path) + "&mode=ro"
+	}
+	return databaseURI(path) + "&immutable=1"
+}
+
+// checkKeys looks at each row, in this version's tables or those of an older.
+func checkKeys(c *conn, ring masterkey.Ring) (check KeyCheck, err error) {
+	if _, err := schemaVersion(c); err != nil {
+		return check, err
+	}
+	plainTable, err := hasTable(c, "plain_provider_keys")
+	if err != nil {
+		return check, err
+	}
+	if !plainTable { // the version before sealing, or a database that is empty still
+		exists, err := hasTable(c, "provider_keys")
+		if err == nil && exists {
+			check.Plain, err = countRows(c, "SELECT count(*) FROM provider_keys")
+		}
+		return check, err
+	}
+	if check.Plain, err = countRows(c, "SELECT count(*) FROM plain_provider_keys"); err != nil {
+		return check, err
+	}
+	found := map[masterkey.ID]SealedBy{}
+	err = eachKey(c, sealedPage, func(key providerKey) error {
+		var id masterkey.ID
+		copy(id[:], key.value)
+		entry := found[id]
+		entry.ID = id
+		entry.Values++
+		if _, err := ring.Open(key.value, keyPlace(key.userID, key.name)...); err == nil {
+			entry.Opened++
+		}
+		found[id] = entry
+		return nil
+	})
+	for _, entry := range found {
+		check.Sealed = append(check.Sealed, entry)
+	}
+	slices.SortFunc(check.Sealed, func(a, b SealedBy) int { return bytes.Compare(a.ID[:], b.ID[:]) })
+	return check, err
+}
+
+func hasTable(c *conn, name string) (bool, error) {
+	count := 0
+	err := c.query(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`, []any{name},
+		func(row *sqlite3.Stmt) error {
+			count = row.ColumnInt(0)
+			return nil
+		})
+	return count > 0, err
+}
+
+func countRows(c *conn, query string) (count int, err error) {
+	err = c.query(query, nil, func(row *sqlite3.Stmt) error {
+		count = row.ColumnInt(0)
+		return nil
+	})
+	return count, err
+}

@@ -1,0 +1,235 @@
+package sqlite
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/masterkey"
+)
+
+// KeyUse says what is stored of provider keys.
+type KeyUse struct {
+	Sealed map[masterkey.ID]int // values by the master key that sealed them
+	Plain  int                  // values of a version that did not seal
+}
+
+// Lost counts the values whose master key is not in ring.
+func (u KeyUse) Lost(ring masterkey.Ring) (values int) {
+	for id, count := range u.Sealed {
+		if !ring.Has(id) {
+			values += count
+		}
+	}
+	return values
+}
+
+// KeySource gives the master keys, once it is known what is stored. It runs
+// while the data folder belongs to the store that is being opened.
+//
+// A ring may lack keys, or have none: then the store opens all the same, gives
+// the provider keys that it cannot read as not set, and changes no provider
+// key; that is answered with Unavailable.
+type KeySource func(use KeyUse) (masterkey.Ring, error)
+
+// Keys gives the same ring whatever is stored.
+func Keys(ring masterkey.Ring) KeySource {
+	return func(KeyUse) (masterkey.Ring, error) { return ring, nil }
+}
+
+// errKeysLocked is the answer to a change of provider keys that could destroy
+// what the right master key would open.
+var errKeysLocked = &backend.Error{Kind: backend.Unavailable,
+	Message: "provider keys cannot be changed: the server's master key is missing or is not the one that sealed them; " +
+		"its operator finds out more with `web-backend keys doctor`"}
+
+// sealing is how a store treats provider keys. It does not change once the
+// store is open.
+type sealing struct {
+	ring    masterkey.Ring
+	suspect bool // the ring was not enough when the store was opened
+	plain   bool // there are plain values, which it was not enough to seal
+}
+
+// startSealing gets the master keys and seals what is plain.
+func startSealing(c *conn, keys KeySource) (s sealing, err error) {
+	use, err := keyUse(c)
+	if err != nil {
+		return s, err
+	}
+	if s.ring, err = keys(use); err != nil {
+		return s, err
+	}
+	s.plain = use.Plain > 0
+	if s.suspect = s.ring.Empty() || use.Lost(s.ring) > 0; !s.suspect && s.plain {
+		if err := sealPlain(c, s.ring); err != nil {
+			return s, fmt.Errorf("seal the provider keys: %w", err)
+		}
+		s.plain = false
+	}
+	// The WAL may hold plain values still, also those of a process that crashed
+	// right after it had sealed them.
+	return s, c.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+}
+
+// locked reports whether provider keys must not be changed now. What the ring
+// lacks may have gone since the start, with its users.
+func (s sealing) locked(c *conn) (bool, error) {
+	if !s.suspect || s.ring.Empty() {
+		return s.suspect, nil
+	}
+	use, err := keyUse(c)
+	return use.Lost(s.ring) > 0, err
+}
+
+// keyUse counts what is stored.
+func keyUse(c *conn) (KeyUse, error) {
+	use := KeyUse{Sealed: map[masterkey.ID]int{}}
+	err := c.query(`SELECT key_id, count(*) FROM provider_keys GROUP BY key_id
+		UNION ALL SELECT NULL, count(*) FROM plain_provider_keys`, nil, func(row *sqlite3.Stmt) error {
+		count := row.ColumnInt(1)
+		if row.ColumnType(0) == sqlite3.NULL {
+			use.Plain = count
+			return nil
+		}
+		var id masterkey.ID
+		copy(id[:], row.ColumnRawBlob(0)) // an altered value may be shorter
+		use.Sealed[id] += count
+		return nil
+	})
+	return use, err
+}
+
+// keyPlace is what a provider key is bound to when it is sealed. It must never
+// change.
+func keyPlace(userID, name string) []string { return []string{"provider key", userID, name} }
+
+// providerKey is a row of provider_keys or plain_provider_keys.
+type providerKey struct {
+	userID, name string
+	value        []byte // sealed or plain
+}
+
+// putSealed seals a plain key and stores it.
+func putSealed(c *conn, ring masterkey.Ring, key providerKey) error {
+	sealed := ring.Seal(key.value, keyPlace(key.userID, key.name)...)
+	_, err := c.run(`INSERT INTO provider_keys (user_id, name, value) VALUES (?, ?, ?)
+		ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value`, key.userID, key.name, blob(sealed))
+	return err
+}
+
+// plainKeys adds a user's plain keys to keys.
+func plainKeys(c *conn, userID string, keys map[string]backend.Secret) error {
+	return c.query(`SELECT name, value FROM plain_provider_keys WHERE user_id = ?`,
+		[]any{userID}, func(row *sqlite3.Stmt) error {
+			keys[row.ColumnText(0)] = backend.NewSecret(row.ColumnText(1))
+			return nil
+		})
+}
+
+// sealPlain seals every plain key, in one transaction of its own.
+func sealPlain(c *conn, ring masterkey.Ring) error {
+	if err := c.Exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	_, err := movePlain(c, ring)
+	if err == nil {
+		err = c.Exec("COMMIT")
+	}
+	if err != nil && !c.GetAutocommit() {
+		err = errors.Join(err, c.Exec("ROLLBACK"))
+	}
+	return err
+}
+
+// movePlain seals every plain key within the running transaction.
+func movePlain(c *conn, ring masterkey.Ring) (moved int, err error) {
+	err = eachKey(c, plainPage, func(key providerKey) error {
+		moved++
+		return putSealed(c, ring, key)
+	})
+	if err != nil {
+		return 0, err
+	}
+	_, err = c.run(`DELETE FROM plain_provider_keys`)
+	return moved, err
+}
+
+// The pages of the two tables, from a row on.
+const (
+	sealedPage = `SELECT user_id, name, value FROM provider_keys
+		WHERE (user_id, name) > (?, ?) ORDER BY user_id, name LIMIT 500`
+	plainPage = `SELECT user_id, name, CAST(value AS BLOB) FROM plain_provider_keys
+		WHERE (user_id, name) > (?, ?) ORDER BY user_id, name LIMIT 500`
+)
+
+// eachKey calls fn with every row of a table, read a page at a time, so that
+// fn may change the table.
+func eachKey(c *conn, page string, fn func(providerKey) error) error {
+	var last providerKey
+	for {
+		var keys []providerKey
+		err := c.query(page, []any{last.userID, last.name}, func(row *sqlite3.Stmt) error {
+			keys = append(keys, providerKey{row.ColumnText(0), row.ColumnText(1), bytes.Clone(row.ColumnRawBlob(2))})
+			return nil
+		})
+		if err != nil || len(keys) == 0 {
+			return err
+		}
+		for _, key := range keys {
+			if err := fn(key); err != nil {
+				return err
+			}
+		}
+		last = keys[len(keys)-1]
+	}
+}
+
+// Resealed says what Reseal did.
+type Resealed struct {
+	Values    int // that are sealed with the first key now
+	Changed   int // of these, the ones that were not before
+	Discarded int // that no key opened
+}
+
+// Reseal seals every provider key with the first key of the ring, all or
+// nothing. A value that no key opens is an error, which says how many there
+// are, or with discard it is removed for good.
+func (s *Store) Reseal(ctx context.Context, discard bool) (done Resealed, err error) {
+	ring := s.sealing.ring
+	if ring.Empty() {
+		return done, errors.New("there is no master key to seal provider keys with")
+	}
+	first := ring.Keys()[0].ID()
+	err = s.write(ctx, func(c *conn) error {
+		moved, err := movePlain(c, ring)
+		if err != nil {
+			return err
+		}
+		done = Resealed{Changed: moved}
+		err = eachKey(c, sealedPage, func(key providerKey) error {
+			plain, err := ring.Open(key.value, keyPlace(key.userID, key.name)...)
+			switch {
+			case err != nil:
+				done.Discarded++
+				_, err = c.run(`DELETE FROM provider_keys WHERE user_id = ? AND name = ?`, key.userID, key.name)
+				return err
+			case bytes.HasPrefix(key.value, first[:]):
+				done.Values++
+				return nil
+			}
+			done.Values, done.Changed = done.Values+1, done.Changed+1
+			return putSealed(c, ring, providerKey{key.userID, key.name, plain})
+		})
+		if err == nil && done.Discarded > 0 && !discard {
+			err = fmt.Errorf("%d of %d provider keys are opened by no master key; nothing was changed",
+				done.Discarded, done.Discarded+done.Values)
+		}
+		return err
+	})
+	return done, err
+}
