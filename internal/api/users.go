@@ -75,7 +75,6 @@ func (u userListReply) write(a *API, w http.ResponseWriter, r *http.Request) err
 		}
 		if ids.Len() >= listChunk {
 			w.Header().Set("Content-Type", "application/json")
-			w.Header().Set("X-Content-Type-Options", "nosniff")
 			sent = true
 			if _, err := ids.WriteTo(out); err != nil {
 				panic(http.ErrAbortHandler) // a client that went away

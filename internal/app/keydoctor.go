@@ -8,6 +8,7 @@ import (
 
 	"web-backend/internal/config"
 	"web-backend/internal/masterkey"
+	"web-backend/internal/secretfile"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -83,7 +84,7 @@ func (r *KeyReport) count(ring masterkey.Ring, check sqlite.KeyCheck) {
 
 // note adds what is no fault by itself.
 func (r *KeyReport) note(found foundKeys) {
-	if mode, exposed := masterkey.Exposed(found.path); exposed {
+	if mode, exposed := secretfile.Exposed(found.path); exposed {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s can be read by others (mode %04o); run: chmod 600 %s", found.path, mode, found.path))
 	}
 	if found.source == keysFromConfig {

@@ -10,6 +10,7 @@ import (
 
 	"web-backend/internal/config"
 	"web-backend/internal/masterkey"
+	"web-backend/internal/secretfile"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -71,7 +72,7 @@ func masterKeys(cfg *config.Config, log *slog.Logger) sqlite.KeySource {
 			}
 			log.Info("master key made", "file", found.path, "key_id", found.ring.Keys()[0].ID())
 		}
-		if mode, exposed := masterkey.Exposed(found.path); exposed && found.source == keysFromFile {
+		if mode, exposed := secretfile.Exposed(found.path); exposed && found.source == keysFromFile {
 			log.Warn("the master key can be read by others", "file", found.path, "mode", mode.String(), "remedy", "chmod 600")
 		}
 		if found.fault != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"web-backend/internal/masterkey"
+	"web-backend/internal/secretfile"
 )
 
 func write(t *testing.T, path, content string, mode fs.FileMode) {
@@ -60,7 +61,7 @@ func TestWriteFile_AfterACrash(t *testing.T) {
 	if got, err := masterkey.ReadFile(path); err != nil || !slices.Equal(ids(got), ids(ring)) {
 		t.Errorf("got %v, error %v", ids(got), err)
 	}
-	if mode, exposed := masterkey.Exposed(path); exposed {
+	if mode, exposed := secretfile.Exposed(path); exposed {
 		t.Errorf("mode %o", mode)
 	}
 }
@@ -137,12 +138,12 @@ func TestExposed(t *testing.T) {
 		t.Skip("Windows has no modes")
 	}
 	path := filepath.Join(t.TempDir(), masterkey.FileName)
-	if _, exposed := masterkey.Exposed(path); exposed {
+	if _, exposed := secretfile.Exposed(path); exposed {
 		t.Error("a file that does not exist is exposed")
 	}
 	for mode, want := range map[fs.FileMode]bool{0o600: false, 0o400: false, 0o640: true, 0o604: true, 0o620: true, 0o644: true} {
 		write(t, path, "x", mode)
-		if got, exposed := masterkey.Exposed(path); exposed != want || exposed && got != mode {
+		if got, exposed := secretfile.Exposed(path); exposed != want || exposed && got != mode {
 			t.Errorf("%o: got %o, %v, want %v", mode, got, exposed, want)
 		}
 		if err := os.Remove(path); err != nil {
