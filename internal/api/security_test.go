@@ -1,0 +1,88 @@
+package api_test
+
+import (
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"web-backend/internal/api"
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// docs/security.md gives every route the level that it is served with.
+func TestSecurityDoc_Levels(t *testing.T) {
+	t.Parallel()
+	text := readDoc(t)
+	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{Access: api.AccessOptions{Mode: auth.Guarded}})
+	served := map[string][]string{}
+	for _, l := range a.Levels() {
+		name, _, _ := strings.Cut(strings.TrimPrefix(l.Path, "/api/v1/"), "{")
+		if name = strings.TrimSuffix(name, "/"); name == "" {
+			name = "/"
+		}
+		if strings.HasPrefix(name, "/docs/") || strings.HasPrefix(name, "/redoc/") {
+			continue // what the pages are made of
+		}
+		served[l.Level.String()] = append(served[l.Level.String()], name)
+	}
+	for level, names := range served {
+		row := regexp.MustCompile(`(?m)^\| `+level+` \| (.*) \|$`).FindStringSubmatch(text)
+		if row == nil {
+			t.Errorf("docs/security.md has no row of the level %s", level)
+			continue
+		}
+		var documented []string
+		for _, quoted := range strings.Split(row[1], ", ") {
+			documented = append(documented, strings.Trim(quoted, "`"))
+		}
+		slices.Sort(documented)
+		slices.Sort(names)
+		if !slices.Equal(documented, slices.Compact(names)) {
+			t.Errorf("routes of the level %s\ndocumented %q\nserved     %q", level, documented, names)
+		}
+	}
+}
+
+// The tests that docs/security.md names exist.
+func TestSecurityDoc_Tests(t *testing.T) {
+	t.Parallel()
+	tests := map[string]bool{}
+	declaration := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	err := filepath.WalkDir("../..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		source, err := os.ReadFile(path)
+		for _, match := range declaration.FindAllStringSubmatch(string(source), -1) {
+			tests[match[1]] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := regexp.MustCompile("`(Test\\w+)`").FindAllStringSubmatch(readDoc(t), -1)
+	if len(named) < 15 {
+		t.Errorf("docs/security.md names %d tests, want one for each row at least", len(named))
+	}
+	for _, match := range named {
+		if !tests[match[1]] {
+			t.Errorf("docs/security.md names %s, which is no test", match[1])
+		}
+	}
+}
+
+func readDoc(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/security.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
