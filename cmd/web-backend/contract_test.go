@@ -19,13 +19,19 @@ const none = ""
 
 // requests are a valid request for every operation of the API, by operation
 // id. {user} and {copy} stand for a user of its own and a character that it
-// may change, {other} for a user that does not exist.
+// may change, {other} for a user that does not exist, {account} and {id} for
+// the name and the id of a user that has logged in.
 var requests = map[string]string{
+	"register_user":        `{"username": "new {user}", "password": "a good password", "language": "en"}`,
+	"authenticate_user":    `{"username": "{account}", "password": "a good password", "language": "zh"}`,
+	"update_user_password": `{"username": "{account}", "password": "a good password", "new_password": "a better password"}`,
+	"logout":               `{}`,
+
 	"list_users":              none,
 	"list_user_credential_id": none,
 	"list_user_config_id":     none,
 	"create_user":             `{"user_id": "{other}"}`,
-	"delete_user":             `{"user_id": "{user}"}`,
+	"delete_user":             `{"user_id": "{id}", "username": "{account}", "password": "a good password"}`,
 	"update_user_config":      `{"user_id": "{user}", "openai_api_key": "k", "sensechat_ak": "", "timezone": "Europe/Berlin", "xai_api_key": null}`,
 
 	"list_characters":      none,
@@ -57,8 +63,9 @@ var requests = map[string]string{
 	"get_openapi_document": none,
 }
 
-// contractPaths are the rows of contract §2 but for accounts (§3).
+// contractPaths are the rows of contract §2, and our own logout.
 var contractPaths = []string{
+	"POST /api/v1/register_user", "POST /api/v1/authenticate_user", "POST /api/v1/update_user_password", "POST /api/v1/logout",
 	"GET /api/v1/list_users", "GET /api/v1/list_user_credential_id", "GET /api/v1/list_user_config_id",
 	"POST /api/v1/create_user", "POST /api/v1/delete_user",
 	"GET /api/v1/list_characters/{user_id}", "GET /api/v1/get_character_config/{user_id}/{character_id}",
@@ -107,7 +114,7 @@ func operations(t *testing.T, p *process) map[string]operation {
 // in the form that is documented.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	p := serve(t, t.TempDir())
+	p := serveWith(t, t.TempDir(), manyTries)
 	all := operations(t, p)
 	for _, path := range contractPaths {
 		if _, ok := all[path]; !ok {
@@ -147,8 +154,13 @@ func checkOperation(t *testing.T, p *process, route, body string, operation oper
 		t.Fatalf("%s has the example %q", route, body)
 	}
 	path = strings.NewReplacer("{user_id}", escaped, "{character_id}", character, "{n_lines}", "5").Replace(path)
-	body = strings.NewReplacer("{user}", user, "{copy}", character, "{other}", "other than "+user).Replace(body)
-	got, err := p.send(t.Context(), path, body)
+	id, token := p.account(t, "account of "+user)
+	body = strings.NewReplacer("{user}", user, "{copy}", character, "{other}", "other than "+user,
+		"{account}", "account of "+user, "{id}", id).Replace(body)
+	if operation.ID != "logout" {
+		token = "" // on the server's machine all else works without one
+	}
+	got, err := p.sendAs(t.Context(), token, path, body)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,6 +182,21 @@ func checkOperation(t *testing.T, p *process, route, body string, operation oper
 		t.Fatalf("status %d is not documented", want)
 	}
 	checkForm(t, got, slices.Sorted(maps.Keys(documented.Content)))
+}
+
+// account registers a user, logs it in, and gives its id and token.
+func (p *process) account(t *testing.T, username string) (id, token string) {
+	t.Helper()
+	credential := `{"username": "` + username + `", "password": "a good password"}`
+	p.must(t, "/api/v1/register_user", credential)
+	var login struct {
+		UserID      string `json:"user_id"`
+		AccessToken string `json:"access_token"`
+	}
+	if err := json.Unmarshal([]byte(p.must(t, "/api/v1/authenticate_user", credential)), &login); err != nil || login.AccessToken == "" {
+		t.Fatalf("%s logged in as %+v, %v", username, login, err)
+	}
+	return login.UserID, login.AccessToken
 }
 
 // checkForm checks that an answer has one of the documented content types, or

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -71,6 +72,12 @@ type process struct {
 // it if it still runs.
 func start(t *testing.T, folder string, args ...string) *process {
 	t.Helper()
+	return startWith(t, folder, nil, args...)
+}
+
+// startWith is start with further variables of the environment.
+func startWith(t *testing.T, folder string, environment []string, args ...string) *process {
+	t.Helper()
 	path, err := build()
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +85,7 @@ func start(t *testing.T, folder string, args ...string) *process {
 	p := &process{folder: folder, stdout: newStream(), stderr: newStream(), exited: make(chan struct{})}
 	p.command = exec.Command(path, args...)
 	p.command.Dir, p.command.Env = folder, []string{"WEB_BACKEND_PORT=0", "GORACE=atexit_sleep_ms=0"}
+	p.command.Env = append(p.command.Env, environment...)
 	p.command.Stdout, p.command.Stderr, p.command.SysProcAttr = p.stdout, p.stderr, childAttributes
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
@@ -106,7 +114,19 @@ var announced = regexp.MustCompile(`listening on (http://(\S+))\n`)
 // serve starts the program and waits until it says where it listens.
 func serve(t *testing.T, folder string, args ...string) *process {
 	t.Helper()
-	p := start(t, folder, args...)
+	return serveWith(t, folder, nil, args...)
+}
+
+// manyTries lets a test try accounts as fast as it can, with a cheap hash.
+var manyTries = []string{
+	"WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE=0", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE=0",
+	"WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB=64", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS=1",
+}
+
+// serveWith is serve with further variables of the environment.
+func serveWith(t *testing.T, folder string, environment []string, args ...string) *process {
+	t.Helper()
+	p := startWith(t, folder, environment, args...)
 	match := p.stdout.wait(t, announced, p.exited)
 	p.url, p.address = match[1], match[2]
 	return p
@@ -166,6 +186,20 @@ type answer struct {
 // send makes a request, a POST of JSON if there is a body. The error is that
 // of the connection.
 func (p *process) send(ctx context.Context, path, body string) (answer, error) {
+	return p.sendAs(ctx, "", path, body)
+}
+
+// sendAs is send with an access token, "" for none.
+func (p *process) sendAs(ctx context.Context, token, path, body string) (answer, error) {
+	header := http.Header{}
+	if token != "" {
+		header.Set("Authorization", "Bearer "+token)
+	}
+	return p.sendWith(ctx, header, path, body)
+}
+
+// sendWith is send with further headers.
+func (p *process) sendWith(ctx context.Context, header http.Header, path, body string) (answer, error) {
 	method := http.MethodGet
 	if body != "" {
 		method = http.MethodPost
@@ -174,6 +208,7 @@ func (p *process) send(ctx context.Context, path, body string) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
+	maps.Copy(request.Header, header)
 	if body != "" {
 		request.Header.Set("Content-Type", "application/json")
 	}

@@ -21,7 +21,9 @@ func TestServe_AnnouncesItself(t *testing.T) {
 	want := "web-backend is listening on " + p.url + "\n" +
 		"  documentation  " + p.url + "/docs\n" +
 		"  store          embedded, in " + filepath.Join("data", "web-backend.db") + "\n" +
-		"  log            " + filepath.Join("logs", "server.log") + "\n"
+		"  log            " + filepath.Join("logs", "server.log") + "\n" +
+		"  access         guarded\n" +
+		"  operator token " + filepath.Join("data", "operator.token") + "\n"
 	if got := p.stdout.String(); got != want {
 		t.Errorf("console\n got %q\nwant %q", got, want)
 	}
@@ -35,7 +37,7 @@ func TestServe_AnnouncesItself(t *testing.T) {
 	if got := p.stdout.String(); got != want {
 		t.Errorf("at the end the console has %q", got)
 	}
-	for _, name := range []string{"data/web-backend.db", "logs/server.log"} {
+	for _, name := range []string{"data/web-backend.db", "data/operator.token", "logs/server.log"} {
 		if info, err := os.Stat(filepath.Join(folder, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}

@@ -149,7 +149,7 @@ func TestAll_ProvidersResolve(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	service := backend.New(store, backend.Defaults{Characters: defaults}, nil)
+	service := backend.New(store, backend.Options{Defaults: backend.Defaults{Characters: defaults}})
 	for _, user := range []string{"with keys", "without keys"} {
 		if _, err := service.CreateUser(t.Context(), user); err != nil {
 			t.Fatal(err)

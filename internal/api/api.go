@@ -29,6 +29,9 @@ type Options struct {
 	// empty, narrows it to these.
 	EnableCORS  bool
 	CORSOrigins []string
+	// Access says who may call what. Its zero value lets nobody in but where
+	// everyone may.
+	Access AccessOptions
 }
 
 // API answers HTTP requests with what a [backend.Service] says.
@@ -59,15 +62,15 @@ func (a *API) Handler() http.Handler {
 	}
 	mux.HandleFunc("/", a.notFound)
 
-	// From the inside out. Every answer has an id and a log line, so these are
-	// outermost; a panic becomes an answer inside them; an error answer needs
+	// From the inside out. Every answer has the security headers, an id and a log
+	// line, so these are outermost; a panic becomes an answer inside them; an error answer needs
 	// the CORS headers as well, or a page could not read it.
 	handler := a.canonicalPathsOnly(mux)
 	if a.options.EnableCORS {
 		handler = a.cors().Handler(handler)
 	}
 	handler = a.recoverPanics(handler)
-	return a.logRequests(handler)
+	return secure(a.logRequests(handler))
 }
 
 // pattern gives the ServeMux pattern of a route's path: "/" alone would match

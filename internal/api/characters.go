@@ -13,6 +13,9 @@ type characterPath struct {
 	CharacterID string `path:"character_id" description:"Id of the character." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
 }
 
+// ownerID implements [ownedRequest].
+func (p *characterPath) ownerID() string { return p.UserID }
+
 func (p characterPath) key() backend.CharacterKey {
 	return backend.CharacterKey{UserID: p.UserID, CharacterID: p.CharacterID}
 }
@@ -22,6 +25,9 @@ type characterBody struct {
 	UserID      string `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
 	CharacterID string `json:"character_id" required:"true" description:"Id of the character." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
 }
+
+// ownerID implements [ownedRequest].
+func (b *characterBody) ownerID() string { return b.UserID }
 
 func (b characterBody) key() backend.CharacterKey {
 	return backend.CharacterKey{UserID: b.UserID, CharacterID: b.CharacterID}
@@ -87,13 +93,17 @@ type characterUpdate interface {
 
 // update is the row of one update_character_ route: all of them are the same
 // but for the fields of In.
-func update[In characterUpdate](a *API, what, summary string) route {
+func update[In any, P interface {
+	*In
+	characterUpdate
+	ownedRequest
+}](a *API, what, summary string) route {
 	return route{
 		method: http.MethodPost, path: v1 + "update_character_" + what, tag: tagCharacters,
 		errors:  []int{http.StatusForbidden, http.StatusNotFound},
 		summary: summary, description: "403 if the character is read-only: duplicate it and change the copy.",
-		endpoint: serve(a, func(ctx context.Context, in *In) (empty, error) {
-			return empty{}, a.service.UpdateCharacter(ctx, (*in).key(), (*in).patch())
+		endpoint: owner(a, func(ctx context.Context, in P) (empty, error) {
+			return empty{}, a.service.UpdateCharacter(ctx, in.key(), in.patch())
 		}),
 	}
 }

@@ -19,6 +19,7 @@ import (
 //	Speed  float64 `json:"speed" default:"1.0"`      absent or null: the default
 //	Name   *string `json:"name"`                     absent or null: nil
 //	UserID string  `path:"user_id"`                  from the path
+//	Key    backend.Secret  `json:"key"`              a text that is never shown
 //	Keys   map[string]backend.Secret `json:"-"`      the provider keys in the body
 //
 // The same tags make the OpenAPI document; see openapi.go.
@@ -72,6 +73,9 @@ func newPlan(t reflect.Type) *plan {
 			kind = kind.Elem()
 		}
 		parse, ok := parsers[kind.Kind()]
+		if kind == reflect.TypeFor[backend.Secret]() {
+			parse, ok = parseSecret, true
+		}
 		if !ok {
 			panic(fmt.Sprintf("api: field %s.%s has type %s, which no request can hold", t, f.Name, f.Type))
 		}
@@ -137,10 +141,12 @@ func (a *API) decode(p *plan, r *http.Request, in any) (body []byte, err error) 
 			faults = append(faults, *fault)
 		}
 	}
-	if len(p.body) > 0 {
+	if r.Method == http.MethodPost { // also where nothing of it is used: a page must not send a form
 		if body, err = a.readBody(r); err != nil {
 			return nil, err
 		}
+	}
+	if len(p.body) > 0 {
 		faults = append(faults, p.decodeBody(body, target)...)
 	}
 	if len(faults) > 0 {

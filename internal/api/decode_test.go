@@ -241,7 +241,7 @@ func TestDecode_TooLargeForASlowReader(t *testing.T) {
 		"in chunks":       "Transfer-Encoding: chunked\r\n\r\nA00000\r\n" + body + "\r\n0\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := s.raw(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+request)
+			got := s.raw(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+request)
 			want := failure(413, "the request body is larger than 1048576 bytes")
 			if difference := differ(want, got.body); got.status != 413 || difference != "" {
 				t.Errorf("10 MB %s\ngot  %d %s\nwant 413 %s", name, got.status, got.body, want)
@@ -254,7 +254,7 @@ func TestDecode_TooLargeForASlowReader(t *testing.T) {
 func TestDecode_BodyBreaksOff(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	got := s.raw(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+	got := s.raw(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 		"Content-Length: 100\r\n\r\n{\"user_id\":\"ada\"}")
 	want := failure(400, "the request body could not be read to its end")
 	if difference := differ(want, got.body); got.status != 400 || difference != "" {
@@ -272,7 +272,7 @@ func TestBody_ExpectContinue(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer connection.Close()
-	_, err = fmt.Fprintf(connection, "POST /api/v1/create_user HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"+
+	_, err = fmt.Fprintf(connection, "POST /api/v1/create_user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 		"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n", testBodyLimit+1)
 	if err != nil {
 		t.Fatal(err)

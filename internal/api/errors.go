@@ -50,6 +50,7 @@ type httpError struct {
 	status int
 	text   string
 	cause  error
+	header [2]string // name and value of a header of the answer; empty for none
 }
 
 func (e *httpError) Error() string {
@@ -65,6 +66,16 @@ func (e *httpError) Unwrap() error { return e.cause }
 type validationError struct {
 	faults []fault
 	body   []byte // as received; nil for a request without one
+}
+
+// withBody completes faults that were found after decoding: a missing field
+// shows the body (contract §1).
+func (e *validationError) withBody(body []byte) error {
+	e.body = body
+	for i := range e.faults {
+		e.faults[i].Input = redact(body)
+	}
+	return e
 }
 
 func (e *validationError) Error() string { return fmt.Sprintf("%d validation faults", len(e.faults)) }
@@ -101,11 +112,17 @@ func (a *API) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if e, ok := errors.AsType[*httpError](err); ok {
 		status, text = e.status, e.text
+		if e.header[0] != "" {
+			w.Header().Set(e.header[0], e.header[1])
+		}
 	} else if e, ok := errors.AsType[*backend.Error](err); ok && e.Kind != backend.Internal && kindStatus[e.Kind] != 0 {
 		status, text = kindStatus[e.Kind], e.Message
 	}
 	if status >= http.StatusInternalServerError {
 		requestFrom(r.Context()).err = err
+	}
+	if status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
+		w.Header().Set("Retry-After", "1") // seconds; the domain says no time
 	}
 	mustWriteJSON(w, status, errorMessage[errorDetail]{messageOf(status), status, errorDetail{text}})
 }

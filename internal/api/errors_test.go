@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"web-backend/internal/backend"
 )
@@ -47,6 +48,27 @@ func (f failingStore) Users(context.Context, backend.UserFilter) iter.Seq2[backe
 func (f failingStore) UserConfig(context.Context, string) (backend.UserConfig, error) {
 	return backend.UserConfig{}, f.fail()
 }
+
+func (f failingStore) SetUpUser(context.Context, backend.UserConfig, []backend.Character) error {
+	return f.fail()
+}
+
+func (f failingStore) Credential(context.Context, string) (backend.Credential, error) {
+	return backend.Credential{}, f.fail()
+}
+
+func (f failingStore) ReplacePassword(context.Context, backend.Credential, backend.Secret, backend.TokenFate) error {
+	return f.fail()
+}
+
+func (f failingStore) CreateToken(context.Context, backend.Token, backend.Credential) error {
+	return f.fail()
+}
+
+func (f failingStore) Token(context.Context, backend.TokenHash, time.Time) (backend.Token, error) {
+	return backend.Token{}, f.fail()
+}
+func (f failingStore) DeleteToken(context.Context, backend.TokenHash) error { return f.fail() }
 
 func (f failingStore) UpdateUserConfig(context.Context, string, backend.UserConfigPatch) error {
 	return f.fail()
@@ -94,6 +116,9 @@ func (o *operation) exampleExchange(t *testing.T) exchange {
 	x := exchange{request: o.method + " " + o.examplePath()}
 	if o.RequestBody != nil {
 		x.body = encode(t, o.example())
+	}
+	if o.OperationID == "logout" {
+		x.header = bearer("wbt_example")
 	}
 	return x
 }

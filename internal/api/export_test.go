@@ -1,5 +1,25 @@
 package api
 
+import (
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// RouteLevel is a route and who may call it.
+type RouteLevel struct {
+	Method, Path string
+	Level        auth.Level
+}
+
+// Levels gives the level of every route.
+func (a *API) Levels() []RouteLevel {
+	var levels []RouteLevel
+	for _, route := range a.routes() {
+		levels = append(levels, RouteLevel{route.method, route.path, route.endpoint.level})
+	}
+	return levels
+}
+
 // Routes gives the table of routes, each as method and path: the operations,
 // which the OpenAPI document describes, and the pages, which it does not.
 func (a *API) Routes() (operations, pages []string) {
@@ -13,3 +33,6 @@ func (a *API) Routes() (operations, pages []string) {
 	}
 	return operations, pages
 }
+
+// Messages gives the catalogues of sentences, by language.
+func Messages() map[string]map[backend.RefusalReason]string { return messages }

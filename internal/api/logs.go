@@ -3,7 +3,9 @@ package api
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	_ "embed"
+	"encoding/base64"
 	"errors"
 	"html/template"
 	"io"
@@ -23,11 +25,24 @@ const maxTailLines = 10_000
 //go:embed logs.html
 var logPageSource string
 
-var logPage = template.Must(template.New("log").Parse(logPageSource))
+//go:embed logs.css
+var logPageStyle string
 
-// logPagePolicy lets the page run no script and load nothing; its own style is
-// the only one. Reloading needs no script.
-const logPagePolicy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+var logPage = template.Must(template.New("log").Funcs(template.FuncMap{
+	// As CSS it is written as it stands: its hash is of every byte.
+	"style": func() template.CSS { return template.CSS(logPageStyle) },
+}).Parse(logPageSource))
+
+// logPagePolicy lets the page run no script, load nothing, and have no style
+// but its own. Reloading needs no script.
+var logPagePolicy = []string{"default-src 'none'; img-src data:; style-src " + sourceHash(logPageStyle) +
+	"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
+
+// sourceHash allows one inline style or script in a Content-Security-Policy.
+func sourceHash(source string) string {
+	sum := sha256.Sum256([]byte(source))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
 
 type tailLogRequest struct {
 	Lines int `path:"n_lines" minimum:"1" description:"Number of lines, at least 1; more than 10,000 show 10,000." example:"100"`
@@ -84,9 +99,7 @@ func (t logTail) write(_ *API, w http.ResponseWriter, r *http.Request) error {
 	if err := logPage.Execute(&buf, page); err != nil {
 		return err
 	}
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("Content-Security-Policy", logPagePolicy)
-	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header()["Content-Security-Policy"] = logPagePolicy
 	writeBytes(w, http.StatusOK, "text/html; charset=utf-8", buf.Bytes())
 	return nil
 }
@@ -120,8 +133,6 @@ func (d logDownload) write(a *API, w http.ResponseWriter, r *http.Request) error
 	requestFrom(r.Context()).quiet = true
 	header := w.Header()
 	header.Set("Content-Type", "application/octet-stream")
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Cache-Control", "no-store")
 	header.Set("Content-Disposition", mime.FormatMediaType("attachment",
 		map[string]string{"filename": filepath.Base(d.file.Name())}))
 	// The size is fixed now, though the log goes on growing; ranges let a
@@ -130,6 +141,7 @@ func (d logDownload) write(a *API, w http.ResponseWriter, r *http.Request) error
 	http.ServeContent(out, r, "", time.Time{}, io.NewSectionReader(d.file, 0, info.Size()))
 	if out.refused {
 		header.Del("Content-Disposition")
+		setSecurityHeaders(header) // ServeContent took some away
 		return &httpError{status: http.StatusRequestedRangeNotSatisfiable, text: "the log does not have this range of bytes"}
 	}
 	return nil

@@ -125,18 +125,7 @@ time=5 level=FATAL msg=f
 		},
 		absent: []string{"<script", `http-equiv="refresh"`, "{{.Text}}", `class="fatal"`},
 	})
-	for name, want := range map[string]string{
-		"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
-		"Referrer-Policy": "no-referrer",
-	} {
-		if value := got.header.Get(name); value != want {
-			t.Errorf("got %s %q, want %q", name, value, want)
-		}
-	}
-	policy := got.header.Get("Content-Security-Policy")
-	if !strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "script-src") || strings.Contains(policy, "http") {
-		t.Errorf("got Content-Security-Policy %q, want one that lets no script run and nothing be loaded", policy)
-	}
+	checkSecured(t, got, "Content-Type", "text/html; charset=utf-8", "Content-Security-Policy", logPolicy(t, s))
 	for _, reference := range regexp.MustCompile(`(?:href|src|url|action|content)\s*[=(]\s*"?([^")\s>]+)`).FindAllStringSubmatch(got.body, -1) {
 		if strings.Contains(reference[1], "//") {
 			t.Errorf("the page refers to %q, want nothing from elsewhere", reference[1])
@@ -213,7 +202,7 @@ func TestDownloadLog(t *testing.T) {
 			}
 			for name, want := range map[string]string{
 				"Content-Type": "application/octet-stream", "Content-Disposition": "attachment; filename=server-1.log",
-				"Content-Length": fmt.Sprint(len(test.want)), "X-Content-Type-Options": "nosniff", "Accept-Ranges": "bytes",
+				"Content-Length": fmt.Sprint(len(test.want)), "Accept-Ranges": "bytes",
 			} {
 				if value := got.header.Get(name); value != want {
 					t.Errorf("range %q: got %s %q, want %q", test.ranged, name, value, want)

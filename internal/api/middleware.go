@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"path"
 	"regexp"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"web-backend/internal/backend"
 )
 
 // requestIDHeader carries the id of a request: taken from the client if it
@@ -28,6 +31,10 @@ type request struct {
 	err   error  // the cause of an answer of 500 and above, or of one that broke off
 	stack []byte // of the panic that caused it
 	quiet bool   // no log line if it succeeds
+	// client is who asks, for limits and for the log line of a refusal.
+	client  netip.Addr
+	refused bool           // an account operation was refused, in a 200
+	token   backend.Secret // the bearer token; empty for none, or for two
 }
 
 type requestKey struct{}
@@ -46,7 +53,8 @@ func requestFrom(ctx context.Context) *request {
 func (a *API) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		info := &request{id: r.Header.Get(requestIDHeader)}
+		info := &request{id: r.Header.Get(requestIDHeader), client: a.clientOf(r)}
+		info.token, _ = bearerToken(r.Header)
 		if !requestIDFormat.MatchString(info.id) {
 			info.id = uuid.NewString()
 		}
@@ -80,6 +88,12 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 		slog.Duration("duration", duration),
 		slog.Int64("bytes", sent),
 	}
+	if info.refused {
+		attrs = append(attrs, slog.Bool("refused", true))
+	}
+	if info.refused || refusals[w.status] {
+		attrs = append(attrs, slog.String("client", info.client.String())) // for whoever bans addresses
+	}
 	if info.err != nil {
 		attrs = append(attrs, slog.String("error", info.err.Error()))
 	}
@@ -87,6 +101,11 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 		attrs = append(attrs, slog.String("stack", string(info.stack)))
 	}
 	a.log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// refusals are the statuses of a request that was not let in.
+var refusals = map[int]bool{
+	http.StatusUnauthorized: true, http.StatusForbidden: true, http.StatusTooManyRequests: true,
 }
 
 // routeOf names the route that matched, never the path: a path can hold

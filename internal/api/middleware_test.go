@@ -89,7 +89,7 @@ func TestRequestID_OfErrors(t *testing.T) {
 }
 
 var logLine = regexp.MustCompile(`^time=\S+ level=(\w+) msg=request request_id=\S+ method=(\w+) route=(\S+) ` +
-	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( error=.*)?\n$`)
+	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( refused=true)?( client=\S+)?( error=.*)?\n$`)
 
 // The line of a request has its route, never its path, and nothing of its
 // body.
@@ -193,7 +193,7 @@ func TestCORS(t *testing.T) {
 		{"any, 404 of a bad path", "GET //", anyOrigin, origin, "", 404, true},
 		{"any, 404 of a user", "GET get_available_llm/nobody", anyOrigin, origin, "", 404, true},
 		{"any, 405", "PUT list_users", anyOrigin, origin, "", 405, true},
-		{"any, 422", "POST create_user", anyOrigin, origin, "", 422, true},
+		{"any, 422", "POST delete_character", anyOrigin, origin, "", 422, true},
 		{"any, 307", "GET /", anyOrigin, origin, "", 307, true},
 		{"narrow, one", "GET /health", narrow, origin, "", 200, true},
 		{"narrow, other", "GET /health", narrow, "http://localhost:3000", "", 200, true},
@@ -252,7 +252,7 @@ func TestCORS_OfPanics(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, panicking("x"), withOptions(func(o *api.Options) { o.EnableCORS = true }))
 	got := s.exchange(t, exchange{
-		request: "GET list_users", header: http.Header{"Origin": {"https://app.example"}}, status: 500,
+		request: "GET list_characters/ada", header: http.Header{"Origin": {"https://app.example"}}, status: 500,
 	})
 	if origin := got.header.Get("Access-Control-Allow-Origin"); origin != "https://app.example" {
 		t.Errorf("got Access-Control-Allow-Origin %q in %v, want the origin", origin, got.header)

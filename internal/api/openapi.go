@@ -56,6 +56,8 @@ func buildDocument(routes []route) ([]byte, error) {
 	reflector.Spec.Info.WithTitle("Web Backend API").WithVersion(apiVersion).WithDescription(
 		"Users, their AI characters and their provider keys. Every error has the shape APIErrorMessage; " +
 			"the answer's X-Request-ID finds its line in the server's log.")
+	reflector.JSONSchemaReflector().AddTypeMapping(backend.Secret{}, "") // a text on the wire
+	describeSecuritySchemes(reflector.Spec)
 	reflector.Spec.Info.WithLicense(openapi31.License{Name: "MIT"})
 	for _, tag := range tags {
 		reflector.Spec.Tags = append(reflector.Spec.Tags, openapi31.Tag{Name: tag.name, Description: &tag.description})
@@ -74,6 +76,7 @@ func buildDocument(routes []route) ([]byte, error) {
 }
 
 var tags = []struct{ name, description string }{
+	{tagAccounts, "Registration, login, passwords. The outcome of an operation is in the body of a 200: auth_code is 200 for success and 500 for a refusal."},
 	{tagUsers, "Users and their configuration."},
 	{tagCharacters, "The characters of a user."},
 	{tagProviders, "What a user can use, and what is missing."},
@@ -94,6 +97,9 @@ func addOperation(reflector *openapi31.Reflector, route route) error {
 	}
 	if request := route.endpoint.request; request != reflect.TypeFor[none]() {
 		operation.AddReqStructure(reflect.New(request).Interface(), openapi.WithCustomize(completeBody(exampleOf(request))))
+	}
+	if exposed, ok := operation.(openapi31.OperationExposer); ok {
+		exposed.Operation().Security = route.security()
 	}
 	addSuccess(operation, route)
 	for _, status := range route.errorStatuses() {
@@ -136,7 +142,8 @@ func exampleOf(t reflect.Type) map[string]any {
 		if !ok {
 			continue
 		}
-		name, kind := f.Tag.Get("json"), f.Type
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		kind := f.Type
 		if kind.Kind() == reflect.Pointer {
 			kind = kind.Elem()
 		}
@@ -165,6 +172,10 @@ func addSuccess(operation openapi.OperationContext, route route) {
 		}{}, openapi.WithHTTPStatus(http.StatusTemporaryRedirect), describe("The documentation is elsewhere."))
 	case empty:
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), describe("Done; the body is empty."))
+	case deleteUserReply:
+		operation.AddRespStructure(deleteUserResponse{}, openapi.WithHTTPStatus(http.StatusOK),
+			describe("The outcome of a deletion with a password; after one without, the body is empty."),
+			withExample(exampleOf(reflect.TypeFor[deleteUserResponse]())))
 	case logTail:
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The page."))
 	case logDownload:
@@ -182,7 +193,7 @@ func addSuccess(operation openapi.OperationContext, route route) {
 // errorStatuses are the statuses of a route's own errors and of those that
 // every route of its form has.
 func (r route) errorStatuses() []int {
-	statuses := slices.Clone(r.errors)
+	statuses := append(slices.Clone(r.errors), r.refusals()...)
 	if r.tag != tagSystem {
 		statuses = append(statuses, http.StatusInternalServerError)
 	}
@@ -202,7 +213,9 @@ func (r route) errorStatuses() []int {
 // errorTexts describe the errors in the document.
 var errorTexts = map[int]string{
 	http.StatusBadRequest:                   "The request cannot be carried out, or its body could not be read to its end.",
-	http.StatusForbidden:                    "The character is read-only.",
+	http.StatusUnauthorized:                 "An access token is needed, or the one that came is worth nothing.",
+	http.StatusForbidden:                    "The access token does not allow it, or the character is read-only.",
+	http.StatusTooManyRequests:              "Too many tries; the header Retry-After says in how many seconds to come back.",
 	http.StatusNotFound:                     "The user or the character does not exist.",
 	http.StatusRequestEntityTooLarge:        "The body is too large.",
 	http.StatusRequestedRangeNotSatisfiable: "There is no such part.",
@@ -223,6 +236,10 @@ func (r route) errorExample(status int) string {
 		return backend.UserExists(exampleCharacter.UserID).Error()
 	case status == http.StatusBadRequest:
 		return unreadableText
+	case status == http.StatusUnauthorized:
+		return needsTokenText
+	case status == http.StatusForbidden && !slices.Contains(r.errors, http.StatusForbidden):
+		return forbiddenText
 	case status == http.StatusForbidden:
 		return backend.CharacterReadOnly(exampleCharacter).Error()
 	case status == http.StatusNotFound && (ofCharacter || strings.Contains(r.path, "{character_id}")):
@@ -316,7 +333,7 @@ func describeProperty(params jsonschema.InterceptPropParams) error {
 	}
 	required := slices.Contains(params.ParentSchema.Required, params.Name)
 	if operation.IsProcessingResponse() {
-		if !required {
+		if !required && !strings.Contains(params.Field.Tag.Get("json"), ",omitempty") {
 			params.ParentSchema.Required = append(params.ParentSchema.Required, params.Name)
 		}
 		return nil

@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"web-backend/internal/api"
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -64,7 +65,7 @@ type schema map[string]any
 
 // apiDocument is the document that every server serves.
 var apiDocument = sync.OnceValue(func() *document {
-	a := api.New(backend.New(nil, backend.Defaults{}, nil), slog.New(slog.DiscardHandler), api.Options{})
+	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{Access: api.AccessOptions{Mode: auth.Open}})
 	w := httptest.NewRecorder()
 	a.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", http.NoBody))
 	doc := &document{raw: w.Body.String()}
@@ -152,6 +153,9 @@ func (d *document) fault(method, path string, a answer) string {
 			return fmt.Sprintf("the document of %s has no body for status %d", o.name(), a.status)
 		}
 		return ""
+	}
+	if o.OperationID == "delete_user" && a.status == http.StatusOK && a.body == "" {
+		return "" // of a deletion without a password, as its description says
 	}
 	contentType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
 	content, ok := response.Content[contentType]
@@ -314,7 +318,7 @@ func firstDifference(want, got string) string {
 // The document and the table of routes hold the same operations.
 func TestOpenAPI_Complete(t *testing.T) {
 	t.Parallel()
-	a := api.New(backend.New(nil, backend.Defaults{}, nil), slog.New(slog.DiscardHandler), api.Options{})
+	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{Access: api.AccessOptions{Mode: auth.Open}})
 	want, pages := a.Routes()
 	var got []string
 	for _, o := range apiDocument().operations() {
@@ -359,7 +363,7 @@ func TestOpenAPI_Described(t *testing.T) {
 					checkExample(t, "status "+status, content)
 				}
 			}
-			if o.method == http.MethodPost {
+			if o.method == http.MethodPost && o.OperationID != "logout" { // which takes all from its header
 				if o.RequestBody == nil || !o.RequestBody.Required {
 					t.Fatal("the body of the request is not required")
 				}
@@ -448,6 +452,9 @@ func TestOpenAPI_ExamplesWork(t *testing.T) {
 			x.status = http.StatusTemporaryRedirect
 		case o.path == "/openapi.json":
 			continue // see TestGoldenOpenAPI
+		case o.OperationID == "logout":
+			_, token := s.login(t, s.registered(t), testPassword)
+			x.header = bearer(token)
 		case o.OperationID == "create_user":
 			x.body = strings.Replace(x.body, `"ada"`, `"bob"`, 1)
 		case o.method == http.MethodPost: // each has a user of its own, not to meet the others

@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"reflect"
 	"strconv"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
 // endpoint is one typed function behind a route: what it takes, what it
 // answers, and how it is called.
 type endpoint struct {
+	level    auth.Level // who may call it
 	request  reflect.Type
 	response reflect.Type
 	handle   func(w http.ResponseWriter, r *http.Request) error
@@ -22,14 +25,25 @@ type endpoint struct {
 // serve adapts fn to HTTP: the request is decoded into an In, faults and
 // errors become the contract's error shape, and the Out is written as JSON
 // unless it is a [reply] that writes itself.
-func serve[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
+func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
 	plan := newPlan(reflect.TypeFor[In]())
 	return endpoint{
+		level:    level,
 		request:  reflect.TypeFor[In](),
 		response: reflect.TypeFor[Out](),
 		handle: func(w http.ResponseWriter, r *http.Request) error {
 			in := new(In)
+			guard, err := a.guardOf(r, level)
+			if err == nil {
+				err = guard.beforeDecoding(in)
+			}
+			if err != nil {
+				return err
+			}
 			body, err := a.decode(plan, r, in)
+			if err == nil {
+				err = guard.afterDecoding(in)
+			}
 			if err != nil {
 				return err
 			}
@@ -115,6 +129,9 @@ func writeBytes(w http.ResponseWriter, status int, contentType string, body []by
 // withInput adds to an Invalid error of the domain what its 422 shows: where
 // the field stands and what was received.
 func withInput(err error, plan *plan, r *http.Request, body []byte) error {
+	if e, ok := errors.AsType[*validationError](err); ok {
+		return e.withBody(body)
+	}
 	if backend.KindOf(err) != backend.Invalid {
 		return err
 	}

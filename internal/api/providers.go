@@ -17,7 +17,7 @@ func available(a *API, role backend.ProviderRole, summary string) route {
 		method: http.MethodGet, path: v1 + "get_available_" + string(role) + "/{user_id}", tag: tagProviders,
 		errors: []int{http.StatusNotFound}, summary: summary,
 		description: "A provider is available when the user has set all its keys.",
-		endpoint: serve(a, func(ctx context.Context, in *userPath) (providerOptions, error) {
+		endpoint: owner(a, func(ctx context.Context, in *userPath) (providerOptions, error) {
 			names, err := a.service.AvailableProviders(ctx, in.UserID, role)
 			return providerOptions{names}, err
 		}),

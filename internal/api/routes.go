@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"web-backend/internal/apidocs"
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -20,10 +21,14 @@ type route struct {
 	handler      http.Handler
 }
 
-const v1 = "/api/v1/"
+const (
+	v1         = "/api/v1/"
+	logoutPath = v1 + "logout"
+)
 
 // Tags group the operations in the documentation.
 const (
+	tagAccounts   = "accounts"
 	tagUsers      = "users"
 	tagCharacters = "characters"
 	tagProviders  = "providers"
@@ -35,33 +40,47 @@ const (
 // documentation. The pages of the documentation follow it.
 func (a *API) routes() []route {
 	table := []route{
+		{method: http.MethodPost, path: v1 + "register_user", tag: tagAccounts, errors: tries,
+			summary: "Register a user", endpoint: public(a, a.registerUser),
+			description: "Makes an account. The user's config and characters are made at the first login."},
+		{method: http.MethodPost, path: v1 + "authenticate_user", tag: tagAccounts, errors: tries,
+			summary: "Log in", endpoint: public(a, a.authenticateUser),
+			description: "Gives the user id and an access token. An unknown name and a wrong password are one refusal."},
+		{method: http.MethodPost, path: v1 + "update_user_password", tag: tagAccounts, errors: tries,
+			summary: "Change a password", endpoint: public(a, a.updateUserPassword),
+			description: "Ends all access tokens of the user."},
+		{method: http.MethodPost, path: logoutPath, tag: tagAccounts, errors: []int{http.StatusUnauthorized},
+			summary: "Log out", endpoint: public(a, a.logout),
+			description: "Ends the access token that the request carries in the header Authorization."},
+
 		{method: http.MethodGet, path: v1 + "list_users", tag: tagUsers,
-			summary: "List all users", endpoint: serve(a, a.listUsers),
+			summary: "List all users", endpoint: operator(a, a.listUsers),
 			description: "Everyone with a credential or a user config, in creation order; the name is empty for a user without a credential."},
 		{method: http.MethodGet, path: v1 + "list_user_credential_id", tag: tagUsers,
-			summary: "List the ids of users with a credential", description: "In creation order; user_name_list is null.", endpoint: serve(a, a.listUserCredentialIDs)},
+			summary: "List the ids of users with a credential", description: "In creation order; user_name_list is null.", endpoint: operator(a, a.listUserCredentialIDs)},
 		{method: http.MethodGet, path: v1 + "list_user_config_id", tag: tagUsers,
-			summary: "List the ids of users with a user config", description: "In creation order; user_name_list is null.", endpoint: serve(a, a.listUserConfigIDs)},
+			summary: "List the ids of users with a user config", description: "In creation order; user_name_list is null.", endpoint: operator(a, a.listUserConfigIDs)},
 		{method: http.MethodPost, path: v1 + "create_user", tag: tagUsers, errors: []int{http.StatusBadRequest},
-			summary: "Create a user", endpoint: serve(a, a.createUser),
+			summary: "Create a user", endpoint: operator(a, a.createUser),
 			description: "The new user has the default user config and a read-only copy of each default character. 400 if the id is taken."},
-		{method: http.MethodPost, path: v1 + "delete_user", tag: tagUsers, errors: []int{http.StatusBadRequest, http.StatusNotFound},
-			summary: "Delete a user with everything stored for it", endpoint: serve(a, a.deleteUser),
-			description: "404 if nothing at all is stored for it."},
+		{method: http.MethodPost, path: v1 + "delete_user", tag: tagUsers, errors: []int{http.StatusNotFound, http.StatusTooManyRequests},
+			summary: "Delete a user with everything stored for it", endpoint: operator(a, a.deleteUser),
+			description: "With username and password, which must belong to the user id, everyone may call it, and the outcome is in the body. " +
+				"Without them it is for operators: the body of the answer is empty, and it is 404 if nothing at all is stored for the user."},
 		{method: http.MethodPost, path: v1 + "update_user_config", tag: tagUsers, errors: []int{http.StatusNotFound},
-			summary: "Set or clear provider keys and the time zone", endpoint: serve(a, a.updateUserConfig),
+			summary: "Set or clear provider keys and the time zone", endpoint: owner(a, a.updateUserConfig),
 			description: "A field that is absent or null is kept, an empty one is cleared. No endpoint ever returns a key."},
 
 		{method: http.MethodGet, path: v1 + "list_characters/{user_id}", tag: tagCharacters,
-			summary: "List a user's characters", endpoint: serve(a, a.listCharacters),
+			summary: "List a user's characters", endpoint: owner(a, a.listCharacters),
 			description: "In creation order; both lists are empty for an unknown user."},
 		{method: http.MethodGet, path: v1 + "get_character_config/{user_id}/{character_id}", tag: tagCharacters,
-			errors: []int{http.StatusNotFound}, summary: "Get a character", description: "Every field, in the order of the stored document.", endpoint: serve(a, a.getCharacterConfig)},
+			errors: []int{http.StatusNotFound}, summary: "Get a character", description: "Every field, in the order of the stored document.", endpoint: owner(a, a.getCharacterConfig)},
 		{method: http.MethodPost, path: v1 + "duplicate_character", tag: tagCharacters, errors: []int{http.StatusNotFound},
-			summary: "Duplicate a character", endpoint: serve(a, a.duplicateCharacter),
+			summary: "Duplicate a character", endpoint: owner(a, a.duplicateCharacter),
 			description: "The copy may be changed and is the last of the list."},
 		{method: http.MethodPost, path: v1 + "delete_character", tag: tagCharacters, errors: []int{http.StatusNotFound},
-			summary: "Delete a character", endpoint: serve(a, a.deleteCharacter),
+			summary: "Delete a character", endpoint: owner(a, a.deleteCharacter),
 			description: "A read-only character may be deleted."},
 
 		update[updateName](a, "name", "Rename a character"),
@@ -79,37 +98,45 @@ func (a *API) routes() []route {
 		available(a, backend.ASR, "List the speech recognition a user can use"),
 		available(a, backend.TTS, "List the speech synthesis a user can use"),
 		{method: http.MethodGet, path: v1 + "get_missing_secrets/{user_id}/{character_id}", tag: tagProviders,
-			errors: []int{http.StatusNotFound}, endpoint: serve(a, a.getMissingSecrets),
+			errors: []int{http.StatusNotFound}, endpoint: owner(a, a.getMissingSecrets),
 			summary:     "List the provider keys that a character needs and its user has not set",
 			description: "An adapter's provider is the text before its first underscore; an unknown provider needs nothing."},
 
 		{method: http.MethodGet, path: "/tail_log/{n_lines}", tag: tagLogs, responseType: "text/html",
-			errors: []int{http.StatusServiceUnavailable}, summary: "Show the end of the log as a page", endpoint: serve(a, a.tailLog),
+			errors: []int{http.StatusServiceUnavailable}, summary: "Show the end of the log as a page", endpoint: operator(a, a.tailLog),
 			description: "The last n_lines lines, 10,000 at the most, newest last. With ?refresh the page reloads itself. 503 if there is no log file."},
 		{method: http.MethodGet, path: "/dowload_log_file", tag: tagLogs, responseType: "application/octet-stream",
 			operationID: "download_log_file",
 			errors:      []int{http.StatusRequestedRangeNotSatisfiable, http.StatusServiceUnavailable},
-			summary:     "Download the log", endpoint: serve(a, a.downloadLog),
+			summary:     "Download the log", endpoint: operator(a, a.downloadLog),
 			description: "The path is spelt so for the clients that know it. A Range header asks for a part. 503 if there is no log file."},
 
 		{method: http.MethodGet, path: "/health", tag: tagSystem,
-			summary: "Tell that the server is up", description: "Liveness: it touches nothing but the process.", endpoint: serve(a, a.health)},
+			summary: "Tell that the server is up", description: "Liveness: it touches nothing but the process.", endpoint: public(a, a.health)},
 		{method: http.MethodGet, path: "/health/ready", tag: tagSystem,
 			errors:  []int{http.StatusInternalServerError, http.StatusServiceUnavailable},
-			summary: "Tell that the server can reach its store", description: "Readiness: 503 as long as the store does not answer.", endpoint: serve(a, a.ready)},
+			summary: "Tell that the server can reach its store", description: "Readiness: 503 as long as the store does not answer.", endpoint: public(a, a.ready)},
 		{method: http.MethodGet, path: "/", tag: tagSystem, operationID: "redirect_to_docs",
-			summary: "Go to the documentation", description: "Redirects to /docs.", endpoint: serve(a, a.root)},
+			summary: "Go to the documentation", description: "Redirects to /docs.", endpoint: public(a, a.root)},
 		{method: http.MethodGet, path: "/openapi.json", tag: tagSystem, operationID: "get_openapi_document",
-			summary: "Get this document", description: "OpenAPI 3.1, for client generators.", endpoint: serve(a, a.openAPI)},
+			summary: "Get this document", description: "OpenAPI 3.1, for client generators.", endpoint: public(a, a.openAPI)},
 	}
 	for i := range table {
 		table[i].complete(a)
 	}
 	for _, file := range apidocs.Files() {
-		table = append(table, route{method: http.MethodGet, path: file.Path, handler: file})
+		table = append(table, route{method: http.MethodGet, path: file.Path, handler: file, endpoint: endpoint{level: auth.Public}})
+	}
+	for _, route := range table {
+		if !route.endpoint.level.Valid() {
+			panic("api: " + route.path + " does not say who may call it")
+		}
 	}
 	return table
 }
+
+// tries are the errors of a route that tries a password.
+var tries = []int{http.StatusTooManyRequests}
 
 // complete derives what most rows leave out.
 func (r *route) complete(a *API) {

@@ -20,6 +20,13 @@ var parsers = map[reflect.Kind]func(json.RawMessage) (any, *fault){
 
 const invalidTextMessage = "Input should be a valid string: invalid UTF-8, NUL characters and unpaired surrogates are not allowed"
 
+// parseSecret takes a text that is not to be shown.
+func parseSecret(raw json.RawMessage) (any, *fault) {
+	text, bad := parseText(raw)
+	value, _ := text.(string)
+	return backend.NewSecret(value), bad
+}
+
 // parseText takes a JSON string and nothing else.
 func parseText(raw json.RawMessage) (any, *fault) {
 	var text *string

@@ -23,6 +23,7 @@ import (
 
 	"web-backend/configs/characters"
 	"web-backend/internal/api"
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/logging"
 	"web-backend/internal/masterkey"
@@ -85,7 +86,13 @@ type config struct {
 	wrap  func(backend.Store) backend.Store
 	now   func() time.Time
 	log   logging.Options
+
+	accounts backend.AccountRules
+	hash     auth.PasswordParams
 }
+
+// cheapHash lets a test hash passwords by the hundred.
+var cheapHash = auth.PasswordParams{MemoryKiB: 8, Iterations: 1, Parallelism: 1}
 
 type option func(*config)
 
@@ -138,8 +145,14 @@ func newHandler(t testing.TB, options ...option) *server {
 	t.Helper()
 	s := &server{logFile: filepath.Join(t.TempDir(), "server.log"), console: &safeBuffer{}, names: map[string]string{}}
 	c := config{
-		Options: api.Options{MaxBodyBytes: testBodyLimit, LogFile: s.logFile}, store: stores[0],
-		log: logging.Options{Console: s.console, Path: s.logFile, MaxSizeMB: 100, MaxFiles: 1},
+		Options: api.Options{
+			MaxBodyBytes: testBodyLimit, LogFile: s.logFile,
+			Access: api.AccessOptions{Mode: auth.Guarded, OperatorTokens: auth.NewOperatorTokens([]backend.Secret{operatorToken})},
+		},
+		store:    stores[0],
+		accounts: backend.AccountRules{PasswordMinLength: 8, TokenLifetime: 7 * 24 * time.Hour, NewToken: auth.NewToken},
+		hash:     cheapHash,
+		log:      logging.Options{Console: s.console, Path: s.logFile, MaxSizeMB: 100, MaxFiles: 1},
 	}
 	for _, option := range options {
 		option(&c)
@@ -163,7 +176,9 @@ func newHandler(t testing.TB, options ...option) *server {
 	if defaults.Characters, err = characters.All(); err != nil {
 		t.Fatalf("read the default characters: %v", err)
 	}
-	s.handler = api.New(backend.New(store, defaults, c.now), log.Logger, c.Options).Handler()
+	s.handler = api.New(backend.New(store, backend.Options{
+		Defaults: defaults, Accounts: c.accounts, Passwords: auth.NewPasswords(c.hash), Now: c.now,
+	}), log.Logger, c.Options).Handler()
 	return s
 }
 

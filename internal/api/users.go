@@ -134,6 +134,9 @@ type userPath struct {
 	UserID string `path:"user_id" description:"Id of the user." example:"ada"`
 }
 
+// ownerID implements [ownedRequest].
+func (p *userPath) ownerID() string { return p.UserID }
+
 type createUserRequest struct {
 	UserID *string `json:"user_id" minLength:"1" description:"Id of the new user; one is made if it is absent." example:"ada"`
 }
@@ -151,27 +154,14 @@ func (a *API) createUser(ctx context.Context, in *createUserRequest) (createUser
 	return createUserResponse{id}, err
 }
 
-type deleteUserRequest struct {
-	UserID   string  `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
-	Username *string `json:"username" description:"Not supported yet: with it the request is refused with 400."`
-	Password *string `json:"password" description:"Not supported yet: with it the request is refused with 400."`
-}
-
-func (a *API) deleteUser(ctx context.Context, in *deleteUserRequest) (empty, error) {
-	// The clients that send a password rely on its being checked. As long as
-	// there are no accounts, there is nothing to check it against.
-	if in.Username != nil || in.Password != nil {
-		return empty{}, &httpError{status: http.StatusBadRequest,
-			text: "this server has no accounts: deleting a user with its password is not possible; send user_id alone"}
-	}
-	return empty{}, a.service.DeleteUser(ctx, in.UserID)
-}
-
 type updateUserConfigRequest struct {
 	UserID   string                    `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
 	Timezone *string                   `json:"timezone" description:"IANA name of the user's time zone; empty for the default." example:"Asia/Shanghai"`
 	Keys     map[string]backend.Secret `json:"-" example:"{\"openai_api_key\":\"sk-your-key\"}"`
 }
+
+// ownerID implements [ownedRequest].
+func (r *updateUserConfigRequest) ownerID() string { return r.UserID }
 
 // PrepareJSONSchema documents the provider keys, which are one map here.
 func (updateUserConfigRequest) PrepareJSONSchema(schema *jsonschema.Schema) error {

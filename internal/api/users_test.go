@@ -274,18 +274,23 @@ func TestCreateUser_Again(t *testing.T) {
 
 func TestDeleteUser(t *testing.T) {
 	t.Parallel()
-	const noAccounts = "this server has no accounts: deleting a user with its password is not possible; send user_id alone"
 	forEachStore(t, func(t *testing.T, s *server) {
 		s.withUser(t).credential(t, "Carol", "carol")
 		s.run(
 			t,
 			exchange{
-				name: "with a password", request: "POST delete_user", status: 400, want: failure(400, noAccounts),
+				name: "with a password", request: "POST delete_user", status: 200, want: refusal(wrongCredentials, "user_id"),
 				body: `{"user_id":"ada","username":"Ada","password":"correct horse"}`,
 			},
 			exchange{
-				name: "with a password alone", request: "POST delete_user", status: 400, want: failure(400, noAccounts),
+				name: "with a password alone", request: "POST delete_user", status: 422,
+				want: validation(`{"user_id":"ada","password":"***"}`, faultOf("missing", "body", "username", map[string]string{"user_id": "ada", "password": "***"})),
 				body: `{"user_id":"ada","password":""}`,
+			},
+			exchange{
+				name: "with a name alone", request: "POST delete_user", status: 422,
+				want: validation(`{"user_id":"ada","username":"Ada"}`, faultOf("missing", "body", "password", map[string]string{"user_id": "ada", "username": "Ada"})),
+				body: `{"user_id":"ada","username":"Ada"}`,
 			},
 			exchange{
 				name: "password is no text", request: "POST delete_user", body: `{"user_id":"ada","password":5}`, status: 422,

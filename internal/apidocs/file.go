@@ -12,7 +12,8 @@ import (
 )
 
 // File is one file of the documentation, and the handler that serves it to GET
-// and HEAD requests. It answers to If-None-Match and Range.
+// and HEAD requests. It answers to If-None-Match and Range. The headers that
+// all answers of the server have are not its own.
 type File struct {
 	// Path is where the pages expect the file, "/docs/swagger-ui.css".
 	Path string
@@ -47,7 +48,6 @@ func newPage(path, policy, stored string) *File {
 func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", f.ContentType)
-	header.Set("X-Content-Type-Options", "nosniff")
 	// The paths carry no version, so a browser has to ask each time; the ETag
 	// spares it the transfer.
 	header.Set("Cache-Control", "no-cache")

@@ -55,7 +55,6 @@ func TestEveryFileIsServedPlainAndPacked(t *testing.T) {
 			for name, want := range map[string]string{
 				"Content-Type":            file.ContentType,
 				"Content-Security-Policy": file.ContentSecurityPolicy,
-				"X-Content-Type-Options":  "nosniff",
 				"Cache-Control":           "no-cache",
 			} {
 				if got.header.Get(name) != want {

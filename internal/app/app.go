@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/netutil"
 
 	"web-backend/internal/api"
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/logging"
@@ -43,6 +44,8 @@ type server struct {
 	store    backend.Store
 	place    string // of the store, for a person
 	http     *http.Server
+
+	operatorToken string // where it is, for a person
 }
 
 // start opens what can fail: first what leaves no file behind.
@@ -70,14 +73,29 @@ func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *serve
 	if s.store, s.place, err = openStore(ctx, cfg, s.log.Logger); err != nil {
 		return s, err
 	}
-	s.http = newHTTPServer(cfg, s.log.Logger, backend.New(s.store, defaults, nil))
+	access, tokenPlace, err := openAccess(cfg, s.log)
+	if err != nil {
+		return s, err
+	}
+	s.operatorToken = tokenPlace
+	s.http = newHTTPServer(cfg, s.log.Logger, newService(cfg, s.store, defaults), access)
 	return s, nil
 }
 
-func newHTTPServer(cfg *config.Config, log *slog.Logger, service *backend.Service) *http.Server {
+func newService(cfg *config.Config, store backend.Store, defaults backend.Defaults) *backend.Service {
+	return backend.New(store, backend.Options{
+		Defaults:  defaults,
+		Passwords: auth.NewPasswords(cfg.Accounts.PasswordParams()),
+		Accounts: backend.AccountRules{
+			PasswordMinLength: cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
+		},
+	})
+}
+
+func newHTTPServer(cfg *config.Config, log *slog.Logger, service *backend.Service, access api.AccessOptions) *http.Server {
 	handler := api.New(service, log, api.Options{
 		LogFile: cfg.Log.Path, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
-		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins,
+		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins, Access: access,
 	}).Handler()
 	return &http.Server{
 		Handler: handler, MaxHeaderBytes: cfg.Limits.MaxHeaderBytes,
@@ -95,9 +113,10 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 		logFile = "none"
 	}
 	fmt.Fprintf(console, "web-backend is listening on %s\n"+
-		"  documentation  %s/docs\n  store          %s\n  log            %s\n",
-		url, url, s.place, logFile)
-	s.log.Info("server started", "url", url, "store", s.place, "log_file", logFile)
+		"  documentation  %s/docs\n  store          %s\n  log            %s\n"+
+		"  access         %s\n  operator token %s\n",
+		url, url, s.place, logFile, cfg.Access.Mode, s.operatorToken)
+	s.log.Info("server started", "url", url, "store", s.place, "log_file", logFile, "access", cfg.Access.Mode)
 }
 
 // serve answers requests until ctx ends, and stops in order.

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,6 +21,7 @@ import (
 	"time"
 
 	"web-backend/internal/app"
+	"web-backend/internal/backend"
 	"web-backend/internal/config"
 )
 
@@ -156,7 +159,7 @@ func (s *server) dial(t *testing.T, text string) net.Conn {
 // handler runs: the server asks for the body then.
 func (s *server) hold(t *testing.T) net.Conn {
 	t.Helper()
-	conn := s.dial(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"+
+	conn := s.dial(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 		"Content-Length: 16\r\nExpect: 100-continue\r\n\r\n")
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	if err != nil || !strings.HasPrefix(line, "HTTP/1.1 100 ") {
@@ -302,6 +305,12 @@ func TestRun_CannotStart(t *testing.T) {
 			[]string{"log folder " + file + " cannot be made"}},
 		{"log is a folder", func(c *config.Config) { c.Log.Path = filepath.Dir(file) },
 			[]string{"log file " + filepath.Dir(file) + " cannot be written"}},
+		{"operator token file is empty", func(c *config.Config) { writeToken(t, c, "\n", 0o600) }, []string{"operator.token is empty"}},
+		{"operator token file is a folder", func(c *config.Config) {
+			if err := os.MkdirAll(filepath.Join(c.DataDir, "operator.token"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"operator.token is no file"}},
 		{"user config is missing", func(c *config.Config) { c.DefaultUserConfigPath = file + ".json" },
 			[]string{"default_user_config_path", file + ".json"}},
 		{"characters are missing", func(c *config.Config) { c.DefaultCharacterConfigPaths = []string{file + ".json"} },
@@ -328,6 +337,128 @@ func TestRun_CannotStart(t *testing.T) {
 				t.Errorf("error %q, console %q", err, console)
 			}
 		})
+	}
+}
+
+// On the embedded store an operator token is made at the first start, is named
+// and never shown, and lasts.
+func TestRun_MakesAnOperatorToken(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	path := filepath.Join(cfg.DataDir, "operator.token")
+	var first string
+	for range 2 {
+		s := run(t, cfg)
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := strings.TrimSpace(string(data))
+		if first == "" {
+			first = token
+		}
+		if len(token) < 40 || token != first {
+			t.Fatalf("got the token %q, want a long one that stays, %q", token, first)
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
+			t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
+		}
+		for token, want := range map[string]int{token: http.StatusOK, token + "x": http.StatusUnauthorized, "": http.StatusUnauthorized} {
+			if status := s.listUsersVia(t, token); status != want {
+				t.Errorf("list_users from outside with the token %q: got %d, want %d", token, status, want)
+			}
+		}
+		s.stop()
+		if err := s.wait(t); err != nil {
+			t.Error(err)
+		}
+		if !strings.Contains(s.console.String(), "operator token "+path+"\n") {
+			t.Errorf("the console does not name the file:\n%s", s.console)
+		}
+		if said := s.console.String() + s.log.String(); strings.Contains(said, token) {
+			t.Errorf("the token is shown:\n%s", said)
+		}
+	}
+}
+
+// listUsersVia calls an operator's route as one from outside does.
+func (s *server) listUsersVia(t *testing.T, token string) (status int) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/list_users", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("X-Forwarded-For", "203.0.113.7")
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	return response.StatusCode
+}
+
+// Configured tokens take the place of a made one.
+func TestRun_ConfiguredOperatorTokens(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.Access.OperatorToken = backend.NewSecret("the old token of mine,\nthe next token of mine\n")
+	s := run(t, cfg)
+	for token, want := range map[string]int{
+		"the old token of mine": 200, "the next token of mine": 200, "the old token of mine,": 401, "": 401,
+	} {
+		if status := s.listUsersVia(t, token); status != want {
+			t.Errorf("with the token %q: got %d, want %d", token, status, want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, "operator.token")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a token was made as well: %v", err)
+	}
+	if !strings.Contains(s.console.String(), "operator token from the configuration\n") {
+		t.Errorf("the console does not say where the token is from:\n%s", s.console)
+	}
+}
+
+// What an operator may not have meant is said in the log.
+func TestRun_WarnsOfAccess(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		change func(*testing.T, *config.Config)
+		want   string // in a warning; "" for none
+	}{
+		"guarded":          {func(*testing.T, *config.Config) {}, ""},
+		"open on loopback": {func(_ *testing.T, c *config.Config) { c.Access.Mode = "open" }, ""},
+		"token that others may read": {func(t *testing.T, c *config.Config) {
+			t.Helper()
+			writeToken(t, c, "a token of more than 16", 0o644)
+		}, "may be read by others"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t)
+			test.change(t, cfg)
+			s := run(t, cfg)
+			if log := s.log.String(); strings.Contains(log, "level=WARN") != (test.want != "") || !strings.Contains(log, test.want) {
+				t.Errorf("got the log\n%s\nwant a warning of %q", log, test.want)
+			}
+		})
+	}
+}
+
+// writeToken puts a token in the data folder before the first start.
+func writeToken(t *testing.T, cfg *config.Config, token string, mode os.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(cfg.DataDir, "operator.token")
+	if err := os.WriteFile(path, []byte(token), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -418,7 +549,7 @@ func TestRun_Limits(t *testing.T) {
 			}
 		}},
 		{"max_header_bytes", func(l *config.Limits) { l.MaxHeaderBytes = 4096 }, func(t *testing.T, s *server) {
-			conn := s.dial(t, "GET /health HTTP/1.1\r\nHost: test\r\nX-Filler: "+strings.Repeat("x", 16<<10)+"\r\n\r\n")
+			conn := s.dial(t, "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Filler: "+strings.Repeat("x", 16<<10)+"\r\n\r\n")
 			if line, err := bufio.NewReader(conn).ReadString('\n'); !strings.Contains(line, " 431 ") {
 				t.Errorf("got %q, %v", line, err)
 			}
@@ -427,14 +558,14 @@ func TestRun_Limits(t *testing.T) {
 			wantClosed(t, s.dial(t, "GET /health HTTP/1.1\r\nHost: te"))
 		}},
 		{"read_timeout", func(l *config.Limits) { l.ReadTimeout = 50 * time.Millisecond }, func(t *testing.T, s *server) {
-			wantClosed(t, s.dial(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\n"+
+			wantClosed(t, s.dial(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 				"Content-Length: 16\r\n\r\n{"))
 		}},
 		{"idle_timeout", func(l *config.Limits) { l.IdleTimeout = 50 * time.Millisecond }, func(t *testing.T, s *server) {
-			wantClosed(t, s.dial(t, "GET /health HTTP/1.1\r\nHost: test\r\n\r\n"))
+			wantClosed(t, s.dial(t, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 		}},
 		{"max_connections", func(l *config.Limits) { l.MaxConnections = 1 }, func(t *testing.T, s *server) {
-			const request = "GET /health HTTP/1.1\r\nHost: test\r\n\r\n"
+			const request = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 			first := s.dial(t, request)
 			answers := bufio.NewReader(first)
 			expectOK(t, answers)

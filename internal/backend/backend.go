@@ -14,10 +14,22 @@ import (
 // Service applies the rules of the domain above a [Store]. It holds no state
 // of its own beside what [New] is given and is safe for concurrent use.
 type Service struct {
-	store    Store
-	defaults Defaults
-	now      func() time.Time
-	newID    func() string
+	store     Store
+	defaults  Defaults
+	accounts  AccountRules
+	passwords PasswordHasher
+	now       func() time.Time
+	newID     func() string
+}
+
+// Options are what a [Service] needs beside its store.
+type Options struct {
+	Defaults  Defaults
+	Accounts  AccountRules
+	Passwords PasswordHasher // required where accounts are used
+	// Now is the clock, outside so that tests can hold it still; nil is
+	// time.Now.
+	Now func() time.Time
 }
 
 // Defaults is what every new user starts with.
@@ -30,16 +42,18 @@ type Defaults struct {
 	Characters []Character
 }
 
-// New returns a Service on store. The clock is outside so that tests can hold
-// it still; nil is time.Now.
-func New(store Store, defaults Defaults, now func() time.Time) *Service {
-	if now == nil {
-		now = time.Now
+// New returns a Service on store.
+func New(store Store, o Options) *Service {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	if defaults.UserConfig.Timezone == "" {
-		defaults.UserConfig.Timezone = DefaultTimezone
+	if o.Defaults.UserConfig.Timezone == "" {
+		o.Defaults.UserConfig.Timezone = DefaultTimezone
 	}
-	return &Service{store: store, defaults: defaults, now: now, newID: uuid.NewString}
+	return &Service{
+		store: store, defaults: o.Defaults, accounts: o.Accounts, passwords: o.Passwords,
+		now: o.Now, newID: uuid.NewString,
+	}
 }
 
 // Ready reports whether the store answers.

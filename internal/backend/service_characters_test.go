@@ -138,7 +138,7 @@ func TestNew_UsesTheClockOfTheMachine(t *testing.T) {
 	}
 	defer store.Close()
 	before := time.Now()
-	if _, err := backend.New(store, defaults(), nil).CreateUser(t.Context(), "ada"); err != nil {
+	if _, err := backend.New(store, backend.Options{Defaults: defaults()}).CreateUser(t.Context(), "ada"); err != nil {
 		t.Fatal(err)
 	}
 	names, err := store.CharacterNames(t.Context(), "ada")

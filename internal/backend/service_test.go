@@ -48,7 +48,7 @@ func newRig(t *testing.T, defaults backend.Defaults) *rig {
 			t.Error(err)
 		}
 	})
-	return &rig{backend.New(store, defaults, func() time.Time { return noon }), t, store}
+	return &rig{backend.New(store, backend.Options{Defaults: defaults, Now: func() time.Time { return noon }}), t, store}
 }
 
 func (r *rig) createUser(userID string) string {

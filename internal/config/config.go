@@ -4,8 +4,10 @@ package config
 
 import (
 	"log/slog"
+	"strings"
 	"time"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -32,9 +34,11 @@ type Config struct {
 	EnableCORS  bool
 	CORSOrigins []string
 
-	Log     Log
-	Limits  Limits
-	MongoDB MongoDB
+	Log      Log
+	Limits   Limits
+	Access   Access
+	Accounts Accounts
+	MongoDB  MongoDB
 }
 
 // Log says where the log goes.
@@ -56,6 +60,52 @@ type Limits struct {
 	WriteTimeout      time.Duration
 	IdleTimeout       time.Duration
 	ShutdownTimeout   time.Duration
+}
+
+// Access says who may call what (docs/security.md).
+type Access struct {
+	Mode string // open, guarded or strict
+	// OperatorToken opens the operator's routes; several, separated by commas
+	// or line ends, while one replaces another.
+	OperatorToken  backend.Secret
+	TokenLifetime  time.Duration // of a user's access token
+	TrustedProxies []string      // addresses or networks (CIDR)
+
+	// RatePerAddress and RatePerUsername are tries at accounts per minute; 0
+	// for no bound.
+	RatePerAddress   int
+	RateAddressBurst int // tries that one address may make at once
+	RatePerUsername  int
+}
+
+// OperatorTokens gives each operator token.
+func (a Access) OperatorTokens() []backend.Secret {
+	var tokens []backend.Secret
+	for text := range strings.FieldsFuncSeq(a.OperatorToken.Reveal(), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		if text = strings.TrimSpace(text); text != "" {
+			tokens = append(tokens, backend.NewSecret(text))
+		}
+	}
+	return tokens
+}
+
+// minOperatorToken is the least length of an operator token, in bytes: shorter
+// ones could be guessed.
+const minOperatorToken = 16
+
+// Accounts says what passwords are like and what hashing one takes.
+type Accounts struct {
+	PasswordMinLength int // characters of a new password
+	HashMemoryKiB     int
+	HashIterations    int
+	HashParallelism   int
+}
+
+// PasswordParams gives the parameters of the password hash.
+func (a Accounts) PasswordParams() auth.PasswordParams {
+	return auth.PasswordParams{
+		MemoryKiB: uint32(a.HashMemoryKiB), Iterations: uint32(a.HashIterations), Parallelism: uint8(a.HashParallelism), //nolint:gosec // the settings bound them
+	}
 }
 
 // MongoDB says where the cluster is; the names are the original's
@@ -91,6 +141,14 @@ func Default() *Config {
 			MaxBodyBytes: 1 << 20, MaxHeaderBytes: 256 << 10, MaxConnections: 10_000,
 			ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
 			IdleTimeout: 2 * time.Minute, ShutdownTimeout: 10 * time.Second,
+		},
+		Access: Access{
+			Mode: auth.Guarded.String(), TokenLifetime: 7 * 24 * time.Hour,
+			RatePerAddress: 60, RateAddressBurst: 30, RatePerUsername: 10,
+		},
+		Accounts: Accounts{
+			PasswordMinLength: 8, HashMemoryKiB: int(auth.DefaultPasswordParams.MemoryKiB),
+			HashIterations: int(auth.DefaultPasswordParams.Iterations), HashParallelism: int(auth.DefaultPasswordParams.Parallelism),
 		},
 		MongoDB: MongoDB{
 			Port: 27017, Database: "web", AuthDatabase: "admin", AdminUsername: "admin",

@@ -81,6 +81,7 @@ func Load(sources Sources) (*Config, error) {
 		l.faults = append(l.faults, "cors_origins: has no effect without enable_cors: true")
 	}
 	l.checkMasterKey()
+	l.checkAccess()
 	if len(l.faults) > 0 {
 		return nil, l.faults
 	}
@@ -94,6 +95,19 @@ func (l *loader) checkMasterKey() {
 	}
 	if _, err := masterkey.Parse(l.config.MasterKey); err != nil {
 		l.faults = append(l.faults, fmt.Sprintf("master_key: %v", err))
+	}
+}
+
+// checkAccess checks what one setting alone cannot tell.
+func (l *loader) checkAccess() {
+	for _, token := range l.config.Access.OperatorTokens() {
+		if len(token.Reveal()) < minOperatorToken {
+			l.faults = append(l.faults, fmt.Sprintf(
+				"operator_token: one of %d characters is too easy to guess; want at least %d", len(token.Reveal()), minOperatorToken))
+		}
+	}
+	if err := l.config.Accounts.PasswordParams().Check(); err != nil {
+		l.faults = append(l.faults, fmt.Sprintf("password_hash: %v", err))
 	}
 }
 

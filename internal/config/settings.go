@@ -24,10 +24,22 @@ func (c *Config) settings() []setting {
 		{"master_key", "WEB_BACKEND_MASTER_KEY", secret{&c.MasterKey}},
 
 		{"default_user_config_path", "WEB_BACKEND_DEFAULT_USER_CONFIG_PATH", text{&c.DefaultUserConfigPath, false}},
-		{"default_character_config_paths", "WEB_BACKEND_DEFAULT_CHARACTER_CONFIG_PATHS", list{&c.DefaultCharacterConfigPaths, nil}},
+		{"default_character_config_paths", "WEB_BACKEND_DEFAULT_CHARACTER_CONFIG_PATHS", list{&c.DefaultCharacterConfigPaths, "a list of texts", nil}},
 
 		{"enable_cors", "WEB_BACKEND_ENABLE_CORS", boolean{&c.EnableCORS}},
-		{"cors_origins", "WEB_BACKEND_CORS_ORIGINS", list{&c.CORSOrigins, checkOrigin}},
+		{"cors_origins", "WEB_BACKEND_CORS_ORIGINS", list{&c.CORSOrigins, "a list of origins such as https://example.org", checkOrigin}},
+
+		{"access", "WEB_BACKEND_ACCESS", choice{&c.Access.Mode, []string{"open", "guarded", "strict"}}},
+		{"operator_token", "WEB_BACKEND_OPERATOR_TOKEN", secret{&c.Access.OperatorToken}},
+		{"token_lifetime", "WEB_BACKEND_TOKEN_LIFETIME", duration{&c.Access.TokenLifetime, time.Minute, 365 * 24 * time.Hour}},
+		{"trusted_proxies", "WEB_BACKEND_TRUSTED_PROXIES", list{&c.Access.TrustedProxies, "a list of addresses or networks such as 10.0.0.0/8", checkProxy}},
+		{"rate_limit.address_per_minute", "WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE", number{&c.Access.RatePerAddress, 0, 1_000_000}},
+		{"rate_limit.address_burst", "WEB_BACKEND_RATE_LIMIT_ADDRESS_BURST", number{&c.Access.RateAddressBurst, 1, 1_000_000}},
+		{"rate_limit.username_per_minute", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE", number{&c.Access.RatePerUsername, 0, 1_000_000}},
+		{"password_min_length", "WEB_BACKEND_PASSWORD_MIN_LENGTH", number{&c.Accounts.PasswordMinLength, 0, 256}},
+		{"password_hash.memory_kib", "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB", number{&c.Accounts.HashMemoryKiB, 8, 1 << 20}},
+		{"password_hash.iterations", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS", number{&c.Accounts.HashIterations, 1, 1 << 20}},
+		{"password_hash.parallelism", "WEB_BACKEND_PASSWORD_HASH_PARALLELISM", number{&c.Accounts.HashParallelism, 1, 255}},
 
 		{"logger_cfg.logger_path", "WEB_BACKEND_LOG_PATH", text{&c.Log.Path, false}},
 		{"logger_cfg.file_level", "WEB_BACKEND_LOG_FILE_LEVEL", level{&c.Log.FileLevel}},

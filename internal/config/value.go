@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -166,17 +167,13 @@ func (v level) set(s string) error {
 // list is a list of texts; in the environment they are separated by commas.
 type list struct {
 	target *[]string
+	want   string             // what is allowed, in words
 	check  func(string) error // of each element; nil for none
 }
 
 func (v list) tags() []string { return []string{yamlText} } // of each element
 
-func (v list) allowed() string {
-	if v.check != nil {
-		return "a list of origins such as https://example.org"
-	}
-	return "a list of texts"
-}
+func (v list) allowed() string { return v.want }
 
 func (v list) set(s string) error {
 	var elements []string
@@ -196,6 +193,12 @@ func (v list) setList(elements []string) error {
 	}
 	*v.target = elements
 	return nil
+}
+
+// checkProxy takes an IP address or a network in CIDR notation.
+func checkProxy(entry string) error {
+	_, err := auth.ParseProxies([]string{entry})
+	return err
 }
 
 // checkOrigin takes scheme and host, as browsers send an origin. A pattern

@@ -28,14 +28,35 @@ type call struct {
 
 var errWrongAnswer = errors.New("wrong answer")
 
-// prepare stores the users of a life: one with two characters, one with none.
+// prepare stores the users of a life: ada with two characters, bob with none
+// and a credential, eve with a credential only. Bob and eve have a token.
 func prepare(ctx context.Context, s backend.Store, who string) error {
-	ada, bob := who+" ada", who+" bob"
+	ada, bob, eve := who+" ada", who+" bob", who+" eve"
 	return errors.Join(
 		s.CreateUser(ctx, storetest.UserConfig(ada), storetest.Characters(ada, 2)),
 		s.CreateUser(ctx, storetest.UserConfig(bob), nil),
-		s.CreateCredential(ctx, storetest.Credential(bob, bob)))
+		createAccount(ctx, s, bob),
+		createAccount(ctx, s, eve))
 }
+
+// createAccount stores a credential, with the user id as the name, and a token.
+func createAccount(ctx context.Context, s backend.Store, userID string) error {
+	credential := storetest.Credential(userID, userID)
+	return errors.Join(s.CreateCredential(ctx, credential), s.CreateToken(ctx, tokenOf(userID, "old"), credential))
+}
+
+// tokenOf is one of a user's tokens.
+func tokenOf(userID, name string) backend.Token { return storetest.Token(name+" of "+userID, userID) }
+
+// byHash selects a token.
+func byHash(suffix, name string) func(who string) bson.D {
+	return func(who string) bson.D {
+		hash := tokenOf(who+suffix, name).Hash
+		return bson.D{{Key: "_id", Value: hash[:]}}
+	}
+}
+
+var newPassword = backend.NewSecret("new password")
 
 // has gives a check for the number of documents that a filter finds.
 func has(collection string, want int64, filter func(who string) bson.D) func(*testing.T, *driver.Database, string) bool {
@@ -61,12 +82,32 @@ var writes = []call{
 	}, has("UserConfigs", 1, byUser(" carol"))},
 
 	{"CreateCredential", func(ctx context.Context, s backend.Store, who string) error {
-		return s.CreateCredential(ctx, storetest.Credential(who+" Dora", who+" dora"))
+		return s.CreateCredential(ctx, storetest.Credential(who+" Do\u0308ra", who+" dora")) // not in NFC, so it is looked for first
 	}, has("UserCredentials", 1, byUser(" dora"))},
+
+	{"SetUpUser", func(ctx context.Context, s backend.Store, who string) error {
+		return s.SetUpUser(ctx, storetest.UserConfig(who+" eve"), storetest.Characters(who+" eve", 2))
+	}, has("UserConfigs", 1, byUser(" eve"))},
+
+	{"CreateToken", func(ctx context.Context, s backend.Store, who string) error {
+		return s.CreateToken(ctx, tokenOf(who+" eve", "new"), storetest.Credential(who+" eve", who+" eve"))
+	}, has("web_backend_tokens", 1, byHash(" eve", "new"))},
+
+	{"DeleteToken", func(ctx context.Context, s backend.Store, who string) error {
+		return s.DeleteToken(ctx, tokenOf(who+" eve", "old").Hash)
+	}, has("web_backend_tokens", 0, byHash(" eve", "old"))},
+
+	{"ReplacePassword, tokens end", func(ctx context.Context, s backend.Store, who string) error {
+		return s.ReplacePassword(ctx, storetest.Credential(who+" eve", who+" eve"), newPassword, backend.EndTokens)
+	}, has("UserCredentials", 1, byUser(" eve", bson.E{Key: "password", Value: newPassword.Reveal()}))},
+
+	{"ReplacePassword, tokens stay", func(ctx context.Context, s backend.Store, who string) error {
+		return s.ReplacePassword(ctx, storetest.Credential(who+" bob", who+" bob"), newPassword, backend.KeepTokens)
+	}, has("UserCredentials", 1, byUser(" bob", bson.E{Key: "password", Value: newPassword.Reveal()}))},
 
 	{"DeleteUser", func(ctx context.Context, s backend.Store, who string) error {
 		return s.DeleteUser(ctx, who+" bob")
-	}, has("UserCredentials", 0, byUser(" bob"))}, // it goes last
+	}, has("web_backend_tokens", 0, byUser(" bob"))}, // they go last
 
 	{"UpdateUserConfig", func(ctx context.Context, s backend.Store, who string) error {
 		zone := "Asia/Tokyo"
@@ -99,6 +140,17 @@ var reads = []call{
 			found = found || user == backend.User{UserID: who + " bob", Username: who + " bob"}
 		}
 		return right(found)
+	}, nil},
+
+	{"Credential", func(ctx context.Context, s backend.Store, who string) error {
+		credential, err := s.Credential(ctx, who+" bob")
+		return errors.Join(err, right(err != nil || credential == storetest.Credential(who+" bob", who+" bob")))
+	}, nil},
+
+	{"Token", func(ctx context.Context, s backend.Store, who string) error {
+		want := tokenOf(who+" bob", "old")
+		token, err := s.Token(ctx, want.Hash, storetest.TokenTime())
+		return errors.Join(err, right(err != nil || token == want))
 	}, nil},
 
 	{"UserConfig", func(ctx context.Context, s backend.Store, who string) error {

@@ -86,6 +86,32 @@ func (b *balanced) CreateCredential(ctx context.Context, credential backend.Cred
 	return b.next().CreateCredential(ctx, credential)
 }
 
+func (b *balanced) SetUpUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
+	return b.next().SetUpUser(ctx, config, characters)
+}
+
+func (b *balanced) Credential(ctx context.Context, username string) (backend.Credential, error) {
+	return b.next().Credential(ctx, username)
+}
+
+func (b *balanced) ReplacePassword(
+	ctx context.Context, credential backend.Credential, password backend.Secret, fate backend.TokenFate,
+) error {
+	return b.next().ReplacePassword(ctx, credential, password, fate)
+}
+
+func (b *balanced) CreateToken(ctx context.Context, token backend.Token, credential backend.Credential) error {
+	return b.next().CreateToken(ctx, token, credential)
+}
+
+func (b *balanced) Token(ctx context.Context, hash backend.TokenHash, now time.Time) (backend.Token, error) {
+	return b.next().Token(ctx, hash, now)
+}
+
+func (b *balanced) DeleteToken(ctx context.Context, hash backend.TokenHash) error {
+	return b.next().DeleteToken(ctx, hash)
+}
+
 func (b *balanced) DeleteUser(ctx context.Context, userID string) error {
 	return b.next().DeleteUser(ctx, userID)
 }

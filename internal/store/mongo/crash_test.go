@@ -26,7 +26,7 @@ type several struct {
 	// before and after describe what is visible of the user; partly, if it is
 	// set, what may be visible beside these when the call was broken off.
 	before, after, partly func(userID string) string
-	again                 backend.Kind // what a second call says
+	again                 error // what a second call says
 	stored                map[string]int64
 }
 
@@ -40,16 +40,53 @@ var severals = []several{
 		again:   backend.Exists,
 		stored:  map[string]int64{"UserConfigs": 1, "CharacterConfigs": 3},
 	}, {
-		name: "DeleteUser",
-		prepare: func(ctx context.Context, s backend.Store, userID string) error {
-			return errors.Join(createWhole(ctx, s, userID), s.CreateCredential(ctx, storetest.Credential("Name "+userID, userID)))
+		name:    "SetUpUser",
+		prepare: createAccount,
+		do: func(ctx context.Context, s backend.Store, userID string) error {
+			return s.SetUpUser(ctx, storetest.UserConfig(userID), storetest.Characters(userID, 3))
 		},
-		do:     func(ctx context.Context, s backend.Store, userID string) error { return s.DeleteUser(ctx, userID) },
-		before: func(userID string) string { return whole(userID, "Name "+userID) },
-		partly: func(userID string) string { return fmt.Sprintf("user %q", "Name "+userID) }, // who can ask for it again
-		after:  func(string) string { return "" },
+		before: func(userID string) string { return fmt.Sprintf("user %q%s", userID, withOldPassword) },
+		after:  func(userID string) string { return whole(userID, userID) + withOldPassword },
+		again:  backend.Exists,
+		stored: map[string]int64{"UserConfigs": 1, "CharacterConfigs": 3},
+	}, {
+		name:    "DeleteUser",
+		prepare: createBoth,
+		do:      func(ctx context.Context, s backend.Store, userID string) error { return s.DeleteUser(ctx, userID) },
+		before:  func(userID string) string { return whole(userID, userID) + withOldPassword },
+		partly:  func(userID string) string { return fmt.Sprintf("user %q%s", userID, withOldPassword) }, // who can ask for it again
+		after:   func(string) string { return "" },
+		again:   backend.NotFound,
+		stored:  map[string]int64{"UserConfigs": 0, "CharacterConfigs": 0, "UserCredentials": 0, "web_backend_tokens": 0},
+	}, {
+		name:    "ReplacePassword, tokens end",
+		prepare: createBoth,
+		do: func(ctx context.Context, s backend.Store, userID string) error {
+			return s.ReplacePassword(ctx, storetest.Credential(userID, userID), newPassword, backend.EndTokens)
+		},
+		before: func(userID string) string { return whole(userID, userID) + withOldPassword },
+		after:  func(userID string) string { return whole(userID, userID) + ", new password" },
 		again:  backend.NotFound,
-		stored: map[string]int64{"UserConfigs": 0, "CharacterConfigs": 0, "UserCredentials": 0},
+		stored: map[string]int64{"UserConfigs": 1, "UserCredentials": 1},
+	}, {
+		name:    "ReplacePassword, tokens stay",
+		prepare: createBoth,
+		do: func(ctx context.Context, s backend.Store, userID string) error {
+			return s.ReplacePassword(ctx, storetest.Credential(userID, userID), newPassword, backend.KeepTokens)
+		},
+		before: func(userID string) string { return whole(userID, userID) + withOldPassword },
+		after:  func(userID string) string { return whole(userID, userID) + ", new password, old token" },
+		again:  backend.NotFound,
+		stored: map[string]int64{"UserConfigs": 1, "UserCredentials": 1, "web_backend_tokens": 1},
+	}, {
+		name:    "CreateToken",
+		prepare: createBoth,
+		do: func(ctx context.Context, s backend.Store, userID string) error {
+			return s.CreateToken(ctx, tokenOf(userID, "new"), storetest.Credential(userID, userID))
+		},
+		before: func(userID string) string { return whole(userID, userID) + withOldPassword },
+		after:  func(userID string) string { return whole(userID, userID) + withOldPassword + ", new token" },
+		stored: map[string]int64{"UserConfigs": 1, "UserCredentials": 1, "web_backend_tokens": 2},
 	}, {
 		name:    "CopyCharacter",
 		prepare: createWhole,
@@ -66,6 +103,14 @@ var severals = []several{
 func createWhole(ctx context.Context, s backend.Store, userID string) error {
 	return s.CreateUser(ctx, storetest.UserConfig(userID), storetest.Characters(userID, 3))
 }
+
+// createBoth stores a user that can log in, with a token.
+func createBoth(ctx context.Context, s backend.Store, userID string) error {
+	return errors.Join(createWhole(ctx, s, userID), createAccount(ctx, s, userID))
+}
+
+// withOldPassword describes what createAccount made, as visible does.
+const withOldPassword = ", old password, old token"
 
 // whole describes a user that createWhole made, as visible does.
 func whole(userID, username string, copies ...string) string {
@@ -116,7 +161,30 @@ func visible(t *testing.T, s backend.Store, userID string) string {
 	if !slices.Equal(listed, readable) {
 		found = append(found, fmt.Sprintf("of which readable %q", readable))
 	}
-	return strings.Join(found, ", ")
+	return strings.Join(append(found, visibleAccount(t, s, userID)...), ", ")
+}
+
+// visibleAccount describes the account whose user name is the user id.
+func visibleAccount(t *testing.T, s backend.Store, userID string) (found []string) {
+	t.Helper()
+	credential, err := s.Credential(t.Context(), userID)
+	if !errors.Is(err, backend.NotFound) {
+		must(t, "read credential", err)
+		passwords := map[backend.Secret]string{storetest.Credential("", "").Password: "old password", newPassword: "new password"}
+		found = append(found, passwords[credential.Password])
+	}
+	for _, name := range []string{"old", "new"} {
+		token, err := s.Token(t.Context(), tokenOf(userID, name).Hash, storetest.TokenTime())
+		if errors.Is(err, backend.NotFound) {
+			continue
+		}
+		must(t, "read token", err)
+		found = append(found, name+" token")
+		if token != tokenOf(userID, name) {
+			found = append(found, fmt.Sprintf("which is %+v", token))
+		}
+	}
+	return found
 }
 
 // crash is one way to break a call off: at one of its commands, before the
@@ -301,7 +369,8 @@ func TestCrash_LateCommandsDoNoHarm(t *testing.T) {
 		want := c.after(userID)
 		if want == "" {
 			must(t, "create anew", createWhole(t.Context(), site.other, userID))
-			want = whole(userID, "")
+			must(t, "create credential anew", site.other.CreateCredential(t.Context(), storetest.Credential(userID, userID)))
+			want = whole(userID, userID) + ", old password"
 		}
 		proxy.Set(mongotest.None)
 		wantRecovery(t, store)

@@ -8,16 +8,17 @@ import (
 	"web-backend/internal/backend"
 )
 
-// The field names that queries use (contract §6).
+// The field names that queries use (contract §6), and one more.
 const (
-	fieldID          = "_id"
-	fieldUserID      = "user_id"
-	fieldCharacterID = "character_id"
-	fieldName        = "character_name"
-	fieldReadOnly    = "read_only"
-	fieldUsername    = "username"
-	fieldPassword    = "password"
-	fieldTimezone    = "timezone"
+	fieldID            = "_id"
+	fieldUserID        = "user_id"
+	fieldCharacterID   = "character_id"
+	fieldName          = "character_name"
+	fieldReadOnly      = "read_only"
+	fieldUsername      = "username"
+	fieldUsernameGiven = "username_given" // where it is not the username
+	fieldPassword      = "password"
+	fieldTimezone      = "timezone"
 )
 
 // byUser selects what belongs to a user.

@@ -255,6 +255,13 @@ func TestFixtures_Load(t *testing.T) {
 				}
 			}
 
+			old := backend.Credential{Username: "Ada L.", Password: backend.NewSecret("correct horse"), UserID: oldUser}
+			if got, err := store.Credential(t.Context(), "Ada L."); err != nil || got != old {
+				t.Errorf("credential: got %+v, error %v, want %+v", got, err, old)
+			}
+			must(t, "create token", store.CreateToken(t.Context(), tokenOf(oldUser, "old"), old))
+			must(t, "replace password", store.ReplacePassword(t.Context(), old, newPassword, backend.KeepTokens))
+
 			must(t, "copy", store.CopyCharacter(t.Context(), oldKey, withID("copy")))
 			for _, patch := range everyPatch() {
 				must(t, "update", store.UpdateCharacter(t.Context(), oldKey, patch))
@@ -265,7 +272,7 @@ func TestFixtures_Load(t *testing.T) {
 			patch.Apply(&config)
 			wantOld(t, store, character, config)
 			must(t, "delete user", store.DeleteUser(t.Context(), oldUser))
-			for _, collection := range []string{"UserCredentials", "UserConfigs", "CharacterConfigs"} {
+			for _, collection := range []string{"UserCredentials", "UserConfigs", "CharacterConfigs", "web_backend_tokens"} {
 				if left := stored(t, server.Client(t).Database(o.Database), collection); len(left) > 0 {
 					t.Errorf("collection %s after the deletion: got %s, want nothing", collection, left)
 				}
@@ -309,7 +316,7 @@ func TestFixtures_ExtraFieldsSurvive(t *testing.T) {
 	loadFixture(t, database, "extra-fields")
 	store := openStore(t, o)
 
-	ours := strings.Fields(configFields + " " + characterFields)
+	ours := strings.Fields(credentialFields + " " + configFields + " " + characterFields)
 	extra := func(collection string) string {
 		t.Helper()
 		elements, err := stored(t, database, collection)[0].Elements()
@@ -323,9 +330,14 @@ func TestFixtures_ExtraFieldsSurvive(t *testing.T) {
 		}
 		return strings.Join(found, "\n")
 	}
-	configs, characters := extra("UserConfigs"), extra("CharacterConfigs")
+	credentials, configs, characters := extra("UserCredentials"), extra("UserConfigs"), extra("CharacterConfigs")
 	if strings.Count(configs, "\n") != 6 || strings.Count(characters, "\n") != 6 {
 		t.Fatalf("extra fields of the fixture: got\n%s\nand\n%s\nwant six beside _id in each", configs, characters)
+	}
+	old := backend.Credential{Username: "Ada L.", Password: backend.NewSecret("correct horse"), UserID: oldUser}
+	must(t, "replace password", store.ReplacePassword(t.Context(), old, newPassword, backend.EndTokens))
+	if got := extra("UserCredentials"); got != credentials || !strings.Contains(credentials, "email=") {
+		t.Errorf("extra fields of the credential after its update:\n got %s\nwant %s, with an email", got, credentials)
 	}
 	for i, patch := range everyPatch() {
 		must(t, "update", store.UpdateCharacter(t.Context(), oldKey, patch))

@@ -59,11 +59,17 @@ func TestFaults_InTheMiddleOfEachCall(t *testing.T) {
 		t.Run(trial.call.name+" "+trial.name, func(t *testing.T) {
 			who := t.Name()
 			must(t, "prepare", prepare(t.Context(), site.other, who))
-			store, proxy := site.behindProxy(t, faultTimeout)
+			timeout := faultTimeout
+			if trial.succeed { // also on a busy machine
+				timeout = 20 * time.Second
+			}
+			store, proxy := site.behindProxy(t, timeout)
 			proxy.Strike(trial.fault, trial.moment, 0)
 			start := time.Now()
 			err := trial.do(t.Context(), store, who)
-			wantUnavailable(t, err, time.Since(start))
+			if !trial.succeed {
+				wantUnavailable(t, err, time.Since(start))
+			}
 			if !proxy.Struck() {
 				t.Error("the fault did not strike")
 			}
@@ -142,7 +148,7 @@ func TestFaults_HangingUpDoesNotBreakOff(t *testing.T) {
 	for _, call := range severals {
 		must(t, "prepare", call.prepare(t.Context(), site.other, call.name))
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(3*mongotest.SlowBy, cancel)
+		time.AfterFunc(mongotest.SlowBy, cancel)
 		must(t, call.name, call.do(ctx, store, call.name))
 		if got, want := visible(t, site.other, call.name), call.after(call.name); ctx.Err() == nil || got != want {
 			t.Errorf("%s whose caller went away (%v): visible is\n%s\nwant\n%s", call.name, ctx.Err(), got, want)

@@ -18,18 +18,41 @@ const indexTimeout = 10 * time.Minute
 type index struct {
 	collection *mongo.Collection
 	keys       []string
-	expires    bool // with the time in its key; else it is unique
+	kind       indexKind
 }
 
-// indexes are those of contract §6, and two more: a user has one credential at
-// most, and locks that a crash left behind are removed some day.
+type indexKind uint8
+
+const (
+	plain indexKind = iota
+	unique
+	expires // a document is removed when the time in its key has come
+)
+
+// options are new ones each time: the driver writes the name into them.
+func (k indexKind) options() *options.IndexOptionsBuilder {
+	switch k {
+	case unique:
+		return options.Index().SetUnique(true)
+	case expires:
+		return options.Index().SetExpireAfterSeconds(0)
+	default:
+		return options.Index()
+	}
+}
+
+// indexes are those of contract §6, and more: a user has one credential at
+// most, tokens are found by their user, and tokens that have expired and locks
+// that a crash left behind are removed some day.
 func (s *Store) indexes() []index {
 	return []index{
-		{s.credentials, []string{fieldUsername}, false},
-		{s.credentials, []string{fieldUserID}, false},
-		{s.configs, []string{fieldUserID}, false},
-		{s.characters, []string{fieldUserID, fieldCharacterID}, false},
-		{s.locks, []string{lockUntil}, true},
+		{s.credentials, []string{fieldUsername}, unique},
+		{s.credentials, []string{fieldUserID}, unique},
+		{s.configs, []string{fieldUserID}, unique},
+		{s.characters, []string{fieldUserID, fieldCharacterID}, unique},
+		{s.locks, []string{lockUntil}, expires},
+		{s.tokens, []string{tokenExpiresAt}, expires},
+		{s.tokens, []string{fieldUserID}, plain},
 	}
 }
 
@@ -46,11 +69,7 @@ func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error
 		for _, key := range index.keys {
 			keys = append(keys, bson.E{Key: key, Value: 1})
 		}
-		o := options.Index().SetUnique(true)
-		if index.expires {
-			o = options.Index().SetExpireAfterSeconds(0)
-		}
-		_, err := index.collection.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: keys, Options: o})
+		_, err := index.collection.Indexes().CreateOne(ctx, mongo.IndexModel{Keys: keys, Options: index.kind.options()})
 		if err == nil {
 			continue
 		}

@@ -22,13 +22,15 @@ var wantIndexes = []string{
 	"UserCredentials user_id unique",
 	"UserCredentials username unique",
 	"web_backend_locks until expires",
+	"web_backend_tokens expires_at expires",
+	"web_backend_tokens user_id",
 }
 
 // indexesOf describes the indexes of a database.
 func indexesOf(t *testing.T, database *driver.Database) []string {
 	t.Helper()
 	var found []string
-	for _, collection := range []string{"UserCredentials", "UserConfigs", "CharacterConfigs", "web_backend_locks"} {
+	for _, collection := range []string{"UserCredentials", "UserConfigs", "CharacterConfigs", "web_backend_locks", "web_backend_tokens"} {
 		specifications, err := database.Collection(collection).Indexes().ListSpecifications(t.Context())
 		must(t, "list indexes", err)
 		for _, index := range specifications {
@@ -178,9 +180,9 @@ func TestQueries_UseAnIndex(t *testing.T) {
 	throughProxy.URI = backend.NewSecret(proxy.Through(server.URI()))
 	store := openBare(t, throughProxy)
 	database := server.Client(t).Database(o.Database)
-	indexed := map[string][]string{ // the fields to look for, by collection
-		"UserCredentials": {"user_id", "username"}, "UserConfigs": {"user_id"}, "CharacterConfigs": {"user_id", "character_id"},
-		"web_backend_locks": {},
+	indexed := map[string][][]string{ // the indexes beside that on _id, by collection
+		"UserCredentials": {{"user_id"}, {"username"}}, "UserConfigs": {{"user_id"}},
+		"CharacterConfigs": {{"user_id", "character_id"}}, "web_backend_tokens": {{"user_id"}},
 	}
 	for i := range 20 {
 		must(t, "prepare", prepare(t.Context(), direct, life("other", i)))
@@ -252,12 +254,17 @@ func queriesOf(t *testing.T, command mongotest.Command) (queries []query) {
 
 // wantIndex checks that a filter has a field of an index, and that the server
 // finds documents by it without looking at all of them.
-func wantIndex(t *testing.T, database *driver.Database, what string, q query, indexed []string) {
+func wantIndex(t *testing.T, database *driver.Database, what string, q query, indexed [][]string) {
 	t.Helper()
 	bare := bson.D{}
-	for _, name := range append([]string{"_id"}, indexed...) {
-		if value, err := q.filter.LookupErr(name); err == nil {
-			bare = append(bare, bson.E{Key: name, Value: value})
+	for _, index := range append([][]string{{"_id"}}, indexed...) {
+		for _, name := range index {
+			if value, err := q.filter.LookupErr(name); err == nil {
+				bare = append(bare, bson.E{Key: name, Value: value})
+			}
+		}
+		if len(bare) > 0 {
+			break
 		}
 	}
 	if len(bare) == 0 {
@@ -322,7 +329,7 @@ func TestQueries_DoNotGrow(t *testing.T) {
 	}
 }
 
-// crowd stores users, each with a character, in a database without indexes.
+// crowd stores users, each with a character and a token, in a database without indexes.
 func crowd(t *testing.T, database *driver.Database, users int) {
 	t.Helper()
 	documents := map[string][]bson.D{}
@@ -333,6 +340,9 @@ func crowd(t *testing.T, database *driver.Database, users int) {
 		documents["UserConfigs"] = append(documents["UserConfigs"], bson.D{{Key: "user_id", Value: id}})
 		documents["CharacterConfigs"] = append(documents["CharacterConfigs"],
 			bson.D{{Key: "user_id", Value: id}, {Key: "character_id", Value: "1"}})
+		token := tokenOf(id, "old")
+		documents["web_backend_tokens"] = append(documents["web_backend_tokens"],
+			bson.D{{Key: "_id", Value: token.Hash[:]}, {Key: "user_id", Value: id}, {Key: "expires_at", Value: token.ExpiresAt}})
 	}
 	for collection, list := range documents {
 		_, err := database.Collection(collection).InsertMany(t.Context(), list)

@@ -7,7 +7,8 @@
 // commands are ordered so that a crash between two of them leaves nothing half
 // visible and a retry completes it. A user's config is what makes the user's
 // characters visible: it is written last and removed first. Calls that make or
-// remove a user take turns, across servers; see lock.go.
+// remove a user take turns, across servers; see lock.go. A token is good only
+// beside the password that it was given for; see tokens.go.
 package mongo
 
 import (
@@ -35,6 +36,7 @@ type Store struct {
 	collections             // read from the primary: what is decided on must be true
 	answers     collections // read as the URI says: what is only told to a client
 	locks       *mongo.Collection
+	tokens      *mongo.Collection
 	queues      queues
 
 	running sync.WaitGroup // calls
@@ -65,7 +67,7 @@ func Open(o Options) (*Store, error) {
 	s := &Store{
 		client: client, database: client.Database(o.Database), timeout: o.Timeout,
 		collections: open(primary), answers: open(client.Database(o.Database)),
-		locks: primary.Collection(lockCollection),
+		locks: primary.Collection(lockCollection), tokens: primary.Collection(tokenCollection),
 	}
 	s.close = sync.OnceValue(func() error {
 		s.running.Wait()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -27,6 +29,7 @@ type worker struct {
 	prompt, zone      int             // the last ones acknowledged
 	copies            map[string]bool // by id: whether it is there, for sure
 	users             map[string]bool
+	tokens            map[string]bool // by name
 	acknowledged      int
 	unavailable, lost int
 }
@@ -73,6 +76,7 @@ func (w *worker) work() {
 	}) {
 		w.users[user] = true
 	}
+	w.workOnAccount()
 	if w.round%2 == 0 && w.copies[id] {
 		delete(w.copies, id)
 		if w.try("delete", backend.NotFound, func(ctx context.Context) error {
@@ -85,6 +89,36 @@ func (w *worker) work() {
 		delete(w.users, user)
 		if w.try("delete user", backend.NotFound, func(ctx context.Context) error { return w.store.DeleteUser(ctx, user) }) {
 			w.users[user] = false
+		}
+	}
+}
+
+// workOnAccount makes a token and, every other time, another password, which
+// ends all tokens that are there.
+func (w *worker) workOnAccount() {
+	var credential backend.Credential
+	if !w.try("read credential", backend.Unavailable, func(ctx context.Context) (err error) {
+		credential, err = w.store.Credential(ctx, w.home.UserID)
+		return err
+	}) {
+		return
+	}
+	name := strconv.Itoa(w.round)
+	if w.try("create token", backend.Unavailable, func(ctx context.Context) error {
+		return w.store.CreateToken(ctx, tokenOf(w.home.UserID, name), credential)
+	}) {
+		w.tokens[name] = true
+	}
+	if w.round%2 == 1 {
+		return
+	}
+	ended := slices.Collect(maps.Keys(w.tokens))
+	maps.DeleteFunc(w.tokens, func(_ string, there bool) bool { return there })
+	if w.try("replace password", backend.NotFound, func(ctx context.Context) error {
+		return w.store.ReplacePassword(ctx, credential, backend.NewSecret("password "+name), backend.EndTokens)
+	}) {
+		for _, name := range ended {
+			w.tokens[name] = false
 		}
 	}
 }
@@ -105,6 +139,12 @@ func (w *worker) check(store *mongo.Store) {
 		_, err := store.Character(w.Context(), backend.CharacterKey{UserID: w.home.UserID, CharacterID: id})
 		if there != (err == nil) || err != nil && !errors.Is(err, backend.NotFound) {
 			w.Errorf("%s: got error %v, want it to be there: %v", id, err, there)
+		}
+	}
+	for name, there := range w.tokens {
+		_, err := store.Token(w.Context(), tokenOf(w.home.UserID, name).Hash, storetest.TokenTime())
+		if there != (err == nil) || err != nil && !errors.Is(err, backend.NotFound) {
+			w.Errorf("token %s: got error %v, want it to be good: %v", name, err, there)
 		}
 	}
 	for user, there := range w.users {
@@ -129,8 +169,10 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 	workers := make([]*worker, 4)
 	for i := range workers {
 		user := fmt.Sprintf("worker %d", i)
-		workers[i] = &worker{T: t, store: store, home: storetest.Character(user, 0), copies: map[string]bool{}, users: map[string]bool{}}
+		workers[i] = &worker{T: t, store: store, home: storetest.Character(user, 0),
+			copies: map[string]bool{}, users: map[string]bool{}, tokens: map[string]bool{}}
 		must(t, "create user", store.CreateUser(t.Context(), storetest.UserConfig(user), []backend.Character{workers[i].home}))
+		must(t, "create credential", store.CreateCredential(t.Context(), storetest.Credential(user, user)))
 	}
 	work := func(meanwhile func()) (acknowledged int) {
 		t.Helper()

@@ -14,9 +14,40 @@ import (
 	"web-backend/internal/backend"
 )
 
-// CreateUser implements [backend.Store]. The config goes last: without it the
-// characters are nobody's, and the next creation replaces them.
+// CreateUser implements [backend.Store].
 func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
+	return s.makeUser(ctx, config, characters, func(ctx context.Context) error {
+		credential, err := idOf(ctx, s.credentials, config.UserID)
+		if err != nil {
+			return storeError(err)
+		}
+		if !credential.IsZero() {
+			return backend.UserExists(config.UserID)
+		}
+		return nil
+	})
+}
+
+// SetUpUser implements [backend.Store].
+func (s *Store) SetUpUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
+	return s.makeUser(ctx, config, characters, func(ctx context.Context) error {
+		credential, err := idOf(ctx, s.credentials, config.UserID)
+		if err != nil {
+			return storeError(err)
+		}
+		if credential.IsZero() {
+			return backend.UserNotFound(config.UserID)
+		}
+		return nil
+	})
+}
+
+// makeUser stores config and characters if allowed gives no error and there is
+// no config yet. The config goes last: without it the characters are nobody's,
+// and the next attempt replaces them.
+func (s *Store) makeUser(
+	ctx context.Context, config backend.UserConfig, characters []backend.Character, allowed func(context.Context) error,
+) error {
 	if err := distinct(characters); err != nil {
 		return err
 	}
@@ -26,14 +57,15 @@ func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, chara
 	}
 	defer done()
 	return s.alone(ctx, config.UserID, func() error {
-		for _, collection := range []*mongo.Collection{s.credentials, s.configs} {
-			id, err := idOf(ctx, collection, config.UserID)
-			if err != nil {
-				return storeError(err)
-			}
-			if !id.IsZero() {
-				return backend.UserExists(config.UserID)
-			}
+		if err := allowed(ctx); err != nil {
+			return err
+		}
+		id, err := idOf(ctx, s.configs, config.UserID)
+		if err != nil {
+			return storeError(err)
+		}
+		if !id.IsZero() {
+			return backend.UserExists(config.UserID)
 		}
 		if _, err := deleteOwned(ctx, s.characters, config.UserID); err != nil {
 			return storeError(err)
@@ -41,7 +73,7 @@ func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, chara
 		if err := s.insertCharacters(ctx, characters); err != nil {
 			return storeError(err)
 		}
-		_, err := s.configs.InsertOne(ctx, configDocument(config))
+		_, err = s.configs.InsertOne(ctx, configDocument(config))
 		if mongo.IsDuplicateKeyError(err) { // the original was faster, which takes no turns
 			return backend.UserExists(config.UserID)
 		}
@@ -122,31 +154,11 @@ func deleteOwned(ctx context.Context, collection *mongo.Collection, userID strin
 	return result.DeletedCount, nil
 }
 
-// CreateCredential implements [backend.Store].
-func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
-	ctx, done := s.begin(ctx)
-	defer done()
-	_, err := s.credentials.InsertOne(ctx, bson.D{
-		{Key: fieldUsername, Value: credential.Username},
-		{Key: fieldPassword, Value: credential.Password.Reveal()},
-		{Key: fieldUserID, Value: credential.UserID},
-	})
-	if !mongo.IsDuplicateKeyError(err) {
-		return storeError(err)
-	}
-	id, err := idOf(ctx, s.credentials, credential.UserID)
-	if err != nil {
-		return storeError(err)
-	}
-	if !id.IsZero() {
-		return backend.UserExists(credential.UserID)
-	}
-	return backend.UsernameTaken(credential.Username)
-}
-
 // DeleteUser implements [backend.Store]. The config goes first: with it the
 // provider keys are gone and the characters are out of sight. The credential
-// goes last, so that a deletion that broke off can be asked for again.
+// goes last of what is visible, so that a deletion that broke off can be asked
+// for again, and with it every token is worth nothing. The tokens are removed
+// after it: no login can add one then.
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	ctx, done, err := s.beginWhole(ctx)
 	if err != nil {
@@ -161,6 +173,9 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 				return storeError(err)
 			}
 			removed += n
+		}
+		if _, err := deleteOwned(ctx, s.tokens, userID); err != nil {
+			return storeError(err)
 		}
 		if removed == 0 {
 			return backend.UserNotFound(userID)
@@ -243,6 +258,8 @@ func (l *userList) next(ctx context.Context) error {
 func (l *userList) pipeline() mongo.Pipeline {
 	const other = "other"
 	one := bson.D{{Key: "$arrayElemAt", Value: bson.A{"$" + other, 0}}}
+	either := func(a, b any) bson.D { return bson.D{{Key: "$ifNull", Value: bson.A{a, b}}} }
+	username := func(of string) bson.D { return either(of+fieldUsernameGiven, of+fieldUsername) }
 	wanted := bson.A{bson.D{{Key: "$lt", Value: bson.A{"$" + fieldID, "$" + other + "." + fieldID}}}}
 	if l.alone {
 		wanted = append(wanted, bson.D{{Key: "$not", Value: bson.A{"$" + other}}})
@@ -256,12 +273,12 @@ func (l *userList) pipeline() mongo.Pipeline {
 			{Key: "as", Value: other},
 		}}},
 		{{Key: "$project", Value: bson.D{
-			{Key: fieldUserID, Value: 1}, {Key: fieldUsername, Value: 1}, {Key: other, Value: one}}}},
+			{Key: fieldUserID, Value: 1}, {Key: fieldUsername, Value: 1}, {Key: fieldUsernameGiven, Value: 1},
+			{Key: other, Value: one}}}},
 		{{Key: "$match", Value: bson.D{{Key: "$expr", Value: bson.D{{Key: "$or", Value: wanted}}}}}},
 		{{Key: "$project", Value: bson.D{
 			{Key: fieldUserID, Value: 1},
-			{Key: fieldUsername, Value: bson.D{{Key: "$ifNull", Value: bson.A{
-				"$" + fieldUsername, "$" + other + "." + fieldUsername}}}},
+			{Key: fieldUsername, Value: either(username("$"), username("$"+other+"."))},
 		}}},
 	}
 }

@@ -115,3 +115,43 @@ func BenchmarkCreateUser(b *testing.B) {
 	b.Run("single", func(b *testing.B) { single(b, create) })
 	b.Run("parallel64", func(b *testing.B) { parallel64(b, create) })
 }
+
+// benchAccounts fills a store with users who are logged in once each, and
+// gives their credentials and tokens.
+func benchAccounts(b *testing.B, store *sqlite.Store) (credentials []backend.Credential, tokens []backend.Token) {
+	b.Helper()
+	for i := range benchUsers {
+		credential := storetest.Credential(fmt.Sprintf("Renée %d", i), fmt.Sprint(i))
+		if err := store.CreateCredential(b.Context(), credential); err != nil {
+			b.Fatal(err)
+		}
+		token := storetest.Token(fmt.Sprint(i), credential.UserID)
+		if err := store.CreateToken(b.Context(), token, credential); err != nil {
+			b.Fatal(err)
+		}
+		credentials, tokens = append(credentials, credential), append(tokens, token)
+	}
+	return credentials, tokens
+}
+
+func BenchmarkToken(b *testing.B) {
+	store, now := benchStore(b), storetest.TokenTime()
+	_, tokens := benchAccounts(b, store)
+	read := func(n int64) error {
+		_, err := store.Token(context.Background(), tokens[n%benchUsers].Hash, now)
+		return err
+	}
+	b.Run("single", func(b *testing.B) { single(b, read) })
+	b.Run("parallel64", func(b *testing.B) { parallel64(b, read) })
+}
+
+func BenchmarkCredential(b *testing.B) {
+	store := benchStore(b)
+	credentials, _ := benchAccounts(b, store)
+	read := func(n int64) error {
+		_, err := store.Credential(context.Background(), credentials[n%benchUsers].Username)
+		return err
+	}
+	b.Run("single", func(b *testing.B) { single(b, read) })
+	b.Run("parallel64", func(b *testing.B) { parallel64(b, read) })
+}

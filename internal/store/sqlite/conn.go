@@ -4,6 +4,8 @@ import (
 	"errors"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/backend"
 )
 
 // conn is one connection with its prepared statements. It is used by one
@@ -19,7 +21,8 @@ var pragmas = []string{
 	"PRAGMA busy_timeout = 5000",
 	"PRAGMA synchronous = FULL",
 	"PRAGMA temp_store = MEMORY",
-	// A provider key that was cleared must not stay readable in the file.
+	// A provider key that was cleared, or a password that was replaced, must
+	// not stay readable in the file.
 	"PRAGMA secure_delete = ON",
 }
 
@@ -53,8 +56,8 @@ func (c *conn) close() error {
 // blob is an argument that is stored as bytes; a []byte is stored as text.
 type blob []byte
 
-// query runs one statement with its arguments (string, []byte, blob, int64,
-// bool or nil) and calls row, if any, for each row of the result. The statement stays
+// query runs one statement with its arguments (string, []byte as a text, blob,
+// backend.TokenHash, int64, bool or nil) and calls row, if any, for each row of the result. The statement stays
 // prepared, so sql must be one of a fixed set of texts.
 func (c *conn) query(sql string, args []any, row func(*sqlite3.Stmt) error) error {
 	statement, err := c.prepare(sql)
@@ -105,6 +108,8 @@ func bind(statement *sqlite3.Stmt, param int, arg any) error {
 		return statement.BindRawText(param, v)
 	case blob:
 		return statement.BindBlob(param, v)
+	case backend.TokenHash:
+		return statement.BindBlob(param, v[:])
 	case int64:
 		return statement.BindInt64(param, v)
 	case bool:

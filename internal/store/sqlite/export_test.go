@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -10,16 +11,14 @@ import (
 const (
 	DatabaseFile = databaseFile
 	MaxBatch     = maxBatch
+	MaxExpired   = maxExpired
 )
 
 // SchemaVersion is the newest version that this program knows.
 var SchemaVersion = len(migrations)
 
-// FirstSchema is the schema of the version that kept provider keys plain.
-var FirstSchema = migrations[0]
-
-// ApplicationID marks a file as ours.
-const ApplicationID = applicationID
+// SchemaV1 makes a file's schema of version 1.
+var SchemaV1 = fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version = 1;", migrations[0], applicationID)
 
 // OnWriter runs fn on the writer's connection, as one of its writes.
 func (s *Store) OnWriter(ctx context.Context, fn func(*sqlite3.Conn) error) error {

@@ -325,17 +325,5 @@ func TestFiles_HoldNoClearedKey(t *testing.T) {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, entry := range entries {
-		data, err := os.ReadFile(filepath.Join(dir, entry.Name()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if count := strings.Count(string(data), residue); count > 0 {
-			t.Errorf("%s holds %d keys that were removed", entry.Name(), count)
-		}
-	}
+	wantInNoFile(t, dir, residue)
 }

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/backend"
 )
 
 // applicationID marks a SQLite file as ours ("WBKD"; see PRAGMA
@@ -50,6 +52,24 @@ var migrations = []string{
 	) STRICT;
 	CREATE INDEX characters_list ON characters (user_id, seq, character_id, character_name);`,
 
+	// username is backend.UsernameKey of the name from here on; username_given
+	// is the name as it was registered where that differs, else NULL. Of names
+	// that prove to be one, one user gets it: the others stay listed by what
+	// they had, but Credential does not find them.
+	`ALTER TABLE users ADD COLUMN username_given TEXT;
+	UPDATE OR IGNORE users SET username = username_key(username), username_given = username
+		WHERE username <> username_key(username);
+
+	-- Times are in milliseconds since 1970.
+	CREATE TABLE tokens (
+		hash       BLOB NOT NULL PRIMARY KEY,
+		user_id    TEXT NOT NULL,
+		created_at INTEGER NOT NULL,
+		expires_at INTEGER NOT NULL
+	) STRICT, WITHOUT ROWID;
+	CREATE INDEX tokens_user ON tokens (user_id);
+	CREATE INDEX tokens_expiry ON tokens (expires_at);`,
+
 	// Provider keys are sealed from here on; package masterkey says what value
 	// is. The plain ones keep a table of their own, which Open empties when it
 	// seals them: a row that is replaced can leave a part of itself in its page,
@@ -63,6 +83,13 @@ var migrations = []string{
 		PRIMARY KEY (user_id, name)
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX provider_keys_by_master_key ON provider_keys (key_id);`,
+}
+
+// registerUsernameKey gives migrations the SQL function username_key.
+func registerUsernameKey(c *conn) error {
+	return c.CreateFunction("username_key", 1, sqlite3.DETERMINISTIC, func(ctx sqlite3.Context, arg ...sqlite3.Value) {
+		ctx.ResultText(backend.UsernameKey(arg[0].Text()))
+	})
 }
 
 // migrate checks that the file is ours and not newer than this program, then
@@ -80,6 +107,9 @@ func migrate(c *conn) error {
 		return err
 	}
 	if err := c.Exec("PRAGMA journal_mode = WAL"); err != nil {
+		return err
+	}
+	if err := registerUsernameKey(c); err != nil {
 		return err
 	}
 	for ; version < int64(len(migrations)); version++ {

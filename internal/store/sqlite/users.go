@@ -18,38 +18,47 @@ func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, chara
 			}
 			return err
 		}
-		if _, err := c.run(`INSERT INTO user_configs (user_id, timezone) VALUES (?, ?)`,
-			config.UserID, config.Timezone); err != nil {
-			return err
-		}
-		if err := s.setProviderKeys(c, config.UserID, config.Keys); err != nil {
-			return err
-		}
-		for _, character := range characters {
-			if err := insertCharacter(c, character); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.setUp(c, config, characters)
 	})
 }
 
-// CreateCredential implements [backend.Store].
-func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
+// SetUpUser implements [backend.Store].
+func (s *Store) SetUpUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
 	return s.write(ctx, func(c *conn) error {
-		changed, err := c.run(`INSERT INTO users (user_id, username, password) VALUES (?1, ?2, ?3)
-			ON CONFLICT (user_id) DO UPDATE SET username = ?2, password = ?3 WHERE username IS NULL`,
-			credential.UserID, credential.Username, credential.Password.Reveal())
-		switch {
-		case isUniqueViolation(err):
-			return backend.UsernameTaken(credential.Username)
-		case err != nil:
+		found := false
+		err := c.query(`SELECT 1 FROM users WHERE user_id = ? AND username IS NOT NULL`, []any{config.UserID},
+			func(*sqlite3.Stmt) error {
+				found = true
+				return nil
+			})
+		if err != nil {
 			return err
-		case changed == 0:
-			return backend.UserExists(credential.UserID)
 		}
-		return nil
+		if !found {
+			return backend.UserNotFound(config.UserID)
+		}
+		return s.setUp(c, config, characters)
 	})
+}
+
+// setUp stores what a user is set up with. Exists if it was set up before.
+func (s *Store) setUp(c *conn, config backend.UserConfig, characters []backend.Character) error {
+	if _, err := c.run(`INSERT INTO user_configs (user_id, timezone) VALUES (?, ?)`,
+		config.UserID, config.Timezone); err != nil {
+		if isUniqueViolation(err) {
+			return backend.UserExists(config.UserID)
+		}
+		return err
+	}
+	if err := s.setProviderKeys(c, config.UserID, config.Keys); err != nil {
+		return err
+	}
+	for _, character := range characters {
+		if err := insertCharacter(c, character); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // DeleteUser implements [backend.Store].
@@ -72,16 +81,16 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 		if removed == 0 {
 			return backend.UserNotFound(userID)
 		}
-		return nil
+		return endTokens(c, userID)
 	})
 }
 
 // usersQueries list users by filter, from a position in the creation order.
 var usersQueries = map[backend.UserFilter]string{
-	backend.AllUsers: `SELECT seq, user_id, username FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
-	backend.UsersWithCredential: `SELECT seq, user_id, username FROM users
+	backend.AllUsers: `SELECT seq, user_id, ` + usernameGiven + ` FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
+	backend.UsersWithCredential: `SELECT seq, user_id, ` + usernameGiven + ` FROM users
 		WHERE seq > ? AND username IS NOT NULL ORDER BY seq LIMIT ?`,
-	backend.UsersWithConfig: `SELECT seq, user_id, username FROM users
+	backend.UsersWithConfig: `SELECT seq, user_id, ` + usernameGiven + ` FROM users
 		WHERE seq > ? AND EXISTS (SELECT 1 FROM user_configs c WHERE c.user_id = users.user_id)
 		ORDER BY seq LIMIT ?`,
 }

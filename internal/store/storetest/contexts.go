@@ -13,7 +13,8 @@ var contextPromises = []promise{
 }
 
 // call is one method of the store, called so that it succeeds on a store that
-// holds user "ada" with two characters, and user "bob" with a config only.
+// holds user "ada" with two characters, user "bob" with a config only, and user
+// "eve" with a credential and two tokens; the calls go in this order.
 type call struct {
 	name string
 	do   func(ctx context.Context) error
@@ -21,12 +22,29 @@ type call struct {
 
 func (t *trial) calls() []call {
 	key, patched := Character("ada", 0).Key(), "changed"
+	eve, token := Credential("Eve", "eve"), Token("first", "eve")
 	return []call{
 		{"CreateUser", func(ctx context.Context) error {
 			return t.CreateUser(ctx, UserConfig("carol"), Characters("carol", 1))
 		}},
 		{"CreateCredential", func(ctx context.Context) error {
 			return t.CreateCredential(ctx, Credential("Dora", "dora"))
+		}},
+		{"SetUpUser", func(ctx context.Context) error {
+			return t.SetUpUser(ctx, UserConfig("eve"), Characters("eve", 1))
+		}},
+		{"Credential", func(ctx context.Context) error {
+			_, err := t.Credential(ctx, "Eve")
+			return err
+		}},
+		{"CreateToken", func(ctx context.Context) error { return t.CreateToken(ctx, Token("third", "eve"), eve) }},
+		{"Token", func(ctx context.Context) error {
+			_, err := t.Token(ctx, token.Hash, TokenTime())
+			return err
+		}},
+		{"DeleteToken", func(ctx context.Context) error { return t.DeleteToken(ctx, token.Hash) }},
+		{"ReplacePassword", func(ctx context.Context) error {
+			return t.ReplacePassword(ctx, eve, backend.NewSecret(patched), backend.EndTokens)
 		}},
 		{"DeleteUser", func(ctx context.Context) error { return t.DeleteUser(ctx, "bob") }},
 		{"Users", func(ctx context.Context) error {
@@ -64,6 +82,8 @@ func (t *trial) calls() []call {
 func contextEnded(t *trial) {
 	t.mustCreateUser("ada", 2)
 	t.mustCreateUser("bob", 0)
+	eve := t.mustCreateCredential("Eve", "eve")
+	first, second := t.mustCreateToken("first", eve), t.mustCreateToken("second", eve)
 	cancelled, cancel := context.WithCancel(t.Context())
 	cancel()
 	expired, cancelExpired := context.WithDeadline(t.Context(), time.Unix(0, 0))
@@ -77,6 +97,8 @@ func contextEnded(t *trial) {
 		}
 	}
 	t.wantContents("a call whose context had ended", before, "carol", "dora")
+	t.wantTokens(first, second)
+	t.wantNoTokens(Token("third", "eve"))
 	for _, call := range t.calls() { // they were refused for the context alone
 		t.must(call.name, call.do(t.Context()))
 	}

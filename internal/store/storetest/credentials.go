@@ -1,6 +1,10 @@
 package storetest
 
-import "web-backend/internal/backend"
+import (
+	"fmt"
+
+	"web-backend/internal/backend"
+)
 
 var createCredentialPromises = []promise{
 	{"CreateCredential_MakesAUser", createCredentialAlone},
@@ -8,6 +12,8 @@ var createCredentialPromises = []promise{
 	{"CreateCredential_RefusesIDWithCredential", createCredentialIDTaken},
 	{"CreateCredential_AttachesToAUser", createCredentialAttaches},
 	{"CreateCredential_KeepsNamesByteForByte", createCredentialNames},
+	{"CreateCredential_RefusesOtherFormsOfAName", createCredentialForms},
+	{"CreateCredential_TellsSimilarNamesApart", createCredentialSimilar},
 }
 
 func createCredentialAlone(t *trial) {
@@ -56,15 +62,102 @@ func createCredentialAttaches(t *trial) {
 	t.wantUsers(backend.AllUsers, backend.User{UserID: "ada", Username: "Ada L."}, backend.User{UserID: "bob"})
 }
 
+// createCredentialNames registers each name while all the others are there.
 func createCredentialNames(t *trial) {
 	var want []backend.User
-	for _, name := range IDs() {
+	for _, name := range Usernames() {
 		t.mustCreateCredential(name.Value, "id of "+name.Name)
 		want = append(want, backend.User{UserID: "id of " + name.Name, Username: name.Value})
 	}
 	t.wantUsers(backend.UsersWithCredential, want...)
-	for _, name := range IDs() {
+	for _, name := range Usernames() {
+		t.wantCredential(name.Value, Credential(name.Value, "id of "+name.Name))
 		err := t.CreateCredential(t.Context(), Credential(name.Value, "another id"))
 		t.wantKind("name taken: "+name.Name, err, backend.Exists)
 	}
+}
+
+// createCredentialForms registers each name in each of its forms: no form of
+// it is free then, and lists show the one that was given.
+func createCredentialForms(t *trial) {
+	for _, forms := range NameForms() {
+		for _, given := range forms {
+			t.mustCreateUser("bob", 0)
+			t.mustCreateCredential(given, "ada")
+			for _, form := range forms {
+				err := t.CreateCredential(t.Context(), Credential(form, "bob"))
+				t.wantKind("another form of a taken name", err, backend.Exists)
+				err = t.CreateCredential(t.Context(), Credential(form, "carol"))
+				t.wantKind("another form of a taken name for a new user", err, backend.Exists)
+				t.wantCredential(form, Credential(given, "ada"))
+			}
+			ada := backend.User{UserID: "ada", Username: given}
+			t.wantUsers(backend.UsersWithCredential, ada)
+			t.wantUsers(backend.AllUsers, backend.User{UserID: "bob"}, ada)
+			t.must("delete user", t.DeleteUser(t.Context(), "ada"))
+			for _, form := range forms {
+				t.wantNoCredential(form)
+			}
+			t.mustCreateCredential(given, "bob") // who is there already
+			t.wantUsers(backend.AllUsers, backend.User{UserID: "bob", Username: given})
+			t.must("delete user", t.DeleteUser(t.Context(), "bob"))
+		}
+	}
+}
+
+func createCredentialSimilar(t *trial) {
+	names := []string{"ada", "Ada", "ada ", " ada", "\uff41da", "ad\u200ba", "\ufb01n", "fin", "e", "\u00e9", "\u0435",
+		"x\u00b2", "x2"}
+	for _, name := range names {
+		t.wantNoCredential(name)
+		t.mustCreateCredential(name, "id of "+name)
+	}
+	for _, name := range names {
+		t.wantCredential(name, Credential(name, "id of "+name))
+	}
+}
+
+var credentialPromises = []promise{
+	{"Credential_IsAsItWasStored", credentialStored},
+	{"Credential_NotFound", credentialNotFound},
+}
+
+func credentialStored(t *trial) {
+	t.mustCreateUser("bob", 1)
+	for _, text := range append(Texts(), Text{"no password", ""}) {
+		want := backend.Credential{
+			Username: "name with " + text.Name, Password: backend.NewSecret(text.Value), UserID: "id of " + text.Name}
+		t.must("create credential with "+text.Name, t.CreateCredential(t.Context(), want))
+		t.wantCredential(want.Username, want)
+	}
+	t.wantCredential("Bob", t.mustCreateCredential("Bob", "bob"))
+}
+
+func credentialNotFound(t *trial) {
+	t.mustCreateUser("bob", 1)
+	t.mustCreateCredential("Ada L.", "ada")
+	t.mustCreateCredential("Carol", "carol")
+	t.must("delete user", t.DeleteUser(t.Context(), "carol"))
+	for _, name := range []string{
+		"bob", "ada", "ada l.", "Ada", "Ada L", "Ada L. ", "Carol", "correct horse", "$ne", "%", "*", "",
+	} {
+		t.wantNoCredential(name)
+	}
+}
+
+// wantCredential checks the credential that a user name has.
+func (t *trial) wantCredential(username string, want backend.Credential) {
+	t.Helper()
+	got, err := t.Credential(t.Context(), username)
+	if err != nil || got != want {
+		t.Errorf("credential of %s:\n got %s, error %v\nwant %s",
+			brief(username), brief(describeCredential(got)), err, brief(describeCredential(want)))
+	}
+}
+
+// wantNoCredential checks that a user name has no credential.
+func (t *trial) wantNoCredential(username string) {
+	t.Helper()
+	_, err := t.Credential(t.Context(), username)
+	t.wantKind(fmt.Sprintf("credential of %q", username), err, backend.NotFound)
 }

@@ -2,7 +2,9 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -72,6 +74,22 @@ func Credential(username, userID string) backend.Credential {
 	return backend.Credential{Username: username, Password: backend.NewSecret("correct horse"), UserID: userID}
 }
 
+// tokenBirth is when tokens of the suite are created: in another century, so
+// that no clock of a store finds them expired.
+var tokenBirth = time.Date(2101, time.March, 4, 5, 6, 7, 891_000_000, time.UTC)
+
+// Token is a token of a user that is good for a day from [TokenTime] on. Its
+// text is text.
+func Token(text, userID string) backend.Token {
+	return backend.Token{
+		Hash: backend.HashToken(backend.NewSecret(text)), UserID: userID,
+		CreatedAt: tokenBirth, ExpiresAt: tokenBirth.Add(24 * time.Hour),
+	}
+}
+
+// TokenTime is a moment at which tokens of [Token] are good.
+func TokenTime() time.Time { return tokenBirth.Add(time.Hour) }
+
 // OldCharacterDocument is a character as the first generation stored it,
 // without the fields that came later: read_only, voice_speed, the overrides
 // and the thresholds.
@@ -138,4 +156,26 @@ func IDs() []Text {
 		}
 	}
 	return ids
+}
+
+// Usernames gives the texts of [IDs] that are different user names.
+func Usernames() []Text {
+	seen := make(map[string]bool)
+	return slices.DeleteFunc(IDs(), func(name Text) bool {
+		key := backend.UsernameKey(name.Value)
+		again := seen[key]
+		seen[key] = true
+		return again
+	})
+}
+
+// NameForms gives user names in several forms each: other code points that
+// look the same, and so are the same name.
+func NameForms() [][]string {
+	return [][]string{
+		{"Ren\u00e9e", "Rene\u0301e"},
+		{"\u00c5sa", "A\u030asa", "\u212bsa"},                    // the last is the angstrom sign
+		{"\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af"}, // Hangul in syllables and in letters
+		{"q\u0323\u0307", "q\u0307\u0323"},                       // marks below and above, in both orders
+	}
 }

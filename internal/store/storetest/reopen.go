@@ -40,6 +40,7 @@ func session(t *testing.T, open func(t *testing.T) backend.Store, fn func(t *tri
 func reopenKeepsAll(t *testing.T, open func(t *testing.T) backend.Store) {
 	t.Helper()
 	var before []string
+	var good, ended []backend.Token
 	session(t, open, func(t *trial) {
 		t.mustCreateUser("deleted", 2)
 		_, characters := t.mustCreateUser("ada", 4)
@@ -54,10 +55,15 @@ func reopenKeepsAll(t *testing.T, open func(t *testing.T) backend.Store) {
 			backend.CharacterPatch{Prompt: &prompt, ReadOnly: &yes}))
 		t.must("update config", t.UpdateUserConfig(t.Context(), "ada",
 			backend.UserConfigPatch{Keys: secrets("openai_api_key", "", "xai_api_key", "xai-1")}))
+		good, ended = t.mustLeaveTokens()
 		before = t.contents("deleted")
 	})
 	for range 2 { // opening changes nothing, not even the second time
-		session(t, open, func(t *trial) { t.wantContents("closing and opening", before, "deleted") })
+		session(t, open, func(t *trial) {
+			t.wantContents("closing and opening", before, "deleted")
+			t.wantTokens(good...)
+			t.wantNoTokens(ended...)
+		})
 	}
 	session(t, open, func(t *trial) { // the creation order goes on where it was
 		t.mustCopy(Character("ada", 0), "second copy")
@@ -72,6 +78,26 @@ func reopenKeepsAll(t *testing.T, open func(t *testing.T) backend.Store) {
 			t.Errorf("last user after opening again: got %q, want the new one", last)
 		}
 	})
+}
+
+// mustLeaveTokens stores users with tokens that are good and tokens that
+// ended in each of the ways there are.
+func (t *trial) mustLeaveTokens() (good, ended []backend.Token) {
+	t.Helper()
+	given := NameForms()[0][1] // not as it is compared
+	dora, eve := t.mustCreateCredential(given, "dora"), t.mustCreateCredential("Eve", "eve")
+	good = append(good, t.mustCreateToken("1 of dora", dora))
+	ended = append(ended, t.mustCreateToken("2 of dora", dora), t.mustCreateToken("1 of eve", eve))
+	t.must("delete token", t.DeleteToken(t.Context(), ended[0].Hash))
+	eve = t.mustReplacePassword(eve, "another", backend.EndTokens)
+	good = append(good, t.mustCreateToken("2 of eve", eve))
+	t.mustReplacePassword(eve, "the same in another form", backend.KeepTokens)
+
+	gone := t.mustCreateCredential("Gone", "gone")
+	ended = append(ended, t.mustCreateToken("1 of gone", gone))
+	t.must("delete user", t.DeleteUser(t.Context(), "gone"))
+	t.mustCreateCredential("Gone", "gone")
+	return good, ended
 }
 
 // closeWaits closes a store while a copy is within its edit function: the copy

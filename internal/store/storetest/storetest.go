@@ -32,9 +32,10 @@ type trial struct {
 func Run(t *testing.T, open func(t *testing.T) backend.Store) {
 	t.Helper()
 	for _, p := range slices.Concat(
-		createUserPromises, createCredentialPromises, deleteUserPromises, usersPromises, userConfigPromises,
+		createUserPromises, setUpUserPromises, deleteUserPromises, usersPromises, userConfigPromises,
+		createCredentialPromises, credentialPromises, replacePasswordPromises, tokenPromises, createTokenPromises,
 		characterPromises, copyPromises, updatePromises, deletePromises,
-		textPromises, contextPromises, ownershipPromises, racePromises,
+		textPromises, contextPromises, ownershipPromises, racePromises, accountRacePromises,
 	) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
@@ -52,9 +53,11 @@ func (t *trial) mustCreateUser(userID string, count int) (backend.UserConfig, []
 }
 
 // mustCreateCredential stores a credential for a user id.
-func (t *trial) mustCreateCredential(username, userID string) {
+func (t *trial) mustCreateCredential(username, userID string) backend.Credential {
 	t.Helper()
-	t.must("create credential "+username, t.CreateCredential(t.Context(), Credential(username, userID)))
+	credential := Credential(username, userID)
+	t.must("create credential "+username, t.CreateCredential(t.Context(), credential))
+	return credential
 }
 
 // must ends the test unless err is nil.
@@ -162,8 +165,8 @@ func (t *trial) users(filter backend.UserFilter) []backend.User {
 	return users
 }
 
-// contents describes everything that is stored for all users and for those in
-// also, a line for each fact.
+// contents describes everything but tokens that is stored for all users and
+// for those in also, a line for each fact.
 func (t *trial) contents(also ...string) []string {
 	t.Helper()
 	var lines []string
@@ -172,6 +175,11 @@ func (t *trial) contents(also ...string) []string {
 		for _, user := range t.users(filter) {
 			lines = append(lines, fmt.Sprintf("filter %d: %q", filter, user))
 			ids = append(ids, user.UserID)
+			if filter == backend.UsersWithCredential {
+				credential, err := t.Credential(t.Context(), user.Username)
+				t.must("credential of "+user.Username, err)
+				lines = append(lines, describeCredential(credential))
+			}
 		}
 	}
 	slices.Sort(ids)
@@ -224,6 +232,11 @@ func describeConfig(c backend.UserConfig) string {
 		}
 	}
 	return strings.Join(parts, " ")
+}
+
+// describeCredential gives a credential as text, with its password.
+func describeCredential(c backend.Credential) string {
+	return fmt.Sprintf("credential %q of user %q password %q", c.Username, c.UserID, c.Password.Reveal())
 }
 
 func namesOf(characters []backend.Character) []backend.CharacterName {

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A stranger who knows no id and has no token walks the whole API of a server
+// that has a user, and gets nothing of it; nor can it take part in what is not
+// its own once it has an account.
+func TestStrangersTour(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"guarded", "strict"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			p := serveWith(t, t.TempDir(), manyTries, "--access", mode)
+			const prompt = "a prompt that nobody else may read"
+			id, token := p.account(t, "Zora Hidden")
+			copied := p.ownCharacter(t, id, token, prompt)
+			_, strangersToken := p.account(t, "A stranger")
+
+			hidden := []string{id, copied, prompt, "Zora Hidden", "sk-of-ada", token}
+			for name, header := range strangers(strangersToken) {
+				for route, operation := range operations(t, p) {
+					method, path, _ := strings.Cut(route, " ")
+					path = strings.NewReplacer("{user_id}", "ada", "{character_id}", "1", "{n_lines}", "1000").Replace(path)
+					body := requests[operation.ID]
+					if operation.ID == "logout" {
+						continue // of the stranger's own token
+					}
+					body = strings.NewReplacer("{user}", "ada", "{copy}", "1", "{other}", "other", "{account}", "Zora Hidden", "{id}", id,
+						`"a good password"`, `"a guessed password"`).Replace(body)
+					if method == http.MethodPost && body == "" {
+						t.Fatalf("%s has no example", route)
+					}
+					got, err := p.sendWith(t.Context(), header.Clone(), path, body)
+					if err != nil {
+						t.Fatal(err)
+					}
+					p.wantNothing(t, fmt.Sprintf("%s: %s", name, route), got, hidden, operation.ID == "delete_user")
+				}
+			}
+			got, err := p.sendAs(t.Context(), token, "/api/v1/get_character_config/"+id+"/"+copied, "")
+			if err != nil || got.status != http.StatusOK || !strings.Contains(got.body, prompt) {
+				t.Errorf("after the tour its owner reads %d %s, %v", got.status, got.body, err)
+			}
+		})
+	}
+}
+
+// ownCharacter gives a user a provider key and a character with a prompt, and
+// the id of that.
+func (p *process) ownCharacter(t *testing.T, id, token, prompt string) string {
+	t.Helper()
+	send := func(path, body string) string {
+		t.Helper()
+		got, err := p.sendAs(t.Context(), token, path, body)
+		if err != nil || got.status != http.StatusOK {
+			t.Fatalf("%s: %d %s, %v", path, got.status, got.body, err)
+		}
+		return got.body
+	}
+	list := send("/api/v1/list_characters/"+id, "")
+	first := strings.Split(list, `"`)[3]
+	duplicate := send("/api/v1/duplicate_character", `{"user_id": "`+id+`", "character_id": "`+first+`"}`)
+	copied := strings.Split(duplicate, `"`)[3]
+	send("/api/v1/update_character_prompt", `{"user_id": "`+id+`", "character_id": "`+copied+`", "prompt": "`+prompt+`"}`)
+	send("/api/v1/update_user_config", `{"user_id": "`+id+`", "openai_api_key": "sk-of-ada"}`)
+	return copied
+}
+
+// strangers are requests that do not come from the server's machine itself, or
+// that a page of another site makes there.
+func strangers(token string) map[string]http.Header {
+	proxied := http.Header{"X-Forwarded-For": {"203.0.113.7"}}
+	withToken := proxied.Clone()
+	withToken.Set("Authorization", "Bearer "+token)
+	return map[string]http.Header{
+		"behind a proxy":            proxied,
+		"with a token of its own":   withToken,
+		"a page of another site":    {"Origin": {"https://evil.example"}, "Sec-Fetch-Site": {"cross-site"}},
+		"with an invented token":    {"Authorization": {"Bearer wbo_invented"}},
+		"with a token in the query": {"X-Real-Ip": {"203.0.113.7"}, "Referer": {"http://localhost/?access_token=" + token}},
+	}
+}
+
+// wantNothing checks that an answer holds nothing that is hidden.
+func (p *process) wantNothing(t *testing.T, who string, got answer, hidden []string, isDeletion bool) {
+	t.Helper()
+	for _, text := range hidden {
+		if strings.Contains(got.body, text) && got.status != http.StatusUnprocessableEntity {
+			t.Errorf("%s: got %q in %d %.300s", who, text, got.status, got.body)
+		}
+	}
+	if isDeletion && !strings.Contains(got.body, `"auth_code":500`) {
+		t.Errorf("%s: got %d %s, want a refusal", who, got.status, got.body)
+	}
+}
+
+// The operator token of the data folder opens the log and the list of users
+// where access is strict; without it this machine itself is a stranger.
+func TestOperatorToken(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	p := serve(t, folder, "--access", "strict")
+	data, err := os.ReadFile(filepath.Join(folder, "data", "operator.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"/api/v1/list_users", "/tail_log/10", "/dowload_log_file"} {
+		for token, want := range map[string]int{strings.TrimSpace(string(data)): http.StatusOK, "": http.StatusUnauthorized} {
+			got, err := p.sendAs(t.Context(), token, path, "")
+			if err != nil || got.status != want {
+				t.Errorf("%s with the token %q: got %d %.200s, %v, want %d", path, token, got.status, got.body, err, want)
+			}
+		}
+	}
+}

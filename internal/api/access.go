@@ -1,0 +1,230 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// AccessOptions say who may call what; see docs/security.md.
+type AccessOptions struct {
+	Mode auth.Mode
+	// OperatorTokens open every route.
+	OperatorTokens auth.OperatorTokens
+	// Proxies are believed when they say whom they speak for.
+	Proxies auth.Proxies
+	// AddressTries and UsernameTries bound how often an account may be tried,
+	// by client address and by user name; nil for no bound.
+	AddressTries, UsernameTries *auth.RateLimit
+}
+
+// selfProving is a request that may carry a password, which then proves the
+// caller better than a token: such a request is public.
+type selfProving interface{ provesItself() bool }
+
+// ownedRequest is a request for what one user owns.
+type ownedRequest interface{ ownerID() string }
+
+// public, owner and operator say who may call fn, and adapt it to HTTP. There
+// is no other way to make an endpoint, so every route has its level.
+
+func public[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
+	return serve(a, auth.Public, fn)
+}
+
+// owner is for routes that name a user, in the path or the body.
+func owner[In any, P interface {
+	*In
+	ownedRequest
+}, Out any](a *API, fn func(ctx context.Context, in P) (Out, error)) endpoint {
+	return serve(a, auth.Owner, func(ctx context.Context, in *In) (Out, error) { return fn(ctx, in) })
+}
+
+func operator[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
+	return serve(a, auth.Operator, fn)
+}
+
+// guard holds one request against the access table.
+type guard struct {
+	mode   auth.Mode
+	level  auth.Level
+	caller auth.Caller
+}
+
+// guardOf finds out who calls. It asks the store only for a token that must be
+// looked at.
+func (a *API) guardOf(r *http.Request, level auth.Level) (guard, error) {
+	g := guard{mode: a.options.Access.Mode, level: level}
+	if !auth.LooksAtCaller(g.mode, level) {
+		return g, nil
+	}
+	var err error
+	g.caller, err = a.callerOf(r)
+	return g, err
+}
+
+// beforeDecoding refuses what no user id in the request could mend, so that a
+// stranger's body is not even read. A request that may prove itself is let
+// through to be read.
+func (g guard) beforeDecoding(in any) error {
+	if _, ok := in.(selfProving); ok {
+		return nil
+	}
+	return refusalOf(auth.Decide(g.mode, g.level, g.caller, g.caller.UserID))
+}
+
+// afterDecoding decides about the request as it is.
+func (g guard) afterDecoding(in any) error {
+	if self, ok := in.(selfProving); ok && self.provesItself() {
+		return nil
+	}
+	userID := ""
+	if owned, ok := in.(ownedRequest); ok {
+		userID = owned.ownerID()
+	}
+	return refusalOf(auth.Decide(g.mode, g.level, g.caller, userID))
+}
+
+// Texts of refusals. None tells whether the user exists.
+const (
+	needsTokenText = "this needs an access token: send the header Authorization: Bearer TOKEN"
+	badTokenText   = "the access token is unknown or has expired; log in again"
+	forbiddenText  = "this access token does not allow it"
+)
+
+// invalidToken is the error code of a token that is worth nothing (RFC 6750
+// §3.1).
+const invalidToken = "invalid_token"
+
+func refusalOf(verdict auth.Verdict) error {
+	switch verdict {
+	case auth.Allow:
+		return nil
+	case auth.NeedsToken:
+		return unauthorized("", needsTokenText)
+	case auth.BadToken:
+		return unauthorized(invalidToken, badTokenText)
+	case auth.Forbidden:
+		return &httpError{status: http.StatusForbidden, text: forbiddenText}
+	}
+	return fmt.Errorf("verdict %d is unknown", verdict)
+}
+
+// unauthorized is a 401 with its challenge (RFC 6750 §3).
+func unauthorized(code, text string) error {
+	challenge := `Bearer realm="web-backend"`
+	if code != "" {
+		challenge += `, error="` + code + `"`
+	}
+	return &httpError{status: http.StatusUnauthorized, text: text, header: [2]string{"Www-Authenticate", challenge}}
+}
+
+// tooMany is a 429 that says when to come back, in whole seconds.
+func tooMany(whose string, wait time.Duration) error {
+	seconds := max(1, int(math.Ceil(wait.Seconds())))
+	return &httpError{
+		status: http.StatusTooManyRequests, header: [2]string{"Retry-After", strconv.Itoa(seconds)},
+		text: fmt.Sprintf("too many tries %s; try again in %d s", whose, seconds),
+	}
+}
+
+// callerOf finds out who calls: by the bearer token, else by where the request
+// comes from. Other schemes of Authorization are a proxy's affair. The error
+// is one of the store.
+func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
+	token, sent := bearerToken(r.Header)
+	switch {
+	case !sent && a.isDirectLoopback(r):
+		return auth.Caller{Kind: auth.CallerLoopback}, nil
+	case !sent:
+		return auth.Caller{Kind: auth.CallerNobody}, nil
+	case !token.IsSet():
+		return auth.Caller{Kind: auth.CallerBadToken}, nil
+	case a.options.Access.OperatorTokens.Match(token):
+		return auth.Caller{Kind: auth.CallerOperator}, nil
+	}
+	userID, err := a.service.TokenUser(r.Context(), token)
+	if errors.Is(err, backend.NotFound) {
+		return auth.Caller{Kind: auth.CallerBadToken}, nil
+	}
+	return auth.Caller{Kind: auth.CallerUser, UserID: userID}, err
+}
+
+// bearerToken gives the token of the header Authorization (RFC 6750 §2.1), the
+// only place where one is looked for. sent tells whether there is one at all;
+// of two headers none is believed, and the token is empty.
+func bearerToken(header http.Header) (token backend.Secret, sent bool) {
+	values := header["Authorization"]
+	for _, value := range values {
+		scheme, text, _ := strings.Cut(strings.TrimSpace(value), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			continue
+		}
+		sent = true
+		if text = strings.TrimSpace(text); len(values) == 1 && len(text) <= maxTokenLength {
+			token = backend.NewSecret(text)
+		}
+	}
+	return token, sent
+}
+
+// maxTokenLength bounds a token that is looked at, in bytes.
+const maxTokenLength = 1024
+
+// forwardingHeaders tell that a request came through a proxy, so that its peer
+// is not who calls.
+var forwardingHeaders = []string{
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via",
+	"Cf-Connecting-Ip", "True-Client-Ip",
+}
+
+// isDirectLoopback reports whether a request comes from a program on this
+// machine: from a loopback address that is no proxy's, to a loopback name (a
+// page of another site may have bound its own name to 127.0.0.1), and from no
+// page of another site.
+func (a *API) isDirectLoopback(r *http.Request) bool {
+	peer := peerOf(r)
+	if !peer.IsLoopback() || a.options.Access.Proxies.Trusts(peer) || !auth.IsLoopbackHost(r.Host) {
+		return false
+	}
+	for _, name := range forwardingHeaders {
+		if _, ok := r.Header[name]; ok {
+			return false
+		}
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" {
+		return false
+	}
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return true
+	}
+	u, err := url.Parse(origin)
+	return err == nil && auth.IsLoopbackHost(u.Host)
+}
+
+// peerOf gives the address at the other end of the connection; the zero
+// address if it has none.
+func peerOf(r *http.Request) netip.Addr {
+	peer, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return peer.Addr().Unmap()
+}
+
+// clientOf gives the address of who calls, behind the proxies that are
+// trusted.
+func (a *API) clientOf(r *http.Request) netip.Addr {
+	return a.options.Access.Proxies.ClientAddress(peerOf(r), r.Header["X-Forwarded-For"])
+}

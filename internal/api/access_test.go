@@ -1,0 +1,447 @@
+package api_test
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"web-backend/internal/api"
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// accessTable is who gets in where: "ok" is the answer of the route itself.
+//
+// nobody comes through a proxy and without a token; loopback is a program on
+// the server's machine. owner and other have tokens of the user that the
+// request names, and of another one; the next two of the owner, which expired
+// or was given back. A forged token was never given.
+const accessTable = `
+mode     level     nobody loopback owner  other  expired revoked operator forged
+open     public    ok     ok       ok     ok     ok      ok      ok       ok
+open     owner     ok     ok       ok     ok     ok      ok      ok       ok
+open     operator  ok     ok       ok     ok     ok      ok      ok       ok
+open     session   401    401      ok     ok     401     401     401      401
+guarded  public    ok     ok       ok     ok     ok      ok      ok       ok
+guarded  owner     ok     ok       ok     ok     ok      ok      ok       ok
+guarded  operator  401    ok       403    403    401     401     ok       401
+guarded  session   401    401      ok     ok     401     401     401      401
+strict   public    ok     ok       ok     ok     ok      ok      ok       ok
+strict   owner     401    401      ok     403    401     401     ok       401
+strict   operator  401    401      403    403    401     401     ok       401
+strict   session   401    401      ok     ok     401     401     401      401
+`
+
+// routeAccess is what the contract and the issue of access say of each route,
+// with a request that changes nothing and the answer that the route itself
+// gives: 404 where success would remove something.
+var routeAccess = []struct {
+	level, request, body string
+	ok                   int
+}{
+	{"public", "POST register_user", `{"username": "taken", "password": "$password"}`, 200},
+	{"public", "POST authenticate_user", `{"username": "nobody", "password": "$password"}`, 200},
+	{"public", "POST update_user_password", `{"username": "nobody", "password": "$password", "new_password": "$password"}`, 200},
+	{"public", "POST delete_user", `{"username": "nobody", "password": "$password", "user_id": "$owner"}`, 200},
+	{"session", "POST logout", ``, 200},
+
+	{"operator", "GET list_users", ``, 200},
+	{"operator", "GET list_user_credential_id", ``, 200},
+	{"operator", "GET list_user_config_id", ``, 200},
+	{"operator", "POST create_user", `{"user_id": "$owner"}`, 400},
+	{"operator", "POST delete_user", `{"user_id": "gone"}`, 404},
+	{"operator", "GET /tail_log/1", ``, 200},
+	{"operator", "GET /dowload_log_file", ``, 200},
+
+	{"owner", "POST update_user_config", `{"user_id": "$owner"}`, 200},
+	{"owner", "GET list_characters/$owner", ``, 200},
+	{"owner", "GET get_character_config/$owner/$character", ``, 200},
+	{"owner", "POST duplicate_character", `{"user_id": "$owner", "character_id": "gone"}`, 404},
+	{"owner", "POST delete_character", `{"user_id": "$owner", "character_id": "gone"}`, 404},
+	{"owner", "POST update_character_name", `{"user_id": "$owner", "character_id": "$character", "character_name": "n"}`, 200},
+	{"owner", "POST update_character_avatar", `{"user_id": "$owner", "character_id": "$character", "avatar": "a"}`, 200},
+	{"owner", "POST update_character_scene", `{"user_id": "$owner", "character_id": "$character", "scene_name": "s"}`, 200},
+	{"owner", "POST update_character_prompt", `{"user_id": "$owner", "character_id": "$character", "prompt": "p"}`, 200},
+	{"owner", "POST update_character_asr", `{"user_id": "$owner", "character_id": "$character", "asr_adapter": "a"}`, 200},
+	{"owner", "POST update_character_tts", `{"user_id": "$owner", "character_id": "$character", "tts_adapter": "a", "voice": "v"}`, 200},
+	{"owner", "POST update_character_classification", `{"user_id": "$owner", "character_id": "$character", "classification_adapter": "a"}`, 200},
+	{"owner", "POST update_character_conversation", `{"user_id": "$owner", "character_id": "$character", "conversation_adapter": "a"}`, 200},
+	{"owner", "POST update_character_reaction", `{"user_id": "$owner", "character_id": "$character", "reaction_adapter": "a"}`, 200},
+	{"owner", "POST update_character_memory", `{"user_id": "$owner", "character_id": "$character", "memory_adapter": "a"}`, 200},
+	{"owner", "GET get_available_llm/$owner", ``, 200},
+	{"owner", "GET get_available_asr/$owner", ``, 200},
+	{"owner", "GET get_available_tts/$owner", ``, 200},
+	{"owner", "GET get_missing_secrets/$owner/$character", ``, 200},
+
+	{"public", "GET /health", ``, 200},
+	{"public", "GET /health/ready", ``, 200},
+	{"public", "GET /", ``, 307},
+	{"public", "GET /docs", ``, 200},
+	{"public", "GET /redoc", ``, 200},
+	{"public", "GET /openapi.json", ``, 200},
+}
+
+const testPassword = "correct horse battery"
+
+// accessMode chooses the mode of a server.
+func accessMode(mode auth.Mode) option {
+	return withOptions(func(o *api.Options) { o.Access.Mode = mode })
+}
+
+// operatorToken is that of every server of these tests.
+var operatorToken = auth.NewOperatorToken()
+
+// bearer is the header with a token; none for an empty one.
+func bearer(token string) http.Header {
+	if token == "" {
+		return http.Header{}
+	}
+	return http.Header{"Authorization": {"Bearer " + token}}
+}
+
+// viaProxy marks a request as one that a proxy passed on, so that it is not of
+// this machine. It changes header.
+func viaProxy(header http.Header) http.Header {
+	header.Set("X-Forwarded-For", "203.0.113.7")
+	return header
+}
+
+// register makes an account and gives its user id.
+func (s *server) register(t testing.TB, username, password string) string {
+	t.Helper()
+	got := s.exchange(t, exchange{
+		request: "POST register_user", body: encode(t, map[string]string{"username": username, "password": password}), status: 200,
+		contains: []string{`"auth_code":200`, `"auth_msg":""`, `"confirmation_required":false`},
+	})
+	return field(t, got.body, "user_id")
+}
+
+// registered makes an account of no special name, and gives its name.
+func (s *server) registered(t testing.TB) (username string) {
+	t.Helper()
+	username = "person " + rand.Text()
+	s.register(t, username, testPassword)
+	return username
+}
+
+// login logs in and gives user id and token.
+func (s *server) login(t testing.TB, username, password string) (userID, token string) {
+	t.Helper()
+	got := s.exchange(t, exchange{
+		request: "POST authenticate_user", body: encode(t, map[string]string{"username": username, "password": password}), status: 200,
+		contains: []string{`"auth_code":200`, `"auth_msg":""`, `"token_type":"bearer"`, `"expires_in":604800`},
+	})
+	return field(t, got.body, "user_id"), field(t, got.body, "access_token")
+}
+
+// field gives a text of a JSON object.
+func field(t testing.TB, body, name string) string {
+	t.Helper()
+	var members map[string]any
+	if err := json.Unmarshal([]byte(body), &members); err != nil {
+		t.Fatalf("%s is no JSON object: %v", brief(body), err)
+	}
+	text, ok := members[name].(string)
+	if !ok || text == "" {
+		t.Fatalf("%s has no text %q", brief(body), name)
+	}
+	return text
+}
+
+// callers gives the header of each caller of the access table. It moves the
+// clock to make a token that has expired.
+func (s *server) callers(t testing.TB, clock *movedClock) map[string]func() http.Header {
+	t.Helper()
+	for _, name := range []string{"owner", "other", "taken"} {
+		s.register(t, name, testPassword)
+	}
+	token := func(username string) string {
+		_, token := s.login(t, username, testPassword)
+		return token
+	}
+	clock.move(-8 * 24 * time.Hour)
+	expired := token("owner")
+	clock.move(0)
+	revoked := token("owner")
+	s.exchange(t, exchange{request: "POST logout", header: bearer(revoked), status: 200, want: noBody})
+	s.names["owner"], s.names["ownerToken"] = s.login(t, "owner", testPassword)
+	otherToken := token("other")
+	s.names["password"] = testPassword
+
+	fixed := func(token string) func() http.Header {
+		return func() http.Header { return viaProxy(bearer(token)) }
+	}
+	return map[string]func() http.Header{
+		"nobody":   fixed(""),
+		"loopback": func() http.Header { return http.Header{} },
+		"owner":    fixed(s.names["ownerToken"]),
+		"other":    fixed(otherToken),
+		"expired":  fixed(expired),
+		"revoked":  fixed(revoked),
+		"operator": fixed(operatorToken.Reveal()),
+		"forged":   fixed(auth.NewToken().Reveal()),
+	}
+}
+
+// movedClock is a clock that can be moved.
+type movedClock struct{ offset atomic.Int64 }
+
+func (c *movedClock) move(by time.Duration) { c.offset.Store(int64(by)) }
+func (c *movedClock) now() time.Time        { return time.Now().Add(time.Duration(c.offset.Load())) }
+
+func TestAccess_EveryRouteEveryCallerEveryMode(t *testing.T) {
+	t.Parallel()
+	rows := strings.Split(strings.TrimSpace(accessTable), "\n")
+	columns := strings.Fields(rows[0])[2:]
+	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			clock := &movedClock{}
+			forEachStore(t, func(t *testing.T, s *server) {
+				headers := s.callers(t, clock)
+				s.ownCharacter(t)
+				for _, row := range rows[1:] {
+					cells := strings.Fields(row)
+					if cells[0] != mode.String() {
+						continue
+					}
+					for i, caller := range columns {
+						s.tryRoutes(t, cells[1], cells[2+i], caller, headers[caller])
+					}
+				}
+			}, accessMode(mode), func(c *config) { c.now = clock.now })
+		})
+	}
+}
+
+// ownCharacter gives the owner a character that may be changed, $character.
+func (s *server) ownCharacter(t testing.TB) {
+	t.Helper()
+	list := s.exchange(t, exchange{request: "GET list_characters/$owner", header: bearer(s.names["ownerToken"]), status: 200})
+	var ids struct {
+		CharacterIDList []string `json:"character_id_list"`
+	}
+	if err := json.Unmarshal([]byte(list.body), &ids); err != nil || len(ids.CharacterIDList) == 0 {
+		t.Fatalf("the owner has no characters: %s", brief(list.body))
+	}
+	s.names["original"] = ids.CharacterIDList[0]
+	got := s.exchange(t, exchange{
+		request: "POST duplicate_character", body: `{"user_id": "$owner", "character_id": "$original"}`,
+		header: bearer(s.names["ownerToken"]), status: 200,
+	})
+	s.names["character"] = field(t, got.body, "character_id")
+}
+
+// tryRoutes calls every route of a level as a caller, whom want lets in or
+// not.
+func (s *server) tryRoutes(t *testing.T, level, want, caller string, header func() http.Header) {
+	t.Helper()
+	for _, route := range routeAccess {
+		if route.level != level {
+			continue
+		}
+		x := exchange{request: route.request, body: route.body, header: header()}
+		switch {
+		case want == "ok" && level == "session":
+			// A token of its own, as it ends here.
+			_, token := s.login(t, caller, testPassword)
+			x.header, x.status = viaProxy(bearer(token)), route.ok
+		case want == "ok":
+			x.status = route.ok
+		default:
+			if _, err := fmt.Sscan(want, &x.status); err != nil {
+				t.Fatalf("cell %q of the access table: %v", want, err)
+			}
+		}
+		got := s.exchange(t, x)
+		if t.Failed() {
+			t.Fatalf("%s as %s", route.request, caller)
+		}
+		challenge := got.header.Get("Www-Authenticate")
+		switch tokenSent := x.header.Get("Authorization") != ""; {
+		case got.status != http.StatusUnauthorized && challenge == "",
+			got.status == http.StatusUnauthorized && !tokenSent && challenge == `Bearer realm="web-backend"`,
+			got.status == http.StatusUnauthorized && tokenSent && challenge == `Bearer realm="web-backend", error="invalid_token"`:
+		default:
+			t.Errorf("%s as %s: status %d with the challenge %q", route.request, caller, got.status, challenge)
+		}
+	}
+}
+
+// Every route has a row in the table of this test, and the level there is the
+// one that it is served with.
+func TestAccess_TheTableIsComplete(t *testing.T) {
+	t.Parallel()
+	levels := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{}).Levels()
+	for _, row := range routeAccess {
+		method, path, _ := strings.Cut(row.request, " ")
+		if !strings.HasPrefix(path, "/") {
+			path = "/api/v1/" + path
+		}
+		index := slices.IndexFunc(levels, func(l api.RouteLevel) bool {
+			prefix, _, _ := strings.Cut(l.Path, "{")
+			return l.Method == method && (path == l.Path || prefix != l.Path && strings.HasPrefix(path, prefix))
+		})
+		if index < 0 {
+			t.Errorf("%s: is no route, or stands here more often than there are forms of it", row.request)
+			continue
+		}
+		want := row.level
+		if path == "/api/v1/logout" || path == "/api/v1/delete_user" {
+			continue // they look at the request themselves; the matrix shows how
+		}
+		if levels[index].Level.String() != want {
+			t.Errorf("%s: is served for %s, want %s", row.request, levels[index].Level, want)
+		}
+		levels = slices.Delete(levels, index, index+1)
+	}
+	for _, l := range levels {
+		if strings.HasPrefix(l.Path, "/docs/") || strings.HasPrefix(l.Path, "/redoc/") ||
+			l.Path == "/api/v1/logout" || l.Path == "/api/v1/delete_user" {
+			continue
+		}
+		t.Errorf("%s %s has no row in this test", l.Method, l.Path)
+	}
+}
+
+// 403 says the same of a user that exists, of one that does not, and of a
+// character that does not.
+func TestAccess_ForbiddenTellsNothing(t *testing.T) {
+	t.Parallel()
+	clock := &movedClock{}
+	forEachStore(t, func(t *testing.T, s *server) {
+		headers := s.callers(t, clock)
+		s.ownCharacter(t)
+		var first answer
+		for i, request := range []string{
+			"GET get_character_config/$owner/$character", "GET get_character_config/$owner/gone", "GET get_character_config/gone/gone",
+		} {
+			got := s.exchange(t, exchange{request: request, header: headers["other"](), status: 403})
+			if i == 0 {
+				first = got
+			}
+			if got.body != first.body {
+				t.Errorf("%s: got %s, want %s as for a user that exists", request, got.body, first.body)
+			}
+		}
+	}, accessMode(auth.Strict), func(c *config) { c.now = clock.now })
+}
+
+// A token is looked for in one header only, and its scheme may be written in
+// any case.
+func TestAccess_CarriersOfTheToken(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, accessMode(auth.Strict))
+	s.register(t, "ada", testPassword)
+	id, token := s.login(t, "ada", testPassword)
+	s.names["ada"], s.names["token"] = id, token
+	tests := []struct {
+		name, query string
+		values      []string
+		status      int
+	}{
+		{"bearer", "", []string{"Bearer " + token}, 200},
+		{"lower case", "", []string{"bearer " + token}, 200},
+		{"upper case and spaces", "", []string{" BEARER   " + token + " "}, 200},
+		{"none", "", nil, 401},
+		{"query", "?access_token=" + token, nil, 401},
+		{"query of another name", "?token=" + token, nil, 401},
+		{"twice", "", []string{"Bearer " + token, "Bearer " + token}, 401},
+		{"beside another scheme", "", []string{"Basic YTpi", "Bearer " + token}, 401},
+		{"in a list", "", []string{"Bearer " + token + ", Bearer " + token}, 401},
+		{"another scheme", "", []string{"Basic " + token}, 401},
+		{"no scheme", "", []string{token}, 401},
+		{"scheme alone", "", []string{"Bearer"}, 401},
+		{"scheme and a space", "", []string{"Bearer "}, 401},
+		{"a part", "", []string{"Bearer " + token[:len(token)-1]}, 401},
+		{"more", "", []string{"Bearer " + token + "x"}, 401},
+		{"another case", "", []string{"Bearer " + strings.ToUpper(token)}, 401},
+		{"two words", "", []string{"Bearer " + token + " x"}, 401},
+		{"very long", "", []string{"Bearer " + strings.Repeat("x", 100_000)}, 401},
+		{"cookie", "", nil, 401},
+	}
+	for _, tt := range tests {
+		header := http.Header{"Cookie": {"access_token=" + token}}
+		if tt.values != nil {
+			header["Authorization"] = tt.values
+		}
+		s.run(t, exchange{name: tt.name, request: "GET list_characters/$ada" + tt.query, header: header, status: tt.status, absent: []string{"$token"}})
+	}
+	if log := s.stop(t); strings.Contains(log, token) {
+		t.Errorf("the log holds the token:\n%s", log)
+	}
+}
+
+// What makes a request one of this machine, so that it needs no operator token
+// where access is guarded.
+func TestAccess_DirectLoopback(t *testing.T) {
+	t.Parallel()
+	proxies, err := auth.ParseProxies([]string{"127.0.0.2", "10.0.0.0/8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newHandler(t, withOptions(func(o *api.Options) { o.Access.Proxies, o.EnableCORS = proxies, true }))
+	tests := []struct {
+		name, peer, host string
+		header           http.Header
+		status           int
+	}{
+		{"IPv4", "127.0.0.1:1", "127.0.0.1:18080", nil, 200},
+		{"IPv4 of a range", "127.8.8.8:1", "localhost", nil, 200},
+		{"IPv6", "[::1]:1", "[::1]:18080", nil, 200},
+		{"IPv4 in IPv6", "[::ffff:127.0.0.1]:1", "localhost:18080", nil, 200},
+		{"another machine", "192.168.0.7:1", "localhost", nil, 401},
+		{"another machine over IPv6", "[2001:db8::7]:1", "[::1]", nil, 401},
+		{"name bound to loopback", "127.0.0.1:1", "evil.example", nil, 401},
+		{"name that begins alike", "127.0.0.1:1", "localhost.evil.example", nil, 401},
+		{"address that begins alike", "127.0.0.1:1", "127.0.0.1.evil.example", nil, 401},
+		{"no name", "127.0.0.1:1", "", nil, 401},
+		{"no address", "@", "localhost", nil, 401},
+		{"forwarded", "127.0.0.1:1", "localhost", http.Header{"Forwarded": {"for=203.0.113.7"}}, 401},
+		{"forwarded for", "127.0.0.1:1", "localhost", http.Header{"X-Forwarded-For": {"127.0.0.1"}}, 401},
+		{"forwarded for nobody", "127.0.0.1:1", "localhost", http.Header{"X-Forwarded-For": {""}}, 401},
+		{"real address", "127.0.0.1:1", "localhost", http.Header{"X-Real-Ip": {"127.0.0.1"}}, 401},
+		{"via", "127.0.0.1:1", "localhost", http.Header{"Via": {"1.1 proxy"}}, 401},
+		{"a trusted proxy itself", "127.0.0.2:1", "localhost", nil, 401},
+		{"page of this machine", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"http://localhost:3000"}}, 200},
+		{"page of another site", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"https://evil.example"}}, 401},
+		{"page without an origin", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"null"}}, 401},
+		{"image of another site", "127.0.0.1:1", "localhost:18080", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 401},
+		{"typed by a person", "127.0.0.1:1", "localhost:18080", http.Header{"Sec-Fetch-Site": {"none"}}, 200},
+		{"wrong token", "127.0.0.1:1", "localhost", bearer("wbo_wrong"), 401},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			for _, request := range []string{"/api/v1/list_users", "/tail_log/1", "/dowload_log_file"} {
+				r := httpRequest(t, http.MethodGet, request, "")
+				r.RemoteAddr, r.Host = tt.peer, tt.host
+				maps.Copy(r.Header, tt.header)
+				if got := s.serve(r); got.status != tt.status {
+					t.Errorf("%s from %s to %q with %v: got %d, want %d", request, tt.peer, tt.host, tt.header, got.status, tt.status)
+				}
+			}
+		})
+	}
+}
+
+// Several operator tokens are good at a time, and none is when there is none.
+func TestAccess_OperatorTokens(t *testing.T) {
+	t.Parallel()
+	old, next := auth.NewOperatorToken(), backend.NewSecret("a token of the operator's own")
+	s := newServer(t, withOptions(func(o *api.Options) { o.Access.OperatorTokens = auth.NewOperatorTokens([]backend.Secret{old, next}) }))
+	for token, status := range map[string]int{old.Reveal(): 200, next.Reveal(): 200, "x": 401, operatorToken.Reveal(): 401} {
+		s.exchange(t, exchange{request: "GET list_users", header: viaProxy(bearer(token)), status: status})
+	}
+	none := newServer(t, withOptions(func(o *api.Options) { o.Access.OperatorTokens = auth.NewOperatorTokens(nil) }))
+	none.exchange(t, exchange{request: "GET list_users", header: viaProxy(http.Header{"Authorization": {"Bearer "}}), status: 401})
+	none.exchange(t, exchange{request: "GET list_users", header: viaProxy(bearer("x")), status: 401})
+}

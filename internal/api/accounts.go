@@ -1,0 +1,200 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// Outcomes of an account operation, which stand in the body of a 200
+// (contract §3).
+const (
+	authDone    = 200
+	authRefused = 500
+)
+
+// accountRequest is what every account operation is sent.
+type accountRequest struct {
+	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; compared after Unicode NFC." example:"ada@example.org"`
+	Password backend.Secret `json:"password" required:"true" description:"Password, 1 to 1,024 bytes." example:"\"correct horse battery\""`
+	Language *string        `json:"language" description:"Language of auth_msg: en, zh, or a tag such as zh-CN; en for any other." example:"en"`
+}
+
+// outcome is what every account operation answers.
+type outcome struct {
+	AuthCode int    `json:"auth_code" required:"true" description:"200 for success, 500 for a refusal." example:"200"`
+	AuthMsg  string `json:"auth_msg" required:"true" description:"Why it was refused, for the person, in the language asked for; empty on success." example:""`
+}
+
+// outcomeOf turns a refusal into the outcome that tells of it. Another error
+// stays one.
+func (a accountRequest) outcomeOf(err error) (outcome, error) {
+	refusal, ok := errors.AsType[*backend.Refusal](err)
+	switch {
+	case err == nil:
+		return outcome{AuthCode: authDone}, nil
+	case !ok:
+		return outcome{}, err
+	}
+	language := fallbackLanguage
+	if a.Language != nil {
+		language = *a.Language
+	}
+	return outcome{authRefused, refusalMessage(refusal, language)}, nil
+}
+
+type registerUserRequest struct{ accountRequest }
+
+type registerUserResponse struct {
+	UserID               string `json:"user_id" required:"true" description:"Id of the new user; empty on a refusal." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
+	ConfirmationRequired bool   `json:"confirmation_required" required:"true" description:"Always false: an account can be used at once." example:"false"`
+	outcome
+}
+
+func (a *API) registerUser(ctx context.Context, in *registerUserRequest) (registerUserResponse, error) {
+	if err := a.limitTries(ctx, in.Username); err != nil {
+		return registerUserResponse{}, err
+	}
+	id, err := a.service.Register(ctx, in.Username, in.Password)
+	result, err := a.note(ctx, in.accountRequest, err)
+	return registerUserResponse{UserID: id, outcome: result}, err
+}
+
+type authenticateUserRequest struct{ accountRequest }
+
+type authenticateUserResponse struct {
+	UserID string `json:"user_id" required:"true" description:"Id of the user; empty on a refusal." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
+	outcome
+	AccessToken string `json:"access_token,omitempty" description:"Access token, for the header Authorization: Bearer; absent on a refusal." example:"wbt_…"`
+	TokenType   string `json:"token_type,omitempty" description:"Always bearer." example:"bearer"`
+	ExpiresIn   int    `json:"expires_in,omitempty" description:"Seconds that the token is good for." example:"604800"`
+}
+
+func (a *API) authenticateUser(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
+	if err := a.limitTries(ctx, in.Username); err != nil {
+		return authenticateUserResponse{}, err
+	}
+	login, err := a.service.Authenticate(ctx, in.Username, in.Password)
+	result, err := a.note(ctx, in.accountRequest, err)
+	answer := authenticateUserResponse{UserID: login.UserID, outcome: result}
+	if login.Token.IsSet() {
+		answer.AccessToken, answer.TokenType = login.Token.Reveal(), "bearer"
+		answer.ExpiresIn = int(login.ExpiresIn.Seconds())
+	}
+	return answer, err
+}
+
+type updateUserPasswordRequest struct {
+	accountRequest
+	NewPassword backend.Secret `json:"new_password" required:"true" description:"The new password, at most 1,024 bytes." example:"\"staple battery horse\""`
+}
+
+type updateUserPasswordResponse struct {
+	ConfirmationRequired bool `json:"confirmation_required" required:"true" description:"Always false: the new password counts at once." example:"false"`
+	outcome
+}
+
+func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequest) (updateUserPasswordResponse, error) {
+	if err := a.limitTries(ctx, in.Username); err != nil {
+		return updateUserPasswordResponse{}, err
+	}
+	result, err := a.note(ctx, in.accountRequest, a.service.UpdatePassword(ctx, in.Username, in.Password, in.NewPassword))
+	return updateUserPasswordResponse{outcome: result}, err
+}
+
+// note gives the outcome of an account operation and marks the request's log
+// line, so that who watches the log sees refusals.
+func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, error) {
+	result, err := in.outcomeOf(err)
+	if result.AuthCode == authRefused {
+		requestFrom(ctx).refused = true
+	}
+	return result, err
+}
+
+// limitTries counts a try at an account of username, from the client's address
+// and at the name.
+func (a *API) limitTries(ctx context.Context, username string) error {
+	access := a.options.Access
+	if ok, wait := access.AddressTries.Allow(auth.RateKey(requestFrom(ctx).client)); !ok {
+		return tooMany("from this address", wait)
+	}
+	if ok, wait := access.UsernameTries.Allow(backend.UsernameKey(username)); !ok {
+		return tooMany("at this user name", wait)
+	}
+	return nil
+}
+
+// logout ends the token that the request carries, in every mode.
+func (a *API) logout(ctx context.Context, _ *none) (empty, error) {
+	token := requestFrom(ctx).token
+	if !token.IsSet() {
+		return empty{}, unauthorized("", needsTokenText)
+	}
+	err := a.service.Logout(ctx, token)
+	if errors.Is(err, backend.Unauthorized) {
+		return empty{}, unauthorized(invalidToken, badTokenText)
+	}
+	return empty{}, err
+}
+
+// Two forms of delete_user stand behind one path: with user name and password
+// the owner proves that it is theirs; with the user id alone an operator is to
+// call it (contract §2).
+type deleteUserRequest struct {
+	UserID   string          `json:"user_id" required:"true" description:"Id of the user." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
+	Username *string         `json:"username" description:"User name; with it, or with a password, all three must belong together." example:"ada@example.org"`
+	Password *backend.Secret `json:"password" description:"Password of the user." example:"\"correct horse battery\""`
+	Language *string         `json:"language" description:"Language of auth_msg." example:"en"`
+}
+
+// provesItself implements [selfProving].
+func (r *deleteUserRequest) provesItself() bool { return r.Username != nil || r.Password != nil }
+
+// missing is the 422 of a deletion with only one of name and password.
+func (r *deleteUserRequest) missing() error {
+	name := "username"
+	if r.Password == nil {
+		name = "password"
+	}
+	return &validationError{faults: []fault{{Type: "missing", Loc: []any{"body", name}, Msg: "Field required"}}}
+}
+
+type deleteUserResponse struct {
+	UserID string `json:"user_id" required:"true" description:"Id of the user that is no more; empty on a refusal." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
+	outcome
+}
+
+// deleteUserReply is the answer to a deletion with a password; nil writes the
+// empty one to a deletion without.
+type deleteUserReply struct{ withPassword *deleteUserResponse }
+
+func (r deleteUserReply) write(a *API, w http.ResponseWriter, request *http.Request) error {
+	if r.withPassword == nil {
+		return empty{}.write(a, w, request)
+	}
+	return writeJSON(w, http.StatusOK, r.withPassword)
+}
+
+func (a *API) deleteUser(ctx context.Context, in *deleteUserRequest) (deleteUserReply, error) {
+	if !in.provesItself() {
+		return deleteUserReply{}, a.service.DeleteUser(ctx, in.UserID)
+	}
+	if in.Username == nil || in.Password == nil {
+		return deleteUserReply{}, in.missing()
+	}
+	account := accountRequest{*in.Username, *in.Password, in.Language}
+	if err := a.limitTries(ctx, account.Username); err != nil {
+		return deleteUserReply{}, err
+	}
+	err := a.service.DeleteAccount(ctx, account.Username, account.Password, in.UserID)
+	result, err := a.note(ctx, account, err)
+	answer := &deleteUserResponse{outcome: result}
+	if result.AuthCode == authDone {
+		answer.UserID = in.UserID
+	}
+	return deleteUserReply{answer}, err
+}

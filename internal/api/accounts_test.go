@@ -1,0 +1,455 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"web-backend/internal/api"
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// Sentences of the English catalogue.
+const (
+	nameTaken        = "This user name is already in use. Please choose another one."
+	nameInvalid      = "A user name has 1 to 254 characters, none of them a control character."
+	passwordTooShort = "The new password is too short. It needs at least 8 characters."
+	passwordTooLong  = "The new password is too long. It may have at most 1024 bytes."
+	wrongCredentials = "The user name or the password is not correct."
+)
+
+// refusal is the answer of an account operation that is refused, with these
+// empty fields beside the outcome.
+func refusal(sentence string, emptyFields ...string) string {
+	members := []string{"auth_code", "500", "auth_msg", quote(sentence)}
+	for _, name := range emptyFields {
+		value := `""`
+		if name == "confirmation_required" {
+			value = "false"
+		}
+		members = append(members, name, value)
+	}
+	return object(members...)
+}
+
+// account is the body of an account operation.
+func account(username, password string, more ...string) string {
+	return object(append([]string{"username", quote(username), "password", quote(password)}, more...)...)
+}
+
+// What contract §3 says of each operation, in the order of a life.
+func TestAccounts(t *testing.T) {
+	t.Parallel()
+	forEachStore(t, func(t *testing.T, s *server) {
+		s.names["ada"] = s.register(t, "Ada", "first password")
+		registered := []string{"user_id", "confirmation_required"}
+		changed := `{"confirmation_required":false,"auth_code":200,"auth_msg":""}`
+		loggedIn := `{"user_id":"$ada","auth_code":200,"auth_msg":"","access_token":"<text>","token_type":"bearer","expires_in":604800}`
+		deleted := `{"user_id":"$ada","auth_code":200,"auth_msg":""}`
+		s.run(
+			t,
+			exchange{name: "taken", request: "POST register_user", body: account("Ada", "another password"), status: 200, want: refusal(nameTaken, registered...)},
+			exchange{name: "another case is another name", request: "POST register_user", body: account("ada", "first password"), status: 200, contains: []string{`"auth_code":200`}},
+			exchange{name: "no config before the first login", request: "GET list_user_config_id", status: 200, want: `{"user_id_list":[],"user_name_list":null}`},
+			exchange{name: "no characters either", request: "GET list_characters/$ada", status: 200, want: `{"character_id_list":[],"character_name_list":[]}`},
+			exchange{name: "wrong password", request: "POST authenticate_user", body: account("Ada", "First password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "unknown name", request: "POST authenticate_user", body: account("Nobody", "first password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "empty password", request: "POST authenticate_user", body: account("Ada", ""), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "nobody was set up", request: "GET list_user_config_id", status: 200, want: `{"user_id_list":[],"user_name_list":null}`},
+			exchange{name: "first login", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: loggedIn},
+			exchange{name: "set up", request: "GET list_user_config_id", status: 200, want: `{"user_id_list":["$ada"],"user_name_list":null}`},
+			exchange{name: "characters", request: "GET list_characters/$ada", status: 200, absent: []string{`[]`}},
+			exchange{name: "second login", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: loggedIn},
+
+			exchange{name: "change with a wrong password", request: "POST update_user_password", body: account("Ada", "x", "new_password", `"second password"`), status: 200, want: refusal(wrongCredentials, "confirmation_required")},
+			exchange{name: "change of nobody", request: "POST update_user_password", body: account("Nobody", "x", "new_password", `"second password"`), status: 200, want: refusal(wrongCredentials, "confirmation_required")},
+			exchange{name: "change to a short one", request: "POST update_user_password", body: account("Ada", "first password", "new_password", `"seven.."`), status: 200, want: refusal(passwordTooShort, "confirmation_required")},
+			exchange{name: "still the first", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: loggedIn},
+			exchange{name: "change", request: "POST update_user_password", body: account("Ada", "first password", "new_password", `"second password"`), status: 200, want: changed},
+			exchange{name: "the first is over", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "the second counts", request: "POST authenticate_user", body: account("Ada", "second password"), status: 200, want: loggedIn},
+
+			exchange{name: "delete with a wrong password", request: "POST delete_user", body: account("Ada", "first password", "user_id", `"$ada"`), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "delete another's id", request: "POST delete_user", body: account("ada", "first password", "user_id", `"$ada"`), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "delete an unknown id", request: "POST delete_user", body: account("Ada", "second password", "user_id", `"nobody"`), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "nothing was deleted", request: "GET list_characters/$ada", status: 200, absent: []string{`[]`}},
+			exchange{name: "delete", request: "POST delete_user", body: account("Ada", "second password", "user_id", `"$ada"`), status: 200, want: deleted},
+			exchange{name: "delete twice", request: "POST delete_user", body: account("Ada", "second password", "user_id", `"$ada"`), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "its characters are gone", request: "GET list_characters/$ada", status: 200, want: `{"character_id_list":[],"character_name_list":[]}`},
+			exchange{name: "login after it", request: "POST authenticate_user", body: account("Ada", "second password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "the name is free again", request: "POST register_user", body: account("Ada", "third password"), status: 200, contains: []string{`"auth_code":200`}, absent: []string{"$ada"}},
+		)
+	})
+}
+
+// Names and passwords that are not allowed, and those that just are.
+func TestRegister_Limits(t *testing.T) {
+	t.Parallel()
+	forEachStore(t, func(t *testing.T, s *server) {
+		const fine = ""
+		for name, c := range map[string]struct{ username, password, sentence string }{
+			"empty name":                    {"", testPassword, nameInvalid},
+			"longest name":                  {strings.Repeat("é", 254), testPassword, fine},
+			"name too long":                 {strings.Repeat("é", 255), testPassword, nameInvalid},
+			"name of spaces":                {"  ", testPassword, fine},
+			"line end in a name":            {"a\nb", testPassword, nameInvalid},
+			"escape in a name":              {"a\x1b[31m", testPassword, nameInvalid},
+			"C1 control in a name":          {"a\u0085", testPassword, nameInvalid},
+			"markup is a name":              {"<script>alert(1)</script>", testPassword, fine},
+			"operator is a name":            {`{"$ne":""}`, testPassword, fine},
+			"shortest password":             {"s1", "8 chars.", fine},
+			"password of eight characters":  {"s2", "éééééééé", fine},
+			"password too short":            {"s3", "7 chars", passwordTooShort},
+			"empty password":                {"s4", "", passwordTooShort},
+			"longest password":              {"s5", strings.Repeat("x", 1024), fine},
+			"password too long":             {"s6", strings.Repeat("x", 1025), passwordTooLong},
+			"password too long in bytes":    {"s7", strings.Repeat("é", 513), passwordTooLong},
+			"password with a line end":      {"s8", "pass\nword\t", fine},
+			"password that looks like hash": {"s9", "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA", fine},
+		} {
+			t.Run(name, func(t *testing.T) {
+				x := exchange{request: "POST register_user", body: account(c.username, c.password), status: 200}
+				if c.sentence != fine {
+					x.want = refusal(c.sentence, "user_id", "confirmation_required")
+					s.exchange(t, x)
+					return
+				}
+				x.contains = []string{`"auth_code":200`}
+				id := field(t, s.exchange(t, x).body, "user_id")
+				if loggedIn, _ := s.login(t, c.username, c.password); loggedIn != id {
+					t.Errorf("login of %q: got user id %q, want %q", c.username, loggedIn, id)
+				}
+				s.exchange(t, exchange{request: "GET list_users", status: 200, contains: []string{quote(c.username)}})
+			})
+		}
+	})
+}
+
+// password_min_length 0 keeps what the original accepted.
+func TestRegister_NoLeastLength(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(c *config) { c.accounts.PasswordMinLength = 0 })
+	s.register(t, "ada", "x")
+	s.login(t, "ada", "x")
+	s.exchange(t, exchange{
+		request: "POST register_user", body: account("bob", "", "language", `"en"`), status: 200,
+		want: refusal("The new password is too short. It needs at least 1 characters.", "user_id", "confirmation_required"),
+	})
+}
+
+// Two names that look the same are one name, as it was registered.
+func TestAccounts_NamesInNFC(t *testing.T) {
+	t.Parallel()
+	forEachStore(t, func(t *testing.T, s *server) {
+		for i, form := range []norm.Form{norm.NFC, norm.NFD} {
+			other := norm.NFD
+			if form == norm.NFD {
+				other = norm.NFC
+			}
+			name := fmt.Sprintf("Zoé Ångström %d", i)
+			id := s.register(t, form.String(name), testPassword)
+			if got, _ := s.login(t, other.String(name), testPassword); got != id {
+				t.Errorf("login as %+q: got user id %q, want that of %+q", other.String(name), got, form.String(name))
+			}
+			s.exchange(t, exchange{
+				request: "POST register_user", body: account(other.String(name), testPassword), status: 200,
+				want: refusal(nameTaken, "user_id", "confirmation_required"),
+			})
+			s.exchange(t, exchange{request: "GET list_users", status: 200, contains: []string{quote(form.String(name))}, absent: []string{quote(other.String(name))}})
+		}
+	})
+}
+
+// The language of a sentence is the one that was asked for, if there is one.
+func TestAccounts_Languages(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const chinese = "用户名或密码不正确。"
+	for language, want := range map[string]string{
+		`"en"`: wrongCredentials, `"en-US"`: wrongCredentials, `"zh"`: chinese, `"zh-CN"`: chinese, `"zh-Hans"`: chinese,
+		`"zh_TW"`: chinese, `"ZH"`: chinese, `" zh "`: chinese, `"fr"`: wrongCredentials, `""`: wrongCredentials, `"zhx"`: wrongCredentials,
+		`"../zh"`: wrongCredentials, `null`: wrongCredentials, "": wrongCredentials,
+	} {
+		s.exchange(t, exchange{
+			request: "POST authenticate_user", body: account("ada", "x", "language", language), status: 200, want: refusal(want, "user_id"),
+		})
+	}
+	s.exchange(t, exchange{request: "POST authenticate_user", body: account("ada", "x", "language", "5"), status: 422})
+}
+
+// Every catalogue has a sentence for every refusal, with its limit in it.
+func TestMessages_AreComplete(t *testing.T) {
+	t.Parallel()
+	catalogues := api.Messages()
+	if len(catalogues) < 2 || catalogues["en"] == nil || catalogues["zh"] == nil {
+		t.Fatalf("got catalogues %v, want en and zh", catalogues)
+	}
+	for language, catalogue := range catalogues {
+		if len(catalogue) != len(backend.RefusalReasons) {
+			t.Errorf("%s has %d sentences, want %d", language, len(catalogue), len(backend.RefusalReasons))
+		}
+		for _, reason := range backend.RefusalReasons {
+			limited := strings.HasPrefix(string(reason), "password_") || reason == backend.NameInvalid
+			if sentence := catalogue[reason]; sentence == "" || strings.Contains(sentence, "{limit}") != limited {
+				t.Errorf("%s: %s: got %q, want a sentence, and {limit} in it if there is one", language, reason, sentence)
+			}
+		}
+	}
+}
+
+// Ten first logins of one account at a time set it up once, also an account of
+// the original's, whose plain password is hashed meanwhile.
+func TestAuthenticate_TenFirstLogins(t *testing.T) {
+	t.Parallel()
+	forEachStore(t, func(t *testing.T, s *server) {
+		s.register(t, "ada", testPassword)
+		s.plainCredential(t, "bob")
+		for _, username := range []string{"ada", "bob"} {
+			var all sync.WaitGroup
+			ids := make([]string, 10)
+			for i := range ids {
+				all.Go(func() { ids[i], _ = s.login(t, username, testPassword) })
+			}
+			all.Wait()
+			if ids = slices.Compact(ids); len(ids) != 1 || ids[0] == "" {
+				t.Fatalf("%s logged in as %q, want one user", username, ids)
+			}
+			if characters := s.characterIDs(t, ids[0]); len(characters) != len(slices.Compact(slices.Sorted(slices.Values(characters)))) || len(characters) != 8 {
+				t.Errorf("%s has the characters %q, want 8, each once", username, characters)
+			}
+		}
+	})
+}
+
+// plainCredential stores a credential as the original did: with the password
+// as it is.
+func (s *server) plainCredential(t testing.TB, username string) {
+	t.Helper()
+	credential := backend.Credential{Username: username, Password: backend.NewSecret(testPassword), UserID: "id of " + username}
+	if err := s.store.CreateCredential(t.Context(), credential); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A plain password of the original works, and is hashed at the first login
+// that succeeds; a hash with other parameters is made anew.
+func TestAuthenticate_HashesAnew(t *testing.T) {
+	t.Parallel()
+	forEachStore(t, func(t *testing.T, s *server) {
+		s.plainCredential(t, "ada")
+		stored := func() string {
+			credential, err := s.store.Credential(t.Context(), "ada")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return credential.Password.Reveal()
+		}
+		s.exchange(t, exchange{request: "POST authenticate_user", body: account("ada", "wrong"), status: 200, want: refusal(wrongCredentials, "user_id")})
+		if got := stored(); got != testPassword {
+			t.Errorf("after a wrong password %q is stored, want the plain one", got)
+		}
+		_, token := s.login(t, "ada", testPassword)
+		hash := stored()
+		if want := "$argon2id$v=19$m=8,t=1,p=1$"; !strings.HasPrefix(hash, want) {
+			t.Errorf("after a login %q is stored, want a hash %s…", hash, want)
+		}
+		s.login(t, "ada", testPassword)
+		if got := stored(); got != hash {
+			t.Errorf("the second login stored %q in place of %q", got, hash)
+		}
+		outdated, err := auth.NewPasswords(auth.PasswordParams{MemoryKiB: 16, Iterations: 1, Parallelism: 1}).Hash(t.Context(), backend.NewSecret(testPassword))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.store.ReplacePassword(t.Context(), backend.Credential{Username: "ada", Password: backend.NewSecret(hash), UserID: "id of ada"}, outdated, backend.KeepTokens); err != nil {
+			t.Fatal(err)
+		}
+		s.login(t, "ada", testPassword)
+		if got := stored(); !strings.HasPrefix(got, "$argon2id$v=19$m=8,t=1,p=1$") || got == hash {
+			t.Errorf("after a login %q is stored, want a new hash with this server's parameters", got)
+		}
+		// Who was logged in still is.
+		s.exchange(t, exchange{request: "POST logout", header: bearer(token), status: 200, want: noBody})
+	})
+}
+
+// A change of the password, or the end of the user, ends all tokens of the
+// user, on every server, and no other user's.
+func TestTokens_EndTogether(t *testing.T) {
+	t.Parallel()
+	forEachStore(t, func(t *testing.T, s *server) {
+		s.register(t, "other", testPassword)
+		other, otherToken := s.login(t, "other", testPassword)
+		for name, end := range map[string]func(id string) exchange{
+			"change of the password": func(string) exchange {
+				return exchange{request: "POST update_user_password", body: account("ada", testPassword, "new_password", quote(testPassword))}
+			},
+			"deletion with the password": func(id string) exchange {
+				return exchange{request: "POST delete_user", body: account("ada", testPassword, "user_id", quote(id))}
+			},
+			"deletion by an operator": func(id string) exchange {
+				return exchange{request: "POST delete_user", body: object("user_id", quote(id)), header: bearer(operatorToken.Reveal())}
+			},
+		} {
+			s.exchange(t, exchange{request: "POST register_user", body: account("ada", testPassword), status: 200})
+			id, first := s.login(t, "ada", testPassword)
+			_, second := s.login(t, "ada", testPassword)
+			read := func(id, token string, status int) {
+				t.Helper()
+				s.exchange(t, exchange{request: "GET list_characters/" + id, header: bearer(token), status: status})
+			}
+			read(id, first, 200)
+			read(id, second, 200)
+			x := end(id)
+			x.status, x.absent = 200, []string{`"auth_code":500`}
+			s.exchange(t, x)
+			if t.Failed() {
+				t.Fatal(name)
+			}
+			read(id, first, 401)
+			read(id, second, 401)
+			read(other, otherToken, 200)
+		}
+	}, accessMode(auth.Strict))
+}
+
+// Logging out ends one token and tells of one that is none.
+func TestLogout(t *testing.T) {
+	t.Parallel()
+	forEachStore(t, func(t *testing.T, s *server) {
+		s.register(t, "ada", testPassword)
+		id, first := s.login(t, "ada", testPassword)
+		_, second := s.login(t, "ada", testPassword)
+		s.run(
+			t,
+			exchange{name: "without a token", request: "POST logout", status: 401},
+			exchange{name: "with none at all", request: "POST logout", header: bearer(auth.NewToken().Reveal()), status: 401},
+			exchange{name: "with an operator's", request: "POST logout", header: bearer(operatorToken.Reveal()), status: 401},
+			exchange{name: "by a form", request: "POST logout", header: http.Header{"Authorization": {"Bearer " + first}, "Content-Type": {"text/plain"}}, body: "x=1", status: 415},
+			exchange{name: "with a body of no use", request: "POST logout", header: bearer(first), body: `{"x":1}`, status: 200, want: noBody},
+			exchange{name: "twice", request: "POST logout", header: bearer(first), status: 401},
+			exchange{name: "the other still counts", request: "GET list_characters/" + id, header: bearer(second), status: 200},
+		)
+	}, accessMode(auth.Strict))
+}
+
+// Tries at accounts are bounded, by address and by name.
+func TestAccounts_RateLimits(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	proxies, err := auth.ParseProxies([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, withOptions(func(o *api.Options) {
+		o.Access.Proxies = proxies
+		o.Access.AddressTries = auth.NewRateLimit(60, 5, 100, clock)
+		o.Access.UsernameTries = auth.NewRateLimit(10, 2, 100, clock)
+	}))
+	from := func(address string) http.Header { return http.Header{"X-Forwarded-For": {address}} }
+	try := func(name, address, body string, status int) {
+		t.Helper()
+		got := s.exchange(t, exchange{name: name, request: "POST authenticate_user", header: from(address), body: body, status: status})
+		if retry := got.header.Get("Retry-After"); (status == 429) != (retry != "" && retry != "0") {
+			t.Errorf("%s: got status %d with Retry-After %q", name, got.status, retry)
+		}
+	}
+	for i := range 5 {
+		try("burst of an address", "203.0.113.7", account(fmt.Sprintf("a%d", i), "x"), 200)
+	}
+	try("address is over", "203.0.113.7", account("a9", "x"), 429)
+	try("what it says it forwards is not believed of a stranger", "203.0.113.8, 203.0.113.7", account("a9", "x"), 429)
+	try("another address", "203.0.113.8", account("b", "x"), 200)
+	for i := range 5 {
+		try("IPv6 network", fmt.Sprintf("2001:db8:1:2::%d", i), account(fmt.Sprintf("c%d", i), "x"), 200)
+	}
+	try("the same network", "2001:db8:1:2:ffff::1", account("c9", "x"), 429)
+	try("the next network", "2001:db8:1:3::1", account("c9", "x"), 200)
+	try("a name", "203.0.113.9", account("caf\u00e9", "x"), 200)
+	try("a name in another form", "203.0.113.10", account("cafe\u0301", "x"), 200)
+	try("the name is over", "203.0.113.11", account("caf\u00e9", "x"), 429)
+	now = now.Add(7 * time.Second)
+	try("the name again", "203.0.113.11", account("caf\u00e9", "x"), 200)
+	try("the address again", "203.0.113.7", account("d", "x"), 200)
+
+	now = now.Add(time.Hour)
+	for _, request := range []string{"POST register_user", "POST update_user_password", "POST delete_user"} {
+		now = now.Add(time.Hour)
+		body := account("erna", "x", "new_password", `"y"`, "user_id", `"z"`)
+		for range 2 {
+			s.exchange(t, exchange{request: request, header: from("203.0.113.7"), body: body, status: 200})
+		}
+		s.exchange(t, exchange{request: request, header: from("203.0.113.12"), body: body, status: 429, contains: []string{"too many tries at this user name; try again in 6 s"}})
+	}
+	if log := s.stop(t); strings.Count(log, "status=429") != 7 || strings.Count(log, "client=203.0.113.7 ") == 0 && strings.Count(log, "client=203.0.113.7\n") == 0 {
+		t.Errorf("the log does not tell of the refusals and their addresses:\n%s", log)
+	}
+}
+
+// The sequence that the web client runs, unchanged where it is allowed: it
+// sends no token, and where access is strict it needs one.
+func TestWebClient(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			forEachStore(t, func(t *testing.T, s *server) { s.liveAsWebClient(t, mode) }, accessMode(mode))
+		})
+	}
+}
+
+func (s *server) liveAsWebClient(t *testing.T, mode auth.Mode) {
+	t.Helper()
+	outside := func() http.Header { return viaProxy(http.Header{}) }
+	send := func(x exchange) answer {
+		t.Helper()
+		if x.header == nil {
+			x.header = outside()
+		}
+		x.status = 200
+		got := s.exchange(t, x)
+		if t.Failed() {
+			t.Fatal(x.request)
+		}
+		return got
+	}
+	username, first, second := "ada@example.org", "first password", "second password"
+	s.names["ada"] = field(t, send(exchange{request: "POST register_user", body: account(username, first, "language", `"zh"`)}).body, "user_id")
+	login := send(exchange{request: "POST authenticate_user", body: account(username, first, "language", `"zh"`)})
+	if mode == auth.Strict {
+		token := field(t, login.body, "access_token")
+		outside = func() http.Header { return viaProxy(bearer(token)) }
+	}
+	var list struct {
+		IDs []string `json:"character_id_list"`
+	}
+	if err := json.Unmarshal([]byte(send(exchange{request: "GET list_characters/$ada"}).body), &list); err != nil || len(list.IDs) != 8 {
+		t.Fatalf("got characters %q, %v, want 8", list.IDs, err)
+	}
+	s.names["one"] = list.IDs[0]
+	send(exchange{request: "GET get_character_config/$ada/$one", contains: []string{`"read_only":true`}})
+	send(exchange{request: "POST update_user_config", body: `{"user_id":"$ada","timezone":"Europe/Berlin","openai_api_key":"sk-x"}`, want: noBody})
+	send(exchange{request: "GET get_available_llm/$ada", want: `{"options":["openai"]}`})
+	s.names["copy"] = field(t, send(exchange{request: "POST duplicate_character", body: `{"user_id":"$ada","character_id":"$one","character_name":"Mine"}`}).body, "character_id")
+	send(exchange{request: "POST update_character_prompt", body: `{"user_id":"$ada","character_id":"$copy","prompt":"You are mine."}`, want: noBody})
+	send(exchange{request: "POST update_character_tts", body: `{"user_id":"$ada","character_id":"$copy","tts_adapter":"elevenlabs","voice":"v","voice_speed":"1.1"}`, want: noBody})
+	send(exchange{request: "GET get_character_config/$ada/$copy", contains: []string{"You are mine.", `"voice_speed":1.1`, `"read_only":false`}})
+	send(exchange{request: "GET get_missing_secrets/$ada/$copy"})
+	send(exchange{request: "POST delete_character", body: `{"user_id":"$ada","character_id":"$copy"}`, want: noBody})
+	send(exchange{request: "POST update_user_password", body: account(username, first, "new_password", quote(second)), contains: []string{`"auth_code":200`}})
+	if mode == auth.Strict {
+		s.exchange(t, exchange{request: "GET list_characters/$ada", header: outside(), status: 401}) // all tokens ended
+	}
+	send(exchange{request: "POST authenticate_user", body: account(username, second), contains: []string{`"auth_code":200`}})
+	send(exchange{request: "POST delete_user", body: account(username, second, "user_id", `"$ada"`), contains: []string{`"auth_code":200`}})
+	s.exchange(t, exchange{request: "POST authenticate_user", header: outside(), body: account(username, second), status: 200, contains: []string{`"auth_code":500`}})
+}

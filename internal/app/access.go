@@ -1,0 +1,89 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"web-backend/internal/api"
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+	"web-backend/internal/config"
+	"web-backend/internal/logging"
+	"web-backend/internal/secretfile"
+)
+
+// How many keys the rate limits remember, at about 250 bytes each.
+const (
+	rateAddresses = 20_000
+	rateUsernames = 20_000
+)
+
+// operatorTokenFile is where the embedded store's folder has the token that
+// was made for it.
+const operatorTokenFile = "operator.token"
+
+// openAccess puts the configuration of access in the terms of package api. It
+// also says, for a person, where the operator token is.
+func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions, place string, err error) {
+	if access.Mode, err = auth.ParseMode(cfg.Access.Mode); err != nil {
+		return access, "", err
+	}
+	if access.Proxies, err = auth.ParseProxies(cfg.Access.TrustedProxies); err != nil {
+		return access, "", fmt.Errorf("trusted_proxies: %w", err)
+	}
+	access.AddressTries = auth.NewRateLimit(cfg.Access.RatePerAddress, cfg.Access.RateAddressBurst, rateAddresses, time.Now)
+	access.UsernameTries = auth.NewRateLimit(cfg.Access.RatePerUsername, cfg.Access.RatePerUsername, rateUsernames, time.Now)
+
+	tokens, place := cfg.Access.OperatorTokens(), "from the configuration"
+	if len(tokens) == 0 && cfg.Store == config.StoreEmbedded {
+		place = filepath.Join(cfg.DataDir, operatorTokenFile)
+		token, err := keptOperatorToken(place)
+		if err != nil {
+			return access, "", fmt.Errorf("operator token: %w", err)
+		}
+		if mode, exposed := secretfile.Exposed(place); exposed {
+			log.Warn("operator token may be read by others", "file", place, "mode", mode.String(), "remedy", "chmod 600")
+		}
+		tokens = []backend.Secret{token}
+	}
+	if len(tokens) == 0 {
+		place = "none"
+	}
+	access.OperatorTokens = auth.NewOperatorTokens(tokens)
+	warnOfAccess(cfg, access, log)
+	return access, place, nil
+}
+
+// warnOfAccess says what an operator may not have meant.
+func warnOfAccess(cfg *config.Config, access api.AccessOptions, log *logging.Log) {
+	address, err := netip.ParseAddr(cfg.Host)
+	local := cfg.Host == "localhost" || err == nil && address.IsLoopback()
+	if access.Mode == auth.Open && !local {
+		log.Warn("access is open: whoever reaches this address may read and change everything",
+			"host", cfg.Host, "remedy", "set access: guarded or strict")
+	}
+	if access.Mode == auth.Strict && access.OperatorTokens.Len() == 0 {
+		log.Warn("there is no operator token: nobody can list, make or delete users, or see the log",
+			"remedy", "set WEB_BACKEND_OPERATOR_TOKEN")
+	}
+}
+
+// keptOperatorToken gives the token in a file, which is made if it is not
+// there. The store's lock is held: nobody else makes it.
+func keptOperatorToken(path string) (backend.Secret, error) {
+	text, err := secretfile.Read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		token := auth.NewOperatorToken()
+		return token, secretfile.Write(path, backend.NewSecret(token.Reveal()+"\n"))
+	}
+	token := backend.NewSecret(strings.TrimSpace(text.Reveal()))
+	if err == nil && !token.IsSet() {
+		err = fmt.Errorf("%s is empty; remove it to have a new one made", path)
+	}
+	return token, err
+}

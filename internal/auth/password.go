@@ -1,0 +1,249 @@
+package auth
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/alexedwards/argon2id"
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/sync/semaphore"
+
+	"web-backend/internal/backend"
+)
+
+// PasswordParams say what hashing a password costs, here and to whoever tries
+// passwords against a stolen hash.
+type PasswordParams struct {
+	MemoryKiB   uint32 // at least 8 for each lane, at most 1 GiB
+	Iterations  uint32 // at least 1; memory times iterations is at most 8 GiB
+	Parallelism uint8  // lanes, at least 1; each takes a core
+}
+
+// DefaultPasswordParams are the first choice of OWASP's Password Storage Cheat
+// Sheet for servers (19 MiB).
+var DefaultPasswordParams = PasswordParams{MemoryKiB: 19 << 10, Iterations: 2, Parallelism: 1}
+
+const (
+	maxHashMemoryKiB = 1 << 20 // a stored hash must not be able to take the machine
+	maxHashWorkKiB   = 8 << 20 // memory × iterations: some ten seconds
+	maxHashLength    = 512     // characters of the PHC form; ours has 97
+	hashPrefix       = "$argon2id$"
+	saltLength       = 16 // bytes, as RFC 9106 recommends
+	keyLength        = 32
+)
+
+// Check names the first parameter that is out of bounds, with the bounds.
+func (p PasswordParams) Check() error {
+	lanes, memory, work := uint64(p.Parallelism), uint64(p.MemoryKiB), uint64(p.MemoryKiB)*uint64(p.Iterations)
+	switch {
+	case lanes < 1:
+		return errors.New("parallelism is 0, want 1 to 255")
+	case memory < 8*lanes || memory > maxHashMemoryKiB:
+		return fmt.Errorf("memory is %d KiB, want %d (8 for each lane) to %d", memory, 8*lanes, maxHashMemoryKiB)
+	case work < memory || work > maxHashWorkKiB:
+		return fmt.Errorf("iterations are %d, want 1 to %d with %d KiB of memory",
+			p.Iterations, maxHashWorkKiB/memory, memory)
+	}
+	return nil
+}
+
+// The limits of hashing. A server that is offered more logins than it can
+// hash must say so early: whoever waits longer than that has gone.
+const (
+	hashMemoryKiB  = 48 << 10        // of all running hashes, unless one alone needs more
+	maxHashWaiting = 32              // callers in the queue: about a second on two cores
+	maxHashWait    = 2 * time.Second // of one caller in the queue
+	restFraction   = 4               // on one core, hashing rests a quarter of the time that it took
+)
+
+// Passwords hashes passwords with argon2id and checks them. It is safe for
+// concurrent use.
+//
+// Every hash takes a share of one budget: of memory (48 MiB, or what one hash
+// needs; the garbage collector may take as much again) and of cores (all but
+// one). Callers for whom there is none left wait in order, at most 32 of them,
+// each at most 2 s, and no longer than their context. A hash that has begun is
+// finished, whatever its context does.
+//
+// One core is left to everything else because the scheduler takes a core from
+// a hash only every 10 ms, and an HTTP request needs one several times. Where
+// there is only one, hashing rests in between.
+type Passwords struct {
+	params  argon2id.Params
+	invalid error  // why params cannot be used, or nil
+	nobody  string // a hash that no password has
+
+	budget  *semaphore.Weighted // KiB
+	size    int64               // of budget
+	perCore int64               // the share of budget that stands for one core
+	oneCore bool
+	waiting atomic.Int64 // callers in the queue
+}
+
+// NewPasswords makes new hashes with params. If these are out of bounds (see
+// PasswordParams.Check), every call fails.
+func NewPasswords(params PasswordParams) *Passwords {
+	p := &Passwords{
+		params: argon2id.Params{
+			Memory: params.MemoryKiB, Iterations: params.Iterations, Parallelism: params.Parallelism,
+			SaltLength: saltLength, KeyLength: keyLength,
+		},
+		invalid: params.Check(),
+		size:    max(hashMemoryKiB, int64(params.MemoryKiB)),
+	}
+	// The key of a real hash is as random as this one; making it costs nothing.
+	var salt [saltLength]byte
+	var key [keyLength]byte
+	_, _ = rand.Read(salt[:])
+	_, _ = rand.Read(key[:])
+	p.nobody = phcPrefix(&p.params) + base64.RawStdEncoding.EncodeToString(salt[:]) + "$" +
+		base64.RawStdEncoding.EncodeToString(key[:])
+
+	cores := int64(runtime.GOMAXPROCS(0))
+	p.oneCore = cores == 1
+	p.budget = semaphore.NewWeighted(p.size)
+	p.perCore = p.size / max(cores-1, 1)
+	return p
+}
+
+// Hash gives the PHC form of password's hash, with a salt of its own. TooMany
+// if too many hashes are waited for, Unavailable if ctx ended first.
+func (p *Passwords) Hash(ctx context.Context, password backend.Secret) (backend.Secret, error) {
+	if p.invalid != nil {
+		return backend.Secret{}, &backend.Error{Message: "hash a password", Cause: p.invalid}
+	}
+	release, err := p.acquire(ctx, &p.params)
+	if err != nil {
+		return backend.Secret{}, err
+	}
+	defer release()
+	hash, err := argon2id.CreateHash(password.Reveal(), &p.params)
+	if err != nil {
+		return backend.Secret{}, &backend.Error{Message: "hash a password", Cause: err}
+	}
+	return backend.NewSecret(hash), nil
+}
+
+// Verify reports whether password is the one that was stored, and if so,
+// whether the stored form is outdated and should be replaced by a new Hash.
+// It takes stored in three forms: an argon2id hash in PHC form, outdated if
+// it was made with other parameters; the plain text that the original kept,
+// always outdated; or nothing, for a user name that nobody has, which no
+// password matches.
+//
+// All but hashes with other parameters take the same time, so that who waits
+// for the answer learns nothing about the user name. Errors are those of Hash,
+// and Internal if stored is a hash that cannot be computed.
+func (p *Passwords) Verify(ctx context.Context, password, stored backend.Secret) (ok, outdated bool, err error) {
+	if p.invalid != nil {
+		return false, false, &backend.Error{Message: "verify a password", Cause: p.invalid}
+	}
+	hash, isHash := stored.Reveal(), true
+	if !strings.HasPrefix(hash, hashPrefix) {
+		hash, isHash = p.nobody, false
+	}
+	params, err := hashParams(hash)
+	if err != nil {
+		return false, false, &backend.Error{Message: "verify a password against the stored hash", Cause: err}
+	}
+	release, err := p.acquire(ctx, params)
+	if err != nil {
+		return false, false, err
+	}
+	defer release()
+	ok, err = argon2id.ComparePasswordAndHash(password.Reveal(), hash)
+	if err != nil {
+		return false, false, &backend.Error{Message: "verify a password against the stored hash", Cause: errMalformedHash}
+	}
+	if isHash {
+		return ok, ok && *params != p.params, nil
+	}
+	given, want := sha256.Sum256([]byte(password.Reveal())), sha256.Sum256([]byte(stored.Reveal()))
+	ok = subtle.ConstantTimeCompare(given[:], want[:]) == 1 && stored.IsSet()
+	return ok, ok, nil
+}
+
+// errMalformedHash stands for what the library says, which may quote the hash.
+var errMalformedHash = errors.New("it is not an argon2id hash in PHC form")
+
+// hashParams reads the parameters of a hash in PHC form and refuses those that
+// package argon2 would panic over or that would take the machine.
+func hashParams(hash string) (*argon2id.Params, error) {
+	if len(hash) > maxHashLength {
+		return nil, fmt.Errorf("it has %d characters, want at most %d", len(hash), maxHashLength)
+	}
+	params, _, _, err := argon2id.DecodeHash(hash)
+	if err != nil || !strings.HasPrefix(hash, phcPrefix(params)) { // it ignores what follows a number
+		return nil, errMalformedHash
+	}
+	if params.KeyLength < 16 || params.SaltLength < 8 {
+		return nil, fmt.Errorf("its salt and key have %d and %d bytes, want at least 8 and 16",
+			params.SaltLength, params.KeyLength)
+	}
+	return params, PasswordParams{params.Memory, params.Iterations, params.Parallelism}.Check()
+}
+
+// phcPrefix is the PHC form up to the salt.
+func phcPrefix(params *argon2id.Params) string {
+	return fmt.Sprintf("%sv=%d$m=%d,t=%d,p=%d$",
+		hashPrefix, argon2.Version, params.Memory, params.Iterations, params.Parallelism)
+}
+
+// acquire waits for the budget that one hash with params takes, and gives the
+// function that returns it.
+func (p *Passwords) acquire(ctx context.Context, params *argon2id.Params) (release func(), err error) {
+	share := min(p.size, max(int64(params.Memory), p.perCore*int64(params.Parallelism)))
+	if err := p.wait(ctx, share); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	return func() {
+		if p.oneCore {
+			time.AfterFunc(time.Since(start)/restFraction, func() { p.budget.Release(share) })
+			return
+		}
+		p.budget.Release(share)
+	}, nil
+}
+
+// wait takes share from the budget as soon as it is there.
+func (p *Passwords) wait(ctx context.Context, share int64) error {
+	if err := ctx.Err(); err != nil {
+		return hashingEnded(err)
+	}
+	if p.budget.TryAcquire(share) { // never before those who wait
+		return nil
+	}
+	defer p.waiting.Add(-1)
+	if p.waiting.Add(1) > maxHashWaiting {
+		return tooManyHashes()
+	}
+	bounded, cancel := context.WithTimeout(ctx, maxHashWait)
+	defer cancel()
+	if p.budget.Acquire(bounded, share) == nil {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return hashingEnded(err)
+	}
+	return tooManyHashes()
+}
+
+func hashingEnded(cause error) error {
+	return &backend.Error{
+		Kind: backend.Unavailable, Message: "the request ended before the password was checked", Cause: cause,
+	}
+}
+
+func tooManyHashes() error {
+	return &backend.Error{Kind: backend.TooMany, Message: "too many passwords are being checked; try again in a few seconds"}
+}

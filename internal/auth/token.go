@@ -1,0 +1,81 @@
+package auth
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"strings"
+
+	"web-backend/internal/backend"
+)
+
+// The prefixes tell people and secret scanners what they have found.
+const (
+	userTokenPrefix     = "wbt_"
+	operatorTokenPrefix = "wbo_"
+)
+
+const tokenBytes = 32 // too many values to try, so that a fast hash is enough to store
+
+// NewToken gives a new access token of a user: "wbt_" and 43 characters of
+// base64url.
+func NewToken() backend.Secret { return newToken(userTokenPrefix) }
+
+// NewOperatorToken gives a new operator token: "wbo_" and 43 characters of
+// base64url.
+func NewOperatorToken() backend.Secret { return newToken(operatorTokenPrefix) }
+
+func newToken(prefix string) backend.Secret {
+	var random [tokenBytes]byte
+	_, _ = rand.Read(random[:]) // it ends the program rather than fail
+	return backend.NewSecret(prefix + base64.RawURLEncoding.EncodeToString(random[:]))
+}
+
+// LooksLikeToken reports whether token has the form of NewToken's, which costs
+// less than asking the store. It says nothing about whether the token is good.
+func LooksLikeToken(token backend.Secret) bool {
+	encoded, found := strings.CutPrefix(token.Reveal(), userTokenPrefix)
+	if !found || len(encoded) != base64.RawURLEncoding.EncodedLen(tokenBytes) {
+		return false
+	}
+	for _, c := range []byte(encoded) {
+		isLetter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !isLetter && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+// OperatorTokens are the tokens that operators may use, several while one
+// replaces another. They may be of any form, as operators choose them.
+// The zero value matches no token. It is safe for concurrent use.
+type OperatorTokens struct{ tokens []backend.Secret }
+
+// NewOperatorTokens takes the tokens that are set; the others are left out, so
+// that an empty setting lets nobody in.
+func NewOperatorTokens(tokens []backend.Secret) OperatorTokens {
+	var set OperatorTokens
+	for _, token := range tokens {
+		if token.IsSet() {
+			set.tokens = append(set.tokens, token)
+		}
+	}
+	return set
+}
+
+// Len is the number of tokens.
+func (t OperatorTokens) Len() int { return len(t.tokens) }
+
+// Match reports whether token is one of them. How long it takes depends on
+// neither which one it is nor how much of one it has right.
+func (t OperatorTokens) Match(token backend.Secret) bool {
+	given := sha256.Sum256([]byte(token.Reveal()))
+	match := 0
+	for _, want := range t.tokens {
+		hash := sha256.Sum256([]byte(want.Reveal()))
+		match |= subtle.ConstantTimeCompare(given[:], hash[:])
+	}
+	return match == 1
+}

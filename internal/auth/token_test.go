@@ -1,0 +1,72 @@
+package auth_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+func TestNewToken(t *testing.T) {
+	t.Parallel()
+	for form, makeToken := range map[string]func() backend.Secret{
+		`^wbt_[A-Za-z0-9_-]{43}$`: auth.NewToken,
+		`^wbo_[A-Za-z0-9_-]{43}$`: auth.NewOperatorToken,
+	} {
+		seen := make(map[backend.Secret]bool)
+		for range 1000 {
+			token := makeToken()
+			if !regexp.MustCompile(form).MatchString(token.Reveal()) {
+				t.Fatalf("got %q, want %s", token.Reveal(), form)
+			}
+			if seen[token] {
+				t.Fatal("got a token twice")
+			}
+			seen[token] = true
+		}
+	}
+}
+
+func TestLooksLikeToken(t *testing.T) {
+	t.Parallel()
+	good := auth.NewToken().Reveal()
+	for text, want := range map[string]bool{
+		good: true, "wbt_" + strings.Repeat("-", 43): true,
+		"": false, "wbt_": false, good[4:]: false, good[:46]: false, good + "A": false, " " + good: false,
+		"WBT_" + good[4:]: false, auth.NewOperatorToken().Reveal(): false,
+		"wbt_" + strings.Repeat("=", 43): false, "wbt_" + strings.Repeat("A", 42) + "\n": false,
+		"wbt_" + strings.Repeat("é", 21) + "A": false,
+	} {
+		if got := auth.LooksLikeToken(secret(text)); got != want {
+			t.Errorf("%q: got %t, want %t", text, got, want)
+		}
+	}
+}
+
+func TestOperatorTokens(t *testing.T) {
+	t.Parallel()
+	tokens := auth.NewOperatorTokens([]backend.Secret{{}, secret("first"), secret("second"), secret("second")})
+	if tokens.Len() != 3 {
+		t.Errorf("got %d tokens, want 3: those that are set", tokens.Len())
+	}
+	for text, want := range map[string]bool{
+		"first": true, "second": true, "": false, "First": false, "firs": false, "first\n": false, "firstsecond": false,
+	} {
+		if got := tokens.Match(secret(text)); got != want {
+			t.Errorf("%q: got %t, want %t", text, got, want)
+		}
+	}
+	for _, none := range []auth.OperatorTokens{{}, auth.NewOperatorTokens([]backend.Secret{{}})} {
+		if none.Match(backend.Secret{}) || none.Match(secret("first")) {
+			t.Error("no tokens match something, want them to match nothing")
+		}
+	}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x"} {
+		if got := fmt.Sprintf(verb, tokens); strings.Contains(got, "first") || strings.Contains(got, "6669727374") {
+			t.Errorf("%s prints %s, want no token", verb, got)
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package backend
+
+import "fmt"
+
+// RefusalReason says why an account operation was refused. Front ends have a
+// sentence for each.
+type RefusalReason string
+
+// The reasons.
+const (
+	NameTaken        RefusalReason = "name_taken"
+	NameInvalid      RefusalReason = "name_invalid"
+	PasswordTooShort RefusalReason = "password_too_short"
+	PasswordTooLong  RefusalReason = "password_too_long"
+	// WrongCredentials never tells whether the name, the password or the user
+	// id was wrong.
+	WrongCredentials RefusalReason = "wrong_credentials"
+)
+
+// RefusalReasons lists every reason, for catalogues that must be complete.
+var RefusalReasons = []RefusalReason{
+	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, WrongCredentials,
+}
+
+// Refusal is the error of an account operation that the rules do not allow: an
+// outcome that the person is told in words, not a fault of the request.
+type Refusal struct {
+	Reason RefusalReason
+	Limit  int // that was not kept: the least or greatest length; 0 for none
+}
+
+// Error gives the reason.
+func (r *Refusal) Error() string {
+	if r.Limit > 0 {
+		return fmt.Sprintf("refused: %s (%d)", r.Reason, r.Limit)
+	}
+	return fmt.Sprintf("refused: %s", r.Reason)
+}

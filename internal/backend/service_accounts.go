@@ -1,0 +1,231 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// PasswordHasher hashes passwords and checks them. A method that cannot start
+// soon, because too many run, gives a TooMany error.
+type PasswordHasher interface {
+	// Hash gives what is to be stored of password.
+	Hash(ctx context.Context, password Secret) (Secret, error)
+	// Verify reports whether password is the one that stored was made of, and
+	// whether stored is of an older form and should be made anew. An empty
+	// stored stands for nobody's: it takes as long, and is never right.
+	Verify(ctx context.Context, password, stored Secret) (ok, outdated bool, err error)
+}
+
+// AccountRules are what an operator can choose of accounts.
+type AccountRules struct {
+	// PasswordMinLength is the least length of a new password in characters; 0
+	// for any that is not empty.
+	PasswordMinLength int
+	TokenLifetime     time.Duration
+	// NewToken makes the text of an access token, which nobody can guess.
+	NewToken func() Secret
+}
+
+// Limits of names and passwords: what a person can type, and a hash may cost.
+const (
+	maxUsernameLength = 254  // characters; an e-mail address fits
+	maxPasswordBytes  = 1024 // bytes of UTF-8
+)
+
+// Login is what a successful login gives.
+type Login struct {
+	UserID    string
+	Token     Secret
+	ExpiresIn time.Duration
+}
+
+// Register makes an account and returns its user id. The user is set up at the
+// first login. A [Refusal] if the name is taken, or name or password are not
+// allowed.
+func (s *Service) Register(ctx context.Context, username string, password Secret) (userID string, err error) {
+	if err := checkUsername(username); err != nil {
+		return "", err
+	}
+	if err := s.checkNewPassword(password); err != nil {
+		return "", err
+	}
+	taken := &Refusal{Reason: NameTaken}
+	switch _, err := s.store.Credential(ctx, username); {
+	case err == nil:
+		return "", taken // without the cost of a hash
+	case !errors.Is(err, NotFound):
+		return "", err
+	}
+	hash, err := s.passwords.Hash(ctx, password)
+	if err != nil {
+		return "", err
+	}
+	userID = s.newID()
+	err = s.store.CreateCredential(ctx, Credential{Username: username, Password: hash, UserID: userID})
+	if errors.Is(err, Exists) {
+		return "", taken
+	}
+	return userID, err
+}
+
+// Authenticate logs a user in: it checks name and password, sets the user up
+// if this is the first login, and gives an access token. A stored password of
+// an older form is hashed anew. A [Refusal] if name or password is wrong.
+func (s *Service) Authenticate(ctx context.Context, username string, password Secret) (login Login, err error) {
+	err = s.withCredential(ctx, username, password, func(credential Credential, outdated bool) error {
+		if outdated {
+			hash, err := s.passwords.Hash(ctx, password)
+			if err != nil {
+				return err
+			}
+			if err := s.store.ReplacePassword(ctx, credential, hash, KeepTokens); err != nil {
+				return err
+			}
+			credential.Password = hash
+		}
+		if err := s.setUp(ctx, credential.UserID); err != nil {
+			return err
+		}
+		now := s.now()
+		token := s.accounts.NewToken()
+		login = Login{UserID: credential.UserID, Token: token, ExpiresIn: s.accounts.TokenLifetime}
+		return s.store.CreateToken(ctx, Token{
+			Hash: HashToken(token), UserID: credential.UserID,
+			CreatedAt: storedTime(now), ExpiresAt: storedTime(now.Add(s.accounts.TokenLifetime)),
+		}, credential)
+	})
+	if err != nil {
+		return Login{}, err
+	}
+	return login, nil
+}
+
+// storedTime gives t as stores keep times.
+func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// setUp gives a user config and default characters, unless it has them.
+func (s *Service) setUp(ctx context.Context, userID string) error {
+	if _, err := s.store.UserConfig(ctx, userID); !errors.Is(err, NotFound) {
+		return err
+	}
+	config, characters := s.newUser(userID, s.now())
+	err := s.store.SetUpUser(ctx, config, characters)
+	if errors.Is(err, Exists) {
+		return nil // another login was faster
+	}
+	return err
+}
+
+// UpdatePassword gives an account a new password and ends all its access
+// tokens. A [Refusal] if name or password is wrong, or the new password is not
+// allowed; it checks in this order.
+func (s *Service) UpdatePassword(ctx context.Context, username string, password, newPassword Secret) error {
+	return s.withCredential(ctx, username, password, func(credential Credential, _ bool) error {
+		if err := s.checkNewPassword(newPassword); err != nil {
+			return err
+		}
+		hash, err := s.passwords.Hash(ctx, newPassword)
+		if err != nil {
+			return err
+		}
+		return s.store.ReplacePassword(ctx, credential, hash, EndTokens)
+	})
+}
+
+// DeleteAccount removes an account with everything stored for its user, and
+// ends its access tokens. A [Refusal] unless name, password and user id belong
+// together.
+func (s *Service) DeleteAccount(ctx context.Context, username string, password Secret, userID string) error {
+	return s.withCredential(ctx, username, password, func(credential Credential, _ bool) error {
+		if credential.UserID != userID {
+			return &Refusal{Reason: WrongCredentials}
+		}
+		return s.store.DeleteUser(ctx, userID)
+	})
+}
+
+// Logout ends an access token. Unauthorized if it is none that counts.
+func (s *Service) Logout(ctx context.Context, token Secret) error {
+	_, err := s.TokenUser(ctx, token)
+	if err == nil {
+		err = s.store.DeleteToken(ctx, HashToken(token))
+	}
+	if errors.Is(err, NotFound) {
+		return &Error{Kind: Unauthorized, Message: "the access token is unknown or has expired"}
+	}
+	return err
+}
+
+// TokenUser gives the id of the user that an access token belongs to. NotFound
+// if it is unknown, has expired or has ended.
+func (s *Service) TokenUser(ctx context.Context, token Secret) (userID string, err error) {
+	found, err := s.store.Token(ctx, HashToken(token), s.now())
+	return found.UserID, err
+}
+
+// credentialTries bounds how often a credential is read again because it was
+// changed while it was used.
+const credentialTries = 4
+
+// withCredential checks name and password and calls do with the credential. If
+// the store answers NotFound then, the credential was changed meanwhile, by
+// another login or another password, and all is done again.
+func (s *Service) withCredential(
+	ctx context.Context, username string, password Secret, do func(credential Credential, outdated bool) error,
+) error {
+	for range credentialTries {
+		credential, err := s.store.Credential(ctx, username)
+		if err != nil && !errors.Is(err, NotFound) {
+			return err
+		}
+		// Without a credential too, so that an unknown name takes as long.
+		ok, outdated, err := s.verify(ctx, password, credential.Password)
+		switch {
+		case err != nil:
+			return err
+		case !ok:
+			return &Refusal{Reason: WrongCredentials}
+		}
+		if err := do(credential, outdated); !errors.Is(err, NotFound) {
+			return err
+		}
+	}
+	return &Error{Kind: Unavailable, Message: "the account is being changed by others; try again"}
+}
+
+// verify refuses what no password can be without the cost of a hash: that
+// tells nothing of the name.
+func (s *Service) verify(ctx context.Context, password, stored Secret) (ok, outdated bool, err error) {
+	if length := len(password.Reveal()); length == 0 || length > maxPasswordBytes {
+		return false, false, nil
+	}
+	return s.passwords.Verify(ctx, password, stored)
+}
+
+func checkUsername(username string) error {
+	length := utf8.RuneCountInString(username)
+	if length < 1 || length > maxUsernameLength {
+		return &Refusal{Reason: NameInvalid, Limit: maxUsernameLength}
+	}
+	for _, r := range username {
+		if unicode.IsControl(r) {
+			return &Refusal{Reason: NameInvalid, Limit: maxUsernameLength}
+		}
+	}
+	return nil
+}
+
+func (s *Service) checkNewPassword(password Secret) error {
+	text := password.Reveal()
+	least := max(1, s.accounts.PasswordMinLength)
+	switch {
+	case len(text) > maxPasswordBytes:
+		return &Refusal{Reason: PasswordTooLong, Limit: maxPasswordBytes}
+	case utf8.RuneCountInString(text) < least:
+		return &Refusal{Reason: PasswordTooShort, Limit: least}
+	}
+	return nil
+}

@@ -1,0 +1,211 @@
+package mongo_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	driver "go.mongodb.org/mongo-driver/v2/mongo"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/store/mongo"
+	"web-backend/internal/store/mongo/mongotest"
+	"web-backend/internal/store/storetest"
+)
+
+// A name that looks the same in three forms, of which Unicode calls two normal.
+const (
+	composed   = "Zo\u00eb Nu\u00f1ez"
+	decomposed = "Zoe\u0308 Nun\u0303ez"
+	mixed      = "Zo\u00eb Nun\u0303ez"
+)
+
+func newAccountStore(t *testing.T) (*mongo.Store, *driver.Database) {
+	t.Helper()
+	server := mongotest.Engine(t)
+	o := optionsFor(server.URI(), server.Database(t))
+	return openStore(t, o), server.Client(t).Database(o.Database)
+}
+
+// originalCredential stores a credential as the original does.
+func originalCredential(t *testing.T, database *driver.Database, username, userID string) {
+	t.Helper()
+	_, err := database.Collection("UserCredentials").InsertOne(t.Context(), bson.D{
+		{Key: "username", Value: username}, {Key: "password", Value: "correct horse"}, {Key: "user_id", Value: userID}})
+	must(t, "store a credential of the original", err)
+}
+
+func TestDocuments_OfAccounts(t *testing.T) {
+	t.Parallel()
+	store, database := newAccountStore(t)
+	for _, test := range []struct{ given, fields, username string }{
+		{"Ada L.", credentialFields, "Ada L."},
+		{"凌星", credentialFields, "凌星"},
+		{composed, credentialFields, composed},
+		{"x" + decomposed, credentialFields + " username_given:string", "x" + composed},
+		{"y" + mixed, credentialFields + " username_given:string", "y" + composed},
+	} {
+		must(t, "create credential", store.CreateCredential(t.Context(), storetest.Credential(test.given, test.given)))
+		documents := stored(t, database, "UserCredentials")
+		document := documents[len(documents)-1]
+		if got := fieldsOf(t, document); got != test.fields {
+			t.Errorf("credential of %q:\n got %s\nwant %s", test.given, got, test.fields)
+		}
+		if got := document.Lookup("username").StringValue(); got != test.username {
+			t.Errorf("stored name of %q: got %q, want %q", test.given, got, test.username)
+		}
+		given, err := document.LookupErr("username_given")
+		if err == nil && given.StringValue() != test.given {
+			t.Errorf("stored name as given: got %q, want %q", given.StringValue(), test.given)
+		}
+	}
+
+	token, credential := tokenOf("Ada L.", "token"), storetest.Credential("Ada L.", "Ada L.")
+	must(t, "create token", store.CreateToken(t.Context(), token, credential))
+	wantTokenDocument(t, database, token, "after creation")
+	must(t, "replace password", store.ReplacePassword(t.Context(), credential, newPassword, backend.KeepTokens))
+	wantTokenDocument(t, database, token, "after a replacement that keeps it")
+}
+
+// wantTokenDocument checks the only token that is stored, field by field.
+func wantTokenDocument(t *testing.T, database *driver.Database, token backend.Token, when string) {
+	t.Helper()
+	documents := stored(t, database, "web_backend_tokens")
+	if len(documents) != 1 {
+		t.Fatalf("tokens %s: got %d, want 1", when, len(documents))
+	}
+	document := documents[0]
+	const fields = "_id:binary user_id:string password_tags:array created_at:UTC_datetime expires_at:UTC_datetime"
+	if got := fieldsOf(t, document); got != fields {
+		t.Errorf("token %s:\n got %s\nwant %s", when, got, fields)
+	}
+	if subtype, hash := document.Lookup("_id").Binary(); subtype != bson.TypeBinaryGeneric || !bytes.Equal(hash, token.Hash[:]) {
+		t.Errorf("token %s: got _id %x of subtype %d, want the hash %x", when, hash, subtype, token.Hash)
+	}
+	if got := document.Lookup("user_id").StringValue(); got != token.UserID {
+		t.Errorf("token %s: got user id %q, want %q", when, got, token.UserID)
+	}
+	for field, want := range map[string]time.Time{"created_at": token.CreatedAt, "expires_at": token.ExpiresAt} {
+		if got := document.Lookup(field).Time(); !got.Equal(want) {
+			t.Errorf("token %s: got %s %s, want %s", when, field, got, want)
+		}
+	}
+	tags, err := document.Lookup("password_tags").Array().Values()
+	must(t, "read the tags", err)
+	if len(tags) != 1 {
+		t.Errorf("token %s: got %d tags, want 1", when, len(tags))
+	}
+	for _, tag := range tags {
+		if _, bytes := tag.Binary(); len(bytes) != 32 {
+			t.Errorf("token %s: got a tag of %d bytes, want 32", when, len(bytes))
+		}
+	}
+}
+
+// TestCredential_OfTheOriginal has names of the original in every form.
+func TestCredential_OfTheOriginal(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		stored []string          // the user ids are the names
+		found  map[string]string // by the name that is asked for; others are not found
+	}{
+		"composed":   {[]string{composed}, map[string]string{composed: composed, decomposed: composed, mixed: composed}},
+		"decomposed": {[]string{decomposed}, map[string]string{composed: decomposed, decomposed: decomposed, mixed: decomposed}},
+		"a mixture":  {[]string{mixed}, map[string]string{mixed: mixed}},
+		"both": {[]string{decomposed, composed},
+			map[string]string{composed: composed, decomposed: decomposed, mixed: composed}},
+		"all": {[]string{decomposed, composed, mixed},
+			map[string]string{composed: composed, decomposed: decomposed, mixed: mixed}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, database := newAccountStore(t)
+			for _, username := range test.stored {
+				originalCredential(t, database, username, username)
+			}
+			for _, asked := range []string{composed, decomposed, mixed} {
+				want, found := test.found[asked]
+				got, err := store.Credential(t.Context(), asked)
+				if found && (err != nil || got != storetest.Credential(want, want)) {
+					t.Errorf("credential of %+q: got %+q of %+q, error %v, want %+q", asked, got.Username, got.UserID, err, want)
+				}
+				if !found && !errors.Is(err, backend.NotFound) {
+					t.Errorf("credential of %+q: got error %v, want %q", asked, err, backend.NotFound)
+				}
+			}
+			for asked := range test.found {
+				err := store.CreateCredential(t.Context(), storetest.Credential(asked, "another"))
+				if !errors.Is(err, backend.Exists) {
+					t.Errorf("create credential for %+q: got error %v, want %q", asked, err, backend.Exists)
+				}
+			}
+			credential := storetest.Credential(test.stored[0], test.stored[0])
+			must(t, "create token", store.CreateToken(t.Context(), tokenOf(credential.UserID, "old"), credential))
+			must(t, "replace password", store.ReplacePassword(t.Context(), credential, newPassword, backend.EndTokens))
+			var users []backend.User
+			for user, err := range store.Users(t.Context(), backend.AllUsers) {
+				must(t, "list users", err)
+				users = append(users, user)
+			}
+			if want := (backend.User{UserID: credential.UserID, Username: credential.Username}); !slices.Contains(users, want) {
+				t.Errorf("users: got %+q, want %+q among them", users, want)
+			}
+		})
+	}
+}
+
+// TestToken_EndsWithWhatTheOriginalDoes changes credentials behind the store's
+// back, as the original does: it knows no tokens.
+func TestToken_EndsWithWhatTheOriginalDoes(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(context.Context, *driver.Collection) error{
+		"another password": func(ctx context.Context, credentials *driver.Collection) error {
+			_, err := credentials.UpdateOne(ctx, bson.D{{Key: "username", Value: "Ada L."}},
+				bson.D{{Key: "$set", Value: bson.D{{Key: "password", Value: "battery staple"}}}})
+			return err
+		},
+		"no credential": func(ctx context.Context, credentials *driver.Collection) error {
+			_, err := credentials.DeleteOne(ctx, bson.D{{Key: "username", Value: "Ada L."}})
+			return err
+		},
+		"no password": func(ctx context.Context, credentials *driver.Collection) error {
+			_, err := credentials.UpdateOne(ctx, bson.D{{Key: "username", Value: "Ada L."}},
+				bson.D{{Key: "$unset", Value: bson.D{{Key: "password", Value: ""}}}})
+			return err
+		},
+		"another user id": func(ctx context.Context, credentials *driver.Collection) error {
+			_, err := credentials.UpdateOne(ctx, bson.D{{Key: "username", Value: "Ada L."}},
+				bson.D{{Key: "$set", Value: bson.D{{Key: "user_id", Value: "carol"}}}})
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			store, database := newAccountStore(t)
+			ada, bob := storetest.Credential("Ada L.", "ada"), storetest.Credential("Bob", "bob")
+			for _, credential := range []backend.Credential{ada, bob} {
+				must(t, "create credential", store.CreateCredential(t.Context(), credential))
+				must(t, "create token", store.CreateToken(t.Context(), tokenOf(credential.UserID, "old"), credential))
+			}
+			must(t, "change the credential", change(t.Context(), database.Collection("UserCredentials")))
+			if _, err := store.Token(t.Context(), tokenOf("ada", "old").Hash, storetest.TokenTime()); !errors.Is(err, backend.NotFound) {
+				t.Errorf("token of the changed credential: got error %v, want %q", err, backend.NotFound)
+			}
+			if _, err := store.Token(t.Context(), tokenOf("bob", "old").Hash, storetest.TokenTime()); err != nil {
+				t.Errorf("token of another user: got error %v, want none", err)
+			}
+			err := store.CreateToken(t.Context(), tokenOf("ada", "new"), ada)
+			if !errors.Is(err, backend.NotFound) {
+				t.Errorf("create token for the credential that was: got error %v, want %q", err, backend.NotFound)
+			}
+			err = store.ReplacePassword(t.Context(), ada, newPassword, backend.KeepTokens)
+			if !errors.Is(err, backend.NotFound) {
+				t.Errorf("replace the password that was: got error %v, want %q", err, backend.NotFound)
+			}
+		})
+	}
+}

@@ -1,0 +1,161 @@
+package mongo
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"slices"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/text/unicode/norm"
+
+	"web-backend/internal/backend"
+)
+
+// usernameForms are the forms in which a user name may be stored, the best one
+// first. Here it is stored as its key. The original stored it as it came, so a
+// mixture of composed and decomposed characters is found as it is only.
+func usernameForms(username string) []string {
+	forms := []string{username}
+	for _, form := range []string{backend.UsernameKey(username), norm.NFD.String(username)} {
+		if !slices.Contains(forms, form) {
+			forms = append(forms, form)
+		}
+	}
+	return forms
+}
+
+// byUsername selects the credentials of a user name.
+func byUsername(username string) bson.D {
+	return bson.D{{Key: fieldUsername, Value: bson.D{{Key: "$in", Value: usernameForms(username)}}}}
+}
+
+// CreateCredential implements [backend.Store]. The unique index decides between
+// calls at the same moment, as all of them store one key.
+func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
+	ctx, done := s.begin(ctx)
+	defer done()
+	if len(usernameForms(credential.Username)) > 1 { // of which the index knows but one
+		id, err := idFrom(s.credentials.FindOne(ctx, byUsername(credential.Username), options.FindOne().SetProjection(onlyID)))
+		if err != nil {
+			return storeError(err)
+		}
+		if !id.IsZero() {
+			return backend.UsernameTaken(credential.Username)
+		}
+	}
+	_, err := s.credentials.InsertOne(ctx, credentialDocument(credential))
+	if !mongo.IsDuplicateKeyError(err) {
+		return storeError(err)
+	}
+	id, err := idOf(ctx, s.credentials, credential.UserID)
+	if err != nil {
+		return storeError(err)
+	}
+	if !id.IsZero() {
+		return backend.UserExists(credential.UserID)
+	}
+	return backend.UsernameTaken(credential.Username)
+}
+
+// credentialDocument is a credential as it is stored.
+func credentialDocument(credential backend.Credential) bson.D {
+	key := backend.UsernameKey(credential.Username)
+	document := bson.D{
+		{Key: fieldUsername, Value: key},
+		{Key: fieldPassword, Value: credential.Password.Reveal()},
+		{Key: fieldUserID, Value: credential.UserID},
+	}
+	if credential.Username != key {
+		document = append(document, bson.E{Key: fieldUsernameGiven, Value: credential.Username})
+	}
+	return document
+}
+
+// credentialFrom reads a stored credential.
+func credentialFrom(document bson.Raw) backend.Credential {
+	username, given := document.Lookup(fieldUsernameGiven).StringValueOK()
+	if !given {
+		username, _ = document.Lookup(fieldUsername).StringValueOK()
+	}
+	password, _ := document.Lookup(fieldPassword).StringValueOK()
+	userID, _ := document.Lookup(fieldUserID).StringValueOK()
+	return backend.Credential{Username: username, Password: backend.NewSecret(password), UserID: userID}
+}
+
+// storedAs selects a credential that is stored as it is given.
+func storedAs(credential backend.Credential) bson.D {
+	return append(byUsername(credential.Username),
+		bson.E{Key: fieldUserID, Value: credential.UserID},
+		bson.E{Key: fieldPassword, Value: credential.Password.Reveal()})
+}
+
+// Credential implements [backend.Store]. Where the original stored a name in
+// more than one form, each form finds its own credential.
+func (s *Store) Credential(ctx context.Context, username string) (backend.Credential, error) {
+	ctx, done := s.begin(ctx)
+	defer done()
+	none := backend.Credential{}
+	cursor, err := s.credentials.Find(ctx, byUsername(username))
+	if err != nil {
+		return none, storeError(err)
+	}
+	var documents []bson.Raw
+	if err := cursor.All(ctx, &documents); err != nil {
+		return none, storeError(err)
+	}
+	if len(documents) == 0 {
+		return none, backend.CredentialNotFound(username)
+	}
+	forms := usernameForms(username)
+	place := func(document bson.Raw) int {
+		form, _ := document.Lookup(fieldUsername).StringValueOK()
+		return slices.Index(forms, form)
+	}
+	return credentialFrom(slices.MinFunc(documents, func(a, b bson.Raw) int {
+		return cmp.Or(cmp.Compare(place(a), place(b)), bytes.Compare(a.Lookup(fieldID).Value, b.Lookup(fieldID).Value))
+	})), nil
+}
+
+// ReplacePassword implements [backend.Store]. One command replaces the password
+// and ends the tokens that were given for the old one. Tokens that are to be
+// kept are made good for the new one before; that one is a hash with a salt of
+// its own, so if it is not stored in the end, it never will be. When the
+// password is replaced, what is left is only tidying up, and its failure is
+// none of the call.
+func (s *Store) ReplacePassword(
+	ctx context.Context, credential backend.Credential, password backend.Secret, fate backend.TokenFate,
+) error {
+	ctx, done, err := s.beginWhole(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	before := passwordTag(credential.UserID, credential.Password.Reveal())
+	after := passwordTag(credential.UserID, password.Reveal())
+	tokens := append(byUser(credential.UserID), bson.E{Key: tokenPasswordTags, Value: before})
+	if fate == backend.KeepTokens {
+		if err := s.retag(ctx, tokens, "$addToSet", after); err != nil {
+			return storeError(err)
+		}
+	}
+	result, err := s.credentials.UpdateOne(ctx, storedAs(credential),
+		bson.D{{Key: "$set", Value: bson.D{{Key: fieldPassword, Value: password.Reveal()}}}})
+	if err != nil {
+		return storeError(err)
+	}
+	if result.MatchedCount == 0 {
+		return backend.CredentialNotFound(credential.Username)
+	}
+	if fate == backend.KeepTokens {
+		_ = s.retag(ctx, tokens, "$set", bson.A{after}) // also those that a login stored since
+		return nil
+	}
+	_, err = s.tokens.DeleteMany(ctx, tokens)
+	if password == credential.Password { // then nothing else ends them
+		return storeError(err)
+	}
+	return nil
+}

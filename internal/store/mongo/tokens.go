@@ -1,0 +1,143 @@
+package mongo
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"web-backend/internal/backend"
+)
+
+// The tokens have a collection of their own, with a document for each. A token
+// holds a tag of the stored password that it was given for, and is good only
+// while its user has that password. So whoever replaces or removes a
+// credential, the original too, ends its tokens with that one command. Two tags
+// are in it while a password is stored in another form.
+const (
+	tokenCollection   = "web_backend_tokens"
+	tokenPasswordTags = "password_tags"
+	tokenExpiresAt    = "expires_at"
+)
+
+// tokenDocument is a token as it is stored. Times become BSON dates, to the
+// millisecond.
+type tokenDocument struct {
+	Hash         []byte    `bson:"_id"`
+	UserID       string    `bson:"user_id"`
+	PasswordTags [][]byte  `bson:"password_tags"`
+	CreatedAt    time.Time `bson:"created_at"`
+	ExpiresAt    time.Time `bson:"expires_at"`
+}
+
+// passwordTag tells the stored passwords of a user apart, and shows none of
+// them where they are hashes.
+func passwordTag(userID, stored string) []byte {
+	tag := hmac.New(sha256.New, []byte(userID))
+	tag.Write([]byte(stored))
+	return tag.Sum(nil)
+}
+
+// retag changes the password tags of tokens. The driver sends no command again
+// that changes several documents; this one may be carried out twice.
+func (s *Store) retag(ctx context.Context, filter bson.D, operator string, tags any) error {
+	change := bson.D{{Key: operator, Value: bson.D{{Key: tokenPasswordTags, Value: tags}}}}
+	_, err := s.tokens.UpdateMany(ctx, filter, change)
+	if IsUnavailable(err) && ctx.Err() == nil {
+		_, err = s.tokens.UpdateMany(ctx, filter, change)
+	}
+	return err
+}
+
+// CreateToken implements [backend.Store]. The credential is looked at when the
+// token is stored: a change of the password either saw the token too, or is
+// seen here.
+func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential backend.Credential) error {
+	ctx, done, err := s.beginWhole(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	byHash := bson.D{{Key: fieldID, Value: token.Hash[:]}}
+	// Replaced, so that it may be done again.
+	_, err = s.tokens.ReplaceOne(ctx, byHash, tokenDocument{
+		Hash: token.Hash[:], UserID: token.UserID,
+		PasswordTags: [][]byte{passwordTag(credential.UserID, credential.Password.Reveal())},
+		CreatedAt:    token.CreatedAt, ExpiresAt: token.ExpiresAt,
+	}, options.Replace().SetUpsert(true))
+	if err != nil {
+		return storeError(err)
+	}
+	id, err := idFrom(s.credentials.FindOne(ctx, storedAs(credential), options.FindOne().SetProjection(onlyID)))
+	if err != nil {
+		return storeError(err)
+	}
+	if !id.IsZero() {
+		return nil
+	}
+	if _, err := s.tokens.DeleteOne(ctx, byHash); err != nil {
+		return storeError(err)
+	}
+	return backend.CredentialNotFound(credential.Username)
+}
+
+// Token implements [backend.Store]: token and password are read by one command.
+func (s *Store) Token(ctx context.Context, hash backend.TokenHash, now time.Time) (backend.Token, error) {
+	ctx, done := s.begin(ctx)
+	defer done()
+	const credentials = "credentials"
+	none := backend.Token{}
+	cursor, err := s.tokens.Aggregate(ctx, mongo.Pipeline{
+		{{Key: "$match", Value: bson.D{
+			{Key: fieldID, Value: hash[:]}, {Key: tokenExpiresAt, Value: bson.D{{Key: "$gt", Value: now}}}}}},
+		{{Key: "$lookup", Value: bson.D{
+			{Key: "from", Value: s.credentials.Name()},
+			{Key: "localField", Value: fieldUserID},
+			{Key: "foreignField", Value: fieldUserID},
+			{Key: "as", Value: credentials},
+		}}},
+	})
+	if err != nil {
+		return none, storeError(err)
+	}
+	var found []struct {
+		Token       tokenDocument `bson:",inline"`
+		Credentials []bson.Raw    `bson:"credentials"`
+	}
+	if err := cursor.All(ctx, &found); err != nil {
+		return none, storeError(err)
+	}
+	if len(found) == 0 || !slices.ContainsFunc(found[0].Credentials, found[0].Token.isFor) {
+		return none, backend.TokenNotFound()
+	}
+	token := found[0].Token
+	return backend.Token{
+		Hash: hash, UserID: token.UserID, CreatedAt: token.CreatedAt.UTC(), ExpiresAt: token.ExpiresAt.UTC()}, nil
+}
+
+// isFor reports whether the token was given for the password of a credential.
+func (d tokenDocument) isFor(credential bson.Raw) bool {
+	password, ok := credential.Lookup(fieldPassword).StringValueOK()
+	tag := passwordTag(d.UserID, password)
+	return ok && slices.ContainsFunc(d.PasswordTags, func(given []byte) bool { return bytes.Equal(given, tag) })
+}
+
+// DeleteToken implements [backend.Store].
+func (s *Store) DeleteToken(ctx context.Context, hash backend.TokenHash) error {
+	ctx, done := s.begin(ctx)
+	defer done()
+	result, err := s.tokens.DeleteOne(ctx, bson.D{{Key: fieldID, Value: hash[:]}})
+	if err != nil {
+		return storeError(err)
+	}
+	if result.DeletedCount == 0 {
+		return backend.TokenNotFound()
+	}
+	return nil
+}

@@ -1,0 +1,62 @@
+package browser
+
+import (
+	"slices"
+	"testing"
+)
+
+// openAPI is as much of the OpenAPI document as the tests use.
+type openAPI struct {
+	Components struct {
+		SecuritySchemes map[string]any `json:"securitySchemes"`
+	} `json:"components"`
+}
+
+func TestDocs(t *testing.T) {
+	t.Parallel()
+	tab, s := newTab(t), serve(t)
+	tab.open(s.url + "/docs")
+	tab.wait(`document.querySelector("#operations-system-health")?.checkVisibility()`)
+
+	t.Log("Try it out makes a request and shows its answer")
+	tab.click("#operations-system-health .opblock-summary-control")
+	tab.click("#operations-system-health .try-out__btn")
+	tab.click("#operations-system-health .execute")
+	tab.wait(`document.querySelector("#operations-system-health .live-responses-table tbody .response-col_status")?.innerText.startsWith("200")`)
+	tab.wait(`document.querySelector("#operations-system-health .live-responses-table tbody .response-col_description")?.innerText.includes('"OK"')`)
+
+	document := decode[openAPI](t, s, "/openapi.json", nil)
+	if len(document.Components.SecuritySchemes) > 0 {
+		t.Log("Authorize opens its dialog")
+		tab.click(".auth-wrapper .btn.authorize")
+		tab.wait(`document.querySelector(".dialog-ux .modal-ux .auth-container")?.checkVisibility()`)
+	} else if evaluate[bool](tab, `document.querySelector(".btn.authorize") !== null`) {
+		t.Error("there is an Authorize button, though the document has no security schemes")
+	}
+
+	tab.quiet(s.url)
+	tab.asked(s.url+"/openapi.json", s.url+"/docs/swagger-ui-bundle.js", s.url+"/health")
+	tab.policyHolds()
+}
+
+func TestReDoc(t *testing.T) {
+	t.Parallel()
+	tab, s := newTab(t), serve(t)
+	tab.open(s.url + "/redoc")
+	tab.wait(`document.querySelector("#redoc")?.innerText.includes("/api/v1/list_users")`)
+	tab.quiet(s.url)
+	tab.asked(s.url+"/openapi.json", s.url+"/redoc/redoc.standalone.js")
+	tab.policyHolds()
+}
+
+// asked checks that the page made these requests: that the test would have
+// seen others.
+func (b *tab) asked(addresses ...string) {
+	b.t.Helper()
+	requests := b.now().requests
+	for _, address := range addresses {
+		if !slices.Contains(requests, address) {
+			b.t.Errorf("the page made the requests %q, want %s among them", requests, address)
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package browser
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// buildFolder is where the program is built; the end of all tests removes it.
+var buildFolder string
+
+// build builds the program as people start it, once.
+var build = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(buildFolder, "web-backend")
+	command := exec.Command("go", "build", "-buildvcs=false", "-o", path, "./cmd/web-backend")
+	command.Dir = filepath.Join("..", "..")
+	if output, err := command.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, output)
+	}
+	return path, nil
+})
+
+// childAttributes make children end with this process where the system can.
+var childAttributes *syscall.SysProcAttr
+
+// server is the program, running in a folder of its own.
+type server struct {
+	url, logFile string
+}
+
+var announced = regexp.MustCompile(`listening on (http://\S+)\n`)
+
+// serve starts the program on a free port, with more of its environment, and
+// waits until it says where it listens.
+func serve(t *testing.T, environment ...string) *server {
+	t.Helper()
+	path, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	command := exec.Command(path)
+	command.Dir, command.Env = folder, append([]string{"WEB_BACKEND_PORT=0"}, environment...)
+	command.SysProcAttr = childAttributes
+	output := &console{}
+	command.Stdout, command.Stderr = output, output
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = command.Wait() // what it printed says why
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = command.Process.Kill() // it may have ended
+		<-ended
+		if t.Failed() {
+			t.Logf("the program printed\n%s", output)
+		}
+	})
+	s := &server{logFile: filepath.Join(folder, "logs", "server.log")}
+	eventually(t, "the program to listen", func() bool {
+		select {
+		case <-ended:
+			t.Fatal("the program ended")
+		default:
+		}
+		match := announced.FindStringSubmatch(output.String())
+		if match != nil {
+			s.url = match[1]
+		}
+		return match != nil
+	})
+	return s
+}
+
+var client = &http.Client{Timeout: deadline, Transport: &http.Transport{DisableKeepAlives: true}}
+
+// send makes a request, a POST of JSON if there is a body, and gives the body
+// of its answer.
+func (s *server) send(t *testing.T, path string, body any, header ...string) string {
+	t.Helper()
+	method, content := http.MethodGet, []byte(nil)
+	if body != nil {
+		method = http.MethodPost
+		var err error
+		if content, err = json.Marshal(body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	for i := 0; i < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(answer)
+}
+
+// decode makes a request and decodes its answer.
+func decode[T any](t *testing.T, s *server, path string, body any) T {
+	t.Helper()
+	var value T
+	if answer := s.send(t, path, body); json.Unmarshal([]byte(answer), &value) != nil {
+		t.Fatalf("%s: got %s", path, answer)
+	}
+	return value
+}
+
+// appendLog writes lines into the log as another program could.
+func (s *server) appendLog(t *testing.T, lines ...string) {
+	t.Helper()
+	file, err := os.OpenFile(s.logFile, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if _, err := io.WriteString(file, strings.Join(lines, "\n")+"\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// console is what the program prints, to be read meanwhile.
+type console struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+}
+
+func (c *console) Write(p []byte) (int, error) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.text.Write(p)
+}
+
+func (c *console) String() string {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return c.text.String()
+}
+
+// record is the time of a line as the program writes it.
+func record(level, message string) string {
+	return "time=" + time.Now().Format(time.RFC3339) + " level=" + level + " msg=" + message
+}
