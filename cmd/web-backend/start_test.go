@@ -37,12 +37,12 @@ func TestServe_AnnouncesItself(t *testing.T) {
 	if got := p.stdout.String(); got != want {
 		t.Errorf("at the end the console has %q", got)
 	}
-	for _, name := range []string{"data/web-backend.db", "data/operator.token", "logs/server.log"} {
+	for _, name := range []string{"data/web-backend.db", "data/operator.token", "data/master.key", "logs/server.log"} {
 		if info, err := os.Stat(filepath.Join(folder, name)); err != nil || info.Size() == 0 {
 			t.Errorf("%s: %v, %v", name, info, err)
 		}
 	}
-	for name, others := range map[string]os.FileMode{"data": 0o077, "data/web-backend.db": 0o077, "logs": 0o007, "logs/server.log": 0o007} {
+	for name, others := range map[string]os.FileMode{"data": 0o077, "data/web-backend.db": 0o077, "data/master.key": 0o077, "logs": 0o007, "logs/server.log": 0o007} {
 		info, err := os.Stat(filepath.Join(folder, name))
 		if err != nil {
 			t.Fatal(err)

@@ -78,8 +78,8 @@ func TestStop_FinishesRunningRequests(t *testing.T) {
 			if log := p.stderr.String(); !strings.Contains(log, `msg="server stopping"`) || !strings.Contains(log, `msg="server stopped"`) {
 				t.Errorf("the log is\n%s", log)
 			}
-			if entries, err := os.ReadDir(folder + "/data"); err != nil || len(entries) > 2 {
-				t.Errorf("beside database and lock there are files: %v, %v", entries, err)
+			if entries, err := os.ReadDir(folder + "/data"); err != nil || len(entries) > 4 {
+				t.Errorf("beside database, lock, master key and operator token there are files: %v, %v", entries, err)
 			}
 			if got := serve(t, folder).must(t, "/api/v1/list_users", ""); got != `{"user_id_list":["held"],"user_name_list":[""]}` {
 				t.Errorf("after a restart: %s", got)

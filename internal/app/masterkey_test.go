@@ -126,7 +126,7 @@ func TestMasterKey_Lost(t *testing.T) {
 		"garbage":  func(t *testing.T, _ *config.Config, path string) { writeFile(t, path, "no-key-at-all\n") },
 		"half":     func(t *testing.T, _ *config.Config, path string) { writeFile(t, path, strings.Repeat("77", 16)) },
 		"another":  func(t *testing.T, _ *config.Config, path string) { writeFile(t, path, strings.Repeat("77", 32)) },
-		"a folder": func(t *testing.T, _ *config.Config, path string) { _ = os.Mkdir(path, 0o700) },
+		"a folder": func(_ *testing.T, _ *config.Config, path string) { _ = os.Mkdir(path, 0o700) },
 		"configured else": func(_ *testing.T, cfg *config.Config, _ string) {
 			cfg.MasterKey = backend.NewSecret(strings.Repeat("77", 32))
 		},

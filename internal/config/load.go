@@ -80,16 +80,22 @@ func Load(sources Sources) (*Config, error) {
 	if len(l.config.CORSOrigins) > 0 && !l.config.EnableCORS {
 		l.faults = append(l.faults, "cors_origins: has no effect without enable_cors: true")
 	}
+	l.checkMasterKey()
 	l.checkAccess()
-	if l.config.MasterKey.IsSet() {
-		if _, err := masterkey.Parse(l.config.MasterKey); err != nil {
-			l.faults = append(l.faults, fmt.Sprintf("master_key: %v", err))
-		}
-	}
 	if len(l.faults) > 0 {
 		return nil, l.faults
 	}
 	return l.config, nil
+}
+
+// checkMasterKey notes what is wrong with the master keys, without showing any.
+func (l *loader) checkMasterKey() {
+	if !l.config.MasterKey.IsSet() {
+		return
+	}
+	if _, err := masterkey.Parse(l.config.MasterKey); err != nil {
+		l.faults = append(l.faults, fmt.Sprintf("master_key: %v", err))
+	}
 }
 
 // checkAccess checks what one setting alone cannot tell.

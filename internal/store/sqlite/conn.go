@@ -56,9 +56,8 @@ func (c *conn) close() error {
 // blob is an argument that is stored as bytes; a []byte is stored as text.
 type blob []byte
 
-// query runs one statement with its arguments (string, []byte, blob,
-// backend.TokenHash, int64,
-// bool or nil) and calls row, if any, for each row of the result. The statement stays
+// query runs one statement with its arguments (string, []byte as a text, blob,
+// backend.TokenHash, int64, bool or nil) and calls row, if any, for each row of the result. The statement stays
 // prepared, so sql must be one of a fixed set of texts.
 func (c *conn) query(sql string, args []any, row func(*sqlite3.Stmt) error) error {
 	statement, err := c.prepare(sql)
@@ -107,10 +106,10 @@ func bind(statement *sqlite3.Stmt, param int, arg any) error {
 		return statement.BindText(param, v)
 	case []byte:
 		return statement.BindRawText(param, v)
-	case backend.TokenHash:
-		return statement.BindBlob(param, v[:])
 	case blob:
 		return statement.BindBlob(param, v)
+	case backend.TokenHash:
+		return statement.BindBlob(param, v[:])
 	case int64:
 		return statement.BindInt64(param, v)
 	case bool:

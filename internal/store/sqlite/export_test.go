@@ -20,12 +20,6 @@ var SchemaVersion = len(migrations)
 // SchemaV1 makes a file's schema of version 1.
 var SchemaV1 = fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version = 1;", migrations[0], applicationID)
 
-// FirstSchema is the schema of the version that kept provider keys plain.
-var FirstSchema = migrations[0]
-
-// ApplicationID marks a file as ours.
-const ApplicationID = applicationID
-
 // OnWriter runs fn on the writer's connection, as one of its writes.
 func (s *Store) OnWriter(ctx context.Context, fn func(*sqlite3.Conn) error) error {
 	return s.write(ctx, func(c *conn) error { return fn(c.Conn) })

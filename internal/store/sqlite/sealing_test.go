@@ -128,8 +128,7 @@ func firstVersion(t *testing.T, count int, crashed bool) (dir string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statements := []string{"PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 50", "PRAGMA secure_delete = ON", sqlite.FirstSchema,
-		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = 1", sqlite.ApplicationID)}
+	statements := []string{"PRAGMA journal_mode = WAL", "PRAGMA wal_autocheckpoint = 50", "PRAGMA secure_delete = ON", sqlite.SchemaV1}
 	for i := range count {
 		user := fmt.Sprint("user", i)
 		statements = append(statements, fmt.Sprintf("INSERT INTO users (user_id) VALUES ('%s');"+
