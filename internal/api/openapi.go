@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -228,6 +229,11 @@ var errorTexts = map[int]string{
 // exampleCharacter is the character of the examples.
 var exampleCharacter = backend.CharacterKey{UserID: "ada", CharacterID: "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"}
 
+// ownWords are what errors say in the same words everywhere.
+var ownWords = map[int]string{
+	http.StatusUnauthorized: needsTokenText, http.StatusUnsupportedMediaType: notJSONText, http.StatusInternalServerError: internalErrorText,
+}
+
 // errorExample is what an error of a route says.
 func (r route) errorExample(status int) string {
 	_, ofCharacter := exampleOf(r.endpoint.request)["character_id"]
@@ -236,8 +242,6 @@ func (r route) errorExample(status int) string {
 		return backend.UserExists(exampleCharacter.UserID).Error()
 	case status == http.StatusBadRequest:
 		return unreadableText
-	case status == http.StatusUnauthorized:
-		return needsTokenText
 	case status == http.StatusForbidden && !slices.Contains(r.errors, http.StatusForbidden):
 		return forbiddenText
 	case status == http.StatusForbidden:
@@ -246,14 +250,10 @@ func (r route) errorExample(status int) string {
 		return backend.CharacterNotFound(exampleCharacter).Error()
 	case status == http.StatusNotFound:
 		return backend.UserNotFound(exampleCharacter.UserID).Error()
-	case status == http.StatusUnsupportedMediaType:
-		return notJSONText
-	case status == http.StatusInternalServerError:
-		return internalErrorText
 	case status == http.StatusServiceUnavailable && r.tag == tagLogs:
 		return noLogText
 	}
-	return errorTexts[status]
+	return cmp.Or(ownWords[status], errorTexts[status])
 }
 
 // addError documents one error, with an example in its own words.

@@ -36,10 +36,28 @@ const (
 	tagSystem     = "system"
 )
 
-// routes is the table of everything that is served, in the order of the
-// documentation. The pages of the documentation follow it.
+// routes is everything that is served: the table, and the pages of the
+// documentation after it.
 func (a *API) routes() []route {
-	table := []route{
+	table := a.table()
+	for i := range table {
+		table[i].complete(a)
+	}
+	for _, file := range apidocs.Files() {
+		table = append(table, route{method: http.MethodGet, path: file.Path, handler: file, endpoint: endpoint{level: auth.Public}})
+	}
+	for _, route := range table {
+		if !route.endpoint.level.Valid() {
+			panic("api: " + route.path + " does not say who may call it")
+		}
+	}
+	return table
+}
+
+// table is the table of the operations, in the order of the documentation:
+// public, owner and operator say who may call each.
+func (a *API) table() []route { //nolint:funlen // one table, to be read from top to bottom
+	return []route{
 		{method: http.MethodPost, path: v1 + "register_user", tag: tagAccounts, errors: tries,
 			summary: "Register a user", endpoint: public(a, a.registerUser),
 			description: "Makes an account. The user's config and characters are made at the first login."},
@@ -121,18 +139,6 @@ func (a *API) routes() []route {
 		{method: http.MethodGet, path: "/openapi.json", tag: tagSystem, operationID: "get_openapi_document",
 			summary: "Get this document", description: "OpenAPI 3.1, for client generators.", endpoint: public(a, a.openAPI)},
 	}
-	for i := range table {
-		table[i].complete(a)
-	}
-	for _, file := range apidocs.Files() {
-		table = append(table, route{method: http.MethodGet, path: file.Path, handler: file, endpoint: endpoint{level: auth.Public}})
-	}
-	for _, route := range table {
-		if !route.endpoint.level.Valid() {
-			panic("api: " + route.path + " does not say who may call it")
-		}
-	}
-	return table
 }
 
 // tries are the errors of a route that tries a password.

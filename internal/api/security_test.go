@@ -32,13 +32,13 @@ func TestSecurityDoc_Levels(t *testing.T) {
 		served[l.Level.String()] = append(served[l.Level.String()], name)
 	}
 	for level, names := range served {
-		row := regexp.MustCompile(`(?m)^\| `+level+` \| (.*) \|$`).FindStringSubmatch(text)
+		row := regexp.MustCompile(`(?m)^\| ` + level + ` \| (.*) \|$`).FindStringSubmatch(text)
 		if row == nil {
 			t.Errorf("docs/security.md has no row of the level %s", level)
 			continue
 		}
 		var documented []string
-		for _, quoted := range strings.Split(row[1], ", ") {
+		for quoted := range strings.SplitSeq(row[1], ", ") {
 			documented = append(documented, strings.Trim(quoted, "`"))
 		}
 		slices.Sort(documented)
