@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -452,4 +453,31 @@ func (s *server) liveAsWebClient(t *testing.T, mode auth.Mode) {
 	send(exchange{request: "POST authenticate_user", body: account(username, second), contains: []string{`"auth_code":200`}})
 	send(exchange{request: "POST delete_user", body: account(username, second, "user_id", `"$ada"`), contains: []string{`"auth_code":200`}})
 	s.exchange(t, exchange{request: "POST authenticate_user", header: outside(), body: account(username, second), status: 200, contains: []string{`"auth_code":500`}})
+}
+
+// More logins than the server can hash are refused at once or wait, and nobody
+// is told that the password was wrong.
+func TestAuthenticate_Overload(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, func(c *config) { c.hash = auth.PasswordParams{MemoryKiB: 48 << 10, Iterations: 3, Parallelism: 1} })
+	s.register(t, "ada", testPassword)
+	var all sync.WaitGroup
+	var refused, answered atomic.Int64
+	for range 60 {
+		all.Go(func() {
+			got := s.send(t, "POST authenticate_user", account("ada", testPassword), nil)
+			switch {
+			case got.status == http.StatusOK && strings.Contains(got.body, `"auth_code":200`):
+				answered.Add(1)
+			case got.status == http.StatusTooManyRequests && got.header.Get("Retry-After") == "1":
+				refused.Add(1)
+			default:
+				t.Errorf("got %d %s with Retry-After %q", got.status, got.body, got.header.Get("Retry-After"))
+			}
+		})
+	}
+	all.Wait()
+	if refused.Load() == 0 || answered.Load() == 0 {
+		t.Errorf("of 60 logins at a time %d were refused and %d answered, want some of both", refused.Load(), answered.Load())
+	}
 }
