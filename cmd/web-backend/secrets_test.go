@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +24,7 @@ import (
 
 	"web-backend/internal/backend"
 	"web-backend/internal/store/mongo/mongotest"
+	"web-backend/internal/store/sqlite"
 )
 
 // providerKeysAreSealed says whether the embedded store seals provider keys;
@@ -32,7 +35,6 @@ const providerKeysAreSealed = false
 // and rotates the log soon.
 const secretsConfig = `
 access: %s
-operator_token: %q
 max_body_bytes: 16384
 rate_limit: {address_per_minute: 0, username_per_minute: 0}
 password_hash: {memory_kib: 8, iterations: 1}
@@ -49,8 +51,8 @@ func TestSecrets(t *testing.T) {
 	for _, mode := range []string{"guarded", "strict"} {
 		t.Run("embedded "+mode, func(t *testing.T) {
 			t.Parallel()
-			s := newPlanting(t, t.TempDir(), mode, "")
-			s.addFile("operator token that was made", filepath.Join(s.p.folder, "made", "operator.token"))
+			// guarded with configured operator tokens, strict with the one that is made
+			s := newPlanting(t, t.TempDir(), mode, "data_dir: stored\n", mode == "guarded")
 			s.plant()
 			s.p.stop(t)
 			s.checkData()
@@ -63,7 +65,7 @@ func TestSecrets(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := newPlanting(t, folder, mode, string(store))
+			s := newPlanting(t, folder, mode, string(store), true)
 			s.plant()
 			s.p.stop(t)
 		})
@@ -82,6 +84,8 @@ type planting struct {
 	stored   map[string]bool   // names of the prompts that were stored
 	fields   map[string]bool   // fields of bodies that held a secret
 	statuses map[int]int       // how many answers
+	faults   int
+	tokens   int // that logins gave
 	stranger plantedAccount
 }
 
@@ -89,7 +93,9 @@ type planting struct {
 // after it.
 type plantedAccount struct{ name, userID, characterID, token string }
 
-func newPlanting(t *testing.T, folder, mode, store string) *planting {
+// newPlanting starts the program with a store. Without a configured operator
+// token it makes one.
+func newPlanting(t *testing.T, folder, mode, store string, configured bool) *planting {
 	t.Helper()
 	s := &planting{
 		T: t, needles: newNeedles(), secrets: map[string]string{},
@@ -97,26 +103,34 @@ func newPlanting(t *testing.T, folder, mode, store string) *planting {
 		http: &http.Client{Timeout: deadline, Transport: &http.Transport{}, CheckRedirect: client.CheckRedirect},
 	}
 	t.Cleanup(s.http.CloseIdleConnections)
-	if store == "" { // one start without a configured token, which makes one
-		p := serve(t, folder, "--data-dir", "made")
-		p.stop(t)
-	}
-	// An operator's own token may be of any form that a header can carry.
-	s.operator = "op&" + newToken()
-	s.needles.add("operator token", s.operator)
-	replaced := "op&" + newToken()
-	s.needles.add("operator token that is being replaced", replaced)
-	config := fmt.Sprintf(secretsConfig, mode, replaced+","+s.operator) + store
-	if store == "" {
-		config += "data_dir: made\n"
+	config := fmt.Sprintf(secretsConfig, mode) + store
+	if configured { // of any form that a header can carry
+		s.operator = "op&" + newToken()
+		replaced := "op&" + newToken()
+		s.needles.add(operatorTokenName, s.operator)
+		s.needles.add("operator token that is being replaced", replaced)
+		config += fmt.Sprintf("operator_token: %q\n", replaced+","+s.operator)
 	}
 	if err := os.WriteFile(filepath.Join(folder, "secrets.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	s.p = serve(t, folder, "serve", "--config_path", "secrets.yaml")
+	if !configured {
+		text, err := os.ReadFile(filepath.Join(folder, "stored", operatorTokenFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.operator = strings.TrimSpace(string(text))
+		s.addToken(operatorTokenName, s.operator)
+	}
 	s.stranger = s.account("stranger")
 	return s
 }
+
+const (
+	operatorTokenName = "operator token"
+	operatorTokenFile = "operator.token" // where the one that was made belongs
+)
 
 // newToken is a token that the program knows nothing of.
 func newToken() string { return rand.Text() + rand.Text()[:17] }
@@ -128,16 +142,6 @@ func (s *planting) secret(name string) string {
 		s.needles.add(name, s.secrets[name])
 	}
 	return s.secrets[name]
-}
-
-// addFile has the token in a file searched for.
-func (s *planting) addFile(name, path string) {
-	s.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		s.Fatal(err)
-	}
-	s.addToken(name, strings.TrimSpace(string(text)))
 }
 
 // addToken has a token of the program searched for, and the bytes that it
@@ -183,10 +187,30 @@ func (s *planting) send(request plantedRequest) answer {
 	}
 	got := answer{response.StatusCode, response.Header, string(body)}
 	s.statuses[got.status]++
-	for _, hit := range s.needles.search(got.text(), request.mayShow...) {
-		s.Errorf("%s %s, %s: the answer holds %s:\n%d %.2000s", request.method, request.path, request.about, hit, got.status, got.text())
+	found := s.needles.search(got.text(), request.mayShow...)
+	switch token := tokenForm.FindString(got.text()); {
+	case token != "" && strings.HasSuffix(request.path, "/authenticate_user"): // where it belongs
+		s.addToken("access token of a login", token)
+		s.tokens++
+	case token != "":
+		found = append(found, "an access token")
+	}
+	if len(found) > 0 {
+		s.fault("%s %s, %s: the answer holds %q:\n%d %.1500s", request.method, request.path, request.about, found, got.status, got.text())
 	}
 	return got
+}
+
+// tokenForm is that of tokens that the program makes.
+var tokenForm = regexp.MustCompile(`wb[a-z]_[A-Za-z0-9_-]{43}`)
+
+// fault reports one, and stops the test when there are many of them.
+func (s *planting) fault(format string, args ...any) {
+	s.Helper()
+	s.Errorf(format, args...)
+	if s.faults++; s.faults == 20 {
+		s.Fatal("and so on")
+	}
 }
 
 // text is everything that came back.
@@ -219,10 +243,8 @@ func (s *planting) account(name string) plantedAccount {
 		UserID string `json:"user_id"`
 		Token  string `json:"access_token"`
 	}
-	// The one place where an access token belongs: it is searched for from now on.
 	s.must(plantedRequest{about: "set-up", method: "POST", path: "/api/v1/authenticate_user", body: credentials}, &login)
 	account.userID, account.token = login.UserID, login.Token
-	s.addToken("access token of "+name, account.token)
 
 	var list struct {
 		IDs []string `json:"character_id_list"`
@@ -319,6 +341,9 @@ func (s *planting) plant() {
 		s.send(plantedRequest{method: "GET", path: "/" + s.operator + "?token=" + s.operator, header: bearer(s.operator)})
 	}
 	s.checkLog()
+	if s.tokens == 0 {
+		s.Error("no login gave a token")
+	}
 	s.Logf("answers by status: %v", s.statuses)
 }
 
@@ -343,9 +368,6 @@ func (s *planting) plantIn(operation plantedOperation) {
 	account = s.account(account.name + ", again") // one of these may have removed the first
 	body = s.bodyOf(operation, account)
 	request := s.request(operation, account, "valid", asJSON(body))
-	if operation.ID == "authenticate_user" {
-		request.mayShow = append(request.mayShow, "a new access token") // not known yet, so not searched for
-	}
 	request.header = bearer(account.token)
 	got := s.send(request)
 	if got.status == http.StatusUnauthorized || got.status == http.StatusForbidden {
@@ -355,6 +377,7 @@ func (s *planting) plantIn(operation plantedOperation) {
 	if got.status >= http.StatusBadRequest || strings.Contains(got.body, `"auth_code":500`) {
 		s.Errorf("%s %s: a valid request is answered %d %s", operation.method, operation.path, got.status, got.body)
 	}
+	s.send(request) // a second time, which often fails
 	if _, ok := body["prompt"]; ok {
 		s.checkPrompt(account)
 	}
@@ -625,6 +648,9 @@ func (s *planting) checkLog() {
 		texts[path] = s.must(plantedRequest{method: "GET", path: path, header: bearer(s.operator)}, nil).text()
 	}
 	for name, text := range texts {
+		if strings.Contains(text, "argon2") || tokenForm.MatchString(text) {
+			s.Errorf("%s holds a password hash or a token", name)
+		}
 		if name != "console" && !strings.Contains(text, "msg=request") {
 			s.Errorf("%s does not hold the log: %.300s", name, text)
 		}
@@ -641,7 +667,7 @@ func (s *planting) checkLines(name, text string) {
 	s.Helper()
 	for line := range strings.Lines(text) {
 		if found := s.needles.search(line); len(found) > 0 {
-			s.Errorf("%s holds %q in the line\n%s", name, found, line)
+			s.fault("%s holds %q in the line\n%s", name, found, line)
 		}
 	}
 	if found := s.needles.search(text); len(found) > 0 { // also across lines
@@ -660,7 +686,7 @@ func (s *planting) checkData() {
 			may = append(may, name)
 		}
 	}
-	files := readFolder(s.T, filepath.Join(s.p.folder, "made"))
+	files := readFolder(s.T, filepath.Join(s.p.folder, "stored"))
 	database := files["web-backend.db"]
 	for name := range s.stored {
 		if found := s.needles.search(database, slices.DeleteFunc(slices.Collect(maps.Keys(s.secrets)), func(other string) bool {
@@ -674,8 +700,8 @@ func (s *planting) checkData() {
 	}
 	for name, data := range files {
 		mayHold := may
-		if name == "operator.token" {
-			mayHold = append(slices.Clone(may), "operator token that was made")
+		if name == operatorTokenFile {
+			mayHold = append(slices.Clone(may), operatorTokenName)
 		}
 		if found := s.needles.search(data, mayHold...); len(found) > 0 {
 			s.Errorf("%s holds %q", name, found)
@@ -700,3 +726,100 @@ func readFolder(t *testing.T, folder string) map[string]string {
 	}
 	return files
 }
+
+// What has ended is in no file: the password of the original that a login
+// replaced, the hash of a changed or deleted password, the hash of a token,
+// and what a deleted user stored.
+func TestSecrets_EndedOnesLeaveTheFiles(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	data := filepath.Join(folder, "stored")
+	plain := newSecret()
+	store, err := sqlite.Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	original := backend.Credential{Username: "original", Password: backend.NewSecret(plain), UserID: "original"}
+	if err := errors.Join(store.CreateCredential(t.Context(), original), store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	ended := newNeedles()
+	ended.add("password of the original", plain)
+	if len(ended.search(readFolder(t, data)["web-backend.db"])) == 0 {
+		t.Fatal("the search does not find the password of the original where it stands")
+	}
+
+	s := newPlanting(t, folder, "strict", "data_dir: stored\n", true)
+	// made are the hashes that do leaves in the files.
+	made := func(what string, do func()) {
+		before := hashes(readFolder(t, data))
+		do()
+		for hash := range hashes(readFolder(t, data)) {
+			if !before[hash] {
+				ended.addBytes(what, hash[len(hash)-43:])
+				before[what] = true
+			}
+		}
+		if !before[what] {
+			t.Errorf("%s is not in the files", what)
+		}
+	}
+	var ada, bob plantedAccount
+	made("hash of a changed password", func() { ada = s.account("ada") })
+	made("hash of a deleted user's password", func() { bob = s.account("bob") })
+	prompt := newSecret()
+	ended.add("prompt of a deleted user", prompt)
+	key := newSecret()
+	ended.add("provider key of a deleted user", key)
+	for path, fields := range map[string]map[string]any{
+		"update_character_prompt": {"user_id": bob.userID, "character_id": bob.characterID, "prompt": prompt},
+		"update_user_config":      {"user_id": bob.userID, "openai_api_key": key},
+	} {
+		s.must(plantedRequest{method: "POST", path: "/api/v1/" + path, header: bearer(bob.token), body: asJSON(fields)}, nil)
+	}
+	for name, token := range map[string]string{"changed": ada.token, "deleted": bob.token, "logged out": s.stranger.token} {
+		hash := backend.HashToken(backend.NewSecret(token))
+		ended.addBytes("hash of a token that was "+name, string(hash[:]))
+	}
+	if found := ended.search(strings.Join(slices.Collect(maps.Values(readFolder(t, data))), "\n")); len(found) < 7 {
+		t.Fatalf("of what will end the search finds only %q", found)
+	}
+
+	for _, request := range []plantedRequest{
+		{path: "authenticate_user", body: asJSON(map[string]any{"username": "original", "password": plain})},
+		{path: "update_user_password", body: asJSON(map[string]any{
+			"username": "ada", "password": s.secret("password of ada"), "new_password": s.secret("new password of ada"),
+		})},
+		{path: "delete_user", body: asJSON(map[string]any{
+			"username": "bob", "password": s.secret("password of bob"), "user_id": bob.userID,
+		})},
+		{path: "logout", body: "{}", header: bearer(s.stranger.token)},
+	} {
+		request.method, request.path = "POST", "/api/v1/"+request.path
+		s.must(request, nil)
+	}
+	for name, text := range readFolder(t, data) {
+		if found := ended.search(text); len(found) > 0 {
+			t.Logf("while the program runs %s still holds %q", name, found)
+		}
+	}
+	s.p.stop(t)
+	for name, text := range readFolder(t, data) {
+		if found := ended.search(text); len(found) > 0 {
+			t.Errorf("%s holds %q", name, found)
+		}
+	}
+}
+
+// hashes are the password hashes in some files.
+func hashes(files map[string]string) map[string]bool {
+	found := map[string]bool{}
+	for _, text := range files {
+		for _, hash := range hashForm.FindAllString(text, -1) {
+			found[hash] = true
+		}
+	}
+	return found
+}
+
+var hashForm = regexp.MustCompile(`\$argon2id\$v=19\$m=8,t=1,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}`)
