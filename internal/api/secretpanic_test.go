@@ -69,7 +69,7 @@ func (o *operation) plantedExchange(t *testing.T) exchange {
 	x.name, x.status = o.name(), http.StatusInternalServerError
 	x.request += "?access_token=" + planted + "query"
 	header := http.Header{
-		"Cookie": {"token=" + planted + "cookie"}, "User-Agent": {planted + "agent"}, "X-Forwarded-For": {planted + "for"},
+		"Cookie": {"token=" + planted + "cookie"}, "User-Agent": {planted + "agent"}, "X-Api-Key": {planted + "key"},
 		"Proxy-Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+planted+"basic"))},
 		"Authorization":       {"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+planted+"basic"))},
 	}
