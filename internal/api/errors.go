@@ -162,6 +162,6 @@ func (a *API) methodNotAllowed(methods []string) http.Handler {
 	allow := strings.Replace(strings.Join(methods, ", "), http.MethodGet, http.MethodGet+", "+http.MethodHead, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allow)
-		a.answerError(w, r, &httpError{status: http.StatusMethodNotAllowed, text: "this path does not take " + r.Method})
+		a.answerError(w, r, &httpError{status: http.StatusMethodNotAllowed, text: "this path does not take " + methodOf(r, "this method")})
 	})
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -53,17 +54,25 @@ func requestFrom(ctx context.Context) *request {
 func (a *API) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		info := &request{id: r.Header.Get(requestIDHeader), client: a.clientOf(r)}
+		info := &request{client: a.clientOf(r)}
 		info.token, _ = bearerToken(r.Header)
-		if !requestIDFormat.MatchString(info.id) {
-			info.id = uuid.NewString()
-		}
+		info.id = a.requestID(r.Header.Get(requestIDHeader))
 		w.Header().Set(requestIDHeader, info.id)
 		recorder := &recorder{ResponseWriter: w}
 		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
 		defer func() { a.logRequest(r, info, recorder, time.Since(start)) }()
 		next.ServeHTTP(recorder, r)
 	})
+}
+
+// requestID gives the id that a client chose, unless it does not look like one
+// or is a token in the wrong header, which must not get into the log.
+func (a *API) requestID(chosen string) string {
+	if !requestIDFormat.MatchString(chosen) || auth.HasTokenPrefix(chosen) ||
+		a.options.Access.OperatorTokens.Match(backend.NewSecret(chosen)) {
+		return uuid.NewString()
+	}
+	return chosen
 }
 
 func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration time.Duration) {
@@ -82,7 +91,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	}
 	attrs := []slog.Attr{
 		slog.String("request_id", info.id),
-		slog.String("method", r.Method),
+		slog.String("method", methodOf(r, "other")),
 		slog.String("route", routeOf(r)),
 		slog.Int("status", w.status),
 		slog.Duration("duration", duration),
@@ -106,6 +115,17 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 // refusals are the statuses of a request that was not let in.
 var refusals = map[int]bool{
 	http.StatusUnauthorized: true, http.StatusForbidden: true, http.StatusTooManyRequests: true,
+}
+
+// methodOf names the method if it is one of HTTP, else gives other: a client
+// can send anything.
+func methodOf(r *http.Request, other string) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return r.Method
+	}
+	return other
 }
 
 // routeOf names the route that matched, never the path: a path can hold

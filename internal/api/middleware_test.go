@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"web-backend/internal/api"
+	"web-backend/internal/auth"
 )
 
 func TestRequestID(t *testing.T) {
@@ -40,6 +41,10 @@ func TestRequestID(t *testing.T) {
 		{"slash", []string{"a/b"}, false},
 		{"two, the first counts", []string{"first", "second"}, true},
 		{"two, the first is bad", []string{"fir st", "second"}, false},
+		{"access token", []string{auth.NewToken().Reveal()}, false},
+		{"made operator token", []string{auth.NewOperatorToken().Reveal()}, false},
+		{"operator token", []string{operatorToken.Reveal()}, false},
+		{"a part of a token", []string{auth.NewToken().Reveal()[:20]}, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			header := http.Header{"X-Request-Id": test.given}

@@ -25,7 +25,7 @@ var secretNames = func() map[string]bool {
 
 // secretEndings are those of further fields that real clients send, such as
 // sensechat_api_key, and of misspelt ones.
-var secretEndings = []string{"apikey", "appkey", "password", "passwd", "token", "secret"}
+var secretEndings = []string{"apikey", "appkey", "password", "passwd", "token", "secret", "authorization"}
 
 // plainName gives a name without what misspellings differ in: its letters and
 // digits, in lower case.
@@ -47,7 +47,8 @@ func isSecret(name string) bool {
 }
 
 // redact gives a JSON value with the value of every secret field, at any
-// depth, replaced.
+// depth, replaced, and with every text replaced that names a secret and its
+// value: a client may have encoded its body twice.
 func redact(raw json.RawMessage) json.RawMessage {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber() // a number is shown as it came
@@ -76,6 +77,32 @@ func redactValue(value any) any {
 		for i, element := range v {
 			v[i] = redactValue(element)
 		}
+	case string:
+		if assignsSecret(v) {
+			return redactedJSON
+		}
 	}
 	return value
+}
+
+// maxAssignedName is how far before a ":" or "=" a name is looked for, in
+// bytes: no name of a secret is longer.
+const maxAssignedName = 48
+
+// assignsSecret reports whether a text holds the name of a secret field and
+// then ":" or "=", as JSON, a form, a header or a person writes it.
+func assignsSecret(text string) bool {
+	for at := range len(text) {
+		if text[at] != ':' && text[at] != '=' {
+			continue
+		}
+		before := strings.TrimRight(text[max(0, at-maxAssignedName):at], "\\\"'` \t\r\n")
+		word := before[1+strings.LastIndexFunc(before, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-'
+		}):]
+		if isSecret(word) || isSecret(before) { // a name of several words, too
+			return true
+		}
+	}
+	return false
 }

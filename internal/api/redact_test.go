@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -137,7 +138,7 @@ func TestRedaction_KeepsTheRest(t *testing.T) {
 func TestRedaction_OtherNames(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	for _, name := range []string{"sensechat_api_key", "openai-api-key", "OpenAI API key", "passwd", "access_token", "client_secret"} {
+	for _, name := range []string{"sensechat_api_key", "openai-api-key", "OpenAI API key", "passwd", "access_token", "client_secret", "Authorization"} {
 		s.exchange(t, exchange{
 			request: "POST update_user_config", body: fmt.Sprintf(`{"user_id":1,%q:"%s"}`, name, planted), status: 422,
 			contains: []string{`"***"`}, absent: []string{planted},
@@ -146,4 +147,40 @@ func TestRedaction_OtherNames(t *testing.T) {
 	s.exchange(t, exchange{
 		request: "POST update_user_config", body: `{"user_id":1,"character_name":"Mira"}`, status: 422, contains: []string{"Mira"},
 	})
+}
+
+// A client that encodes its body twice, or sends a body within a text, shows
+// its secrets no more than another.
+func TestRedaction_WithinTexts(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	body := object("user_id", "1", "password", quote(planted), "other", `[{"openai_api_key":"`+planted+`"}]`)
+	for name, test := range map[string]struct{ body, want string }{
+		"a text":                  {quote(body), `"***"`},
+		"a text in a text":        {quote(quote(body)), `"***"`},
+		"a text in an object":     {object("body", quote(" "+body)), `{"body":"***"}`},
+		"a text in a list":        {"[" + quote("["+body+"]") + "]", `["***"]`},
+		"a text that is cut off":  {quote(body[:len(body)-2]), `"***"`},
+		"an object and more text": {object("body", quote(body+"x")), `{"body":"***"}`},
+		"a form":                  {quote("user_id=1&huoshan_app_id=" + planted), `"***"`},
+		"a header":                {quote("Authorization: Bearer " + planted), `"***"`},
+		"words":                   {quote("my OpenAI API key = " + planted), `"***"`},
+		"a dictionary of Python":  {quote("{'sensechat_ak' : '" + planted + "'}"), `"***"`},
+		"no secret": {
+			object("prompt", quote(`{mood: "more"} is: the password`), "b", `":="`), object("prompt", quote(`{mood: "more"} is: the password`), "b", `":="`),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := s.exchange(t, exchange{request: "POST update_user_config", body: test.body, status: 422, absent: []string{planted}})
+			var answer struct {
+				Detail struct{ Body any }
+			}
+			if err := json.Unmarshal([]byte(got.body), &answer); err != nil {
+				t.Fatal(err)
+			}
+			if difference := differ(test.want, encode(t, answer.Detail.Body)); difference != "" {
+				t.Errorf("%s: %s", brief(test.body), difference)
+			}
+		})
+	}
 }

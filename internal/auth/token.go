@@ -32,6 +32,11 @@ func newToken(prefix string) backend.Secret {
 	return backend.NewSecret(prefix + base64.RawURLEncoding.EncodeToString(random[:]))
 }
 
+// HasTokenPrefix reports whether text begins as the tokens made here do.
+func HasTokenPrefix(text string) bool {
+	return strings.HasPrefix(text, userTokenPrefix) || strings.HasPrefix(text, operatorTokenPrefix)
+}
+
 // LooksLikeToken reports whether token has the form of NewToken's, which costs
 // less than asking the store. It says nothing about whether the token is good.
 func LooksLikeToken(token backend.Secret) bool {

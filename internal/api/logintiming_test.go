@@ -1,0 +1,105 @@
+package api_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// loginTry is one kind of failed login: what is known of the account.
+type loginTry struct{ name, username string }
+
+// loginTries are the kinds that nobody may tell apart by the time they take.
+var loginTries = []loginTry{
+	{"wrong password", "hashed"},
+	{"unknown name", "nobody"},
+	{"wrong password, plain text stored", "plain"},
+}
+
+// withAccounts makes the accounts of loginTries.
+func (s *server) withAccounts(t testing.TB) *server {
+	t.Helper()
+	s.exchange(t, exchange{
+		request: "POST register_user", body: `{"username":"hashed","password":"the right password"}`,
+		status: 200, contains: []string{`"auth_code":200`},
+	})
+	plain := backend.Credential{Username: "plain", Password: backend.NewSecret("the right password"), UserID: "plain"}
+	if err := s.store.CreateCredential(t.Context(), plain); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// time makes one failed login over a connection and gives how long it took.
+func (try loginTry) time(t testing.TB, s *server) time.Duration {
+	t.Helper()
+	body := fmt.Sprintf(`{"username":%q,"password":"the wrong password"}`, try.username)
+	begin := time.Now()
+	got := s.send(t, "POST authenticate_user", body, nil)
+	took := time.Since(begin)
+	if want := `{"user_id":"","auth_code":500,"auth_msg":"<text>"}`; got.status != http.StatusOK || differ(want, got.body) != "" {
+		t.Fatalf("%s: got %d %s", try.name, got.status, got.body)
+	}
+	return took
+}
+
+// timeLogins makes each kind of failed login so many times, in random order,
+// and gives the sorted durations by kind.
+func timeLogins(t testing.TB, s *server, times int) map[string][]time.Duration {
+	t.Helper()
+	var order []loginTry
+	for range times {
+		order = append(order, loginTries...)
+	}
+	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	for _, try := range loginTries { // the first ones open connections and fill caches
+		try.time(t, s)
+	}
+	took := map[string][]time.Duration{}
+	for _, try := range order {
+		took[try.name] = append(took[try.name], try.time(t, s))
+	}
+	for _, durations := range took {
+		slices.Sort(durations)
+	}
+	return took
+}
+
+// Failed logins of all kinds get one answer; how long they take is reported
+// and not asserted, as a busy machine moves it.
+func TestLoginTiming(t *testing.T) {
+	t.Parallel()
+	// Hashing is cheap, so that what is around it shows.
+	took := timeLogins(t, newServer(t).withAccounts(t), 300)
+	reference := took[loginTries[0].name]
+	for _, try := range loginTries {
+		durations := took[try.name]
+		median := durations[len(durations)/2]
+		t.Logf("%-34s median %-10s quartiles %s to %s, ratio %.3f", try.name, median,
+			durations[len(durations)/4], durations[len(durations)*3/4], float64(median)/float64(reference[len(reference)/2]))
+	}
+}
+
+// BenchmarkLoginTiming does the same with the hash of the defaults. Read the
+// ratios of the medians to that of a wrong password:
+//
+//	go test ./internal/api -run '^$' -bench LoginTiming -benchtime 100x
+func BenchmarkLoginTiming(b *testing.B) {
+	s := newServer(b, unlogged, func(c *config) { c.hash = auth.DefaultPasswordParams }).withAccounts(b)
+	b.ResetTimer()
+	took := timeLogins(b, s, b.N) //nolint:modernize // it mixes b.N of each kind, so it cannot loop
+	reference := took[loginTries[0].name]
+	for i, try := range loginTries {
+		median := took[try.name][b.N/2]
+		unit := []string{"wrong", "unknown", "plain"}[i]
+		b.ReportMetric(float64(median.Microseconds())/1000, unit+"-ms")
+		b.ReportMetric(float64(median)/float64(reference[b.N/2]), unit+"-ratio")
+	}
+	b.ReportMetric(0, "ns/op") // of three logins; it says nothing here
+}
