@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -78,31 +79,15 @@ func redactValue(value any) any {
 			v[i] = redactValue(element)
 		}
 	case string:
-		if assignsSecret(v) {
+		if assignsSecret.MatchString(v) {
 			return redactedJSON
 		}
 	}
 	return value
 }
 
-// maxAssignedName is how far before a ":" or "=" a name is looked for, in
-// bytes: no name of a secret is longer.
-const maxAssignedName = 48
-
-// assignsSecret reports whether a text holds the name of a secret field and
-// then ":" or "=", as JSON, a form, a header or a person writes it.
-func assignsSecret(text string) bool {
-	for at := range len(text) {
-		if text[at] != ':' && text[at] != '=' {
-			continue
-		}
-		before := strings.TrimRight(text[max(0, at-maxAssignedName):at], "\\\"'` \t\r\n")
-		word := before[1+strings.LastIndexFunc(before, func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-'
-		}):]
-		if isSecret(word) || isSecret(before) { // a name of several words, too
-			return true
-		}
-	}
-	return false
-}
+// assignsSecret matches a text that holds the name of a secret field and then
+// ":" or "=", as JSON, a form, a header or a person writes it. Its time grows
+// with the text alone.
+var assignsSecret = regexp.MustCompile(
+	`(?i)(api[ _-]?key|app[ _-]?key|app[ _-]?id|_ak|_sk|passw(or)?d|token|secret|authorization)["'` + "`" + `\\\s]*[:=]`)
