@@ -51,11 +51,11 @@ func BenchmarkLoginLoad(b *testing.B) {
 		ctx, cancel := context.WithTimeout(b.Context(), loadTime)
 		var load sync.WaitGroup
 		load.Go(func() {
-			logins.offer(ctx, loginsOffered, func(n int) (int, error) { return p.loadLogin(b, client, n) })
+			logins.offer(ctx, loginsOffered, func(n int) (int, error) { return p.loadLogin(b.Context(), client, n) })
 		})
 		load.Go(func() {
 			reads.offer(ctx, readsOffered, func(int) (int, error) {
-				return p.loadRequest(b, client, "GET", "/api/v1/get_character_config/reader/"+character, "", "")
+				return p.loadRequest(b.Context(), client, "GET", "/api/v1/get_character_config/reader/"+character, "", "")
 			})
 		})
 		load.Wait()
@@ -119,19 +119,19 @@ func serveAccounts(b *testing.B) *process {
 }
 
 // loadLogin makes the n-th login.
-func (p *process) loadLogin(b *testing.B, client *http.Client, n int) (status int, err error) {
+func (p *process) loadLogin(ctx context.Context, client *http.Client, n int) (status int, err error) {
 	password := loadedPassword
 	if n%4 == 3 {
 		password = "the wrong password"
 	}
-	return p.loadRequest(b, client, "POST", "/api/v1/authenticate_user",
+	return p.loadRequest(ctx, client, "POST", "/api/v1/authenticate_user",
 		fmt.Sprintf(`{"username":"account %d","password":%q}`, n%loadAccounts, password),
 		fmt.Sprintf("198.51.%d.%d", n/250%250, n%250))
 }
 
 // loadRequest makes one request for the client at an address.
-func (p *process) loadRequest(b *testing.B, client *http.Client, method, path, body, address string) (status int, err error) {
-	request, err := http.NewRequestWithContext(b.Context(), method, p.url+path, strings.NewReader(body))
+func (p *process) loadRequest(ctx context.Context, client *http.Client, method, path, body, address string) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, method, p.url+path, strings.NewReader(body))
 	if err != nil {
 		return 0, err
 	}
