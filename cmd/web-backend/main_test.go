@@ -70,13 +70,13 @@ type process struct {
 
 // start starts the program in folder and does not wait. The test's end kills
 // it if it still runs.
-func start(t *testing.T, folder string, args ...string) *process {
+func start(t testing.TB, folder string, args ...string) *process {
 	t.Helper()
 	return startWith(t, folder, nil, args...)
 }
 
 // startWith is start with further variables of the environment.
-func startWith(t *testing.T, folder string, environment []string, args ...string) *process {
+func startWith(t testing.TB, folder string, environment []string, args ...string) *process {
 	t.Helper()
 	path, err := build()
 	if err != nil {
@@ -112,7 +112,7 @@ func startWith(t *testing.T, folder string, environment []string, args ...string
 var announced = regexp.MustCompile(`listening on (http://(\S+))\n`)
 
 // serve starts the program and waits until it says where it listens.
-func serve(t *testing.T, folder string, args ...string) *process {
+func serve(t testing.TB, folder string, args ...string) *process {
 	t.Helper()
 	return serveWith(t, folder, nil, args...)
 }
@@ -124,7 +124,7 @@ var manyTries = []string{
 }
 
 // serveWith is serve with further variables of the environment.
-func serveWith(t *testing.T, folder string, environment []string, args ...string) *process {
+func serveWith(t testing.TB, folder string, environment []string, args ...string) *process {
 	t.Helper()
 	p := startWith(t, folder, environment, args...)
 	match := p.stdout.wait(t, announced, p.exited)
@@ -133,7 +133,7 @@ func serveWith(t *testing.T, folder string, environment []string, args ...string
 }
 
 // signal sends a signal; to a process that has ended it does nothing.
-func (p *process) signal(t *testing.T, signal os.Signal) {
+func (p *process) signal(t testing.TB, signal os.Signal) {
 	t.Helper()
 	if err := p.command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		t.Fatal(err)
@@ -141,7 +141,7 @@ func (p *process) signal(t *testing.T, signal os.Signal) {
 }
 
 // wait waits until the program has ended.
-func (p *process) wait(t *testing.T) *os.ProcessState {
+func (p *process) wait(t testing.TB) *os.ProcessState {
 	t.Helper()
 	select {
 	case <-p.exited:
@@ -152,7 +152,7 @@ func (p *process) wait(t *testing.T) *os.ProcessState {
 }
 
 // stop asks the program to end and checks that it does so in good order.
-func (p *process) stop(t *testing.T) {
+func (p *process) stop(t testing.TB) {
 	t.Helper()
 	p.signal(t, syscall.SIGTERM)
 	if state := p.wait(t); state.ExitCode() != 0 {
@@ -161,7 +161,7 @@ func (p *process) stop(t *testing.T) {
 }
 
 // kill ends the program as a power cut would.
-func (p *process) kill(t *testing.T) {
+func (p *process) kill(t testing.TB) {
 	t.Helper()
 	p.killed = true
 	p.signal(t, os.Kill)
@@ -222,7 +222,7 @@ func (p *process) sendWith(ctx context.Context, header http.Header, path, body s
 }
 
 // must makes a request that has to succeed, and gives the body of its answer.
-func (p *process) must(t *testing.T, path, body string) string {
+func (p *process) must(t testing.TB, path, body string) string {
 	t.Helper()
 	got, err := p.send(t.Context(), path, body)
 	if err != nil {
@@ -274,7 +274,7 @@ func (s *stream) last(size int) string {
 
 // wait waits until pattern was printed and gives its groups; the test fails if
 // the process ends without it.
-func (s *stream) wait(t *testing.T, pattern *regexp.Regexp, exited <-chan struct{}) []string {
+func (s *stream) wait(t testing.TB, pattern *regexp.Regexp, exited <-chan struct{}) []string {
 	t.Helper()
 	timeout := time.After(deadline)
 	for ended := false; ; {

@@ -89,7 +89,7 @@ func TestVersion(t *testing.T) {
 }
 
 // characterIDs lists a user's characters.
-func (p *process) characterIDs(t *testing.T, user string) []string {
+func (p *process) characterIDs(t testing.TB, user string) []string {
 	t.Helper()
 	var list struct {
 		IDs []string `json:"character_id_list"`
@@ -140,7 +140,7 @@ func TestServe_DataSurvivesARestart(t *testing.T) {
 	if !strings.Contains(before["/api/v1/get_character_config/ada/"+id], `"voice_speed":1.25,`) {
 		t.Errorf("the copy is %s", before["/api/v1/get_character_config/ada/"+id])
 	}
-	for _, end := range []func(*testing.T){p.stop, nil} {
+	for _, end := range []func(testing.TB){p.stop, nil} {
 		if end == nil {
 			p.kill(t)
 		} else {

@@ -152,6 +152,8 @@ func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 		return auth.Caller{Kind: auth.CallerBadToken}, nil
 	case a.options.Access.OperatorTokens.Match(token):
 		return auth.Caller{Kind: auth.CallerOperator}, nil
+	case !auth.LooksLikeToken(token): // the store need not be asked
+		return auth.Caller{Kind: auth.CallerBadToken}, nil
 	}
 	userID, err := a.service.TokenUser(r.Context(), token)
 	if errors.Is(err, backend.NotFound) {

@@ -19,7 +19,7 @@ const (
 // accountRequest is what every account operation is sent.
 type accountRequest struct {
 	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; compared after Unicode NFC." example:"ada@example.org"`
-	Password backend.Secret `json:"password" required:"true" description:"Password, 1 to 1,024 bytes." example:"\"correct horse battery\""`
+	Password backend.Secret `json:"password" required:"true" description:"Password, 1 to 1,024 bytes." example:"correct horse battery"`
 	Language *string        `json:"language" description:"Language of auth_msg: en, zh, or a tag such as zh-CN; en for any other." example:"en"`
 }
 
@@ -89,7 +89,7 @@ func (a *API) authenticateUser(ctx context.Context, in *authenticateUserRequest)
 
 type updateUserPasswordRequest struct {
 	accountRequest
-	NewPassword backend.Secret `json:"new_password" required:"true" description:"The new password, at most 1,024 bytes." example:"\"staple battery horse\""`
+	NewPassword backend.Secret `json:"new_password" required:"true" description:"The new password, at most 1,024 bytes." example:"staple battery horse"`
 }
 
 type updateUserPasswordResponse struct {
@@ -147,7 +147,7 @@ func (a *API) logout(ctx context.Context, _ *none) (empty, error) {
 type deleteUserRequest struct {
 	UserID   string          `json:"user_id" required:"true" description:"Id of the user." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
 	Username *string         `json:"username" description:"User name; with it, or with a password, all three must belong together." example:"ada@example.org"`
-	Password *backend.Secret `json:"password" description:"Password of the user." example:"\"correct horse battery\""`
+	Password *backend.Secret `json:"password" description:"Password of the user." example:"correct horse battery"`
 	Language *string         `json:"language" description:"Language of auth_msg." example:"en"`
 }
 

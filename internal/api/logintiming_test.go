@@ -93,7 +93,7 @@ func TestLoginTiming(t *testing.T) {
 func BenchmarkLoginTiming(b *testing.B) {
 	s := newServer(b, unlogged, func(c *config) { c.hash = auth.DefaultPasswordParams }).withAccounts(b)
 	b.ResetTimer()
-	took := timeLogins(b, s, b.N) //nolint:modernize // it mixes b.N of each kind, so it cannot loop
+	took := timeLogins(b, s, b.N) // in one random order, so not a loop
 	reference := took[loginTries[0].name]
 	for i, try := range loginTries {
 		median := took[try.name][b.N/2]

@@ -149,7 +149,7 @@ func exampleOf(t reflect.Type) map[string]any {
 			kind = kind.Elem()
 		}
 		var value any = text
-		if kind.Kind() != reflect.String {
+		if kind.Kind() != reflect.String && kind != reflect.TypeFor[backend.Secret]() {
 			value = json.RawMessage(text)
 		}
 		switch {
