@@ -98,7 +98,7 @@ func (a *API) cors() *cors.Cors {
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
 		AllowedHeaders:   []string{"*"},
-		ExposedHeaders:   []string{requestIDHeader, "Content-Disposition"},
+		ExposedHeaders:   []string{requestIDHeader, "Content-Disposition", "Retry-After", "Www-Authenticate"},
 		AllowCredentials: true,
 		MaxAge:           600, // seconds, as the original allowed
 	})

@@ -224,7 +224,7 @@ func TestCORS(t *testing.T) {
 				want["Access-Control-Allow-Methods"] = test.preflight
 				want["Access-Control-Allow-Headers"] = "authorization,content-type,x-anything"
 			} else if test.allowed {
-				want["Access-Control-Expose-Headers"] = "X-Request-Id, Content-Disposition"
+				want["Access-Control-Expose-Headers"] = "X-Request-Id, Content-Disposition, Retry-After, Www-Authenticate"
 			}
 			for name, value := range want {
 				if got.header.Get(name) != value {
