@@ -172,15 +172,12 @@ func bearerToken(header http.Header) (token backend.Secret, sent bool) {
 			continue
 		}
 		sent = true
-		if text = strings.TrimSpace(text); len(values) == 1 && len(text) <= maxTokenLength {
+		if text = strings.TrimSpace(text); len(values) == 1 && len(text) <= auth.MaxTokenLength {
 			token = backend.NewSecret(text)
 		}
 	}
 	return token, sent
 }
-
-// maxTokenLength bounds a token that is looked at, in bytes.
-const maxTokenLength = 1024
 
 // forwardingHeaders tell that a request came through a proxy, so that its peer
 // is not who calls; so does each that begins with forwardedPrefix.
