@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -173,21 +174,29 @@ func bearerToken(header http.Header) (token backend.Secret, sent bool) {
 			continue
 		}
 		sent = true
-		if text = strings.TrimSpace(text); len(values) == 1 && len(text) <= maxTokenLength {
+		if text = strings.TrimSpace(text); len(values) == 1 && len(text) <= auth.MaxTokenLength {
 			token = backend.NewSecret(text)
 		}
 	}
 	return token, sent
 }
 
-// maxTokenLength bounds a token that is looked at, in bytes.
-const maxTokenLength = 1024
-
 // forwardingHeaders tell that a request came through a proxy, so that its peer
-// is not who calls.
+// is not who calls; so does each that begins with forwardedPrefix.
 var forwardingHeaders = []string{
-	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via",
+	"Forwarded", "X-Real-Ip", "Via", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Forwarded-For",
 	"Cf-Connecting-Ip", "True-Client-Ip",
+}
+
+const forwardedPrefix = "X-Forwarded"
+
+func isForwarded(header http.Header) bool {
+	for name := range header {
+		if strings.HasPrefix(name, forwardedPrefix) || slices.Contains(forwardingHeaders, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // isDirectLoopback reports whether a request comes from a program on this
@@ -196,13 +205,8 @@ var forwardingHeaders = []string{
 // page of another site.
 func (a *API) isDirectLoopback(r *http.Request) bool {
 	peer := peerOf(r)
-	if !peer.IsLoopback() || a.options.Access.Proxies.Trusts(peer) || !auth.IsLoopbackHost(r.Host) {
+	if !peer.IsLoopback() || a.options.Access.Proxies.Trusts(peer) || !auth.IsLoopbackHost(r.Host) || isForwarded(r.Header) {
 		return false
-	}
-	for _, name := range forwardingHeaders {
-		if _, ok := r.Header[name]; ok {
-			return false
-		}
 	}
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" {
 		return false

@@ -63,8 +63,8 @@ func (a *API) Handler() http.Handler {
 	mux.HandleFunc("/", a.notFound)
 
 	// From the inside out. Every answer has the security headers, an id and a log
-	// line, so these are outermost; a panic becomes an answer inside them; an error answer needs
-	// the CORS headers as well, or a page could not read it.
+	// line, so these are outermost; a panic becomes an answer inside them; an
+	// error answer needs the CORS headers as well, or a page could not read it.
 	handler := a.canonicalPathsOnly(mux)
 	if a.options.EnableCORS {
 		handler = a.cors().Handler(handler)

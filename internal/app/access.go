@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net/netip"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"web-backend/internal/api"
@@ -42,14 +41,12 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 	tokens, place := cfg.Access.OperatorTokens(), "from the configuration"
 	if len(tokens) == 0 && cfg.Store == config.StoreEmbedded {
 		place = filepath.Join(cfg.DataDir, operatorTokenFile)
-		token, err := keptOperatorToken(place)
-		if err != nil {
+		if tokens, err = keptOperatorTokens(place); err != nil {
 			return access, "", fmt.Errorf("operator token: %w", err)
 		}
 		if mode, exposed := secretfile.Exposed(place); exposed {
 			log.Warn("operator token may be read by others", "file", place, "mode", mode.String(), "remedy", "chmod 600")
 		}
-		tokens = []backend.Secret{token}
 	}
 	if len(tokens) == 0 {
 		place = "none"
@@ -73,17 +70,25 @@ func warnOfAccess(cfg *config.Config, access api.AccessOptions, log *logging.Log
 	}
 }
 
-// keptOperatorToken gives the token in a file, which is made if it is not
-// there. The store's lock is held: nobody else makes it.
-func keptOperatorToken(path string) (backend.Secret, error) {
+// keptOperatorTokens gives the tokens in a file, which is made with one if it
+// is not there. The store's lock is held: nobody else makes it.
+func keptOperatorTokens(path string) ([]backend.Secret, error) {
 	text, err := secretfile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		token := auth.NewOperatorToken()
-		return token, secretfile.Write(path, backend.NewSecret(token.Reveal()+"\n"))
+		return []backend.Secret{token}, secretfile.Write(path, backend.NewSecret(token.Reveal()+"\n"))
 	}
-	token := backend.NewSecret(strings.TrimSpace(text.Reveal()))
-	if err == nil && !token.IsSet() {
-		err = fmt.Errorf("%s is empty; remove it to have a new one made", path)
+	if err != nil {
+		return nil, err
 	}
-	return token, err
+	tokens := auth.SplitOperatorTokens(text)
+	if len(tokens) == 0 {
+		return nil, fmt.Errorf("%s is empty; remove it to have a new one made", path)
+	}
+	for _, token := range tokens {
+		if err := auth.CheckOperatorToken(token); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return tokens, nil
 }

@@ -306,6 +306,8 @@ func TestRun_CannotStart(t *testing.T) {
 		{"log is a folder", func(c *config.Config) { c.Log.Path = filepath.Dir(file) },
 			[]string{"log file " + filepath.Dir(file) + " cannot be written"}},
 		{"operator token file is empty", func(c *config.Config) { writeToken(t, c, "\n", 0o600) }, []string{"operator.token is empty"}},
+		{"operator token file is weak", func(c *config.Config) { writeToken(t, c, "weak\n", 0o600) },
+			[]string{"operator.token", "one has 4 bytes, want 16 to 1024"}},
 		{"operator token file is a folder", func(c *config.Config) {
 			if err := os.MkdirAll(filepath.Join(c.DataDir, "operator.token"), 0o700); err != nil {
 				t.Fatal(err)
@@ -418,6 +420,19 @@ func TestRun_ConfiguredOperatorTokens(t *testing.T) {
 	}
 	if !strings.Contains(s.console.String(), "operator token from the configuration\n") {
 		t.Errorf("the console does not say where the token is from:\n%s", s.console)
+	}
+}
+
+// The file of the made token may hold several, too, while one replaces another.
+func TestRun_KeptOperatorTokens(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	writeToken(t, cfg, "the old token of mine\nthe next token of mine\n", 0o600)
+	s := run(t, cfg)
+	for token, want := range map[string]int{"the old token of mine": 200, "the next token of mine": 200, "": 401} {
+		if status := s.listUsersVia(t, token); status != want {
+			t.Errorf("with the token %q: got %d, want %d", token, status, want)
+		}
 	}
 }
 

@@ -19,8 +19,8 @@ import (
 // tried for longest. A forgotten key starts anew with a full burst. So an
 // attacker who tries enough other keys in between wins another burst for one:
 // keys must be so many that this takes longer than burst tries take to come
-// back, at the rate that the other limits leave. Filling ten thousand user
-// names from one address that may try 60 a minute takes almost three hours. An
+// back, at the rate that the other limits leave. Filling twenty thousand user
+// names from one address that may try 60 a minute takes more than five hours. An
 // attacker with more addresses than there are keys is not held by a limit per
 // address at all.
 type RateLimit struct {

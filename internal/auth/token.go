@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"fmt"
 	"strings"
 
 	"web-backend/internal/backend"
@@ -51,6 +52,33 @@ func LooksLikeToken(token backend.Secret) bool {
 		}
 	}
 	return true
+}
+
+// Limits of an operator token, in bytes: a shorter one could be guessed, and a
+// longer one, of whomever, is not looked at.
+const (
+	minOperatorToken = 16
+	MaxTokenLength   = 1024
+)
+
+// SplitOperatorTokens gives each of several tokens, which commas or line ends
+// separate.
+func SplitOperatorTokens(text backend.Secret) []backend.Secret {
+	var tokens []backend.Secret
+	for token := range strings.FieldsFuncSeq(text.Reveal(), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
+		if token = strings.TrimSpace(token); token != "" {
+			tokens = append(tokens, backend.NewSecret(token))
+		}
+	}
+	return tokens
+}
+
+// CheckOperatorToken says what is wrong with the length of a token.
+func CheckOperatorToken(token backend.Secret) error {
+	if length := len(token.Reveal()); length < minOperatorToken || length > MaxTokenLength {
+		return fmt.Errorf("one has %d bytes, want %d to %d", length, minOperatorToken, MaxTokenLength)
+	}
+	return nil
 }
 
 // OperatorTokens are the tokens that operators may use, several while one

@@ -4,7 +4,6 @@ package config
 
 import (
 	"log/slog"
-	"strings"
 	"time"
 
 	"web-backend/internal/auth"
@@ -80,18 +79,8 @@ type Access struct {
 
 // OperatorTokens gives each operator token.
 func (a Access) OperatorTokens() []backend.Secret {
-	var tokens []backend.Secret
-	for text := range strings.FieldsFuncSeq(a.OperatorToken.Reveal(), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
-		if text = strings.TrimSpace(text); text != "" {
-			tokens = append(tokens, backend.NewSecret(text))
-		}
-	}
-	return tokens
+	return auth.SplitOperatorTokens(a.OperatorToken)
 }
-
-// minOperatorToken is the least length of an operator token, in bytes: shorter
-// ones could be guessed.
-const minOperatorToken = 16
 
 // Accounts says what passwords are like and what hashing one takes.
 type Accounts struct {

@@ -13,6 +13,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/masterkey"
 )
 
@@ -101,9 +102,8 @@ func (l *loader) checkMasterKey() {
 // checkAccess checks what one setting alone cannot tell.
 func (l *loader) checkAccess() {
 	for _, token := range l.config.Access.OperatorTokens() {
-		if len(token.Reveal()) < minOperatorToken {
-			l.faults = append(l.faults, fmt.Sprintf(
-				"operator_token: one of %d characters is too easy to guess; want at least %d", len(token.Reveal()), minOperatorToken))
+		if err := auth.CheckOperatorToken(token); err != nil {
+			l.faults = append(l.faults, fmt.Sprintf("operator_token: %v", err))
 		}
 	}
 	if err := l.config.Accounts.PasswordParams().Check(); err != nil {

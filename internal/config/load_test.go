@@ -189,6 +189,15 @@ func TestLoad_EnvironmentAndFlagFaults(t *testing.T) {
 			"environment variable MONGODB_ADMIN_PASSWORD_FILE: open /no/such/file: no such file"}},
 		{"file that is a folder", map[string]string{"MONGODB_PASSWORD_FILE": filepath.Dir(password)}, nil, []string{
 			"environment variable MONGODB_PASSWORD_FILE: read "}},
+		{"short operator token", map[string]string{"WEB_BACKEND_OPERATOR_TOKEN": strings.Repeat("a", 16) + ", " + strings.Repeat("b", 15)}, nil, []string{
+			"operator_token: one has 15 bytes, want 16 to 1024"}},
+		{"operator token that no header carries", map[string]string{"WEB_BACKEND_OPERATOR_TOKEN": strings.Repeat("a", 1025)}, nil, []string{
+			"operator_token: one has 1025 bytes, want 16 to 1024"}},
+		{"password hash out of bounds", map[string]string{"WEB_BACKEND_PASSWORD_HASH_PARALLELISM": "255", "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "8"}, nil, []string{
+			"password_hash: memory is 8 KiB, want 2040 "}},
+		{"master key", map[string]string{"WEB_BACKEND_MASTER_KEY": secretText}, nil, []string{"master_key: "}},
+		{"mode", map[string]string{"WEB_BACKEND_ACCESS": "Strict"}, nil, []string{
+			`environment variable WEB_BACKEND_ACCESS: "Strict" is not allowed; want one of open, guarded, strict`}},
 		{"flag", nil, map[string]string{"port": "65536"}, []string{
 			`flag --port: "65536" is not allowed; want a whole number from 0 to 65535`}},
 		{"flag of two words", nil, map[string]string{"data_dir": ""}, []string{
