@@ -143,11 +143,12 @@ func tooMany(whose string, wait time.Duration) error {
 // comes from. Other schemes of Authorization are a proxy's affair. The error
 // is one of the store.
 func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
-	token, sent := bearerToken(r.Header)
+	info := requestFrom(r.Context())
+	token := info.token
 	switch {
-	case !sent && a.isDirectLoopback(r):
+	case !info.tokenSent && a.isDirectLoopback(r):
 		return auth.Caller{Kind: auth.CallerLoopback}, nil
-	case !sent:
+	case !info.tokenSent:
 		return auth.Caller{Kind: auth.CallerNobody}, nil
 	case !token.IsSet():
 		return auth.Caller{Kind: auth.CallerBadToken}, nil

@@ -130,11 +130,11 @@ func (a *API) limitTries(ctx context.Context, username string) error {
 
 // logout ends the token that the request carries, in every mode.
 func (a *API) logout(ctx context.Context, _ *none) (empty, error) {
-	token := requestFrom(ctx).token
-	if !token.IsSet() {
+	info := requestFrom(ctx)
+	if !info.tokenSent {
 		return empty{}, unauthorized("", needsTokenText)
 	}
-	err := a.service.Logout(ctx, token)
+	err := a.service.Logout(ctx, info.token)
 	if errors.Is(err, backend.Unauthorized) {
 		return empty{}, unauthorized(invalidToken, badTokenText)
 	}

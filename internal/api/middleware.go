@@ -34,8 +34,11 @@ type request struct {
 	quiet bool   // no log line if it succeeds
 	// client is who asks, for limits and for the log line of a refusal.
 	client  netip.Addr
-	refused bool           // an account operation was refused, in a 200
-	token   backend.Secret // the bearer token; empty for none, or for two
+	refused bool // an account operation was refused, in a 200
+	// token is the bearer token; empty for none, and for one that cannot count,
+	// such as two of them. tokenSent tells these apart.
+	token     backend.Secret
+	tokenSent bool
 }
 
 type requestKey struct{}
@@ -55,7 +58,7 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		info := &request{client: a.clientOf(r)}
-		info.token, _ = bearerToken(r.Header)
+		info.token, info.tokenSent = bearerToken(r.Header)
 		info.id = a.requestID(r.Header.Get(requestIDHeader))
 		w.Header().Set(requestIDHeader, info.id)
 		recorder := &recorder{ResponseWriter: w}

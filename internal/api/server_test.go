@@ -55,7 +55,7 @@ var stores = []storeOpener{
 		store, err := mongo.Open(mongo.Options{
 			URI: backend.NewSecret(server.URI()), Database: server.Database(t),
 			CredentialCollection: "UserCredentials", UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs",
-			Timeout: 20 * time.Second, MaxPoolSize: 2, // many tests share one engine
+			Timeout: time.Minute, MaxPoolSize: 2, // many tests share one engine
 		})
 		if err != nil {
 			t.Fatalf("open the store on MongoDB: %v", err)

@@ -326,7 +326,9 @@ func TestRun_CannotStart(t *testing.T) {
 			cfg := testConfig(t)
 			tt.change(cfg)
 			console := newStream()
-			err := app.Run(t.Context(), cfg, console, io.Discard)
+			ctx, cancel := context.WithTimeout(t.Context(), deadline) // of a server that starts
+			defer cancel()
+			err := app.Run(ctx, cfg, console, io.Discard)
 			if err == nil {
 				t.Fatal("it started")
 			}
@@ -444,7 +446,7 @@ func TestRun_WarnsOfAccess(t *testing.T) {
 		want   string // in a warning; "" for none
 	}{
 		"guarded":          {func(*testing.T, *config.Config) {}, ""},
-		"open on loopback": {func(_ *testing.T, c *config.Config) { c.Access.Mode = "open" }, ""},
+		"open on loopback": {func(_ *testing.T, c *config.Config) { c.Access.Mode = "open" }, "access is open"},
 		"token that others may read": {func(t *testing.T, c *config.Config) {
 			t.Helper()
 			writeToken(t, c, "a token of more than 16", 0o644)

@@ -194,9 +194,18 @@ func TestMasterKey_LostWithDefaultKeys(t *testing.T) {
 	}
 	cfg.DefaultUserConfigPath = filepath.Join(t.TempDir(), "user.json")
 	writeFile(t, cfg.DefaultUserConfigPath, `{"xai_api_key": "sk-of-the-team"}`)
-	if status, answer := run(t, cfg).send(t, "/api/v1/create_user", `{"user_id": "bob"}`); status != http.StatusServiceUnavailable ||
-		!strings.Contains(answer, "provider keys cannot be changed: ") || strings.Contains(answer, "sk-of") {
-		t.Errorf("got %d %s", status, answer)
+	s := run(t, cfg)
+	const credential = `{"username": "carol", "password": "a good password"}`
+	if status, answer := s.send(t, "/api/v1/register_user", credential); status != http.StatusOK {
+		t.Fatalf("register: got %d %s", status, answer)
+	}
+	for path, body := range map[string]string{
+		"/api/v1/create_user": `{"user_id": "bob"}`, "/api/v1/authenticate_user": credential, // the first login makes the config
+	} {
+		if status, answer := s.send(t, path, body); status != http.StatusServiceUnavailable ||
+			!strings.Contains(answer, "provider keys cannot be changed: ") || strings.Contains(answer, "sk-of") {
+			t.Errorf("%s: got %d %s", path, status, answer)
+		}
 	}
 }
 

@@ -137,7 +137,7 @@ func (s *Service) UpdatePassword(ctx context.Context, username string, password,
 
 // DeleteAccount removes an account with everything stored for its user, and
 // ends its access tokens. A [Refusal] unless name, password and user id belong
-// together.
+// together. A change of the password at the same moment does not stop it.
 func (s *Service) DeleteAccount(ctx context.Context, username string, password Secret, userID string) error {
 	return s.withCredential(ctx, username, password, func(credential Credential, _ bool) error {
 		if credential.UserID != userID {

@@ -101,6 +101,9 @@ func (l *loader) checkMasterKey() {
 
 // checkAccess checks what one setting alone cannot tell.
 func (l *loader) checkAccess() {
+	if l.config.Access.OperatorToken.IsSet() && len(l.config.Access.OperatorTokens()) == 0 {
+		l.faults = append(l.faults, "operator_token: there is none in what is set; want a token, or leave it out")
+	}
 	for _, token := range l.config.Access.OperatorTokens() {
 		if err := auth.CheckOperatorToken(token); err != nil {
 			l.faults = append(l.faults, fmt.Sprintf("operator_token: %v", err))

@@ -193,6 +193,8 @@ func TestLoad_EnvironmentAndFlagFaults(t *testing.T) {
 			"operator_token: one has 15 bytes, want 16 to 1024"}},
 		{"operator token that no header carries", map[string]string{"WEB_BACKEND_OPERATOR_TOKEN": strings.Repeat("a", 1025)}, nil, []string{
 			"operator_token: one has 1025 bytes, want 16 to 1024"}},
+		{"operator token of separators", map[string]string{"WEB_BACKEND_OPERATOR_TOKEN": " , \n,"}, nil, []string{
+			"operator_token: there is none in what is set"}},
 		{"password hash out of bounds", map[string]string{"WEB_BACKEND_PASSWORD_HASH_PARALLELISM": "255", "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "8"}, nil, []string{
 			"password_hash: memory is 8 KiB, want 2040 "}},
 		{"master key", map[string]string{"WEB_BACKEND_MASTER_KEY": secretText}, nil, []string{"master_key: "}},

@@ -38,7 +38,7 @@ func optionsFor(uri, database string) mongo.Options {
 	return mongo.Options{
 		URI: backend.NewSecret(uri), Database: database,
 		CredentialCollection: "UserCredentials", UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs",
-		Timeout: 20 * time.Second, MaxPoolSize: 2,
+		Timeout: time.Minute, MaxPoolSize: 2,
 	}
 }
 
