@@ -197,6 +197,19 @@ type movedClock struct{ offset atomic.Int64 }
 func (c *movedClock) move(by time.Duration) { c.offset.Store(int64(by)) }
 func (c *movedClock) now() time.Time        { return time.Now().Add(time.Duration(c.offset.Load())) }
 
+// onMovedClock runs test over a server on each of the stores, each with a clock
+// of its own.
+func onMovedClock(t *testing.T, mode auth.Mode, test func(t *testing.T, s *server, clock *movedClock)) {
+	t.Helper()
+	for _, store := range stores {
+		t.Run(store.name, func(t *testing.T) {
+			t.Parallel()
+			clock := &movedClock{}
+			test(t, newServer(t, onStore(store), accessMode(mode), func(c *config) { c.now = clock.now }), clock)
+		})
+	}
+}
+
 func TestAccess_EveryRouteEveryCallerEveryMode(t *testing.T) {
 	t.Parallel()
 	rows := strings.Split(strings.TrimSpace(accessTable), "\n")
@@ -204,8 +217,7 @@ func TestAccess_EveryRouteEveryCallerEveryMode(t *testing.T) {
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
-			clock := &movedClock{}
-			forEachStore(t, func(t *testing.T, s *server) {
+			onMovedClock(t, mode, func(t *testing.T, s *server, clock *movedClock) {
 				headers := s.callers(t, clock)
 				s.ownCharacter(t)
 				for _, row := range rows[1:] {
@@ -217,7 +229,7 @@ func TestAccess_EveryRouteEveryCallerEveryMode(t *testing.T) {
 						s.tryRoutes(t, cells[1], cells[2+i], caller, headers[caller])
 					}
 				}
-			}, accessMode(mode), func(c *config) { c.now = clock.now })
+			})
 		})
 	}
 }
@@ -316,8 +328,7 @@ func TestAccess_TheTableIsComplete(t *testing.T) {
 // character that does not.
 func TestAccess_ForbiddenTellsNothing(t *testing.T) {
 	t.Parallel()
-	clock := &movedClock{}
-	forEachStore(t, func(t *testing.T, s *server) {
+	onMovedClock(t, auth.Strict, func(t *testing.T, s *server, clock *movedClock) {
 		headers := s.callers(t, clock)
 		s.ownCharacter(t)
 		var first answer
@@ -332,7 +343,7 @@ func TestAccess_ForbiddenTellsNothing(t *testing.T) {
 				t.Errorf("%s: got %s, want %s as for a user that exists", request, got.body, first.body)
 			}
 		}
-	}, accessMode(auth.Strict), func(c *config) { c.now = clock.now })
+	})
 }
 
 // A token is looked for in one header only, and its scheme may be written in

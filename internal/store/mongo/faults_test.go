@@ -14,7 +14,10 @@ import (
 
 const (
 	faultTimeout = 700 * time.Millisecond // of a call
-	margin       = 400 * time.Millisecond // for a machine that does other things too
+
+	// margin is for a machine that does other things too; the driver by itself
+	// would wait for 30 s.
+	margin = 10 * time.Second
 )
 
 // wantUnavailable checks how a call ended, and when: in success, or in the one
@@ -131,7 +134,7 @@ func TestFaults_CallerGivesUp(t *testing.T) {
 			time.AfterFunc(50*time.Millisecond, cancel)
 			start := time.Now()
 			err := c.do(ctx, store, "who")
-			if !errors.Is(err, backend.Unavailable) || time.Since(start) > time.Second {
+			if !errors.Is(err, backend.Unavailable) || time.Since(start) > margin {
 				t.Errorf("cancelled call: got error %v after %s, want %q at once", err, time.Since(start), backend.Unavailable)
 			}
 		})
