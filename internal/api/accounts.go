@@ -120,12 +120,25 @@ func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, 
 func (a *API) limitTries(ctx context.Context, username string) error {
 	access := a.options.Access
 	if ok, wait := access.AddressTries.Allow(auth.RateKey(requestFrom(ctx).client)); !ok {
+		a.warnOfUntrustedProxy(requestFrom(ctx))
 		return tooMany("from this address", wait)
 	}
 	if ok, wait := access.UsernameTries.Allow(backend.UsernameKey(username)); !ok {
 		return tooMany("at this user name", wait)
 	}
 	return nil
+}
+
+// warnOfUntrustedProxy says once that the address which has made too many tries
+// may be a proxy's, for which all its clients pay.
+func (a *API) warnOfUntrustedProxy(info *request) {
+	if !info.forwarded || a.options.Access.Proxies.Trusts(info.client) {
+		return
+	}
+	a.proxyWarning.Do(func() {
+		a.log.Warn("too many tries come through a proxy that is not trusted, so its clients are counted as one",
+			"proxy", info.client.String(), "remedy", "add it to trusted_proxies")
+	})
 }
 
 // logout ends the token that the request carries, in every mode.

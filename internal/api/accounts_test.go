@@ -396,6 +396,26 @@ func TestAccounts_RateLimits(t *testing.T) {
 	}
 }
 
+// A proxy that is not trusted makes one client of all its clients: the log says
+// so, once, when that keeps somebody out.
+func TestAccounts_UntrustedProxy(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string]http.Header{"forwarded": {"X-Forwarded-For": {"203.0.113.7"}}, "direct": {}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, withOptions(func(o *api.Options) { o.Access.AddressTries = auth.NewRateLimit(1, 1, 100, time.Now) }))
+			for _, status := range []int{200, 429, 429} {
+				s.exchange(t, exchange{request: "POST authenticate_user", header: header, body: account("ada", "x"), status: status})
+			}
+			want := map[string]int{"forwarded": 1, "direct": 0}[name]
+			log := s.stop(t)
+			if warnings := linesWith(log, "trusted_proxies"); len(warnings) != want || want > 0 && !strings.Contains(warnings[0], "proxy=127.0.0.1") {
+				t.Errorf("got the warnings %q, want %d that names the proxy", warnings, want)
+			}
+		})
+	}
+}
+
 // The sequence that the web client runs, unchanged where it is allowed: it
 // sends no token, and where access is strict it needs one.
 func TestWebClient(t *testing.T) {

@@ -40,6 +40,8 @@ type API struct {
 	log      *slog.Logger
 	options  Options
 	document func() ([]byte, error) // the OpenAPI document, made once
+
+	proxyWarning sync.Once // see warnOfUntrustedProxy
 }
 
 // New returns an API on service that logs one line per request to log.
