@@ -132,12 +132,12 @@ func (a *API) limitTries(ctx context.Context, username string) error {
 // warnOfUntrustedProxy says once that the address which has made too many tries
 // may be a proxy's, for which all its clients pay.
 func (a *API) warnOfUntrustedProxy(info *request) {
-	if !info.forwarded || a.options.Access.Proxies.Trusts(info.client) {
+	if !info.untrustedProxy {
 		return
 	}
 	a.proxyWarning.Do(func() {
-		a.log.Warn("too many tries come through a proxy that is not trusted, so its clients are counted as one",
-			"proxy", info.client.String(), "remedy", "add it to trusted_proxies")
+		a.log.Warn("too many tries come from an address that claims to be a proxy; if it is, its clients are counted as one",
+			"client", info.client.String(), "remedy", "add it to trusted_proxies, but only if it is a proxy of yours")
 	})
 }
 

@@ -400,17 +400,32 @@ func TestAccounts_RateLimits(t *testing.T) {
 // so, once, when that keeps somebody out.
 func TestAccounts_UntrustedProxy(t *testing.T) {
 	t.Parallel()
-	for name, header := range map[string]http.Header{"forwarded": {"X-Forwarded-For": {"203.0.113.7"}}, "direct": {}} {
+	forwarded := http.Header{"X-Forwarded-For": {"203.0.113.7"}}
+	for name, test := range map[string]struct {
+		header  http.Header
+		trusted []string
+		want    int
+	}{
+		"forwarded":                    {forwarded, nil, 1},
+		"forwarded by a trusted proxy": {forwarded, []string{"127.0.0.1"}, 0},
+		"direct":                       {http.Header{}, nil, 0},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newServer(t, withOptions(func(o *api.Options) { o.Access.AddressTries = auth.NewRateLimit(1, 1, 100, time.Now) }))
-			for _, status := range []int{200, 429, 429} {
-				s.exchange(t, exchange{request: "POST authenticate_user", header: header, body: account("ada", "x"), status: status})
+			proxies, err := auth.ParseProxies(test.trusted)
+			if err != nil {
+				t.Fatal(err)
 			}
-			want := map[string]int{"forwarded": 1, "direct": 0}[name]
+			s := newServer(t, withOptions(func(o *api.Options) {
+				o.Access.AddressTries, o.Access.Proxies = auth.NewRateLimit(1, 1, 100, time.Now), proxies
+			}))
+			for _, status := range []int{200, 429, 429} {
+				s.exchange(t, exchange{request: "POST authenticate_user", header: test.header, body: account("ada", "x"), status: status})
+			}
+			want := test.want
 			log := s.stop(t)
-			if warnings := linesWith(log, "trusted_proxies"); len(warnings) != want || want > 0 && !strings.Contains(warnings[0], "proxy=127.0.0.1") {
-				t.Errorf("got the warnings %q, want %d that names the proxy", warnings, want)
+			if warnings := linesWith(log, "trusted_proxies"); len(warnings) != want || want > 0 && !strings.Contains(warnings[0], "client=127.0.0.1") {
+				t.Errorf("got the warnings %q, want %d that names the address", warnings, want)
 			}
 		})
 	}

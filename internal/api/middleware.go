@@ -33,9 +33,11 @@ type request struct {
 	stack []byte // of the panic that caused it
 	quiet bool   // no log line if it succeeds
 	// client is who asks, for limits and for the log line of a refusal.
-	client    netip.Addr
-	forwarded bool // it says that it comes through a proxy
-	refused   bool // an account operation was refused, in a 200
+	client netip.Addr
+	// untrustedProxy: the peer says that it forwards for another, and nobody
+	// said that it may.
+	untrustedProxy bool
+	refused        bool // an account operation was refused, in a 200
 	// token is the bearer token; empty for none, and for one that cannot count,
 	// such as two of them. tokenSent tells these apart.
 	token     backend.Secret
@@ -58,7 +60,8 @@ func requestFrom(ctx context.Context) *request {
 func (a *API) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		info := &request{client: a.clientOf(r), forwarded: r.Header["X-Forwarded-For"] != nil}
+		info := &request{client: a.clientOf(r)}
+		info.untrustedProxy = r.Header["X-Forwarded-For"] != nil && !a.options.Access.Proxies.Trusts(peerOf(r))
 		info.token, info.tokenSent = bearerToken(r.Header)
 		info.id = a.requestID(r.Header.Get(requestIDHeader))
 		w.Header().Set(requestIDHeader, info.id)
