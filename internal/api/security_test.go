@@ -78,6 +78,36 @@ func TestSecurityDoc_Tests(t *testing.T) {
 	}
 }
 
+// What docs/security.md says of API7: no request makes the server call anybody,
+// because nothing but the command line and the driver of MongoDB can call.
+func TestSecurityDoc_CallsNobody(t *testing.T) {
+	t.Parallel()
+	calls := regexp.MustCompile(`http\.(Get|Head|Post|PostForm|Client|DefaultClient|Transport|NewRequest\w*)\b|net\.(Dial\w*|Dialer)\b`)
+	files := 0
+	for _, folder := range []string{"api", "apidocs", "auth", "backend", "logging", "store/sqlite"} {
+		paths, err := filepath.Glob("../" + folder + "/*.go")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range paths {
+			if strings.HasSuffix(path, "_test.go") {
+				continue
+			}
+			files++
+			source, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if call := calls.Find(source); call != nil {
+				t.Errorf("%s uses %s", path, call)
+			}
+		}
+	}
+	if files < 40 {
+		t.Errorf("only %d files were looked at", files)
+	}
+}
+
 func readDoc(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/security.md")
