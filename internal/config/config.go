@@ -25,6 +25,13 @@ type Config struct {
 	DataDir string
 	Type    string // of the original; not used
 
+	// BasePath is where everything is served below, such as /characters; "" for
+	// the root.
+	BasePath     string
+	TLSCert      string // PEM file; set together with TLSKey for HTTPS
+	TLSKey       string
+	DebugAddress string // host:port of pprof and metrics; "" for no such listener
+
 	MasterKey backend.Secret // what masterkey.Parse reads; "" for the file in DataDir
 
 	DefaultUserConfigPath       string
@@ -37,7 +44,15 @@ type Config struct {
 	Limits   Limits
 	Access   Access
 	Accounts Accounts
+	Backup   Backup
 	MongoDB  MongoDB
+}
+
+// Backup is the schedule of backups of the embedded store.
+type Backup struct {
+	Every time.Duration // 0 for none
+	Keep  int           // backups that are kept, the newest ones
+	Dir   string        // folder they lie in
 }
 
 // Log says where the log goes.
@@ -139,6 +154,7 @@ func Default() *Config {
 			PasswordMinLength: 8, HashMemoryKiB: int(auth.DefaultPasswordParams.MemoryKiB),
 			HashIterations: int(auth.DefaultPasswordParams.Iterations), HashParallelism: int(auth.DefaultPasswordParams.Parallelism),
 		},
+		Backup: Backup{Keep: 7, Dir: "backups"},
 		MongoDB: MongoDB{
 			Port: 27017, Database: "web", AuthDatabase: "admin", AdminUsername: "admin",
 			CredentialCollection: "UserCredentials", UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs",

@@ -20,6 +20,10 @@ func (c *Config) settings() []setting {
 		{"host", "WEB_BACKEND_HOST", text{&c.Host, true}},
 		{"port", "WEB_BACKEND_PORT", number{&c.Port, 0, 65535}},
 		{"data_dir", "WEB_BACKEND_DATA_DIR", text{&c.DataDir, true}},
+		{"base_path", "WEB_BACKEND_BASE_PATH", text{&c.BasePath, false}},
+		{"tls_cert", "WEB_BACKEND_TLS_CERT", text{&c.TLSCert, false}},
+		{"tls_key", "WEB_BACKEND_TLS_KEY", text{&c.TLSKey, false}},
+		{"debug_address", "WEB_BACKEND_DEBUG_ADDRESS", text{&c.DebugAddress, false}},
 		{"type", "", text{&c.Type, false}},
 		{"master_key", "WEB_BACKEND_MASTER_KEY", secret{&c.MasterKey}},
 
@@ -55,6 +59,10 @@ func (c *Config) settings() []setting {
 		{"write_timeout", "WEB_BACKEND_WRITE_TIMEOUT", duration{&c.Limits.WriteTimeout, time.Second, time.Hour}},
 		{"idle_timeout", "WEB_BACKEND_IDLE_TIMEOUT", duration{&c.Limits.IdleTimeout, time.Second, time.Hour}},
 		{"shutdown_timeout", "WEB_BACKEND_SHUTDOWN_TIMEOUT", duration{&c.Limits.ShutdownTimeout, 0, time.Hour}},
+
+		{"backup.every", "WEB_BACKEND_BACKUP_EVERY", duration{&c.Backup.Every, 0, 366 * 24 * time.Hour}},
+		{"backup.keep", "WEB_BACKEND_BACKUP_KEEP", number{&c.Backup.Keep, 1, 100_000}},
+		{"backup.dir", "WEB_BACKEND_BACKUP_DIR", text{&c.Backup.Dir, true}},
 
 		{"mongodb_uri", "MONGODB_URI", secret{&c.MongoDB.URI}},
 		{"mongodb_host", "MONGODB_HOST", text{&c.MongoDB.Host, false}},
