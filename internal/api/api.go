@@ -29,6 +29,9 @@ type Options struct {
 	// empty, narrows it to these.
 	EnableCORS  bool
 	CORSOrigins []string
+	// BasePath is where all routes lie below, such as /characters; "" for the
+	// root. It begins with a slash, ends with none, and needs no escaping.
+	BasePath string
 	// Access says who may call what. Its zero value lets nobody in but where
 	// everyone may.
 	Access AccessOptions
@@ -47,7 +50,7 @@ type API struct {
 // New returns an API on service that logs one line per request to log.
 func New(service *backend.Service, log *slog.Logger, options Options) *API {
 	a := &API{service: service, log: log, options: options}
-	a.document = sync.OnceValues(func() ([]byte, error) { return buildDocument(a.routes()) })
+	a.document = sync.OnceValues(func() ([]byte, error) { return buildDocument(a.routes(), options.BasePath) })
 	return a
 }
 
@@ -68,6 +71,9 @@ func (a *API) Handler() http.Handler {
 	// line, so these are outermost; a panic becomes an answer inside them; an
 	// error answer needs the CORS headers as well, or a page could not read it.
 	handler := a.canonicalPathsOnly(mux)
+	if a.options.BasePath != "" {
+		handler = a.belowBasePath(handler)
+	}
 	if a.options.EnableCORS {
 		handler = a.cors().Handler(handler)
 	}

@@ -153,7 +153,7 @@ func (e *validationError) detail() validationDetail {
 }
 
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
-	a.answerError(w, r, &httpError{status: http.StatusNotFound, text: "there is nothing at this path; see /docs for what there is"})
+	a.answerError(w, r, &httpError{status: http.StatusNotFound, text: "there is nothing at this path; see " + a.docsPath() + " for what there is"})
 }
 
 // methodNotAllowed answers a known path with another method. HEAD is allowed

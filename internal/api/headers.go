@@ -6,8 +6,8 @@ import "net/http"
 // panics included. A page replaces the policy by its own, and a file that a
 // browser may keep replaces Cache-Control.
 //
-// Strict-Transport-Security is left to the proxy that speaks TLS: only it
-// knows whether its host has no other use. Permissions-Policy is left out: the
+// Strict-Transport-Security is left to the proxy that speaks TLS, also where
+// this server speaks it itself: it binds every service of the host's name. Permissions-Policy is left out: the
 // pages run no script but their own, and are framed by nobody.
 //
 // The names are in canonical form and the values are shared by all answers, so

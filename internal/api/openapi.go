@@ -51,9 +51,13 @@ func operationID(path string) string {
 }
 
 // buildDocument makes the OpenAPI document from the route table and the types
-// of its requests and answers.
-func buildDocument(routes []route) ([]byte, error) {
+// of its requests and answers. Without a base path it names no server: then it
+// stands for the host it came from.
+func buildDocument(routes []route, basePath string) ([]byte, error) {
 	reflector := openapi31.NewReflector()
+	if basePath != "" {
+		reflector.Spec.WithServers(openapi31.Server{URL: basePath})
+	}
 	reflector.Spec.Info.WithTitle("Web Backend API").WithVersion(apiVersion).WithDescription(
 		"Users, their AI characters and their provider keys. Every error has the shape APIErrorMessage; " +
 			"the answer's X-Request-ID finds its line in the server's log.")

@@ -19,7 +19,12 @@ type ok string
 // documented implements [documentedReply].
 func (ok) documented() any { return "OK" }
 
-func (a *API) root(context.Context, *none) (redirect, error) { return "/docs", nil }
+func (a *API) root(context.Context, *none) (redirect, error) {
+	return redirect(a.docsPath()), nil
+}
+
+// docsPath is the path of the documentation, as a client writes it.
+func (a *API) docsPath() string { return a.options.BasePath + "/docs" }
 
 // redirect answers 307 with this location.
 type redirect string

@@ -54,6 +54,10 @@ func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *serve
 	if err != nil {
 		return nil, err
 	}
+	certificate, err := openCertificate(cfg)
+	if err != nil {
+		return nil, err
+	}
 	s = &server{}
 	defer func() {
 		if err != nil {
@@ -79,6 +83,7 @@ func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *serve
 	}
 	s.operatorToken = tokenPlace
 	s.http = newHTTPServer(cfg, s.log.Logger, newService(cfg, s.store, defaults), access)
+	s.http.TLSConfig = certificate.config(s.log.Logger)
 	return s, nil
 }
 
@@ -94,7 +99,7 @@ func newService(cfg *config.Config, store backend.Store, defaults backend.Defaul
 
 func newHTTPServer(cfg *config.Config, log *slog.Logger, service *backend.Service, access api.AccessOptions) *http.Server {
 	handler := api.New(service, log, api.Options{
-		LogFile: cfg.Log.Path, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
+		BasePath: cfg.BasePath, LogFile: cfg.Log.Path, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
 		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins, Access: access,
 	}).Handler()
 	return &http.Server{
@@ -107,7 +112,11 @@ func newHTTPServer(cfg *config.Config, log *slog.Logger, service *backend.Servic
 
 // announce tells the person at the console where everything is.
 func (s *server) announce(cfg *config.Config, console io.Writer) {
-	url := "http://" + s.listener.Addr().String()
+	scheme := "http"
+	if s.http.TLSConfig != nil {
+		scheme = "https"
+	}
+	url := scheme + "://" + s.listener.Addr().String() + cfg.BasePath
 	logFile := cfg.Log.Path
 	if logFile == "" {
 		logFile = "none"
@@ -123,7 +132,12 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 	failed := make(chan error, 1)
 	go func() {
-		failed <- s.http.Serve(netutil.LimitListener(s.listener, cfg.Limits.MaxConnections))
+		listener := netutil.LimitListener(s.listener, cfg.Limits.MaxConnections)
+		if s.http.TLSConfig != nil {
+			failed <- s.http.ServeTLS(listener, "", "") // the files are read by TLSConfig
+			return
+		}
+		failed <- s.http.Serve(listener)
 	}()
 	select {
 	case err := <-failed:

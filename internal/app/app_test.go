@@ -70,7 +70,7 @@ type server struct {
 	result       chan error
 }
 
-var urlPattern = regexp.MustCompile(`listening on (http://(\S+))`)
+var urlPattern = regexp.MustCompile(`listening on (https?://(\S+))`)
 
 // run starts a server and waits until it listens; the test's end stops it.
 func run(t *testing.T, cfg *config.Config) *server {

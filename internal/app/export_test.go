@@ -6,6 +6,9 @@ import (
 	"web-backend/internal/config"
 )
 
+// CertificateAge is how often the files of a certificate are looked at.
+const CertificateAge = certificateAge
+
 // RotationSteps is how many steps a rotation of keys has.
 var RotationSteps = len(new(rotation).steps())
 

@@ -12,9 +12,26 @@ type openAPI struct {
 	} `json:"components"`
 }
 
-func TestDocs(t *testing.T) {
-	t.Parallel()
-	tab, s := newTab(t), serve(t)
+// Both pages find what they load, and the API, also below a base path.
+
+func TestDocs(t *testing.T) { eachBasePath(t, testDocs) }
+
+func TestReDoc(t *testing.T) { eachBasePath(t, testReDoc) }
+
+// eachBasePath runs test on a server at the root and on one below a path.
+func eachBasePath(t *testing.T, test func(*testing.T, *server)) {
+	t.Helper()
+	for _, path := range []string{"", "/stack/characters"} {
+		t.Run("base path "+path, func(t *testing.T) {
+			t.Parallel()
+			test(t, serve(t, "WEB_BACKEND_BASE_PATH="+path))
+		})
+	}
+}
+
+func testDocs(t *testing.T, s *server) {
+	t.Helper()
+	tab := newTab(t)
 	tab.open(s.url + "/docs")
 	tab.wait(`document.querySelector("#operations-system-health")?.checkVisibility()`)
 
@@ -39,12 +56,12 @@ func TestDocs(t *testing.T) {
 	tab.policyHolds()
 }
 
-func TestReDoc(t *testing.T) {
-	t.Parallel()
-	tab, s := newTab(t), serve(t)
+func testReDoc(t *testing.T, s *server) {
+	t.Helper()
+	tab := newTab(t)
 	tab.open(s.url + "/redoc")
-	// It shows some operations of the first group; the others come by scrolling.
-	tab.wait(`/(GET|POST)\s+\/api\/v1\/[a-z_]+/.test(document.querySelector("#redoc")?.innerText)`)
+	// It shows what is in view; the rest comes by scrolling.
+	tab.wait(`scrollBy(0, 100), /(GET|POST)\s+\/api\/v1\/[a-z_]+/.test(document.querySelector("#redoc")?.innerText)`)
 	tab.quiet(s.url)
 	tab.asked(s.url+"/openapi.json", s.url+"/redoc/redoc.standalone.js")
 	tab.policyHolds()

@@ -1,0 +1,207 @@
+package app_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"web-backend/internal/app"
+	"web-backend/internal/config"
+)
+
+// pair is a self-signed certificate for 127.0.0.1, with its key, as PEM.
+type pair struct{ cert, key []byte }
+
+func newPair(t *testing.T, serial int64) pair {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pair{
+		pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
+	}
+}
+
+// withTLS makes cfg serve p from files of the test.
+func withTLS(t *testing.T, cfg *config.Config, p pair) {
+	t.Helper()
+	folder := t.TempDir()
+	cfg.TLSCert, cfg.TLSKey = filepath.Join(folder, "tls.crt"), filepath.Join(folder, "tls.key")
+	write(t, cfg.TLSCert, p.cert)
+	write(t, cfg.TLSKey, p.key)
+}
+
+// write replaces a file as those do who renew certificates: by moving one.
+func write(t *testing.T, path string, content []byte) {
+	t.Helper()
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask sends a request over a connection of its own to a server that must show
+// one of pairs. It gives the serial number of the one that it showed.
+func ask(t *testing.T, s *server, path string, pairs ...pair) (serial int64, answer string) {
+	t.Helper()
+	roots := x509.NewCertPool()
+	for _, p := range pairs {
+		roots.AppendCertsFromPEM(p.cert)
+	}
+	client := &http.Client{Timeout: deadline, Transport: &http.Transport{
+		DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
+	}}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+s.address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	_, _ = io.Copy(io.Discard, response.Body)
+	return response.TLS.PeerCertificates[0].SerialNumber.Int64(), response.Proto + " " + response.Status
+}
+
+func TestRun_TLS(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	first := newPair(t, 1)
+	withTLS(t, cfg, first)
+	s := run(t, cfg)
+	if !strings.HasPrefix(s.url, "https://") {
+		t.Errorf("announced as %s", s.url)
+	}
+	if serial, answer := ask(t, s, "/health", first); serial != 1 || answer != "HTTP/2.0 200 OK" {
+		t.Errorf("got certificate %d, %s", serial, answer)
+	}
+	plain, err := http.Get("http://" + s.address + "/health")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Body.Close()
+	if plain.StatusCode != http.StatusBadRequest {
+		t.Errorf("without TLS: %s", plain.Status)
+	}
+	old, err := tls.Dial("tcp", s.address, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11, InsecureSkipVerify: true})
+	if err == nil {
+		old.Close()
+		t.Error("TLS 1.1 is spoken")
+	}
+}
+
+// A certificate is served as soon as both of its files are there; until then,
+// and while they are of no use, the former one is.
+func TestRun_TLSRenewal(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	first, second := newPair(t, 1), newPair(t, 2)
+	withTLS(t, cfg, first)
+	s := run(t, cfg)
+	look := func() int64 {
+		time.Sleep(app.CertificateAge + 10*time.Millisecond) // it looks at the files no more often
+		serial, _ := ask(t, s, "/health", first, second)
+		return serial
+	}
+	write(t, cfg.TLSCert, second.cert)
+	for range 2 {
+		if got := look(); got != 1 {
+			t.Errorf("with the key of another: got certificate %d", got)
+		}
+	}
+	if err := os.Rename(cfg.TLSKey, cfg.TLSKey+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if got := look(); got != 1 {
+		t.Errorf("without a key: got certificate %d", got)
+	}
+	write(t, cfg.TLSKey, second.key)
+	if got := look(); got != 2 {
+		t.Errorf("when both are new: got certificate %d", got)
+	}
+	log := s.log.String()
+	if got := strings.Count(log, "cannot be read again"); got != 2 {
+		t.Errorf("it complained %d times, want once of the key of another and once of none: %s", got, log)
+	}
+	if strings.Count(log, "tls certificate read again") != 1 || strings.Contains(log, "PRIVATE KEY") {
+		t.Errorf("the log is %s", log)
+	}
+}
+
+func TestRun_TLSFilesOfNoUse(t *testing.T) {
+	t.Parallel()
+	first, second := newPair(t, 1), newPair(t, 2)
+	for name, change := range map[string]func(*config.Config){
+		"no such file":    func(cfg *config.Config) { cfg.TLSCert += ".missing" },
+		"key of another":  func(cfg *config.Config) { write(t, cfg.TLSKey, second.key) },
+		"no certificate":  func(cfg *config.Config) { write(t, cfg.TLSCert, []byte("nothing")) },
+		"no key":          func(cfg *config.Config) { write(t, cfg.TLSKey, []byte("nothing")) },
+		"exchanged files": func(cfg *config.Config) { cfg.TLSCert, cfg.TLSKey = cfg.TLSKey, cfg.TLSCert },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t)
+			withTLS(t, cfg, first)
+			change(cfg)
+			err := app.Run(t.Context(), cfg, newStream(), newStream())
+			if err == nil || !strings.Contains(err.Error(), cfg.TLSCert) {
+				t.Errorf("got %v", err)
+			}
+			if _, err := os.Stat(cfg.DataDir); err == nil {
+				t.Error("the data folder was made")
+			}
+		})
+	}
+}
+
+// Everything lies below the base path, links and redirects included, and the
+// log shows the routes as ever.
+func TestRun_BasePath(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.BasePath = "/characters"
+	s := run(t, cfg)
+	if !strings.HasSuffix(s.url, "/characters") {
+		t.Errorf("announced as %s", s.url)
+	}
+	if status, answer := s.send(t, "/health", ""); status != http.StatusOK || answer != `"OK"` {
+		t.Errorf("got %d %s", status, answer)
+	}
+	if status, answer := s.send(t, "/api/v1/list_users", ""); status != http.StatusOK {
+		t.Errorf("got %d %s", status, answer)
+	}
+	s.stop() // the log line is written after the answer
+	if err := s.wait(t); err != nil || !strings.Contains(s.log.String(), "route=/api/v1/list_users status=200") {
+		t.Errorf("%v, the log is %s", err, s.log.String())
+	}
+}
