@@ -61,7 +61,7 @@ func testReDoc(t *testing.T, s *server) {
 	tab := newTab(t)
 	tab.open(s.url + "/redoc")
 	// It shows what is in view; the rest comes by scrolling.
-	tab.wait(`scrollBy(0, 100), /(GET|POST)\s+\/api\/v1\/[a-z_]+/.test(document.querySelector("#redoc")?.innerText)`)
+	tab.wait(`(scrollBy(0, 100), /(GET|POST)\s+\/api\/v1\/[a-z_]+/.test(document.querySelector("#redoc")?.innerText))`)
 	tab.quiet(s.url)
 	tab.asked(s.url+"/openapi.json", s.url+"/redoc/redoc.standalone.js")
 	tab.policyHolds()
