@@ -74,6 +74,9 @@ func WriteBackup(ctx context.Context, dir, target string) (made Backup, err erro
 		return made, fmt.Errorf("backup cannot be written: %w", err)
 	}
 	defer func() {
+		if err != nil && ctx.Err() != nil {
+			err = fmt.Errorf("backup of %s was broken off: %w", source, ctx.Err())
+		}
 		err = errors.Join(err, partial.Close(), removeDatabase(partial.Name()))
 	}()
 	counts, err := copySnapshot(ctx, source, partial)
@@ -92,8 +95,9 @@ func WriteBackup(ctx context.Context, dir, target string) (made Backup, err erro
 	if made.Counts != counts {
 		return made, fmt.Errorf("backup of %s is not usable: it holds %+v, and the database %+v", source, made.Counts, counts)
 	}
-	if made.Path = target; ctx.Err() != nil {
-		return made, ctx.Err()
+	made.Path = target
+	if err := ctx.Err(); err != nil {
+		return made, err
 	}
 	return made, putInPlace(partial.Name(), target)
 }
@@ -145,9 +149,10 @@ func copySnapshot(ctx context.Context, source string, target *os.File) (counts b
 // delete the file is all there is of the database: SQLite reads it without
 // making others beside it.
 func finishCopy(ctx context.Context, path, journalMode string) (err error) {
+	defer func() { err = notOurs(err) }()
 	c, err := openConn(databaseURI(path), "PRAGMA locking_mode = EXCLUSIVE")
 	if err != nil {
-		return notOurs(err)
+		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	c.SetInterrupt(ctx)
@@ -200,15 +205,16 @@ func CheckBackup(ctx context.Context, path string) (Backup, error) {
 // SQLite finds no fault in it (each index against its table, which quick_check
 // would leave out), and what it holds.
 func verify(ctx context.Context, path string) (found Backup, err error) {
+	defer func() { err = notOurs(err) }()
 	c, err := openConn(databaseURI(path)+"&immutable=1", "PRAGMA query_only = on")
 	if err != nil {
-		return found, notOurs(err)
+		return found, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	c.SetInterrupt(ctx)
 	found.Path = path
 	if found.Schema, err = schemaVersion(c); err != nil {
-		return found, notOurs(err)
+		return found, err
 	}
 	verdict := ""
 	err = c.query("PRAGMA integrity_check(1)", nil, func(row *sqlite3.Stmt) error {
@@ -219,10 +225,10 @@ func verify(ctx context.Context, path string) (found Backup, err error) {
 		err = fmt.Errorf("the file is damaged: %s", verdict)
 	}
 	if err != nil {
-		return found, notOurs(err)
+		return found, err
 	}
 	if found.Counts, err = count(c, found.Schema); err != nil {
-		return found, notOurs(err)
+		return found, err
 	}
 	found.Size, found.SHA256, err = digest(ctx, path)
 	return found, err
