@@ -11,7 +11,7 @@ import (
 // backupCommand copies the embedded store.
 type backupCommand struct {
 	configFlags
-	Out  string `required:"" placeholder:"FILE" help:"Where the backup goes. A file that is there is not replaced."`
+	Out  string `required:"true" placeholder:"FILE" help:"Where the backup goes. A file that is there is not replaced."`
 	JSON bool   `name:"json" help:"Print JSON."`
 }
 

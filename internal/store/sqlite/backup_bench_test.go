@@ -29,7 +29,7 @@ func BenchmarkBackup(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "data")
 	store := openStore(b, dir)
 	fillForBackup(b, store)
-	quiet := underLoad(b, store, func() { time.Sleep(10 * time.Second) }) //nolint:forbidigo // it measures for as long
+	quiet := underLoad(b, store, func() { time.Sleep(10 * time.Second) })
 	quiet.report(b, "quiet", load{})
 	for _, way := range []struct {
 		name string
@@ -61,7 +61,7 @@ func onCopy(path, statement string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // a benchmark
+	defer c.Close()
 	return c.Exec(statement)
 }
 
@@ -72,18 +72,18 @@ func onlineCopy(path, target string) error {
 	if err != nil {
 		return err
 	}
-	defer c.Close() //nolint:errcheck // a benchmark
+	defer c.Close()
 	copying, err := c.BackupInit("main", target)
 	if err != nil {
 		return err
 	}
-	defer copying.Close() //nolint:errcheck // a benchmark
+	defer copying.Close()
 	began := time.Now()
 	for done := false; !done; {
 		if done, err = copying.Step(256); err != nil {
 			return err
 		}
-		time.Sleep(time.Millisecond) //nolint:forbidigo // a rest between steps
+		time.Sleep(time.Millisecond)
 		if time.Since(began) > time.Minute {
 			return fmt.Errorf("not done after a minute: %d of %d pages are left", copying.Remaining(), copying.PageCount())
 		}
@@ -134,7 +134,7 @@ func underLoad(b *testing.B, store *sqlite.Store, do func()) (all load) {
 					b.Error(err)
 				}
 				took = append(took, time.Since(began))
-				time.Sleep(rest) //nolint:forbidigo // the pace of the load
+				time.Sleep(rest)
 			}
 			mutex.Lock()
 			defer mutex.Unlock()

@@ -338,11 +338,7 @@ func TestRestore_ReplacesADamagedDatabase(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			rest := wal
-			if damaged != "" { // SQLite would rebuild the database from a whole one
-				rest = []byte(damaged)
-			}
-			if err := os.WriteFile(path+"-wal", rest, 0o600); err != nil {
+			if err := os.WriteFile(path+"-wal", wal, 0o600); err != nil {
 				t.Fatal(err)
 			}
 			done, err := sqlite.Restore(t.Context(), dir, file)
@@ -355,7 +351,10 @@ func TestRestore_ReplacesADamagedDatabase(t *testing.T) {
 			}
 			walsKept, err := filepath.Glob(path + ".before-restore-*-wal")
 			if err != nil || len(walsKept) != 1 {
-				t.Errorf("the old WAL: %q, %v", walsKept, err)
+				t.Fatalf("the old WAL: %q, %v", walsKept, err)
+			}
+			if kept, err := os.ReadFile(walsKept[0]); !bytes.Equal(kept, wal) {
+				t.Errorf("the old WAL is kept as %d bytes, want %d, %v", len(kept), len(wal), err)
 			}
 		})
 	}

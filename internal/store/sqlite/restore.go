@@ -208,10 +208,11 @@ func keptName(path string) string {
 }
 
 // foldWAL brings what is in the WAL into the database file, which then is all
-// of the database. It leaves a file that is none alone.
+// of the database. It leaves a file that is none alone, with what lies beside
+// it, which SQLite would remove.
 func foldWAL(path string) (err error) {
-	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
-		return nil
+	if looksLikeDatabase(path) != nil {
+		return nil //nolint:nilerr // nothing is there that could be folded
 	}
 	c, err := openConn(databaseURI(path), "PRAGMA locking_mode = EXCLUSIVE")
 	if err == nil {
