@@ -47,6 +47,7 @@ func TestSecrets(t *testing.T) {
 			// guarded with configured operator tokens, strict with the one that is made
 			s := newPlanting(t, t.TempDir(), mode, "data_dir: stored\n", mode == "guarded")
 			s.plant()
+			mustRun(t, s.p.folder, "backup", "--config_path", "secrets.yaml", "--out", "stored/"+backupFile)
 			s.p.stop(t)
 			s.checkData()
 		})
@@ -123,6 +124,7 @@ func newPlanting(t *testing.T, folder, mode, store string, configured bool) *pla
 const (
 	operatorTokenName = "operator token"
 	operatorTokenFile = "operator.token" // where the one that was made belongs
+	backupFile        = "backup.db"      // beside the database, to be searched as it is
 )
 
 // newToken is a token that the program knows nothing of.
@@ -431,6 +433,9 @@ func (s *planting) checkData() {
 	}
 	files := readFolder(s.T, filepath.Join(s.p.folder, "stored"))
 	database := files["web-backend.db"]
+	if len(files[backupFile]) == 0 {
+		s.Error("there is no backup to search")
+	}
 	for name := range s.stored {
 		if found := s.needles.search(database, slices.DeleteFunc(slices.Collect(maps.Keys(s.secrets)), func(other string) bool {
 			return other == name

@@ -44,6 +44,7 @@ type server struct {
 	store    backend.Store
 	place    string // of the store, for a person
 	http     *http.Server
+	backups  *backupSchedule
 
 	operatorToken string // where it is, for a person
 }
@@ -130,6 +131,7 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 
 // serve answers requests until ctx ends, and stops in order.
 func (s *server) serve(ctx context.Context, cfg *config.Config) error {
+	s.backups = scheduleBackups(cfg, s.log.Logger)
 	failed := make(chan error, 1)
 	go func() {
 		listener := netutil.LimitListener(s.listener, cfg.Limits.MaxConnections)
@@ -161,6 +163,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 // close closes what was started, last first.
 func (s *server) close() error {
 	var errs []error
+	s.backups.stop()
 	if s.listener != nil && s.http == nil {
 		errs = append(errs, s.listener.Close()) // else the HTTP server owns it
 	}

@@ -21,6 +21,9 @@ var pragmas = []string{
 	"PRAGMA busy_timeout = 5000",
 	"PRAGMA synchronous = FULL",
 	"PRAGMA temp_store = MEMORY",
+	// A backup keeps the WAL from being emptied while it reads; afterwards the
+	// file shrinks to this many bytes.
+	"PRAGMA journal_size_limit = 67108864",
 	// A provider key that was cleared, or a password that was replaced, must
 	// not stay readable in the file.
 	"PRAGMA secure_delete = ON",

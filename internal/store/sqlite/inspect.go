@@ -36,8 +36,12 @@ func Exists(dir string) bool {
 // InspectKeys tries to open every provider key in folder dir with ring. It
 // changes nothing, and works beside the process that owns the folder. It is
 // fs.ErrNotExist if there is no database.
-func InspectKeys(dir string, ring masterkey.Ring) (check KeyCheck, err error) {
-	path := filepath.Join(dir, databaseFile)
+func InspectKeys(dir string, ring masterkey.Ring) (KeyCheck, error) {
+	return InspectKeysOf(filepath.Join(dir, databaseFile), ring)
+}
+
+// InspectKeysOf is InspectKeys for a database file, such as a backup.
+func InspectKeysOf(path string, ring masterkey.Ring) (check KeyCheck, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return check, fmt.Errorf("database: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,7 +40,7 @@ func TestMain(m *testing.M) {
 // roles are what such a process does with the store in a folder. It tells its
 // progress on standard output, a line each.
 var roles = map[string]func(dir string) error{
-	"open": openRole, "write": writeRole, "full disk": fullDiskRole,
+	"open": openRole, "write": writeRole, "full disk": fullDiskRole, "backup on a full disk": backupFullDiskRole,
 }
 
 // process is a running one.
@@ -250,6 +251,53 @@ func reportResults(store *sqlite.Store, results []error) {
 func TestProcess_OutlivesAFullDisk(t *testing.T) {
 	t.Parallel()
 	other := startProcess(t, "full disk", t.TempDir())
+	for line := other.line(t); line != "end"; line = other.line(t) {
+		t.Error(line)
+	}
+}
+
+// backupFullDiskRole finds the disk full half-way through a backup.
+func backupFullDiskRole(dir string) error {
+	signal.Ignore(syscall.SIGXFSZ)
+	store, err := sqlite.Open(dir, testKeys)
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	for n := range 100 {
+		id := fmt.Sprint(n)
+		if err := store.CreateUser(ctx, storetest.UserConfig(id), storetest.Characters(id, 4)); err != nil {
+			return err
+		}
+	}
+	folder := filepath.Join(dir, "backups")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		return err
+	}
+	lift, err := limitFiles(filepath.Join(dir, "web-backend.lock"))
+	if err != nil {
+		return err
+	}
+	_, backupErr := sqlite.WriteBackup(ctx, dir, filepath.Join(folder, "b"))
+	if backupErr == nil {
+		fmt.Println("no backup found the disk full: the test proves nothing")
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		fmt.Printf("left behind: %v, %v\n", left, err)
+	}
+	if err := lift(); err != nil {
+		return err
+	}
+	if _, err := sqlite.WriteBackup(ctx, dir, filepath.Join(folder, "b")); err != nil {
+		return err
+	}
+	fmt.Println("end")
+	return store.Close()
+}
+
+func TestProcess_BackupFindsAFullDisk(t *testing.T) {
+	t.Parallel()
+	other := startProcess(t, "backup on a full disk", t.TempDir())
 	for line := other.line(t); line != "end"; line = other.line(t) {
 		t.Error(line)
 	}

@@ -1,0 +1,222 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"web-backend/internal/config"
+	"web-backend/internal/masterkey"
+	"web-backend/internal/store/sqlite"
+)
+
+// BackupReport says what a backup holds. Its JSON form is for programs, Text
+// for people.
+type BackupReport struct {
+	File         string         `json:"file"`
+	Bytes        int64          `json:"bytes"`
+	SHA256       string         `json:"sha256"`
+	Schema       int64          `json:"schema"`
+	Users        int64          `json:"users"`
+	Credentials  int64          `json:"credentials"`
+	Configs      int64          `json:"configs"`
+	Characters   int64          `json:"characters"`
+	ProviderKeys int64          `json:"provider_keys"`
+	MasterKeys   []masterkey.ID `json:"master_keys"` // that sealed the provider keys
+	Plain        int            `json:"plain"`       // provider keys that no version has sealed yet
+	Seconds      float64        `json:"seconds"`
+}
+
+// mongodump says what to use in place of backups on MongoDB.
+const mongodump = "store mongodb has its own tools for backups: use mongodump and mongorestore; see docs/backup.md"
+
+// WriteBackup copies the embedded store to a new file, whether a server runs
+// on it or not.
+func WriteBackup(ctx context.Context, cfg *config.Config, file string) (BackupReport, error) {
+	if cfg.Store == config.StoreMongoDB {
+		return BackupReport{}, errors.New(mongodump)
+	}
+	began := time.Now()
+	made, err := sqlite.WriteBackup(ctx, cfg.DataDir, file)
+	if errors.Is(err, fs.ErrNotExist) && !sqlite.Exists(cfg.DataDir) {
+		err = fmt.Errorf("there is nothing to back up: no database is in %s", cfg.DataDir)
+	}
+	if err != nil {
+		return BackupReport{}, err
+	}
+	keys, err := sqlite.InspectKeysOf(file, masterkey.Ring{})
+	if err != nil {
+		return BackupReport{}, err
+	}
+	return reportBackup(made, keys, began), nil
+}
+
+func reportBackup(b sqlite.Backup, keys sqlite.KeyCheck, began time.Time) BackupReport {
+	report := BackupReport{
+		File: b.Path, Bytes: b.Size, SHA256: b.SHA256, Schema: b.Schema,
+		Users: b.Counts.Users, Credentials: b.Counts.Credentials, Configs: b.Counts.Configs,
+		Characters: b.Counts.Characters, ProviderKeys: b.Counts.ProviderKeys,
+		MasterKeys: []masterkey.ID{}, Plain: keys.Plain, Seconds: time.Since(began).Seconds(),
+	}
+	for _, by := range keys.Sealed {
+		report.MasterKeys = append(report.MasterKeys, by.ID)
+	}
+	return report
+}
+
+// Text gives the report for a person.
+func (r BackupReport) Text() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "file            %s\nsize            %d bytes\nsha256          %s\nschema          version %d\n",
+		r.File, r.Bytes, r.SHA256, r.Schema)
+	fmt.Fprintf(&text, "users           %d\n  credentials   %d\n  configs       %d\ncharacters      %d\nprovider keys   %d\n",
+		r.Users, r.Credentials, r.Configs, r.Characters, r.ProviderKeys)
+	for _, id := range r.MasterKeys {
+		fmt.Fprintf(&text, "  needs         master key %s, which is not in the file\n", id)
+	}
+	if r.Plain > 0 {
+		fmt.Fprintf(&text, "  PLAIN         %d, readable in the file: start this version with a master key, and make another\n", r.Plain)
+	}
+	fmt.Fprintf(&text, "time            %.2f s\n", r.Seconds)
+	return text.String()
+}
+
+// The times of a schedule.
+const (
+	retryFirst = time.Minute // after a failure; twice as long after each further one
+	retryMost  = time.Hour
+)
+
+// scheduledName is that of the backups of a schedule; other files in their
+// folder are never touched. The names are in order of time.
+const (
+	scheduledPrefix = "web-backend-"
+	scheduledTime   = "20060102T150405.000Z"
+)
+
+var scheduledName = regexp.MustCompile(`^web-backend-(\d{8}T\d{6}\.\d{3}Z)\.db$`)
+
+// backupSchedule makes a backup now and then, until it is stopped.
+type backupSchedule struct {
+	every  time.Duration
+	keep   int
+	dir    string // of the backups
+	data   string // folder of the embedded store
+	log    *slog.Logger
+	cancel context.CancelFunc
+	ended  chan struct{}
+}
+
+// scheduleBackups starts what the configuration asks for; nil if that is
+// nothing.
+func scheduleBackups(cfg *config.Config, log *slog.Logger) *backupSchedule {
+	if cfg.Backup.Every == 0 {
+		return nil
+	}
+	if cfg.Store == config.StoreMongoDB {
+		log.Warn("backup.every has no effect", "reason", mongodump)
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &backupSchedule{
+		every: cfg.Backup.Every, keep: cfg.Backup.Keep, dir: cfg.Backup.Dir, data: cfg.DataDir,
+		log: log, cancel: cancel, ended: make(chan struct{}),
+	}
+	go b.run(ctx)
+	return b
+}
+
+// stop breaks off a backup that is being made, and returns when nothing of the
+// schedule runs any more.
+func (b *backupSchedule) stop() {
+	if b == nil {
+		return
+	}
+	b.cancel()
+	<-b.ended
+}
+
+// run makes the backups: each in its turn after the last that is there, so that
+// a server which is started anew every day makes them too.
+func (b *backupSchedule) run(ctx context.Context) {
+	defer close(b.ended)
+	var wait time.Duration
+	if last, ok := b.last(); ok {
+		wait = min(max(0, time.Until(last.Add(b.every))), b.every)
+	}
+	retry := retryFirst
+	for {
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		began := time.Now()
+		err := b.make(ctx, began)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil:
+			wait = min(retry, b.every)
+			retry = min(2*retry, retryMost)
+			b.log.Error("backup failed", "dir", b.dir, "error", err, "next_try", wait,
+				"remedy", "make room in backup.dir and let the server write there; `web-backend backup --out FILE` makes one by hand")
+		default:
+			retry, wait = retryFirst, max(0, b.every-time.Since(began))
+		}
+	}
+}
+
+// make makes one backup and then removes those that are too many.
+func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
+	if err := os.MkdirAll(b.dir, 0o700); err != nil {
+		return err
+	}
+	file := filepath.Join(b.dir, scheduledPrefix+now.UTC().Format(scheduledTime)+".db")
+	made, err := sqlite.WriteBackup(ctx, b.data, file)
+	if err != nil {
+		return err
+	}
+	b.log.Info("backup made", "file", file, "bytes", made.Size, "sha256", made.SHA256,
+		"users", made.Counts.Users, "characters", made.Counts.Characters, "duration", time.Since(now))
+	names, err := b.names()
+	for _, name := range names[:max(0, len(names)-b.keep)] {
+		err = errors.Join(err, os.Remove(filepath.Join(b.dir, name)))
+	}
+	if err != nil {
+		b.log.Warn("old backups cannot be removed", "dir", b.dir, "error", err)
+	}
+	return nil
+}
+
+// names are the backups of the schedule, oldest first.
+func (b *backupSchedule) names() (names []string, err error) {
+	entries, err := os.ReadDir(b.dir)
+	for _, entry := range entries {
+		if entry.Type().IsRegular() && scheduledName.MatchString(entry.Name()) {
+			names = append(names, entry.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, err
+}
+
+// last is when the newest backup was made.
+func (b *backupSchedule) last() (time.Time, bool) {
+	names, _ := b.names() // a folder that is missing or cannot be read has none
+	if len(names) == 0 {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(scheduledTime, scheduledName.FindStringSubmatch(names[len(names)-1])[1])
+	return at, err == nil
+}

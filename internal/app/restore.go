@@ -1,0 +1,108 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"web-backend/internal/config"
+	"web-backend/internal/masterkey"
+	"web-backend/internal/store/sqlite"
+)
+
+// RestoreReport says what was put in place, and whether the master key fits.
+// It holds no key. Its JSON form is for programs, Text for people.
+type RestoreReport struct {
+	BackupReport
+	Restored    bool           `json:"restored"`            // false if it was only checked
+	Kept        string         `json:"kept,omitempty"`      // where the old database is
+	MissingKeys []masterkey.ID `json:"missing_keys"`        // of MasterKeys, those that are not at hand
+	Unreadable  int            `json:"unreadable"`          // provider keys that no master key at hand opens
+	KeyFault    string         `json:"key_fault,omitempty"` // why the key file cannot be used
+	Verdict     string         `json:"verdict"`
+	KeysOK      bool           `json:"keys_ok"` // every provider key opens
+}
+
+// Restore puts a backup in place of the embedded store; with check it only
+// examines the file. The data folder must belong to no server then.
+func Restore(ctx context.Context, cfg *config.Config, file string, check bool) (report RestoreReport, err error) {
+	if cfg.Store == config.StoreMongoDB {
+		return report, errors.New(mongodump)
+	}
+	began := time.Now()
+	var done sqlite.Restored
+	if check {
+		done.Backup, err = sqlite.CheckBackup(ctx, file)
+	} else {
+		done, err = sqlite.Restore(ctx, cfg.DataDir, file)
+	}
+	if err != nil {
+		return report, err
+	}
+	found, err := findKeys(cfg)
+	if err != nil {
+		return report, err
+	}
+	keys, err := sqlite.InspectKeysOf(done.Path, found.ring)
+	if err != nil {
+		return report, err
+	}
+	report = RestoreReport{
+		BackupReport: reportBackup(done.Backup, keys, began),
+		Restored:     !check, Kept: done.Kept, MissingKeys: []masterkey.ID{},
+	}
+	report.judge(found, keys)
+	return report, nil
+}
+
+// judge compares the keys that the backup needs with those that were found.
+func (r *RestoreReport) judge(found foundKeys, keys sqlite.KeyCheck) {
+	for _, by := range keys.Sealed {
+		r.Unreadable += by.Values - by.Opened
+		if !found.ring.Has(by.ID) {
+			r.MissingKeys = append(r.MissingKeys, by.ID)
+		}
+	}
+	if found.fault != nil {
+		r.KeyFault = found.fault.Error()
+	}
+	r.KeysOK = r.Unreadable == 0
+	switch {
+	case len(keys.Sealed) == 0:
+		r.Verdict = "no provider key is sealed, so no master key is needed"
+	case len(r.MissingKeys) > 0:
+		r.Verdict = fmt.Sprintf("%s sealed with a master key that is not here; before the server starts, put it back as %s or in master_key",
+			keysAre(r.Unreadable), found.path)
+	case r.Unreadable > 0:
+		r.Verdict = fmt.Sprintf("%s damaged; a user can set such a key again", keysAre(r.Unreadable))
+	default:
+		r.Verdict = "the master key at hand opens every provider key"
+	}
+}
+
+// Text gives the report for a person.
+func (r RestoreReport) Text() string {
+	var text strings.Builder
+	if r.Restored {
+		text.WriteString("the backup is in place; people have to log in again\n")
+	} else {
+		text.WriteString("the file is whole; nothing was changed\n")
+	}
+	text.WriteString(r.BackupReport.Text())
+	switch {
+	case r.Kept != "":
+		fmt.Fprintf(&text, "old database    %s\n", r.Kept)
+	case r.Restored:
+		text.WriteString("old database    there was none\n")
+	}
+	for _, id := range r.MissingKeys {
+		fmt.Fprintf(&text, "MISSING         master key %s\n", id)
+	}
+	if r.KeyFault != "" {
+		fmt.Fprintf(&text, "key file        %s\n", r.KeyFault)
+	}
+	fmt.Fprintf(&text, "verdict         %s\n", r.Verdict)
+	return text.String()
+}

@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"context"
+
+	"web-backend/internal/app"
+)
+
+// restoreCommand puts a backup in place.
+type restoreCommand struct {
+	configFlags
+	File  string `arg:"" help:"The backup."`
+	Check bool   `help:"Only examine the file and whether the master key fits; change nothing. The server may run."`
+	JSON  bool   `name:"json" help:"Print JSON."`
+}
+
+// Run prints what was put in place, and what is left to do about master keys.
+func (c *restoreCommand) Run(ctx context.Context, streams Streams) error {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	report, err := app.Restore(ctx, cfg, c.File, c.Check)
+	if err != nil {
+		return err
+	}
+	return printReport(streams, c.JSON, report)
+}
