@@ -15,7 +15,10 @@ import (
 	tracepb "go.opentelemetry.io/proto/otlp/trace/v1"
 	"google.golang.org/protobuf/proto"
 
+	"web-backend/internal/app"
 	"web-backend/internal/backend"
+	"web-backend/internal/config"
+	"web-backend/internal/store/mongo/mongotest"
 )
 
 const operatorToken = "wbo_an-operator-token-of-the-tests-0123456789"
@@ -135,7 +138,7 @@ func TestRun_DebugListener(t *testing.T) {
 	}
 }
 
-// lines of OTLP that a test's collector has received.
+// collector receives OTLP.
 type collector struct {
 	mu    sync.Mutex
 	spans []*tracepb.Span
@@ -303,9 +306,27 @@ func TestRun_TracesNotWanted(t *testing.T) { //nolint:paralleltest // see above
 	}
 }
 
+// Without a token nothing would keep other machines out.
 func TestRun_DebugAddressNeedsToken(t *testing.T) {
 	t.Parallel()
+	engine := mongotest.Engine(t)
+	for address, refused := range map[string]bool{"0.0.0.0:0": true, "[::]:0": true, "127.0.0.1:0": false} {
+		t.Run(address, func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t)
+			cfg.Store, cfg.MongoDB.URI, cfg.MongoDB.Database = config.StoreMongoDB, backend.NewSecret(engine.URI()), engine.Database(t)
+			cfg.DebugAddress = address
+			if !refused {
+				run(t, cfg)
+				return
+			}
+			err := app.Run(t.Context(), cfg, app.Build{}, io.Discard, io.Discard)
+			if err == nil || !strings.Contains(err.Error(), "debug_address: "+address) {
+				t.Errorf("got %v, want a refusal of the address", err)
+			}
+		})
+	}
 	cfg := testConfig(t)
-	cfg.DebugAddress = "0.0.0.0:0" // the embedded store's own token is enough
+	cfg.DebugAddress = "0.0.0.0:0" // the embedded store has made a token of its own
 	run(t, cfg)
 }
