@@ -64,9 +64,7 @@ func TestStore_MeasuresEveryMethod(t *testing.T) {
 	t.Parallel()
 	metrics := telemetry.NewMetrics(telemetry.Build{})
 	store := measured(t, metrics)
-	methods := reflect.TypeFor[backend.Store]()
-	for i := range methods.NumMethod() {
-		method := methods.Method(i)
+	for method := range reflect.TypeFor[backend.Store]().Methods() {
 		if method.Name == "Close" {
 			continue
 		}
@@ -79,7 +77,7 @@ func TestStore_MeasuresEveryMethod(t *testing.T) {
 		}
 		results := reflect.ValueOf(store).MethodByName(method.Name).Call(arguments)
 		if results[0].Kind() == reflect.Func { // a sequence
-			for range results[0].Seq2() { //nolint:revive // it counts when it has been taken
+			for range results[0].Seq2() {
 			}
 		}
 		if got := counted(t, metrics, method.Name); got != "1" {
@@ -216,5 +214,27 @@ func TestDocumentation_ListsEveryMetric(t *testing.T) {
 			!strings.Contains(string(document), fmt.Sprintf("\n| `%s` |", name)) {
 			t.Errorf("docs/monitoring.md has no row of %s", name)
 		}
+	}
+}
+
+// BenchmarkStore is a read of the embedded store, bare and measured.
+func BenchmarkStore(b *testing.B) {
+	embedded, err := sqlite.Open(b.TempDir(), sqlite.Keys(masterkey.NewRing(masterkey.Generate())))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer embedded.Close()
+	for name, store := range map[string]backend.Store{
+		"bare":     embedded,
+		"measured": telemetry.Store(embedded, "sqlite", telemetry.NewMetrics(telemetry.Build{}), nil),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := store.Ping(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

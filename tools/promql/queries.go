@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
 )
@@ -99,7 +99,7 @@ func (s Series) checkSelector(selector *parser.VectorSelector, fault func(string
 		return
 	}
 	for _, matcher := range selector.LabelMatchers {
-		if matcher.Name == labels.MetricName || scrapeLabels[matcher.Name] {
+		if matcher.Name == model.MetricNameLabel || scrapeLabels[matcher.Name] {
 			continue
 		}
 		values, ok := known[matcher.Name]

@@ -3,6 +3,7 @@ package promql
 import (
 	"bytes"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -128,9 +129,7 @@ func scrape(t *testing.T, url string) Series {
 		series[name] = values
 		if len(family.GetMetric()) > 0 && family.GetMetric()[0].GetHistogram() != nil {
 			buckets := map[string][]string{"le": {"+Inf"}}
-			for label, of := range values {
-				buckets[label] = of
-			}
+			maps.Copy(buckets, values)
 			series[name+"_bucket"], series[name+"_sum"], series[name+"_count"] = buckets, values, values
 		}
 	}
