@@ -116,7 +116,7 @@ func TestOperatorToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{"/api/v1/list_users", "/tail_log/10", "/dowload_log_file"} {
+	for _, path := range []string{"/api/v1/list_users", "/tail_log/10", "/dowload_log_file", "/metrics"} {
 		for token, want := range map[string]int{strings.TrimSpace(string(data)): http.StatusOK, "": http.StatusUnauthorized} {
 			got, err := p.sendAs(t.Context(), token, path, "")
 			if err != nil || got.status != want {

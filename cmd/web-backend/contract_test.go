@@ -59,6 +59,7 @@ var requests = map[string]string{
 	"download_log_file":    none,
 	"health":               none,
 	"health_ready":         none,
+	"metrics":              none,
 	"redirect_to_docs":     none,
 	"get_openapi_document": none,
 }

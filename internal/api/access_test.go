@@ -60,6 +60,7 @@ var routeAccess = []struct {
 	{"operator", "POST delete_user", `{"user_id": "gone"}`, 404},
 	{"operator", "GET /tail_log/1", ``, 200},
 	{"operator", "GET /dowload_log_file", ``, 200},
+	{"operator", "GET /metrics", ``, 200},
 
 	{"owner", "POST update_user_config", `{"user_id": "$owner"}`, 200},
 	{"owner", "GET list_characters/$owner", ``, 200},

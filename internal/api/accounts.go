@@ -74,6 +74,12 @@ type authenticateUserResponse struct {
 }
 
 func (a *API) authenticateUser(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
+	answer, err := a.login(ctx, in)
+	a.options.Observer.Login(loginOutcomeOf(answer.outcome, err))
+	return answer, err
+}
+
+func (a *API) login(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
 	if err := a.limitTries(ctx, in.Username); err != nil {
 		return authenticateUserResponse{}, err
 	}
@@ -120,10 +126,12 @@ func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, 
 func (a *API) limitTries(ctx context.Context, username string) error {
 	access := a.options.Access
 	if ok, wait := access.AddressTries.Allow(auth.RateKey(requestFrom(ctx).client)); !ok {
+		a.options.Observer.RateLimited(AddressLimit)
 		a.warnOfUntrustedProxy(requestFrom(ctx))
 		return tooMany("from this address", wait)
 	}
 	if ok, wait := access.UsernameTries.Allow(backend.UsernameKey(username)); !ok {
+		a.options.Observer.RateLimited(UsernameLimit)
 		return tooMany("at this user name", wait)
 	}
 	return nil

@@ -4,6 +4,7 @@
 package api
 
 import (
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -35,6 +36,11 @@ type Options struct {
 	// Access says who may call what. Its zero value lets nobody in but where
 	// everyone may.
 	Access AccessOptions
+	// Observer is told of every request; nil for none.
+	Observer Observer
+	// Metrics writes what GET /metrics answers, in Prometheus' text format; nil
+	// for none.
+	Metrics func(w io.Writer) error
 }
 
 // API answers HTTP requests with what a [backend.Service] says.
@@ -49,6 +55,9 @@ type API struct {
 
 // New returns an API on service that logs one line per request to log.
 func New(service *backend.Service, log *slog.Logger, options Options) *API {
+	if options.Observer == nil {
+		options.Observer = unobserved{}
+	}
 	a := &API{service: service, log: log, options: options}
 	a.document = sync.OnceValues(func() ([]byte, error) { return buildDocument(a.routes(), options.BasePath) })
 	return a

@@ -102,7 +102,7 @@ func needStore() []*operation {
 	var all []*operation
 	for _, o := range apiDocument().operations() {
 		switch o.OperationID {
-		case "health", "redirect_to_docs", "get_openapi_document", "tail_log", "download_log_file":
+		case "health", "metrics", "redirect_to_docs", "get_openapi_document", "tail_log", "download_log_file":
 		default:
 			all = append(all, o)
 		}

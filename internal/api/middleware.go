@@ -29,6 +29,7 @@ var requestIDFormat = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // request is what the middleware knows of one request beside HTTP's own.
 type request struct {
 	id    string
+	trace string // id of the trace that it belongs to; "" for none
 	err   error  // the cause of an answer of 500 and above, or of one that broke off
 	stack []byte // of the panic that caused it
 	quiet bool   // no log line if it succeeds
@@ -66,8 +67,14 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 		info.id = a.requestID(r.Header.Get(requestIDHeader))
 		w.Header().Set(requestIDHeader, info.id)
 		recorder := &recorder{ResponseWriter: w}
-		r = r.WithContext(context.WithValue(r.Context(), requestKey{}, info))
-		defer func() { a.logRequest(r, info, recorder, time.Since(start)) }()
+		ctx, trace := a.options.Observer.Begin(r.Context(), r.Header)
+		info.trace = trace
+		r = r.WithContext(context.WithValue(ctx, requestKey{}, info))
+		defer func() {
+			duration := time.Since(start)
+			a.options.Observer.End(ctx, observed(r, info, recorder, duration))
+			a.logRequest(r, info, recorder, duration)
+		}()
 		next.ServeHTTP(recorder, r)
 	})
 }
@@ -103,6 +110,9 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 		slog.Int("status", w.status),
 		slog.Duration("duration", duration),
 		slog.Int64("bytes", sent),
+	}
+	if info.trace != "" {
+		attrs = append(attrs, slog.String("trace_id", info.trace))
 	}
 	if info.refused {
 		attrs = append(attrs, slog.Bool("refused", true))

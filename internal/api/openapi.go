@@ -183,6 +183,8 @@ func addSuccess(operation openapi.OperationContext, route route) {
 			withExample(exampleOf(reflect.TypeFor[deleteUserResponse]())))
 	case logTail:
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The page."))
+	case metricsPage:
+		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The metrics."))
 	case logDownload:
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The log file."))
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusPartialContent), ofType, describe("The part that was asked for."))

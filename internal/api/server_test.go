@@ -30,6 +30,7 @@ import (
 	"web-backend/internal/store/mongo"
 	"web-backend/internal/store/mongo/mongotest"
 	"web-backend/internal/store/sqlite"
+	"web-backend/internal/telemetry"
 )
 
 // storeOpener opens a fresh, empty store that is closed with the test.
@@ -144,9 +145,11 @@ func newServer(t testing.TB, options ...option) *server {
 func newHandler(t testing.TB, options ...option) *server {
 	t.Helper()
 	s := &server{logFile: filepath.Join(t.TempDir(), "server.log"), console: &safeBuffer{}, names: map[string]string{}}
+	metrics := telemetry.NewMetrics(telemetry.Build{Version: "test"})
 	c := config{
 		Options: api.Options{
 			MaxBodyBytes: testBodyLimit, LogFile: s.logFile,
+			Observer: telemetry.NewObserver(metrics, nil), Metrics: metrics.Write,
 			Access: api.AccessOptions{Mode: auth.Guarded, OperatorTokens: auth.NewOperatorTokens([]backend.Secret{operatorToken})},
 		},
 		store:    stores[0],

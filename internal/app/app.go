@@ -19,14 +19,15 @@ import (
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/logging"
+	"web-backend/internal/telemetry"
 )
 
 // Run serves until ctx ends, then stops in order: it accepts nothing more,
 // lets running requests finish within the configured time, and closes the
 // store and the log. It says on console where it listens and where its files
 // lie; log lines go to logLines. An error is one of starting, or of closing.
-func Run(ctx context.Context, cfg *config.Config, console, logLines io.Writer) error {
-	s, err := start(ctx, cfg, logLines)
+func Run(ctx context.Context, cfg *config.Config, build Build, console, logLines io.Writer) error {
+	s, err := start(ctx, cfg, build, logLines)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // stopped while it waited for its store
 	}
@@ -46,11 +47,15 @@ type server struct {
 	http     *http.Server
 	backups  *backupSchedule
 
+	debugListener net.Listener // nil without one
+	debug         *http.Server
+	watch         watch
+
 	operatorToken string // where it is, for a person
 }
 
 // start opens what can fail: first what leaves no file behind.
-func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *server, err error) {
+func start(ctx context.Context, cfg *config.Config, build Build, console io.Writer) (s *server, err error) {
 	defaults, err := loadDefaults(cfg)
 	if err != nil {
 		return nil, err
@@ -75,34 +80,46 @@ func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *serve
 	}); err != nil {
 		return s, err
 	}
+	if err = s.openWatch(ctx, build); err != nil {
+		return s, err
+	}
 	if s.store, s.place, err = openStore(ctx, cfg, s.log.Logger); err != nil {
 		return s, err
 	}
+	s.store = s.watch.store(s.store)
 	access, tokenPlace, err := openAccess(cfg, s.log)
 	if err != nil {
 		return s, err
 	}
 	s.operatorToken = tokenPlace
-	s.http = newHTTPServer(cfg, s.log.Logger, newService(cfg, s.store, defaults), access)
+	handler := s.newAPI(cfg, s.newService(cfg, defaults), access)
+	if err = s.openDebug(ctx, cfg, handler, access.OperatorTokens.Len() > 0); err != nil {
+		return s, err
+	}
+	s.http = newHTTPServer(cfg, s.log.Logger, handler.Handler())
 	s.http.TLSConfig = certificate.config(s.log.Logger)
 	return s, nil
 }
 
-func newService(cfg *config.Config, store backend.Store, defaults backend.Defaults) *backend.Service {
-	return backend.New(store, backend.Options{
+func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *backend.Service {
+	return backend.New(s.store, backend.Options{
 		Defaults:  defaults,
-		Passwords: auth.NewPasswords(cfg.Accounts.PasswordParams()),
+		Passwords: s.watch.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
 		Accounts: backend.AccountRules{
 			PasswordMinLength: cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
 		},
 	})
 }
 
-func newHTTPServer(cfg *config.Config, log *slog.Logger, service *backend.Service, access api.AccessOptions) *http.Server {
-	handler := api.New(service, log, api.Options{
+func (s *server) newAPI(cfg *config.Config, service *backend.Service, access api.AccessOptions) *api.API {
+	return api.New(service, s.log.Logger, api.Options{
 		BasePath: cfg.BasePath, LogFile: cfg.Log.Path, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
 		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins, Access: access,
-	}).Handler()
+		Observer: telemetry.NewObserver(s.watch.metrics, s.watch.tracing), Metrics: s.watch.metrics.Write,
+	})
+}
+
+func newHTTPServer(cfg *config.Config, log *slog.Logger, handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, MaxHeaderBytes: cfg.Limits.MaxHeaderBytes,
 		ReadHeaderTimeout: cfg.Limits.ReadHeaderTimeout, ReadTimeout: cfg.Limits.ReadTimeout,
@@ -131,7 +148,8 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 
 // serve answers requests until ctx ends, and stops in order.
 func (s *server) serve(ctx context.Context, cfg *config.Config) error {
-	s.backups = scheduleBackups(cfg, s.log.Logger)
+	s.backups = scheduleBackups(cfg, s.log.Logger, s.watch.metrics.BackupDone)
+	s.serveDebug()
 	failed := make(chan error, 1)
 	go func() {
 		listener := netutil.LimitListener(s.listener, cfg.Limits.MaxConnections)
@@ -153,6 +171,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 		s.log.Warn("requests were broken off at the deadline", "error", err)
 		_ = s.http.Close() // the listener is closed already
 	}
+	s.watch.tracing.Close(deadline)
 	err := <-failed // a Serve that had not begun yet closes the listener only now
 	if errors.Is(err, http.ErrServerClosed) {
 		err = nil
@@ -162,8 +181,8 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 
 // close closes what was started, last first.
 func (s *server) close() error {
-	var errs []error
 	s.backups.stop()
+	errs := []error{s.closeDebug()}
 	if s.listener != nil && s.http == nil {
 		errs = append(errs, s.listener.Close()) // else the HTTP server owns it
 	}

@@ -77,7 +77,7 @@ func run(t *testing.T, cfg *config.Config) *server {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &server{console: newStream(), log: newStream(), stop: cancel, result: make(chan error, 1)}
-	go func() { s.result <- app.Run(ctx, cfg, s.console, s.log) }()
+	go func() { s.result <- app.Run(ctx, cfg, app.Build{Version: "1.2.3", Commit: "abc"}, s.console, s.log) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := s.wait(t); err != nil {
@@ -204,7 +204,7 @@ func TestRun_StopsBeforeTheFirstRequest(t *testing.T) {
 	cancel()
 	for range 20 {
 		console := newStream()
-		if err := app.Run(ctx, cfg, console, io.Discard); err != nil {
+		if err := app.Run(ctx, cfg, app.Build{}, console, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 		// Nothing of it is left: the same port and folder can be used at once.
@@ -328,7 +328,7 @@ func TestRun_CannotStart(t *testing.T) {
 			console := newStream()
 			ctx, cancel := context.WithTimeout(t.Context(), deadline) // of a server that starts
 			defer cancel()
-			err := app.Run(ctx, cfg, console, io.Discard)
+			err := app.Run(ctx, cfg, app.Build{}, console, io.Discard)
 			if err == nil {
 				t.Fatal("it started")
 			}
@@ -492,7 +492,7 @@ func TestRun_CannotStart_LeavesNothingOpen(t *testing.T) {
 	good := cfg.DataDir
 	for range 3 {
 		cfg.Port, cfg.DataDir = port, filepath.Join(cfg.Log.Path, "data") // after the log and the port
-		if err := app.Run(t.Context(), cfg, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "data folder") {
+		if err := app.Run(t.Context(), cfg, app.Build{}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "data folder") {
 			t.Fatalf("got %v, want a complaint about the data folder", err)
 		}
 	}

@@ -111,13 +111,16 @@ type backupSchedule struct {
 	dir    string // of the backups
 	data   string // folder of the embedded store
 	log    *slog.Logger
+	done   func(at time.Time, size int64, err error) // told of each backup, and at the start of the last one
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
 
 // scheduleBackups starts what the configuration asks for; nil if that is
-// nothing.
-func scheduleBackups(cfg *config.Config, log *slog.Logger) *backupSchedule {
+// nothing. done is told what became of each.
+func scheduleBackups(
+	cfg *config.Config, log *slog.Logger, done func(at time.Time, size int64, err error),
+) *backupSchedule {
 	if cfg.Backup.Every == 0 {
 		return nil
 	}
@@ -128,7 +131,7 @@ func scheduleBackups(cfg *config.Config, log *slog.Logger) *backupSchedule {
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &backupSchedule{
 		every: cfg.Backup.Every, keep: cfg.Backup.Keep, dir: cfg.Backup.Dir, data: cfg.DataDir,
-		log: log, cancel: cancel, ended: make(chan struct{}),
+		log: log, done: done, cancel: cancel, ended: make(chan struct{}),
 	}
 	go b.run(ctx)
 	return b
@@ -149,7 +152,8 @@ func (b *backupSchedule) stop() {
 func (b *backupSchedule) run(ctx context.Context) {
 	defer close(b.ended)
 	var wait time.Duration
-	if last, ok := b.last(); ok {
+	if last, size, ok := b.last(); ok {
+		b.done(last, size, nil)
 		wait = min(max(0, time.Until(last.Add(b.every))), b.every)
 	}
 	retry := retryFirst
@@ -169,6 +173,7 @@ func (b *backupSchedule) run(ctx context.Context) {
 		case err != nil:
 			wait = min(retry, b.every)
 			retry = min(2*retry, retryMost)
+			b.done(began, 0, err)
 			b.log.Error("backup failed", "dir", b.dir, "error", err, "next_try", wait,
 				"remedy", "make room in backup.dir and let the server write there; `web-backend backup --out FILE` makes one by hand")
 		default:
@@ -189,6 +194,7 @@ func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
 	}
 	b.log.Info("backup made", "file", file, "bytes", made.Size, "sha256", made.SHA256,
 		"users", made.Counts.Users, "characters", made.Counts.Characters, "duration", time.Since(now))
+	b.done(now, made.Size, nil)
 	names, err := b.names()
 	for _, name := range names[:max(0, len(names)-b.keep)] {
 		err = errors.Join(err, os.Remove(filepath.Join(b.dir, name)))
@@ -211,12 +217,16 @@ func (b *backupSchedule) names() (names []string, err error) {
 	return names, err
 }
 
-// last is when the newest backup was made.
-func (b *backupSchedule) last() (time.Time, bool) {
+// last is when the newest backup was made, and its size in bytes.
+func (b *backupSchedule) last() (at time.Time, size int64, ok bool) {
 	names, _ := b.names() // a folder that is missing or cannot be read has none
 	if len(names) == 0 {
-		return time.Time{}, false
+		return time.Time{}, 0, false
 	}
-	at, err := time.Parse(scheduledTime, scheduledName.FindStringSubmatch(names[len(names)-1])[1])
-	return at, err == nil
+	newest := names[len(names)-1]
+	if info, err := os.Stat(filepath.Join(b.dir, newest)); err == nil {
+		size = info.Size()
+	}
+	at, err := time.Parse(scheduledTime, scheduledName.FindStringSubmatch(newest)[1])
+	return at, size, err == nil
 }

@@ -173,7 +173,7 @@ func TestRun_TLSFilesOfNoUse(t *testing.T) {
 			cfg := testConfig(t)
 			withTLS(t, cfg, first)
 			change(cfg)
-			err := app.Run(t.Context(), cfg, newStream(), newStream())
+			err := app.Run(t.Context(), cfg, app.Build{}, newStream(), newStream())
 			if err == nil || !strings.Contains(err.Error(), cfg.TLSCert) {
 				t.Errorf("got %v", err)
 			}

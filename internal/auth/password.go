@@ -87,6 +87,7 @@ type Passwords struct {
 	perCore int64               // the share of budget that stands for one core
 	oneCore bool
 	waiting atomic.Int64 // callers in the queue
+	refused atomic.Int64 // callers for whom the queue was too long or too slow
 }
 
 // NewPasswords makes new hashes with params. If these are out of bounds (see
@@ -225,7 +226,7 @@ func (p *Passwords) wait(ctx context.Context, share int64) error {
 	}
 	defer p.waiting.Add(-1)
 	if p.waiting.Add(1) > maxHashWaiting {
-		return tooManyHashes()
+		return p.tooManyHashes()
 	}
 	bounded, cancel := context.WithTimeout(ctx, maxHashWait)
 	defer cancel()
@@ -235,7 +236,18 @@ func (p *Passwords) wait(ctx context.Context, share int64) error {
 	if err := ctx.Err(); err != nil {
 		return hashingEnded(err)
 	}
-	return tooManyHashes()
+	return p.tooManyHashes()
+}
+
+// HashQueue is the queue of those who wait for a password hash.
+type HashQueue struct {
+	Waiting, Limit int64
+	Refused        int64 // since the start, with TooMany
+}
+
+// Queue says what the queue is like now.
+func (p *Passwords) Queue() HashQueue {
+	return HashQueue{Waiting: min(p.waiting.Load(), maxHashWaiting), Limit: maxHashWaiting, Refused: p.refused.Load()}
 }
 
 func hashingEnded(cause error) error {
@@ -244,6 +256,7 @@ func hashingEnded(cause error) error {
 	}
 }
 
-func tooManyHashes() error {
+func (p *Passwords) tooManyHashes() error {
+	p.refused.Add(1)
 	return &backend.Error{Kind: backend.TooMany, Message: "too many passwords are being checked; try again in a few seconds"}
 }

@@ -43,5 +43,6 @@ func (c *serveCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	return app.Run(ctx, cfg, streams.Out, streams.Err)
+	version, commit := buildVersion()
+	return app.Run(ctx, cfg, app.Build{Version: version, Commit: commit}, streams.Out, streams.Err)
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/event"
 	"go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 	"go.mongodb.org/mongo-driver/v2/mongo/readpref"
@@ -29,6 +30,7 @@ import (
 
 // Store is the store on MongoDB. [Open] makes it.
 type Store struct {
+	pool     *pool
 	client   *mongo.Client
 	database *mongo.Database
 	timeout  time.Duration
@@ -52,7 +54,8 @@ var _ backend.Store = (*Store)(nil)
 // the store. It does not wait for a server to answer; see [Store.Ping] and
 // [Store.EnsureIndexes].
 func Open(o Options) (*Store, error) {
-	client, err := Connect(o)
+	pool := new(pool)
+	client, err := connect(o, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +68,7 @@ func Open(o Options) (*Store, error) {
 	}
 	primary := client.Database(o.Database, options.Database().SetReadPreference(readpref.Primary()))
 	s := &Store{
-		client: client, database: client.Database(o.Database), timeout: o.Timeout,
+		pool: pool, client: client, database: client.Database(o.Database), timeout: o.Timeout,
 		collections: open(primary), answers: open(client.Database(o.Database)),
 		locks: primary.Collection(lockCollection), tokens: primary.Collection(tokenCollection),
 	}
@@ -83,7 +86,9 @@ func Open(o Options) (*Store, error) {
 // once by the driver; reads from the primary; unless the URI says otherwise.
 // The error is of kind Unavailable if the name service did not know the
 // servers, else the settings are wrong. It holds no part of the URI.
-func Connect(o Options) (*mongo.Client, error) {
+func Connect(o Options) (*mongo.Client, error) { return connect(o, new(pool)) }
+
+func connect(o Options, pool *pool) (*mongo.Client, error) {
 	if _, ok := authorityOf(o.URI.Reveal()); o.URI.IsSet() && !ok {
 		return nil, errors.New("mongodb_uri is not valid; user name and password in it must be percent-encoded")
 	}
@@ -91,7 +96,8 @@ func Connect(o Options) (*mongo.Client, error) {
 		SetAppName("web-backend").
 		SetBSONOptions(&options.BSONOptions{UseJSONStructTags: true}).
 		SetRegistry(registry()).
-		SetTimeout(o.Timeout)
+		SetTimeout(o.Timeout).
+		SetPoolMonitor(&event.PoolMonitor{Event: pool.note})
 	if client.WriteConcern == nil {
 		client.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: new(true)})
 	}

@@ -39,6 +39,8 @@ type Store struct {
 
 	readers chan *conn // a slot per reader; nil until the reader is first used
 
+	counters
+
 	closing sync.RWMutex // held for reading by every running call
 	closed  bool
 }
@@ -151,7 +153,7 @@ func (s *Store) leave() { s.closing.RUnlock() }
 
 // read runs fn on a reader connection. fn sees one snapshot per query, with
 // every write that was answered before. It must copy what it keeps.
-func (s *Store) read(ctx context.Context, fn func(*conn) error) error {
+func (s *Store) read(ctx context.Context, fn func(*conn) error) (err error) {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -160,8 +162,10 @@ func (s *Store) read(ctx context.Context, fn func(*conn) error) error {
 	var c *conn
 	select {
 	case c = <-s.readers:
-	case <-ctx.Done():
-		return unavailable(ctx.Err())
+	default:
+		if c, err = s.waitForReader(ctx); err != nil {
+			return err
+		}
 	}
 	defer func() { s.readers <- c }()
 
@@ -171,8 +175,20 @@ func (s *Store) read(ctx context.Context, fn func(*conn) error) error {
 			return storeError(err)
 		}
 		c = opened
+		s.opened.Add(1)
 	}
 	c.SetInterrupt(ctx)
 	defer c.SetInterrupt(context.Background())
 	return storeError(fn(c))
+}
+
+func (s *Store) waitForReader(ctx context.Context) (*conn, error) {
+	s.waiting.Add(1)
+	defer s.waiting.Add(-1)
+	select {
+	case c := <-s.readers:
+		return c, nil
+	case <-ctx.Done():
+		return nil, unavailable(ctx.Err())
+	}
 }

@@ -74,6 +74,10 @@ func (s *Store) commit(jobs []*job) (answered int) {
 		_, rollbackErr := s.writer.run(`ROLLBACK`)
 		err = errors.Join(err, rollbackErr)
 	}
+	if err == nil {
+		s.commits.Add(1)
+		s.committed.Add(int64(len(jobs)))
+	}
 	answer(jobs, results, err)
 	return len(jobs)
 }

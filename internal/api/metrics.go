@@ -1,0 +1,32 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+)
+
+// metricsType is the media type of Prometheus' text format.
+const metricsType = "text/plain; version=0.0.4; charset=utf-8"
+
+// metrics answers with the metrics of this process.
+func (a *API) metrics(context.Context, *none) (metricsPage, error) {
+	if a.options.Metrics == nil {
+		return nil, &httpError{status: http.StatusServiceUnavailable, text: "this server measures nothing"}
+	}
+	return a.options.Metrics, nil
+}
+
+// metricsPage writes the metrics as they are now.
+type metricsPage func(w io.Writer) error
+
+func (p metricsPage) write(_ *API, w http.ResponseWriter, r *http.Request) error {
+	var buf bytes.Buffer
+	if err := p(&buf); err != nil {
+		return err
+	}
+	requestFrom(r.Context()).quiet = true // a scrape every few seconds must not fill the log
+	writeBytes(w, http.StatusOK, metricsType, buf.Bytes())
+	return nil
+}

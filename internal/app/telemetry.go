@@ -1,0 +1,87 @@
+package app
+
+import (
+	"context"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+	"web-backend/internal/store/mongo"
+	"web-backend/internal/store/sqlite"
+	"web-backend/internal/telemetry"
+)
+
+// Build is what the running program is.
+type Build = telemetry.Build
+
+// watch is what measures the server.
+type watch struct {
+	metrics *telemetry.Metrics
+	tracing *telemetry.Tracing // nil without traces
+}
+
+// openWatch makes what measures the server, before there is something to
+// measure.
+func (s *server) openWatch(ctx context.Context, build Build) (err error) {
+	s.watch.metrics = telemetry.NewMetrics(build)
+	s.watch.tracing, err = telemetry.StartTracing(ctx, build, s.log.Logger)
+	return err
+}
+
+// store gives a store that is measured, with what only it can tell.
+func (w watch) store(store backend.Store) backend.Store {
+	system := "sqlite"
+	switch store := store.(type) {
+	case *sqlite.Store:
+		w.sqlite(store)
+	case *mongo.Store:
+		system = "mongodb"
+		w.connections(func() (open, inUse, waiting int64) {
+			stats := store.Stats()
+			return stats.Open, stats.InUse, stats.Waiting
+		})
+	}
+	return telemetry.Store(store, system, w.metrics, w.tracing)
+}
+
+// connections are those of either store.
+func (w watch) connections(count func() (open, inUse, waiting int64)) {
+	const help = "Connections to the database, or readers of the embedded store: open, in use, and callers that wait for one."
+	gauge := func(state string, value func() int64) {
+		w.metrics.Gauge("store_connections", help, telemetry.Labels{"state": state}, func() float64 { return float64(value()) })
+	}
+	gauge("open", func() int64 { open, _, _ := count(); return open })
+	gauge("in_use", func() int64 { _, inUse, _ := count(); return inUse })
+	gauge("waiting", func() int64 { _, _, waiting := count(); return waiting })
+}
+
+func (w watch) sqlite(store *sqlite.Store) {
+	w.connections(func() (open, inUse, waiting int64) {
+		stats := store.Stats()
+		return stats.ReadersOpen, stats.ReadersInUse, stats.ReadersWaiting
+	})
+	value := func(of func(sqlite.Stats) int64) func() float64 {
+		return func() float64 { return float64(of(store.Stats())) }
+	}
+	w.metrics.Gauge("store_write_queue_length", "Writes of the embedded store that no commit has taken yet.", nil,
+		value(func(s sqlite.Stats) int64 { return s.WritesQueued }))
+	w.metrics.Counter("store_commits_total", "Commits of the embedded store.",
+		value(func(s sqlite.Stats) int64 { return s.Commits }))
+	w.metrics.Counter("store_committed_writes_total", "Writes in the commits of the embedded store.",
+		value(func(s sqlite.Stats) int64 { return s.CommittedWrites }))
+	const help = "Size of the files of the embedded store."
+	w.metrics.Gauge("store_size_bytes", help, telemetry.Labels{"file": "database"},
+		value(func(s sqlite.Stats) int64 { return s.DatabaseBytes }))
+	w.metrics.Gauge("store_size_bytes", help, telemetry.Labels{"file": "wal"},
+		value(func(s sqlite.Stats) int64 { return s.WALBytes }))
+}
+
+// passwords watches the queue of password hashes.
+func (w watch) passwords(passwords *auth.Passwords) *auth.Passwords {
+	w.metrics.Gauge("password_hash_queue_length", "Callers that wait for a password hash.", nil,
+		func() float64 { return float64(passwords.Queue().Waiting) })
+	w.metrics.Gauge("password_hash_queue_limit", "How many may wait for a password hash.", nil,
+		func() float64 { return float64(passwords.Queue().Limit) })
+	w.metrics.Counter("password_hash_refusals_total", "Callers that were refused because too many waited, or for too long.",
+		func() float64 { return float64(passwords.Queue().Refused) })
+	return passwords
+}

@@ -1,0 +1,190 @@
+// Package telemetry measures the server: metrics in Prometheus' format, and
+// traces over OTLP. It is the only package that knows the libraries for them;
+// docs/monitoring.md explains every metric.
+package telemetry
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/expfmt"
+
+	"web-backend/internal/api"
+)
+
+const namespace = "webbackend"
+
+// Buckets, in seconds. A read of the embedded store takes some 20 µs and a
+// durable write some milliseconds; a login waits up to two seconds.
+var (
+	requestBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	storeBuckets   = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
+)
+
+// Metrics are the metrics of one server, in a registry of their own. It is
+// safe for concurrent use.
+type Metrics struct {
+	registry *prometheus.Registry
+
+	requests         *prometheus.CounterVec
+	requestDurations *prometheus.HistogramVec
+	responseBytes    *prometheus.CounterVec
+	inFlight         prometheus.Gauge
+
+	operations         *prometheus.CounterVec
+	operationDurations *prometheus.HistogramVec
+
+	logins     map[api.LoginOutcome]prometheus.Counter
+	rateLimits map[api.RateLimitName]prometheus.Counter
+
+	backupTime, backupBytes prometheus.Gauge
+	backupFailures          prometheus.Counter
+
+	adding sync.Mutex // held to add to answers
+	// answers has what a request counts at, resolved: methods, routes and
+	// statuses are few. The map is replaced, never changed.
+	answers atomic.Pointer[map[answerKey]*answer]
+}
+
+// answerKey is what requests are told apart by.
+type answerKey struct {
+	method, route string
+	status        int
+}
+
+// answer is what one request counts at.
+type answer struct {
+	requests, bytes prometheus.Counter
+	duration        prometheus.Observer
+}
+
+// Build is what the running program is.
+type Build struct{ Version, Commit string }
+
+// NewMetrics makes the metrics of a server of this build.
+func NewMetrics(build Build) *Metrics {
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		requests: counters("http_requests_total", "Requests that were answered.", "method", "route", "status"),
+		requestDurations: histograms("http_request_duration_seconds",
+			"Time from the request's header to the end of its answer.", requestBuckets, "method", "route"),
+		responseBytes: counters("http_response_body_bytes_total", "Bytes of bodies that were sent.", "method", "route"),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: namespace, Name: "http_requests_in_flight", Help: "Requests that are being answered."}),
+		operations: counters("store_operations_total",
+			"Operations of the store by their outcome: ok, or the kind of error.", "operation", "outcome"),
+		operationDurations: histograms("store_operation_duration_seconds",
+			"Time of an operation of the store; of a list, until its last item was taken.", storeBuckets, "operation"),
+		logins:     map[api.LoginOutcome]prometheus.Counter{},
+		rateLimits: map[api.RateLimitName]prometheus.Counter{},
+		backupTime: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "backup_last_success_timestamp_seconds",
+			Help: "When the last backup of this process succeeded; 0 for none."}),
+		backupBytes: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "backup_last_size_bytes",
+			Help: "Size of the last backup that succeeded; 0 for none."}),
+		backupFailures: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "backup_failures_total",
+			Help: "Backups that failed."}),
+	}
+	m.answers.Store(&map[answerKey]*answer{})
+	logins := counters("logins_total", "Logins by their outcome.", "outcome")
+	for _, outcome := range api.LoginOutcomes {
+		m.logins[outcome] = logins.WithLabelValues(string(outcome))
+	}
+	refusals := counters("rate_limit_refusals_total", "Tries at accounts that a limit refused.", "limit")
+	for _, limit := range api.RateLimitNames {
+		m.rateLimits[limit] = refusals.WithLabelValues(string(limit))
+	}
+	info := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "build_info", Help: "1; the labels say what runs.",
+		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "goversion": runtime.Version()}})
+	info.Set(1)
+	m.registry.MustRegister(m.requests, m.requestDurations, m.responseBytes, m.inFlight, m.operations, m.operationDurations,
+		logins, refusals, m.backupTime, m.backupBytes, m.backupFailures, info,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, labels)
+}
+
+func histograms(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(
+		prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
+}
+
+// Gather gives what a scrape shows.
+func (m *Metrics) Gather() prometheus.Gatherer { return m.registry }
+
+// Write writes all metrics in Prometheus' text format.
+func (m *Metrics) Write(w io.Writer) error {
+	families, err := m.registry.Gather()
+	if err != nil {
+		return fmt.Errorf("gather the metrics: %w", err)
+	}
+	encoder := expfmt.NewEncoder(w, expfmt.NewFormat(expfmt.TypeTextPlain))
+	for _, family := range families {
+		if err := encoder.Encode(family); err != nil {
+			return fmt.Errorf("write the metric %s: %w", family.GetName(), err)
+		}
+	}
+	return nil
+}
+
+// Labels are those of one metric whose value is looked up; none for nil.
+type Labels map[string]string
+
+// Gauge adds a metric whose value is asked of value at each scrape. It panics
+// if there is one of this name and labels already.
+func (m *Metrics) Gauge(name, help string, labels Labels, value func() float64) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: name, Help: help, ConstLabels: prometheus.Labels(labels)}, value))
+}
+
+// Counter is [Metrics.Gauge] for a value that only grows.
+func (m *Metrics) Counter(name, help string, value func() float64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, value))
+}
+
+// BackupDone notes a backup that has ended at a time, with its size in bytes or
+// an error.
+func (m *Metrics) BackupDone(at time.Time, size int64, err error) {
+	if err != nil {
+		m.backupFailures.Inc()
+		return
+	}
+	m.backupTime.Set(float64(at.UnixMilli()) / 1000)
+	m.backupBytes.Set(float64(size))
+}
+
+// observe counts a request that was answered.
+func (m *Metrics) observe(request api.ObservedRequest) {
+	key := answerKey{request.Method, request.Route, request.Status}
+	a, ok := (*m.answers.Load())[key]
+	if !ok {
+		a = m.addAnswer(key)
+	}
+	a.requests.Inc()
+	a.bytes.Add(float64(request.Bytes))
+	a.duration.Observe(request.Duration.Seconds())
+}
+
+func (m *Metrics) addAnswer(key answerKey) *answer {
+	m.adding.Lock()
+	defer m.adding.Unlock()
+	answers := maps.Clone(*m.answers.Load())
+	a := &answer{
+		requests: m.requests.WithLabelValues(key.method, key.route, strconv.Itoa(key.status)),
+		bytes:    m.responseBytes.WithLabelValues(key.method, key.route),
+		duration: m.requestDurations.WithLabelValues(key.method, key.route),
+	}
+	answers[key] = a
+	m.answers.Store(&answers)
+	return a
+}
