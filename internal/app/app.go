@@ -70,6 +70,9 @@ func start(ctx context.Context, cfg *config.Config, console io.Writer) (s *serve
 	}); err != nil {
 		return s, err
 	}
+	for _, warning := range cfg.Warnings {
+		s.log.Warn("configuration", "warning", warning)
+	}
 	if s.store, s.place, err = openStore(ctx, cfg, s.log.Logger); err != nil {
 		return s, err
 	}

@@ -26,6 +26,7 @@ const (
 type commands struct {
 	Serve     serveCommand     `cmd:"" default:"withargs" help:"Run the server. This is what happens without a command."`
 	Bootstrap bootstrapCommand `cmd:"" help:"Set MongoDB up as serve does at its start, and say what was found and done."`
+	Config    configCommand    `cmd:"" help:"Check the configuration, or say where each value comes from."`
 	Keys      keysCommand      `cmd:"" help:"Examine or change the master key that seals provider keys."`
 	Version   versionCommand   `cmd:"" help:"Print version, commit and Go version."`
 }

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"web-backend/internal/config"
+	"web-backend/internal/secretfile"
+)
+
+// Check looks at what a server with this configuration would find at its
+// start, and gives everything that would keep it from starting. It makes and
+// changes nothing, and asks no other server.
+func Check(cfg *config.Config) []error {
+	faults := checkDefaults(cfg)
+	if cfg.TLSCert != "" && cfg.TLSKey != "" {
+		if _, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey); err != nil {
+			faults = append(faults, fmt.Errorf("tls_cert, tls_key: %w", err))
+		}
+	}
+	if cfg.Log.Path != "" {
+		faults = append(faults, named("logger_cfg.logger_path", checkFile(cfg.Log.Path))...)
+	}
+	if cfg.Store != config.StoreEmbedded {
+		return faults
+	}
+	faults = append(faults, named("data_dir", checkFolder(cfg.DataDir))...)
+	if cfg.Backup.Every > 0 {
+		faults = append(faults, named("backup.dir", checkFolder(cfg.Backup.Dir))...)
+	}
+	if len(cfg.Access.OperatorTokens()) == 0 {
+		path := filepath.Join(cfg.DataDir, operatorTokenFile)
+		if _, err := secretfile.Read(path); !errors.Is(err, fs.ErrNotExist) {
+			_, err = keptOperatorTokens(path) // the file is there: none is made
+			faults = append(faults, named("operator token", err)...)
+		}
+	}
+	return faults
+}
+
+// named is err with the setting that it is about, if there is one.
+func named(key string, err error) []error {
+	if err == nil {
+		return nil
+	}
+	return []error{fmt.Errorf("%s: %w", key, err)}
+}
+
+// checkDefaults gives the faults of the files for new users, each by itself.
+func checkDefaults(cfg *config.Config) []error {
+	_, err := loadDefaults(cfg)
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what loadDefaults returns itself
+		return joined.Unwrap()
+	}
+	return nil
+}
+
+// checkFile says why a file cannot be written that may not be there yet.
+func checkFile(path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0) //nolint:gosec // the operator names it; nothing is written
+	if errors.Is(err, fs.ErrNotExist) {
+		return checkFolder(filepath.Dir(path))
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// checkFolder says why files cannot be made in a folder that may not be there
+// yet itself: then the nearest folder above it counts.
+func checkFolder(path string) error {
+	for {
+		info, err := os.Stat(path)
+		switch parent := filepath.Dir(path); {
+		case errors.Is(err, fs.ErrNotExist) && parent != path:
+			path = parent
+		case err != nil:
+			return err
+		case !info.IsDir():
+			return fmt.Errorf("%s is not a folder", path)
+		default:
+			return checkWritable(path)
+		}
+	}
+}
