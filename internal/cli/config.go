@@ -90,8 +90,8 @@ func (c *configExplainCommand) Run(streams Streams) error {
 	if err := writeEntries(streams.Out, entries); err != nil {
 		return err
 	}
-	for _, warning := range report.Config.Warnings {
-		fmt.Fprintln(streams.Out, "\nwarning:", warning)
+	if len(report.Config.Warnings) > 0 {
+		fmt.Fprintf(streams.Out, "\nwarning: %s\n", strings.Join(report.Config.Warnings, "\nwarning: "))
 	}
 	if config.IsPython(c.ConfigPath) && len(c.Keys) == 0 {
 		_, err = fmt.Fprintf(streams.Out, "\nThe same as YAML (config explain --yaml prints it alone):\n\n%s", text)

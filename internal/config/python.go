@@ -34,11 +34,11 @@ func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal b
 	unknown, isUnknown := v.(pyconfig.Unknown)
 	dict, isDict := v.(*starlark.Dict)
 	switch where := origin + ": " + showKey(key); {
+	case isUnknown && unknown.Reason == "": // its fault is noted already
 	case index < 0 && !l.isSection(key):
 		l.ignored = append(l.ignored, fmt.Sprintf("%s (%s)", showKey(key), origin))
 		l.warn(where + ": is no key of this server and is ignored")
 	case v == starlark.None:
-	case isUnknown && unknown.Reason == "": // its fault is noted already
 	case isUnknown:
 		l.faults = append(l.faults, fmt.Sprintf("%s: has no value: %s", where, unknown.Reason))
 	case index >= 0:

@@ -73,7 +73,7 @@ func (e *evaluator) note(err error) {
 // spend takes n of the work that is left.
 func (e *evaluator) spend(at syntax.Node, n int) error {
 	if e.spent || n > e.work {
-		e.spent = true
+		e.spent = e.spent || n == 1 // else what follows may fit
 		return failure(at, "this takes more memory or steps than a configuration may")
 	}
 	e.work -= n

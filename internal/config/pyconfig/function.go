@@ -3,8 +3,10 @@ package pyconfig
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -59,8 +61,8 @@ func makeDict(_ *evaluator, args []starlark.Value, named map[string]starlark.Val
 			}
 		}
 	}
-	for name, value := range named {
-		if err := dict.SetKey(starlark.String(name), value); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(named)) {
+		if err := dict.SetKey(starlark.String(name), named[name]); err != nil {
 			return nil, errors.New("a key is not allowed")
 		}
 	}
