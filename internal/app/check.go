@@ -28,18 +28,29 @@ func Check(cfg *config.Config) []error {
 	if cfg.Store != config.StoreEmbedded {
 		return faults
 	}
-	faults = append(faults, named("data_dir", checkFolder(cfg.DataDir))...)
+	if err := checkFolder(cfg.DataDir); err != nil {
+		faults = append(faults, named("data_dir", err)...)
+	} else {
+		faults = append(faults, named("operator token", checkOperatorToken(cfg))...)
+	}
 	if cfg.Backup.Every > 0 {
 		faults = append(faults, named("backup.dir", checkFolder(cfg.Backup.Dir))...)
 	}
-	if len(cfg.Access.OperatorTokens()) == 0 {
-		path := filepath.Join(cfg.DataDir, operatorTokenFile)
-		if _, err := secretfile.Read(path); !errors.Is(err, fs.ErrNotExist) {
-			_, err = keptOperatorTokens(path) // the file is there: none is made
-			faults = append(faults, named("operator token", err)...)
-		}
-	}
 	return faults
+}
+
+// checkOperatorToken says what is wrong with the token in the data folder, if
+// there is one.
+func checkOperatorToken(cfg *config.Config) error {
+	path := filepath.Join(cfg.DataDir, operatorTokenFile)
+	if len(cfg.Access.OperatorTokens()) > 0 {
+		return nil
+	}
+	if _, err := secretfile.Read(path); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	_, err := keptOperatorTokens(path) // the file is there: none is made
+	return err
 }
 
 // named is err with the setting that it is about, if there is one.
