@@ -89,3 +89,43 @@ func TestPythonConfig_MongoDB(t *testing.T) {
 	}, "--config_path", "configs/local.py")
 	checkPythonServer(t, p, folder, "mongodb, database web_database at ")
 }
+
+// The commands of docs/configuration.md print what stands below them there.
+func TestConfigurationDocument(t *testing.T) {
+	t.Parallel()
+	document, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := func(language string) string {
+		_, rest, _ := strings.Cut(string(document), "\n```"+language+"\n")
+		text, _, found := strings.Cut(rest, "```\n")
+		if !found {
+			t.Fatalf("docs/configuration.md has no %s", language)
+		}
+		return text
+	}
+	folder := t.TempDir()
+	for name, content := range map[string]string{"configs/local.py": block("python"), "secrets/mongodb": applicationPassword} {
+		path := filepath.Join(folder, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	environment := []string{"WEB_BACKEND_PORT=", "MONGODB_HOST=db.example", "MONGODB_PASSWORD_FILE=secrets/mongodb"}
+	commands := strings.Split(block("console"), "$ web-backend ")[1:]
+	for _, command := range commands {
+		line, want, _ := strings.Cut(command, "\n")
+		p := startWith(t, folder, environment, strings.Fields(line)...)
+		p.wait(t)
+		if got := p.stdout.String() + p.stderr.String(); got != want {
+			t.Errorf("%s\n got %s\nwant %s", line, got, want)
+		}
+	}
+	if len(commands) != 3 {
+		t.Errorf("%d commands, want 3", len(commands))
+	}
+}
