@@ -64,7 +64,7 @@ func named(key string, err error) []error {
 // checkDefaults gives the faults of the files for new users, each by itself.
 func checkDefaults(cfg *config.Config) []error {
 	_, err := loadDefaults(cfg)
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // what loadDefaults returns itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}
 	return nil
@@ -72,7 +72,7 @@ func checkDefaults(cfg *config.Config) []error {
 
 // checkFile says why a file cannot be written that may not be there yet.
 func checkFile(path string) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0) //nolint:gosec // the operator names it; nothing is written
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return checkFolder(filepath.Dir(path))
 	}

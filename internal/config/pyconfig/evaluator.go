@@ -276,14 +276,10 @@ func (e *evaluator) eval(x syntax.Expr) (starlark.Value, error) {
 		return e.name(x)
 	case *syntax.ParenExpr:
 		return e.eval(x.X)
-	case *syntax.ListExpr:
-		elements, err := e.evalAll(x.List)
-		return starlark.NewList(elements), err
-	case *syntax.TupleExpr:
-		elements, err := e.evalAll(x.List)
-		return starlark.Tuple(elements), err
-	case *syntax.DictExpr:
-		return e.dict(x)
+	case *syntax.UnaryExpr:
+		return e.unary(x)
+	case *syntax.BinaryExpr:
+		return e.operation(x)
 	case *syntax.CondExpr:
 		holds, err := e.truth(x.Cond)
 		if err != nil {
@@ -293,10 +289,21 @@ func (e *evaluator) eval(x syntax.Expr) (starlark.Value, error) {
 			return e.eval(x.True)
 		}
 		return e.eval(x.False)
-	case *syntax.UnaryExpr:
-		return e.unary(x)
-	case *syntax.BinaryExpr:
-		return e.operation(x)
+	}
+	return e.composite(x)
+}
+
+// composite evaluates what makes containers, or looks into values.
+func (e *evaluator) composite(x syntax.Expr) (starlark.Value, error) {
+	switch x := x.(type) {
+	case *syntax.ListExpr:
+		elements, err := e.evalAll(x.List)
+		return starlark.NewList(elements), err
+	case *syntax.TupleExpr:
+		elements, err := e.evalAll(x.List)
+		return starlark.Tuple(elements), err
+	case *syntax.DictExpr:
+		return e.dict(x)
 	case *syntax.DotExpr:
 		value, err := e.eval(x.X)
 		if err != nil {

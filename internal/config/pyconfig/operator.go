@@ -291,11 +291,8 @@ func (e *evaluator) method(
 			return nil, err
 		}
 	}
-	if _, ok := receiver.(*starlark.Dict); ok && len(args) > 0 {
-		// A tuple is no key: hashing one that holds itself often takes for ever.
-		if _, isDict := args[0].(*starlark.Dict); isDict != (name == "update") || !isDict && !isScalar(args[0]) {
-			return nil, failure(at, ".%s does not take these values", name)
-		}
+	if !takes(receiver, name, args) {
+		return nil, failure(at, ".%s does not take these values", name)
 	}
 	cost := size(receiver)
 	for _, arg := range args {
@@ -317,6 +314,16 @@ func (e *evaluator) method(
 		return nil, failure(at, ".%s does not take these values", name) // its text can hold one
 	}
 	return result, e.spend(at, size(result))
+}
+
+// takes reports whether a method of a dict may have args. A tuple is no key:
+// hashing one that holds itself often takes for ever.
+func takes(receiver starlark.Value, name string, args []starlark.Value) bool {
+	if _, ok := receiver.(*starlark.Dict); !ok || len(args) == 0 {
+		return true
+	}
+	_, isDict := args[0].(*starlark.Dict)
+	return isDict == (name == "update") && (isDict || isScalar(args[0]))
 }
 
 // unknownIn gives the first unknown argument, or element of one.
