@@ -80,6 +80,9 @@ func start(ctx context.Context, cfg *config.Config, build Build, console io.Writ
 	}); err != nil {
 		return s, err
 	}
+	for _, warning := range cfg.Warnings {
+		s.log.Warn("configuration", "warning", warning)
+	}
 	if err = s.openWatch(ctx, build); err != nil {
 		return s, err
 	}

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -11,30 +12,47 @@ import (
 
 // loadDefaults reads what new users start with: the files that the
 // configuration names, else what is built in.
+// An error joins everything that is wrong with them.
 func loadDefaults(cfg *config.Config) (defaults backend.Defaults, err error) {
-	userConfig := []byte("{}")
-	if path := cfg.DefaultUserConfigPath; path != "" {
-		if userConfig, err = os.ReadFile(path); err != nil {
-			return defaults, fmt.Errorf("default_user_config_path: %w", err)
-		}
-	}
-	if defaults.UserConfig, err = backend.ParseDefaultUserConfig(userConfig); err != nil {
-		return defaults, fmt.Errorf("default_user_config_path: %s: %w", cfg.DefaultUserConfigPath, err)
+	var faults []error
+	if defaults.UserConfig, err = loadDefaultUserConfig(cfg.DefaultUserConfigPath); err != nil {
+		faults = append(faults, fmt.Errorf("default_user_config_path: %w", err))
 	}
 	if len(cfg.DefaultCharacterConfigPaths) == 0 {
-		defaults.Characters, err = characters.All()
-		return defaults, err
+		if defaults.Characters, err = characters.All(); err != nil {
+			faults = append(faults, err)
+		}
 	}
 	for _, path := range cfg.DefaultCharacterConfigPaths {
-		data, err := os.ReadFile(path)
+		character, err := loadDefaultCharacter(path)
 		if err != nil {
-			return defaults, fmt.Errorf("default_character_config_paths: %w", err)
-		}
-		character, err := backend.ParseDefaultCharacter(data)
-		if err != nil {
-			return defaults, fmt.Errorf("default_character_config_paths: %s: %w", path, err)
+			faults = append(faults, fmt.Errorf("default_character_config_paths: %w", err))
 		}
 		defaults.Characters = append(defaults.Characters, character)
 	}
-	return defaults, nil
+	return defaults, errors.Join(faults...)
+}
+
+func loadDefaultUserConfig(path string) (userConfig backend.UserConfig, err error) {
+	data := []byte("{}")
+	if path != "" {
+		if data, err = os.ReadFile(path); err != nil {
+			return userConfig, err
+		}
+	}
+	if userConfig, err = backend.ParseDefaultUserConfig(data); err != nil {
+		return userConfig, fmt.Errorf("%s: %w", path, err)
+	}
+	return userConfig, nil
+}
+
+func loadDefaultCharacter(path string) (character backend.Character, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return character, err
+	}
+	if character, err = backend.ParseDefaultCharacter(data); err != nil {
+		return character, fmt.Errorf("%s: %w", path, err)
+	}
+	return character, nil
 }

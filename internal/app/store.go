@@ -18,9 +18,6 @@ import (
 // also says, for a person, which one it is and where.
 func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store backend.Store, place string, err error) {
 	if cfg.Store == config.StoreMongoDB {
-		if cfg.MasterKey.IsSet() {
-			log.Warn("master_key has no effect on store mongodb, where provider keys are plain")
-		}
 		return openMongoDB(ctx, cfg, log)
 	}
 	embedded, err := sqlite.Open(cfg.DataDir, masterKeys(cfg, log))

@@ -28,6 +28,7 @@ type commands struct {
 	Bootstrap bootstrapCommand `cmd:"" help:"Set MongoDB up as serve does at its start, and say what was found and done."`
 	Backup    backupCommand    `cmd:"" help:"Copy the embedded store to a file, also while the server runs."`
 	Restore   restoreCommand   `cmd:"" help:"Put a backup in place of the embedded store. The server must be stopped."`
+	Config    configCommand    `cmd:"" help:"Check the configuration, or say where each value comes from."`
 	Keys      keysCommand      `cmd:"" help:"Examine or change the master key that seals provider keys."`
 	Version   versionCommand   `cmd:"" help:"Print version, commit and Go version."`
 }

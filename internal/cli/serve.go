@@ -10,7 +10,7 @@ import (
 // configFlags are the flags that change the configuration; every command that
 // needs it has them. They are texts, so that package config judges them all.
 type configFlags struct {
-	ConfigPath string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file (YAML)."`
+	ConfigPath string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file: YAML, or a Python module of the original (.py)."`
 	Host       *string `placeholder:"HOST" help:"Address to listen on (127.0.0.1)."`
 	Port       *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free one."`
 	Access     *string `placeholder:"MODE" help:"Who may call what: open, guarded (the default) or strict."`
@@ -20,8 +20,8 @@ type configFlags struct {
 	MongoDBAdminPassword *string `name:"mongodb_admin_password" aliases:"mongodb-admin-password" placeholder:"TEXT" help:"Its password; better in MONGODB_ADMIN_PASSWORD_FILE, where no process list shows it."`
 }
 
-// load reads the configuration that the flags ask for.
-func (f configFlags) load(streams Streams) (*config.Config, error) {
+// sources are where the configuration comes from with these flags.
+func (f configFlags) sources(streams Streams) config.Sources {
 	flags := map[string]string{}
 	for key, value := range map[string]*string{
 		"host": f.Host, "port": f.Port, "data_dir": f.DataDir, "access": f.Access,
@@ -31,7 +31,12 @@ func (f configFlags) load(streams Streams) (*config.Config, error) {
 			flags[key] = *value
 		}
 	}
-	return config.Load(config.Sources{File: f.ConfigPath, Getenv: streams.Getenv, Flags: flags})
+	return config.Sources{File: f.ConfigPath, Getenv: streams.Getenv, Flags: flags}
+}
+
+// load reads the configuration that the flags ask for.
+func (f configFlags) load(streams Streams) (*config.Config, error) {
+	return config.Load(f.sources(streams))
 }
 
 // serveCommand runs the server.

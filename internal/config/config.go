@@ -46,6 +46,10 @@ type Config struct {
 	Accounts Accounts
 	Backup   Backup
 	MongoDB  MongoDB
+
+	// Warnings are what the sources hold without effect, a line each; whoever
+	// starts the server logs them.
+	Warnings []string
 }
 
 // Backup is the schedule of backups of the embedded store.

@@ -20,7 +20,7 @@ import (
 // Sources are where the configuration comes from, the weakest first: defaults,
 // File, Getenv, Flags.
 type Sources struct {
-	File   string                           // a YAML file; "" for none
+	File   string                           // YAML, or Python if its name ends in .py; "" for none
 	Getenv func(name string) (string, bool) // nil for no environment
 	Flags  map[string]string                // by key
 }
@@ -41,53 +41,84 @@ type loader struct {
 	config   *Config
 	settings []setting
 	faults   Faults
-	given    map[string]bool // keys that some source set
-	seen     map[string]bool // keys and sections that the file has had so far
+	origin   map[string]string // where each key that some source set has its value from
+	seen     map[string]bool   // keys and sections that the file has had so far
+	ignored  []string          // what the file has that is no key, with its place
 }
 
 func newLoader() *loader {
-	l := &loader{config: Default(), given: map[string]bool{}, seen: map[string]bool{}}
+	l := &loader{config: Default(), origin: map[string]string{}, seen: map[string]bool{}}
 	l.settings = l.config.settings()
 	return l
 }
 
 // Load reads the sources in their order. An error is [Faults], complete.
 func Load(sources Sources) (*Config, error) {
-	l := newLoader()
+	report := Examine(sources)
+	if len(report.Faults) > 0 {
+		return nil, report.Faults
+	}
+	return report.Config, nil
+}
+
+// read reads the sources in their order, and judges them.
+func (l *loader) read(sources Sources) {
 	if sources.File != "" {
-		if data, err := os.ReadFile(sources.File); err == nil {
-			l.loadYAML(sources.File, data)
-		} else {
-			l.faults = append(l.faults, fmt.Sprintf("configuration file: %v", err))
-		}
+		l.readFile(sources)
 	}
 	if sources.Getenv != nil {
 		l.loadEnvironment(sources.Getenv)
 	}
 	for _, s := range l.settings {
 		if flag, ok := sources.Flags[s.key]; ok {
-			l.set(s, "flag --"+strings.ReplaceAll(s.key, "_", "-"), flag)
+			where := "flag --" + strings.ReplaceAll(s.key, "_", "-")
+			l.set(s, where, where, flag)
 		}
 	}
-	// Naming a server chooses MongoDB, as the environment of the original's
-	// image does, unless the store is chosen as well.
-	named := l.config.MongoDB.Host != "" || l.config.MongoDB.URI.IsSet()
-	if !l.given["store"] && named {
-		l.config.Store = StoreMongoDB
-	}
-	if l.config.Store == StoreMongoDB && !named {
-		l.faults = append(l.faults, "store: mongodb needs a server; set mongodb_host or mongodb_uri")
-	}
+	l.chooseStore()
 	if len(l.config.CORSOrigins) > 0 && !l.config.EnableCORS {
 		l.faults = append(l.faults, "cors_origins: has no effect without enable_cors: true")
 	}
+	if cert, key := l.config.TLSCert != "", l.config.TLSKey != ""; cert != key {
+		l.faults = append(l.faults, "tls_cert and tls_key: only one is set; want both or none")
+	}
 	l.checkMasterKey()
 	l.checkAccess()
-	if len(l.faults) > 0 {
-		return nil, l.faults
-	}
-	return l.config, nil
 }
+
+func (l *loader) readFile(sources Sources) {
+	data, err := os.ReadFile(sources.File)
+	switch {
+	case err != nil:
+		l.faults = append(l.faults, fmt.Sprintf("configuration file: %v", err))
+	case IsPython(sources.File):
+		l.loadPython(sources.File, data, sources.Getenv)
+	default:
+		l.loadYAML(sources.File, data)
+	}
+}
+
+// chooseStore chooses MongoDB where a server is named, as the environment of
+// the original's image does, unless the store is chosen as well.
+func (l *loader) chooseStore() {
+	byHost, byURI := l.config.MongoDB.Host != "", l.config.MongoDB.URI.IsSet()
+	if _, chosen := l.origin["store"]; !chosen && (byHost || byURI) {
+		l.config.Store = StoreMongoDB
+		l.origin["store"] = "mongodb_host is set"
+		if !byHost {
+			l.origin["store"] = "mongodb_uri is set"
+		}
+	}
+	switch {
+	case l.config.Store == StoreMongoDB && !byHost && !byURI:
+		l.faults = append(l.faults, "store: mongodb needs a server; set mongodb_host or mongodb_uri")
+	case l.config.Store == StoreMongoDB && l.config.MasterKey.IsSet():
+		l.warn("master_key: has no effect on store mongodb, where provider keys are plain")
+	}
+}
+
+// warn notes what has no effect.
+func (l *loader) warn(line string) { l.config.Warnings = append(l.config.Warnings, line) }
 
 // checkMasterKey notes what is wrong with the master keys, without showing any.
 func (l *loader) checkMasterKey() {
@@ -114,9 +145,10 @@ func (l *loader) checkAccess() {
 	}
 }
 
-// set sets s to text, which where says the origin of.
-func (l *loader) set(s setting, where, text string) {
-	l.given[s.key] = true
+// set sets s to text. Origin says where it is from, and where, for a fault, the
+// place in there.
+func (l *loader) set(s setting, origin, where, text string) {
+	l.origin[s.key] = origin
 	if err := s.value.set(text); err != nil {
 		l.reject(s, where, text)
 	}
@@ -132,6 +164,17 @@ func (l *loader) reject(s setting, where, found string) {
 	l.faults = append(l.faults, fmt.Sprintf("%s: %s is not allowed; want %s", where, found, s.value.allowed()))
 }
 
+// kubernetesLink is what Kubernetes puts into NAME_PORT of every pod for a
+// service of that name:
+// https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+var kubernetesLink = regexp.MustCompile(`^(tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]+$`)
+
+// isPort reports whether Kubernetes can set the variable of s.
+func isPort(s setting) bool {
+	_, ok := s.value.(number)
+	return ok && strings.HasSuffix(s.env, "_PORT")
+}
+
 // loadEnvironment reads each setting's variable, and for a secret the file
 // that the variable with _FILE names. An empty variable counts as not set:
 // compose files and shells write one where a value was not given.
@@ -145,8 +188,14 @@ func (l *loader) loadEnvironment(lookup func(string) (string, bool)) {
 			continue
 		}
 		text, ok := getenv(s.env)
+		if ok && isPort(s) && kubernetesLink.MatchString(text) {
+			l.warn(fmt.Sprintf("environment variable %s: is ignored: Kubernetes set it for a service of this name, "+
+				"which enableServiceLinks: false in the pod turns off", s.env))
+			continue
+		}
 		if ok {
-			l.set(s, "environment variable "+s.env, text)
+			where := "environment variable " + s.env
+			l.set(s, where, where, text)
 		}
 		if _, isSecret := s.value.(secret); !isSecret {
 			continue
@@ -162,7 +211,8 @@ func (l *loader) loadEnvironment(lookup func(string) (string, bool)) {
 				l.faults = append(l.faults, fmt.Sprintf("environment variable %s_FILE: %v", s.env, err))
 				continue
 			}
-			l.set(s, path, strings.TrimRight(string(data), "\r\n"))
+			origin := fmt.Sprintf("file %s, named by %s_FILE", path, s.env)
+			l.set(s, origin, path, strings.TrimRight(string(data), "\r\n"))
 		}
 	}
 }
@@ -262,7 +312,8 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 	fits := func(n *yaml.Node) bool {
 		return n.Kind == yaml.ScalarNode && slices.Contains(s.value.tags(), n.Tag)
 	}
-	l.given[s.key] = true
+	origin := strings.TrimSuffix(where, ": "+s.key)
+	l.origin[s.key] = origin
 	if v, ok := s.value.(list); ok {
 		var elements []string // nil if there are none, as everywhere
 		for _, element := range node.Content {
@@ -279,7 +330,7 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 		l.reject(s, where, render(node))
 		return
 	}
-	l.set(s, where, node.Value)
+	l.set(s, origin, where, node.Value)
 }
 
 // render shows a value of the file in a fault, shortened.

@@ -496,6 +496,9 @@ func TestSettings_Complete(t *testing.T) {
 	var count func(reflect.Type)
 	count = func(t reflect.Type) {
 		for field := range t.Fields() {
+			if field.Name == "Warnings" {
+				continue // what loading says, not what it reads
+			}
 			if field.Type.Kind() == reflect.Struct && field.Type.PkgPath() == reflect.TypeFor[Config]().PkgPath() {
 				count(field.Type)
 			} else {

@@ -20,10 +20,10 @@ func (c *Config) settings() []setting {
 		{"host", "WEB_BACKEND_HOST", text{&c.Host, true}},
 		{"port", "WEB_BACKEND_PORT", number{&c.Port, 0, 65535}},
 		{"data_dir", "WEB_BACKEND_DATA_DIR", text{&c.DataDir, true}},
-		{"base_path", "WEB_BACKEND_BASE_PATH", text{&c.BasePath, false}},
+		{"base_path", "WEB_BACKEND_BASE_PATH", path{&c.BasePath}},
 		{"tls_cert", "WEB_BACKEND_TLS_CERT", text{&c.TLSCert, false}},
 		{"tls_key", "WEB_BACKEND_TLS_KEY", text{&c.TLSKey, false}},
-		{"debug_address", "WEB_BACKEND_DEBUG_ADDRESS", text{&c.DebugAddress, false}},
+		{"debug_address", "WEB_BACKEND_DEBUG_ADDRESS", address{&c.DebugAddress}},
 		{"type", "", text{&c.Type, false}},
 		{"master_key", "WEB_BACKEND_MASTER_KEY", secret{&c.MasterKey}},
 

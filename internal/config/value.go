@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,6 +21,9 @@ type value interface {
 	// set takes the text form, as the environment and flags have it, and
 	// changes nothing on an error.
 	set(text string) error
+	// get gives the text form of what is set, which set takes; "***" for a
+	// secret that is set.
+	get() string
 	// tags are the YAML types that the file may hold it in.
 	tags() []string
 	// allowed says what is allowed, for the message of a fault.
@@ -32,6 +37,9 @@ const (
 	yamlBoolean = "!!bool"
 )
 
+// hidden is shown in place of a secret.
+const hidden = "***"
+
 // errNotAllowed says that a value is not what allowed describes.
 var errNotAllowed = errors.New("is not allowed")
 
@@ -42,6 +50,7 @@ type text struct {
 }
 
 func (v text) tags() []string { return []string{yamlText} }
+func (v text) get() string    { return *v.target }
 
 func (v text) allowed() string {
 	if v.required {
@@ -61,7 +70,13 @@ func (v text) set(s string) error {
 // secret is a text that is never shown.
 type secret struct{ target *backend.Secret }
 
-func (v secret) tags() []string  { return []string{yamlText} }
+func (v secret) tags() []string { return []string{yamlText} }
+func (v secret) get() string {
+	if v.target.IsSet() {
+		return hidden
+	}
+	return ""
+}
 func (v secret) allowed() string { return "a text (in quotes if it looks like a number)" }
 func (v secret) set(s string) error {
 	*v.target = backend.NewSecret(s)
@@ -75,6 +90,7 @@ type choice struct {
 }
 
 func (v choice) tags() []string  { return []string{yamlText} }
+func (v choice) get() string     { return *v.target }
 func (v choice) allowed() string { return "one of " + strings.Join(v.options, ", ") }
 func (v choice) set(s string) error {
 	if !slices.Contains(v.options, s) {
@@ -91,6 +107,7 @@ type number struct {
 }
 
 func (v number) tags() []string { return []string{yamlInteger} }
+func (v number) get() string    { return strconv.Itoa(*v.target) }
 func (v number) allowed() string {
 	return fmt.Sprintf("a whole number from %d to %d", v.least, v.most)
 }
@@ -108,6 +125,7 @@ func (v number) set(s string) error {
 type boolean struct{ target *bool }
 
 func (v boolean) tags() []string  { return []string{yamlBoolean} }
+func (v boolean) get() string     { return strconv.FormatBool(*v.target) }
 func (v boolean) allowed() string { return "true or false" }
 func (v boolean) set(s string) error {
 	b, err := strconv.ParseBool(strings.ToLower(s))
@@ -125,6 +143,7 @@ type duration struct {
 }
 
 func (v duration) tags() []string { return []string{yamlText} }
+func (v duration) get() string    { return v.target.String() }
 func (v duration) allowed() string {
 	return fmt.Sprintf("a duration such as 30s or 1m30s, from %s to %s", v.least, v.most)
 }
@@ -151,6 +170,14 @@ var levels = map[string]slog.Level{
 }
 
 func (v level) tags() []string { return []string{yamlText, yamlInteger} }
+
+func (v level) get() string {
+	if *v.target == slog.LevelWarn {
+		return "WARNING"
+	}
+	return v.target.String()
+}
+
 func (v level) allowed() string {
 	return "DEBUG, INFO, WARNING, ERROR, CRITICAL or their numbers in Python, 10, 20, 30, 40, 50"
 }
@@ -172,6 +199,8 @@ type list struct {
 }
 
 func (v list) tags() []string { return []string{yamlText} } // of each element
+
+func (v list) get() string { return strings.Join(*v.target, ", ") }
 
 func (v list) allowed() string { return v.want }
 
@@ -208,5 +237,55 @@ func checkOrigin(origin string) error {
 	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
 		return errNotAllowed
 	}
+	return nil
+}
+
+// path is where everything is served below: "" for the root, else it begins
+// with "/" and does not end with one.
+type path struct{ target *string }
+
+func (v path) tags() []string { return []string{yamlText} }
+func (v path) get() string    { return *v.target }
+func (v path) allowed() string {
+	return `a path such as /characters: it begins with "/", its parts are not empty, "." or "..", ` +
+		"and consist of letters, digits and - _ . ~ @ : + , ="
+}
+
+var pathPattern = regexp.MustCompile(`^(/[A-Za-z0-9_.~@:+,=-]+)*$`)
+
+func (v path) set(s string) error {
+	s = strings.TrimSuffix(s, "/")
+	if !pathPattern.MatchString(s) {
+		return errNotAllowed
+	}
+	for part := range strings.SplitSeq(s, "/") {
+		if part == "." || part == ".." {
+			return errNotAllowed
+		}
+	}
+	*v.target = s
+	return nil
+}
+
+// address is where to listen, as HOST:PORT, or "".
+type address struct{ target *string }
+
+func (v address) tags() []string { return []string{yamlText} }
+func (v address) get() string    { return *v.target }
+func (v address) allowed() string {
+	return "an address such as 127.0.0.1:6060 or [::1]:6060, with a port from 0 to 65535"
+}
+
+func (v address) set(s string) error {
+	if s != "" {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil || host == "" || strings.ContainsAny(host, "/@ ") {
+			return errNotAllowed
+		}
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return errNotAllowed
+		}
+	}
+	*v.target = s
 	return nil
 }

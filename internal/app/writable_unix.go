@@ -1,0 +1,17 @@
+//go:build unix
+
+package app
+
+import (
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkWritable asks the system whether this process may make files in folder.
+func checkWritable(folder string) error {
+	if err := unix.Faccessat(unix.AT_FDCWD, folder, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
+		return fmt.Errorf("files cannot be made in %s: %w", folder, err)
+	}
+	return nil
+}

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"web-backend/internal/app"
+	"web-backend/internal/config"
+)
+
+// configCommand is about the configuration.
+type configCommand struct {
+	Check   configCheckCommand   `cmd:"" help:"Look for everything in the configuration that keeps serve from starting. Makes and changes nothing, and asks no other server."`
+	Explain configExplainCommand `cmd:"" help:"Print each key with its value, where that comes from, and its default. Secrets are hidden."`
+}
+
+// configCheckCommand judges the configuration.
+type configCheckCommand struct {
+	configFlags
+	JSON bool `name:"json" help:"Print JSON."`
+}
+
+// configVerdict is what config check found; Go encodes a nil list as null, so
+// neither is.
+type configVerdict struct {
+	OK       bool     `json:"ok"`
+	Faults   []string `json:"faults"`
+	Warnings []string `json:"warnings"`
+}
+
+// Run prints warnings; an error holds all faults.
+func (c *configCheckCommand) Run(streams Streams) error {
+	report := config.Examine(c.sources(streams))
+	faults := slices.Clone(report.Faults)
+	for _, err := range app.Check(report.Config) {
+		faults = append(faults, strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	if c.JSON {
+		verdict := configVerdict{len(faults) == 0, append([]string{}, faults...), append([]string{}, report.Config.Warnings...)}
+		if err := writeJSON(streams.Out, verdict); err != nil {
+			return err
+		}
+	} else {
+		for _, warning := range report.Config.Warnings {
+			fmt.Fprintln(streams.Out, "warning:", warning)
+		}
+	}
+	if len(faults) > 0 {
+		return faults
+	}
+	if !c.JSON {
+		fmt.Fprintln(streams.Out, "the configuration has no faults")
+	}
+	return nil
+}
+
+// configExplainCommand shows the configuration.
+type configExplainCommand struct {
+	configFlags
+	JSON bool     `name:"json" xor:"form" help:"Print JSON."`
+	YAML bool     `name:"yaml" xor:"form" help:"Print a YAML file that says the same, without secrets."`
+	Keys []string `arg:"" optional:"" name:"key" help:"Only these keys, or those of a section such as logger_cfg."`
+}
+
+// Run prints a table; of a Python file, also the YAML to switch to.
+func (c *configExplainCommand) Run(streams Streams) error {
+	report := config.Examine(c.sources(streams))
+	if len(report.Faults) > 0 {
+		return report.Faults
+	}
+	entries, err := c.chosen(report.Entries())
+	if err != nil {
+		return err
+	}
+	text, err := report.YAML()
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return writeJSON(streams.Out, map[string]any{"keys": entries, "warnings": append([]string{}, report.Config.Warnings...)})
+	case c.YAML:
+		_, err = io.WriteString(streams.Out, text)
+		return err
+	}
+	if err := writeEntries(streams.Out, entries); err != nil {
+		return err
+	}
+	if len(report.Config.Warnings) > 0 {
+		fmt.Fprintf(streams.Out, "\nwarning: %s\n", strings.Join(report.Config.Warnings, "\nwarning: "))
+	}
+	if config.IsPython(c.ConfigPath) && len(c.Keys) == 0 {
+		_, err = fmt.Fprintf(streams.Out, "\nThe same as YAML (config explain --yaml prints it alone):\n\n%s", text)
+	}
+	return err
+}
+
+// chosen gives the entries that the arguments name, in the order of the
+// settings, or all.
+func (c *configExplainCommand) chosen(entries []config.Entry) ([]config.Entry, error) {
+	if len(c.Keys) > 0 && c.YAML {
+		return nil, errors.New("--yaml prints the whole file; leave the keys out")
+	}
+	if len(c.Keys) == 0 {
+		return entries, nil
+	}
+	matches := func(key string, e config.Entry) bool { return e.Key == key || strings.HasPrefix(e.Key, key+".") }
+	for _, key := range c.Keys {
+		if !slices.ContainsFunc(entries, func(e config.Entry) bool { return matches(key, e) }) {
+			return nil, fmt.Errorf("%q is no key; web-backend config explain lists them all", key)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e config.Entry) bool {
+		return !slices.ContainsFunc(c.Keys, func(key string) bool { return matches(key, e) })
+	}), nil
+}
+
+func writeEntries(out io.Writer, entries []config.Entry) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "KEY\tVALUE\tFROM\tDEFAULT")
+	for _, e := range entries {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", e.Key, cell(e.Value), e.Source, cell(e.Default))
+	}
+	return table.Flush()
+}
+
+// cell is a value as the table has it: on one line, and "-" for none.
+func cell(value string) string {
+	if value == "" {
+		return "-"
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, value)
+}
+
+func writeJSON(out io.Writer, value any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetIndent("", "  ")
+	return encoder.Encode(value)
+}

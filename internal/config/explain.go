@@ -1,0 +1,157 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// Report is what the sources say, and what is wrong with it.
+type Report struct {
+	// Config has the default of every key that has a fault.
+	Config  *Config
+	Faults  Faults
+	entries []Entry
+	ignored []string
+}
+
+// Entry is one key. No field of it holds a secret.
+type Entry struct {
+	Key      string `json:"key"`
+	Value    string `json:"value"`  // text form; "***" for a secret that is set, or a part that may be one
+	Source   string `json:"source"` // where the value comes from
+	Default  string `json:"default"`
+	Variable string `json:"variable"` // of the environment; "" for none
+	Secret   bool   `json:"secret"`
+
+	differs bool // from the default
+	node    *yaml.Node
+}
+
+// Examine reads the sources as [Load] does, and tells all about them.
+func Examine(sources Sources) *Report {
+	l := newLoader()
+	l.read(sources)
+	r := &Report{Config: l.config, Faults: l.faults, ignored: l.ignored}
+	defaults := Default().settings()
+	for i, s := range l.settings {
+		r.entries = append(r.entries, l.entry(s, defaults[i]))
+	}
+	return r
+}
+
+// Entries gives every key, in the order of the settings.
+func (r *Report) Entries() []Entry { return r.entries }
+
+// entry tells about one setting.
+func (l *loader) entry(s, standard setting) Entry {
+	e := Entry{
+		Key: s.key, Value: hideUserinfo(s.value.get()), Source: l.origin[s.key], Default: standard.value.get(), Variable: s.env,
+		node: yamlOf(s.value),
+	}
+	if e.Source == "" {
+		e.Source = "default"
+	}
+	_, e.Secret = s.value.(secret)
+	e.differs = s.value.get() != standard.value.get()
+	if v, ok := s.value.(list); ok { // a list of one text with a comma reads like another list
+		e.differs = len(*v.target) > 0
+	}
+	return e
+}
+
+// userinfo is a name and a password in a URI.
+var userinfo = regexp.MustCompile(`//[^/\s,]*@`)
+
+// hideUserinfo hides what a URI has of a user.
+func hideUserinfo(text string) string { return userinfo.ReplaceAllLiteralString(text, "//"+hidden+"@") }
+
+// yamlOf gives v as YAML has it; nil for a secret, and for what may hold one.
+func yamlOf(v value) *yaml.Node {
+	scalar := func(tag, text string) *yaml.Node {
+		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
+		if tag == yamlText {
+			node.SetString(text) // in quotes where it would be something else
+		}
+		return node
+	}
+	text := v.get()
+	if _, ok := v.(secret); ok || text != hideUserinfo(text) {
+		return nil
+	}
+	switch v := v.(type) {
+	case list:
+		node := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
+		for _, element := range *v.target {
+			node.Content = append(node.Content, scalar(yamlText, element))
+		}
+		return node
+	case number:
+		return scalar(yamlInteger, text)
+	case boolean:
+		return scalar(yamlBoolean, text)
+	}
+	return scalar(yamlText, text)
+}
+
+// YAML writes a file that says the same as the sources, less the defaults. Of
+// secrets it only says where to put them.
+func (r *Report) YAML() (string, error) {
+	top := &yaml.Node{Kind: yaml.MappingNode}
+	sections := map[string]*yaml.Node{}
+	var secrets []string
+	for _, e := range r.entries {
+		if e.Key == "store" {
+			e.differs = e.differs || r.Config.MongoDB.Host != "" || r.Config.MongoDB.URI.IsSet()
+		}
+		if !e.differs {
+			continue
+		}
+		if e.node == nil {
+			secrets = append(secrets, e.remedy())
+			continue
+		}
+		into, key := top, e.Key
+		if section, below, nested := strings.Cut(key, "."); nested {
+			if into, key = sections[section], below; into == nil {
+				into = &yaml.Node{Kind: yaml.MappingNode}
+				sections[section] = into
+				top.Content = append(top.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: section}, into)
+			}
+		}
+		into.Content = append(into.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, e.node)
+	}
+	var text bytes.Buffer
+	if len(top.Content) > 0 {
+		encoder := yaml.NewEncoder(&text)
+		encoder.SetIndent(2)
+		if err := encoder.Encode(top); err != nil {
+			return "", fmt.Errorf("write YAML: %w", err)
+		}
+	}
+	writeComments(&text, "Secrets do not stand in this file. Set the variable, or name a file that holds it:", secrets)
+	writeComments(&text, "No keys of this server, and left out:", r.ignored)
+	return text.String(), nil
+}
+
+// remedy says where the secret is now, and where to put it.
+func (e Entry) remedy() string {
+	if !e.Secret {
+		return fmt.Sprintf("%s: %s (now from %s)", e.Key, e.Variable, e.Source)
+	}
+	return fmt.Sprintf("%s: %s or %s_FILE (now from %s)", e.Key, e.Variable, e.Variable, e.Source)
+}
+
+// writeComments adds lines below a title, if there are any.
+func writeComments(text *bytes.Buffer, title string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(text, "\n# %s\n", title)
+	for _, line := range lines {
+		fmt.Fprintf(text, "#   %s\n", strings.NewReplacer("\n", " ", "\r", " ").Replace(line))
+	}
+}

@@ -1,0 +1,148 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"web-backend/internal/backend"
+)
+
+func TestExamine_Sources(t *testing.T) {
+	t.Parallel()
+	password := writeFile(t, "password", secretText+"\n")
+	file := writeFile(t, "c.yaml", "host: 0.0.0.0\nlogger_cfg:\n  max_files: 7\nport: 81\ncors_origins: [https://a.example]\nmongodb_host: db\n"+
+		"default_user_config_path: https://ada:hunter2@files.example/a\n")
+	report := Examine(Sources{
+		File: file,
+		Getenv: environment(map[string]string{
+			"WEB_BACKEND_PORT": "82", "WEB_BACKEND_ENABLE_CORS": "true", "MONGODB_PASSWORD_FILE": password, "MONGODB_URI": "mongodb://u:" + secretText + "@h",
+		}),
+		Flags: map[string]string{"data_dir": "elsewhere"},
+	})
+	if len(report.Faults) > 0 {
+		t.Fatal(report.Faults)
+	}
+	want := map[string][3]string{ // value, source, default
+		"store":                    {"mongodb", "mongodb_host is set", "embedded"},
+		"host":                     {"0.0.0.0", file + ":1", "127.0.0.1"},
+		"logger_cfg.max_files":     {"7", file + ":3", "5"},
+		"port":                     {"82", "environment variable WEB_BACKEND_PORT", "18080"},
+		"cors_origins":             {"https://a.example", file + ":5", ""},
+		"data_dir":                 {"elsewhere", "flag --data-dir", "data"},
+		"mongodb_password":         {"***", "file " + password + ", named by MONGODB_PASSWORD_FILE", ""},
+		"mongodb_uri":              {"***", "environment variable MONGODB_URI", ""},
+		"mongodb_admin_password":   {"", "default", ""},
+		"logger_cfg.console_level": {"INFO", "default", "INFO"},
+		"default_user_config_path": {"https://***@files.example/a", file + ":7", ""},
+	}
+	for _, e := range report.Entries() {
+		if w, ok := want[e.Key]; ok && w != [3]string{e.Value, e.Source, e.Default} {
+			t.Errorf("%s: got %+v, want %q", e.Key, e, w)
+		}
+		delete(want, e.Key)
+	}
+	text, err := report.YAML()
+	if len(want) > 0 || err != nil {
+		t.Errorf("no entry for %v, error %v", want, err)
+	}
+	if shown := text + fmt.Sprintf("%+v", report.Entries()); strings.Contains(shown, "hunter2") {
+		t.Errorf("a secret is shown: %s", shown)
+	}
+}
+
+// What YAML writes loads to the same configuration, once secrets are given.
+func TestReport_YAMLRoundTrip(t *testing.T) {
+	t.Parallel()
+	sources := map[string]Sources{
+		"nothing": {},
+		"python":  {File: "testdata/local.py", Getenv: environment(map[string]string{"MONGODB_HOST": "db", "AWS_REGION": "x"})},
+		"embedded": {File: writeFile(t, "c.yaml", "store: embedded\nmongodb_host: db\nlogger_cfg: {logger_path: \"\", file_level: 30}\n"+
+			"enable_cors: true\ncors_origins: [https://a.example, 'http://b.example:8080']\nbackup: {every: 24h, keep: 3}\n"+
+			"base_path: /x/\ndata_dir: 'yes'\nhost: '010'\nmongodb_username: \"a: b # c\\n\"\nmongodb_admin_username: ''\n"+
+			"default_character_config_paths: ['a,b.json', 'null', '~']\ntoken_lifetime: 90m\n")},
+		"secrets":   {Getenv: environment(map[string]string{"MONGODB_URI": "mongodb://u:" + secretText + "@h", "MONGODB_PASSWORD": secretText})},
+		"every key": everyKey(t),
+	}
+	for name, sources := range sources {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			report := Examine(sources)
+			if len(report.Faults) > 0 {
+				t.Fatal(report.Faults)
+			}
+			text, err := report.YAML()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.Contains(text, secretText) || strings.Contains(text, "stands-in-the-file") {
+				t.Errorf("the YAML holds a secret:\n%s", text)
+			}
+			secrets := map[string]string{}
+			for _, s := range report.Config.settings() {
+				if v, ok := s.value.(secret); ok && v.target.IsSet() {
+					secrets[s.env] = v.target.Reveal()
+					if !strings.Contains(text, "#   "+s.key+": "+s.env+" or "+s.env+"_FILE (now from ") {
+						t.Errorf("the YAML does not say where %s goes:\n%s", s.key, text)
+					}
+				}
+			}
+			again, err := Load(Sources{File: writeFile(t, "c.yaml", text), Getenv: environment(secrets)})
+			if err != nil {
+				t.Fatalf("%v, in\n%s", err, text)
+			}
+			again.Warnings, report.Config.Warnings = nil, nil
+			if !reflect.DeepEqual(again, report.Config) {
+				t.Errorf(" got %+v\nwant %+v, from\n%s", again, report.Config, text)
+			}
+		})
+	}
+}
+
+// everyKey sets each key to something other than its default.
+func everyKey(t *testing.T) Sources {
+	t.Helper()
+	variables := map[string]string{
+		"WEB_BACKEND_STORE": "mongodb", "WEB_BACKEND_ACCESS": "strict", "WEB_BACKEND_ENABLE_CORS": "true",
+		"WEB_BACKEND_CORS_ORIGINS": "https://a.example", "WEB_BACKEND_TRUSTED_PROXIES": "10.0.0.0/8", "WEB_BACKEND_BASE_PATH": "/x",
+		"WEB_BACKEND_DEBUG_ADDRESS": "127.0.0.1:1", "WEB_BACKEND_MASTER_KEY": strings.Repeat("0", 64),
+		"WEB_BACKEND_OPERATOR_TOKEN": strings.Repeat("t", 20), "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "20000",
+		"MONGODB_URI": "mongodb://h",
+	}
+	for _, s := range Default().settings() {
+		switch v := s.value.(type) {
+		case text, list, secret:
+			if variables[s.env] == "" && s.env != "" {
+				variables[s.env] = "other"
+			}
+		case number:
+			if variables[s.env] == "" {
+				variables[s.env] = fmt.Sprint(*v.target + 1)
+			}
+		case duration:
+			variables[s.env] = (*v.target + 1e9).String()
+		case level:
+			variables[s.env] = "WARNING"
+		}
+	}
+	sources := Sources{Getenv: environment(variables)}
+	report := Examine(sources)
+	for _, e := range report.Entries() {
+		if !e.differs && e.Key != "type" {
+			t.Errorf("%s is still its default", e.Key)
+		}
+	}
+	return sources
+}
+
+// The fields that hold a secret are those that Entry marks.
+func TestEntry_Secret(t *testing.T) {
+	t.Parallel()
+	for i, e := range Examine(Sources{}).Entries() {
+		target := reflect.ValueOf(Default().settings()[i].value).FieldByName("target")
+		if e.Secret != (target.Type().Elem() == reflect.TypeFor[backend.Secret]()) {
+			t.Errorf("%s: secret is %v", e.Key, e.Secret)
+		}
+	}
+}

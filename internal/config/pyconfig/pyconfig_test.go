@@ -1,0 +1,216 @@
+package pyconfig_test
+
+import (
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.starlark.net/starlark"
+
+	"web-backend/internal/config/pyconfig"
+)
+
+// secretText stands for a password: in a module, or in the environment.
+const secretText = "hunter2-s3cret"
+
+func getenv(name string) (string, bool) {
+	value, ok := map[string]string{"PORT": "8080", "EMPTY": "", "SECRET": secretText}[name]
+	return value, ok
+}
+
+// valueOf evaluates a module and gives what x has in the end.
+func valueOf(t *testing.T, module string) string {
+	t.Helper()
+	settings, faults := pyconfig.Evaluate("configs/local.py", []byte(module), getenv)
+	if len(faults) > 0 {
+		t.Fatalf("module %q: %v", module, faults)
+	}
+	for _, s := range settings {
+		if s.Name == "x" {
+			return s.Value.String()
+		}
+	}
+	return "nothing"
+}
+
+func TestEvaluate_Values(t *testing.T) {
+	t.Parallel()
+	for module, want := range map[string]string{
+		"":                                    "nothing",
+		"x = 5":                               "5",
+		"x = -1_000":                          "-1000",
+		"\ufeffx = 5\r\ny = 6\r\n":            "5",
+		"x = 1; x = 2  # the last one counts": "2",
+		"x = 'a' + \"b\" * 2":                 `"abb"`,
+		"x = '''a\nimport b\n'''":             `"a\nimport b\n"`,
+		"x = r'\\d' + u'é'":                   `"\\dé"`,
+		"x = '%s:%d' % ('a', 5)":              `"a:5"`,
+		"x = '{}/{b}'.format(1, b='c')":       `"1/c"`,
+		"x = ','.join(['a', 'b']).upper()":    `"A,B"`,
+		"x = [1, (2, None), {'a': True}]":     `[1, (2, None), {"a": True}]`,
+		"x = dict(dict(a=1, b=2), b=3)":       `{"a": 1, "b": 3}`,
+		"y = dict(a=1)\nx = dict(**y, b=2)":   `{"a": 1, "b": 2}`,
+		"y = {}\nx = y\ny['a'] = 1":           `{"a": 1}`,
+		"x = [1]\nx += [2]\nx.append(3)":      "[1, 2, 3]",
+		"x, y = 1, 2":                         "1",
+		"x = {'a': [1, 2]}['a'][-1]":          "2",
+		"x = 1 if 2 > 1 and not None else 3":  "1",
+		"if 'PORT' in os.environ:\n    x = 1\nelse:\n    x = 2\nimport os":       "1",
+		"if False: x = 1\nelif True: x = 3":                                      "3",
+		"import os\nx = int(os.getenv('PORT'))":                                  "8080",
+		"import os\nx = int(os.getenv('NONE', 7))":                               "7",
+		"import os\nx = os.environ.get('EMPTY', 'a')":                            `""`,
+		"import os\nx = os.getenv('NONE')":                                       "None",
+		"import os.path\nx = os.path.join('a', 'b', '/c', 'd')":                  `"/c/d"`,
+		"from os import getenv as g, environ\nx = g('PORT') + environ['PORT']":   `"80808080"`,
+		"from os import (\n    getenv,  # one\n    environ)\nx = getenv('PORT')": `"8080"`,
+		"import os, \\\n    sys\nx = os.path.dirname(__file__)":                  `"configs"`,
+		"from os.path import join\nx = join('a', 'b')":                           `"a/b"`,
+		"import numpy as np\ny = {'a': np.float32(1) + 1}\nx = len(y)":           "1",
+		"import os\ny = os.environ['NONE']\nx = 1":                               "1",
+		"if __name__ == '__main__':\n    x = 1":                                  "nothing",
+		"\"\"\"What it is.\"\"\"\npass\nx = str(1) + str('a') + str(True)":       `"1aTrue"`,
+	} {
+		t.Run(module, func(t *testing.T) {
+			t.Parallel()
+			if got := valueOf(t, module); got != want {
+				t.Errorf("x is %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestEvaluate_Settings(t *testing.T) {
+	t.Parallel()
+	settings, faults := pyconfig.Evaluate("c.py", []byte("__a__ = 1\n_b = 2\nimport numpy as np\nc = 3\n\nd = c\nc = 4"), nil)
+	want := []pyconfig.Setting{
+		{Name: "d", Line: 6, Value: starlark.MakeInt(3)},
+		{Name: "c", Line: 7, Literal: true, Value: starlark.MakeInt(4)},
+	}
+	if len(faults) > 0 || !reflect.DeepEqual(settings, want) {
+		t.Errorf("got %v, %v, want %v", settings, faults, want)
+	}
+}
+
+func TestEvaluate_Faults(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		module string
+		want   []string // what the faults begin with
+	}{
+		{"x = 1\ny = open('a')", []string{"line 2: open is not read here; allowed are assignments"}},
+		{"def f():\n    return 1", []string{"line 1: def is not read here; allowed"}},
+		{"x = 1\nclass A: pass", []string{"line 2: class is not read here; allowed"}},
+		{"for i in [1]:\n    x = i", []string{"line 1: for is not read here"}},
+		{"x = [i for i in [1]]", []string{"line 1: for is not read here"}},
+		{"x = lambda: 1", []string{"line 1: lambda is not read here"}},
+		{"while True: pass", []string{"line 1: while is not read here"}},
+		{"with a: pass", []string{"line 1: with is not read here"}},
+		{"x = 1 is None", []string{"line 1: is is not read here"}},
+		{"from os import *", []string{"line 1: this import is not read; allowed are import NAME"}},
+		{"x = f'{y}'", []string{"line 1: f-strings are not read; join texts with + or .format()"}},
+		{"x = ('a'\n     'b')", []string{"line 1: two texts stand side by side; put + between them"}},
+		{"x = 'a", []string{"line 1: a text has no end"}},
+		{"x = \n", []string{"line 1: cannot be read as an assignment or if"}},
+		{"x: int = 5", []string{"line 1: cannot be read"}},
+		{"x = y = 5", []string{"line 1: cannot be read"}},
+		{"x = true", []string{"line 1: true is not read here"}},
+		{"x = 5\ny = " + "hunter2", []string{"line 2: the name at column 5 is not defined; a text needs quotes"}},
+		{"x = 'a' + 1", []string{"line 1: the operator + does not take a text and a whole number"}},
+		{"x = {}['a']", []string{"line 1: the dict does not have this key"}},
+		{"x = [1][1]", []string{"line 1: there is no such element: a list has 1"}},
+		{"x = int('a')", []string{"line 1: int: the text is not a whole number"}},
+		{"x = 'a'.encode()", []string{"line 1: a text has no method like this; allowed are capitalize"}},
+		{"import os\nx = os.system('true')", []string{"line 2: os has no system here"}},
+		{"import os\nx = os.environ.items()", []string{"line 2: os.environ has no items here"}},
+		{"import sys\nif sys.argv:\n    x = 1", []string{"line 2: a condition is not known: it comes from module sys"}},
+		{"x = 9223372036854775807 + 1", []string{"line 1: the number is too large"}},
+		{"x = '%s' % [1]", []string{"line 1: only texts, numbers, True, False and None can be put into a text"}},
+		{"x = (1, 2)\nx['a'] = 1\ny = open('b')\nz = x", []string{"line 2: only names and elements of dicts", "line 3: open is not"}},
+		{"x = \x00", []string{"line 1: the file is not text in UTF-8"}},
+		{"x = '\xff'", []string{"line 1: the file is not text in UTF-8"}},
+		{strings.Repeat("#", 300_000), []string{"line 1: the file has 300000 bytes; at most 262144 are read"}},
+		{"x = " + strings.Repeat("(", 500) + strings.Repeat(")", 500), []string{"line 1: cannot be read"}},
+		{"x = " + strings.Repeat("[", 100_000), []string{"line 1: cannot be read"}},
+		{"x = 1" + strings.Repeat("+1", 100_000), []string{"line 1: an expression is nested too deeply"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.module[:min(len(tt.module), 30)], func(t *testing.T) {
+			t.Parallel()
+			_, faults := pyconfig.Evaluate("c.py", []byte(tt.module), getenv)
+			var got []string
+			for _, fault := range faults {
+				got = append(got, fault.Error())
+			}
+			if !slices.EqualFunc(got, tt.want, strings.HasPrefix) {
+				t.Errorf(" got %q\nwant %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// Not parallel: the memory that is measured is that of the whole process.
+func TestEvaluate_Bounded(t *testing.T) {
+	doubling := func(statement string) string {
+		return "import os\nx = 'aaaaaaaa'\nl = [1]\nn = 3\nd = {}\nt = (1,)\n" + strings.Repeat(statement+"\n", 60)
+	}
+	for _, module := range []string{
+		"x = 'a' * 1000000000", "x = 1000000000 * [1]", "x = 'aaaaaaaa' * 9223372036854775807",
+		doubling("x = x + x"), doubling("x += x"), doubling("l = l + l"), doubling("l.extend(l)"), doubling("l = l * 10"),
+		doubling("x = x.replace('a', x)"), doubling("x = x.join([x, x, x])"), doubling("x = '{0}{0}'.format(x)"),
+		doubling("x = '%s%s' % (x, x)"), doubling("x = '%r' % x + '%r' % x"), doubling("x = os.path.join(x, x)"),
+		"l = ['" + strings.Repeat("a", 100_000) + "'] * 1000\nx = '" + strings.Repeat("b", 100_000) + "'.join(l)",
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, faults := pyconfig.Evaluate("c.py", []byte(module), getenv)
+		runtime.ReadMemStats(&after)
+		name := module[:min(len(module), 90)]
+		if len(faults) == 0 || !strings.Contains(faults[0].Text, "more memory or steps") {
+			t.Errorf("%q: %v", name, faults)
+		}
+		if grown := after.TotalAlloc - before.TotalAlloc; grown > 300<<20 {
+			t.Errorf("%q took %d MiB", name, grown>>20)
+		}
+	}
+	// What holds itself often is not walked through: this would never end.
+	for _, use := range []string{"x = t == t", "d[t] = 1", "x = d.get(t)", "d.update([(t, 1)])", "x = '%s' % t", "x = str(t)", "x = t in [t]"} {
+		module := "t = (1,)\nd = {}\n" + strings.Repeat("t = (t, t)\n", 60) + use
+		if _, faults := pyconfig.Evaluate("c.py", []byte(module), getenv); len(faults) == 0 {
+			t.Errorf("%q has no fault", use)
+		}
+	}
+}
+
+// FuzzEvaluate: whatever a module holds, it ends, a fault is a line that shows
+// nothing of the environment and of texts, and the second time is as the first.
+func FuzzEvaluate(f *testing.F) {
+	for _, seed := range []string{
+		"import os\nx = os.getenv('SECRET')\ny = int(x)", "x = 1 if 'a' in 'b' else {'a': [1, (2,)]}", "from os import (environ,\n getenv)",
+		"import os\nx = int(os.environ['SECRET'])", "import os\nx = os.environ['SECRET'] + 1", "import os\nx = {}[os.environ['SECRET']]",
+		"import os\nx = '%d' % os.environ['SECRET']", "import os\nx = os.environ['SECRET'].format(x=1)", "x = 'a' 'b'", "if x: pass\nelse: x, y = 1, 2",
+		"x = '''a\\'''b'''; y = r'\\'", "x = \"\\x\"", "import os\nx = float(os.getenv('SECRET')) % 0", "x = {}\nx['a'] = x\nx.update(x)",
+		"import numpy as np\nx = np.a.b()(1)[2] + 1", "import os\nx = 'a'.join([os.getenv('SECRET'), 1])", "x = [1][0:1]", "x = 1 // 0",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, module string) {
+		settings, faults := pyconfig.Evaluate("c.py", []byte(module), getenv)
+		for _, fault := range faults {
+			if fault.Line < 1 || strings.ContainsAny(fault.Text, "\n\r\x00") || strings.Contains(fault.Text, secretText) {
+				t.Errorf("fault %q", fault)
+			}
+		}
+		for _, s := range settings {
+			if s.Line < 1 || s.Value == nil || strings.HasPrefix(s.Name, "_") {
+				t.Errorf("setting %q in line %d", s.Name, s.Line)
+			}
+		}
+		if _, again := pyconfig.Evaluate("c.py", []byte(module), getenv); fmt.Sprint(again) != fmt.Sprint(faults) {
+			t.Errorf("the second time differs: %v, then %v", faults, again)
+		}
+	})
+}

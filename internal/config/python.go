@@ -1,0 +1,112 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.starlark.net/starlark"
+
+	"web-backend/internal/config/pyconfig"
+)
+
+// IsPython reports whether a configuration file is a Python module, as the
+// original's are.
+func IsPython(file string) bool { return strings.EqualFold(filepath.Ext(file), ".py") }
+
+// loadPython reads a Python module, whose top-level names are keys, and dicts
+// sections. Unlike YAML it may hold what is no key: the original has settings
+// that this server does not need.
+func (l *loader) loadPython(name string, data []byte, getenv func(string) (string, bool)) {
+	settings, faults := pyconfig.Evaluate(name, data, getenv)
+	for _, fault := range faults {
+		l.faults = append(l.faults, fmt.Sprintf("%s:%d: %s", name, fault.Line, fault.Text))
+	}
+	for _, s := range settings {
+		l.loadPythonValue(fmt.Sprintf("%s:%d", name, s.Line), s.Name, s.Value, s.Literal)
+	}
+}
+
+// loadPythonValue sets key, or the keys below it. None is not given.
+func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal bool) {
+	index := slices.IndexFunc(l.settings, func(s setting) bool { return s.key == key })
+	unknown, isUnknown := v.(pyconfig.Unknown)
+	dict, isDict := v.(*starlark.Dict)
+	switch where := origin + ": " + showKey(key); {
+	case isUnknown && unknown.Reason == "": // its fault is noted already
+	case index < 0 && !l.isSection(key):
+		l.ignored = append(l.ignored, fmt.Sprintf("%s (%s)", showKey(key), origin))
+		l.warn(where + ": is no key of this server and is ignored")
+	case v == starlark.None:
+	case isUnknown:
+		l.faults = append(l.faults, fmt.Sprintf("%s: has no value: %s", where, unknown.Reason))
+	case index >= 0:
+		l.setPython(l.settings[index], origin, v, literal)
+	case !isDict:
+		l.faults = append(l.faults, where+": want a dict of keys with values")
+	default:
+		for _, item := range dict.Items() {
+			below, ok := starlark.AsString(item[0])
+			if !ok {
+				l.faults = append(l.faults, where+": want keys that are texts")
+				continue
+			}
+			l.loadPythonValue(origin, key+"."+below, item[1], false)
+		}
+	}
+}
+
+// setPython sets s, whose type must fit. A fault shows a value only if it
+// stands in the file: a computed one may hold a secret of the environment.
+func (l *loader) setPython(s setting, origin string, v starlark.Value, literal bool) {
+	l.origin[s.key] = origin
+	found := pyconfig.Kind(v)
+	if text, tag := scalarText(v); literal && tag != "" {
+		if _, ok := s.value.(secret); !ok {
+			found = fmt.Sprintf("%q", text)
+		}
+	}
+	if err := setFrom(s, v); err != nil {
+		l.faults = append(l.faults, fmt.Sprintf("%s: %s: %s is not allowed; want %s", origin, s.key, found, s.value.allowed()))
+	}
+}
+
+// setFrom sets s from a value of Starlark.
+func setFrom(s setting, v starlark.Value) error {
+	list, isList := s.value.(list)
+	if !isList {
+		text, tag := scalarText(v)
+		if !slices.Contains(s.value.tags(), tag) {
+			return errNotAllowed
+		}
+		return s.value.set(text)
+	}
+	sequence, ok := v.(starlark.Sequence)
+	if _, isDict := v.(*starlark.Dict); !ok || isDict {
+		return errNotAllowed
+	}
+	var elements []string
+	for element := range starlark.Elements(sequence) {
+		text, tag := scalarText(element)
+		if !slices.Contains(list.tags(), tag) {
+			return errNotAllowed
+		}
+		elements = append(elements, text)
+	}
+	return list.setList(elements)
+}
+
+// scalarText gives the text form of a value, and the type that YAML calls it;
+// "" for what no setting is.
+func scalarText(v starlark.Value) (text, tag string) {
+	switch v := v.(type) {
+	case starlark.String:
+		return string(v), yamlText
+	case starlark.Int:
+		return v.String(), yamlInteger
+	case starlark.Bool:
+		return fmt.Sprint(bool(v)), yamlBoolean
+	}
+	return "", ""
+}
