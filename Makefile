@@ -81,6 +81,11 @@ cross: ## build for every platform, without cgo
 	  CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -o /dev/null ./... || exit 1; \
 	done
 
+# Each platform is compiled from nothing at the first run, which takes minutes.
+.PHONY: dist
+dist: ## build the binaries of a release into dist/, reproducibly
+	@tools/packages/dist.sh dist
+
 # The golden files are compared by the product's own tests. Tests come last: their result is what a
 # reader of the log looks for.
 CHECKS := fmt-check tidy vet lint vuln docs-check cross test-tools race

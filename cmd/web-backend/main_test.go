@@ -109,11 +109,18 @@ func startWith(t testing.TB, folder string, environment []string, args ...string
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &process{folder: folder, stdout: newStream(), stderr: newStream(), exited: make(chan struct{})}
-	p.command = exec.Command(path, args...)
-	p.command.Dir, p.command.Env = folder, []string{"WEB_BACKEND_PORT=0", "GORACE=atexit_sleep_ms=0"}
-	p.command.Env = append(p.command.Env, environment...)
-	p.command.Stdout, p.command.Stderr, p.command.SysProcAttr = p.stdout, p.stderr, childAttributes
+	command := exec.Command(path, args...)
+	command.Dir, command.Env = folder, []string{"WEB_BACKEND_PORT=0", "GORACE=atexit_sleep_ms=0"}
+	command.Env = append(command.Env, environment...)
+	command.SysProcAttr = childAttributes
+	return launch(t, folder, command)
+}
+
+// launch starts a command, whose files are in folder, as start does.
+func launch(t testing.TB, folder string, command *exec.Cmd) *process {
+	t.Helper()
+	p := &process{folder: folder, command: command, stdout: newStream(), stderr: newStream(), exited: make(chan struct{})}
+	p.command.Stdout, p.command.Stderr = p.stdout, p.stderr
 	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
