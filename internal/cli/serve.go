@@ -13,7 +13,7 @@ type configFlags struct {
 	ConfigPath string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file (YAML)."`
 	Host       *string `placeholder:"HOST" help:"Address to listen on (127.0.0.1)."`
 	Port       *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free one."`
-	Access     *string `placeholder:"MODE" help:"Who may call what: open, guarded (the default) or strict."`
+	Access     *string `placeholder:"MODE" complete:"open,guarded,strict" help:"Who may call what: open, guarded (the default) or strict."`
 	DataDir    *string `name:"data-dir" aliases:"data_dir" placeholder:"DIR" help:"Folder of the embedded store (data)."`
 
 	MongoDBAdminUsername *string `name:"mongodb_admin_username" aliases:"mongodb-admin-username" placeholder:"NAME" help:"Admin user of MongoDB, for the first run (admin)."`
