@@ -108,14 +108,14 @@ func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequ
 // setUserPasswordRequest names a user as an operator does; who calls has proved
 // more than any password would.
 type setUserPasswordRequest struct {
-	UserID      *string        `json:"user_id" description:"Id of the user; absent to name it by its user name." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
+	UserID      *string        `json:"user_id" description:"Id of the user; absent to name it by its user name." example:"ada"`
 	Username    *string        `json:"username" description:"User name; with user_id, the one that a user without a user name gets." example:"ada@example.org"`
 	NewPassword backend.Secret `json:"new_password" required:"true" description:"The new password, at most 1,024 bytes." example:"staple battery horse"`
 	Language    *string        `json:"language" description:"Language of auth_msg." example:"en"`
 }
 
 type setUserPasswordResponse struct {
-	UserID string `json:"user_id" required:"true" description:"Id of the user; empty on a refusal." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
+	UserID string `json:"user_id" required:"true" description:"Id of the user; empty on a refusal." example:"ada"`
 	outcome
 }
 
