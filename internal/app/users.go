@@ -199,7 +199,9 @@ func (e *UserEditor) CreateAccount(ctx context.Context, userID, username string,
 }
 
 // Delete removes a user with everything stored for it.
-func (e *UserEditor) Delete(ctx context.Context, userID string) error { return e.users.remove(ctx, userID) }
+func (e *UserEditor) Delete(ctx context.Context, userID string) error {
+	return e.users.remove(ctx, userID)
+}
 
 // SetPassword is that of [backend.Service].
 func (e *UserEditor) SetPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error) {
