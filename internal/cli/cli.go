@@ -114,12 +114,21 @@ func usageError(program *kong.Node, args []string, err error) string {
 	return fmt.Sprintf("%v; see %s --help", err, command)
 }
 
-// didYouMean names the words that are at most two letters away from word, or
-// begin with it, as kong does for everything but the first command.
+// didYouMean names the words that begin with word, or else those that are
+// nearest to it and at most two letters away.
 func didYouMean(word string, known []string) string {
+	const most = 2
 	var near []string
+	least := most
 	for _, name := range known {
-		if word != "" && strings.HasPrefix(name, word) || editDistance(word, name) <= 2 {
+		distance := editDistance(word, name)
+		if word != "" && strings.HasPrefix(name, word) {
+			distance = 0
+		}
+		if distance < least {
+			near, least = nil, distance
+		}
+		if distance == least {
 			near = append(near, strconv.Quote(name))
 		}
 	}
