@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -75,7 +76,7 @@ func completionPoints(node *kong.Node) []completionPoint {
 	}
 	flags := node.Flags
 	if node.DefaultCmd != nil { // its flags may stand without its name
-		flags = append(flags[:len(flags):len(flags)], node.DefaultCmd.Flags...)
+		flags = append(slices.Clip(flags), node.DefaultCmd.Flags...)
 	}
 	for _, flag := range flags {
 		if !flag.Hidden && flag.Name != "help" {

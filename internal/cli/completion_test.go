@@ -75,7 +75,7 @@ func TestCompletion(t *testing.T) {
 			for _, tt := range completed {
 				words := complete(script, "")
 				words = append(words[:len(words)-1], strings.Split(tt.line, " ")...)
-				command := exec.CommandContext(t.Context(), shell, words...) //nolint:gosec // the table above
+				command := exec.CommandContext(t.Context(), shell, words...)
 				command.Dir, command.Env = work, append(os.Environ(), "HOME="+p.folder, "XDG_CONFIG_HOME="+p.folder, "XDG_DATA_HOME="+p.folder)
 				output, err := command.Output()
 				if err != nil {
@@ -99,12 +99,12 @@ func checkOffers(t *testing.T, line, output, with, without string) {
 			offers = append(offers, offer)
 		}
 	}
-	for _, want := range strings.Fields(with) {
+	for want := range strings.FieldsSeq(with) {
 		if !slices.Contains(offers, want) {
 			t.Errorf("%q: %q lacks %q", line, offers, want)
 		}
 	}
-	for _, not := range strings.Fields(without) {
+	for not := range strings.FieldsSeq(without) {
 		if slices.Contains(offers, not) {
 			t.Errorf("%q: %q has %q", line, offers, not)
 		}
@@ -139,7 +139,7 @@ func TestCompletion_Quotes(t *testing.T) {
 		}
 		path := filepath.Join(p.folder, shell)
 		writeNew(t, path, p.must(t, "", "completion", shell)+"\n")
-		if output, err := exec.CommandContext(t.Context(), shell, "-n", path).CombinedOutput(); err != nil { //nolint:gosec // a shell of the list
+		if output, err := exec.CommandContext(t.Context(), shell, "-n", path).CombinedOutput(); err != nil {
 			t.Errorf("%s -n: %v\n%s", shell, err, fmt.Sprintf("%.2000s", output))
 		}
 	}

@@ -21,6 +21,14 @@ type keysDoctorCommand struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
+// Help implements kong.HelpProvider.
+func (keysDoctorCommand) Help() string {
+	return `It works beside a running server. The exit status is 1 if a provider key cannot be read.
+
+    web-backend keys doctor
+    web-backend keys doctor --data-dir /var/lib/web-backend --json`
+}
+
 // Run prints the report; an error says what is wrong with the keys.
 func (c *keysDoctorCommand) Run(streams Streams) error {
 	cfg, err := c.load(streams)
@@ -48,6 +56,13 @@ func (c *keysDoctorCommand) Run(streams Streams) error {
 type keysRotateCommand struct {
 	configFlags
 	DiscardUnreadable bool `name:"discard-unreadable" help:"Remove provider keys that no master key opens, for good."`
+}
+
+// Help implements kong.HelpProvider.
+func (keysRotateCommand) Help() string {
+	return `Broken off at any moment it leaves every key readable, and the next run finishes; see docs/provider-keys.md.
+
+    web-backend keys rotate`
 }
 
 // Run rotates and says what it did.

@@ -17,7 +17,7 @@ import (
 // PasswordReader gives what [Streams] asks for: how to read a password from
 // file if that is a terminal, else nil.
 func PasswordReader(file *os.File) func(ctx context.Context) (string, error) {
-	descriptor := int(file.Fd()) //nolint:gosec // descriptors are small
+	descriptor := int(file.Fd())
 	if !term.IsTerminal(descriptor) {
 		return nil
 	}

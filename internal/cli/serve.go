@@ -37,6 +37,16 @@ func (f configFlags) load(streams Streams) (*config.Config, error) {
 // serveCommand runs the server.
 type serveCommand struct{ configFlags }
 
+// Help implements kong.HelpProvider.
+func (serveCommand) Help() string {
+	return `It serves until it is told to stop (SIGTERM, Ctrl-C), and lets running requests finish. Flags go before the
+environment, that before the file, and that before the default in parentheses.
+
+    web-backend
+    web-backend serve --config_path configs/local.yaml
+    web-backend serve --host 0.0.0.0 --port 80 --data-dir /var/lib/web-backend`
+}
+
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
