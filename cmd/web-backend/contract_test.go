@@ -27,6 +27,7 @@ var requests = map[string]string{
 	"update_user_password": `{"username": "{account}", "password": "a good password", "new_password": "a better password"}`,
 	"logout":               `{}`,
 
+	"set_user_password":       `{"user_id": "{user}", "username": "{account} the second", "new_password": "a good password"}`,
 	"list_users":              none,
 	"list_user_credential_id": none,
 	"list_user_config_id":     none,

@@ -58,6 +58,7 @@ var routeAccess = []struct {
 	{"operator", "GET list_user_config_id", ``, 200},
 	{"operator", "POST create_user", `{"user_id": "$owner"}`, 400},
 	{"operator", "POST delete_user", `{"user_id": "gone"}`, 404},
+	{"operator", "POST set_user_password", `{"user_id": "gone", "new_password": "$password"}`, 404},
 	{"operator", "GET /tail_log/1", ``, 200},
 	{"operator", "GET /dowload_log_file", ``, 200},
 	{"operator", "GET /metrics", ``, 200},

@@ -111,6 +111,39 @@ func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequ
 	return updateUserPasswordResponse{outcome: result}, err
 }
 
+// setUserPasswordRequest names a user as an operator does; who calls has proved
+// more than any password would.
+type setUserPasswordRequest struct {
+	UserID      *string        `json:"user_id" description:"Id of the user; absent to name it by its user name." example:"ada"`
+	Username    *string        `json:"username" description:"User name; with user_id, the one that a user without a user name gets." example:"ada@example.org"`
+	NewPassword backend.Secret `json:"new_password" required:"true" description:"The new password, at most 1,024 bytes." example:"staple battery horse"`
+	Language    *string        `json:"language" description:"Language of auth_msg." example:"en"`
+}
+
+type setUserPasswordResponse struct {
+	UserID string `json:"user_id" required:"true" description:"Id of the user; empty on a refusal." example:"ada"`
+	outcome
+}
+
+// setUserPassword is not counted as a try: it tries no password.
+func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (setUserPasswordResponse, error) {
+	account := accountRequest{Language: in.Language}
+	var userID string
+	if in.Username != nil {
+		account.Username = *in.Username
+	}
+	if in.UserID != nil {
+		userID = *in.UserID
+	}
+	id, err := a.service.SetPassword(ctx, userID, account.Username, in.NewPassword)
+	result, err := a.note(ctx, account, err)
+	answer := setUserPasswordResponse{outcome: result}
+	if result.AuthCode == authDone {
+		answer.UserID = id
+	}
+	return answer, err
+}
+
 // note gives the outcome of an account operation and marks the request's log
 // line, so that who watches the log sees refusals.
 func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, error) {

@@ -516,3 +516,42 @@ func TestAuthenticate_Overload(t *testing.T) {
 		t.Errorf("of 60 logins at a time %d were refused and %d answered, want some of both", refused.Load(), answered.Load())
 	}
 }
+
+// An operator sets a password without the old one, on both stores.
+func TestSetUserPassword(t *testing.T) {
+	t.Parallel()
+	forEachStore(t, func(t *testing.T, s *server) {
+		s.names["ada"] = s.register(t, "Ada", "first password")
+		const set = "POST set_user_password"
+		for _, by := range []string{`"user_id":"$ada"`, `"username":"Ada"`, `"user_id":"$ada","username":"Ada"`} {
+			_, token := s.login(t, "Ada", "first password")
+			s.run(
+				t,
+				exchange{name: by, request: set, body: `{` + by + `,"new_password":"second password"}`, status: 200, want: `{"user_id":"$ada","auth_code":200,"auth_msg":""}`},
+				exchange{name: "the first is over", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+				exchange{name: "its token has ended", request: "POST logout", header: bearer(token), status: 401},
+				exchange{name: "back", request: set, body: `{` + by + `,"new_password":"first password"}`, status: 200, contains: []string{`"auth_code":200`}},
+			)
+		}
+		s.run(
+			t,
+			exchange{name: "too short", request: set, body: `{"user_id":"$ada","new_password":"seven.."}`, status: 200, want: refusal(passwordTooShort, "user_id")},
+			exchange{name: "too short in Chinese", request: set, body: `{"user_id":"$ada","new_password":"seven..","language":"zh"}`, status: 200, contains: []string{`"auth_code":500`}, absent: []string{"new password"}},
+			exchange{name: "unknown id", request: set, body: `{"user_id":"gone","new_password":"second password"}`, status: 404},
+			exchange{name: "unknown name", request: set, body: `{"username":"gone","new_password":"second password"}`, status: 404},
+			exchange{name: "nobody", request: set, body: `{"new_password":"second password"}`, status: 422, contains: []string{`"loc":["body","user_id"]`}, absent: []string{"second password"}},
+			exchange{name: "another name", request: set, body: `{"user_id":"$ada","username":"Bob","new_password":"second password"}`, status: 422, contains: []string{`"loc":["body","username"]`}, absent: []string{"second password"}},
+			exchange{name: "wrong type", request: set, body: `{"user_id":"$ada","new_password":["second password"]}`, status: 422, absent: []string{"second password"}},
+			exchange{name: "still the first", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, contains: []string{`"auth_code":200`}},
+
+			exchange{name: "user without a name", request: "POST create_user", body: `{"user_id":"bob"}`, status: 200},
+			exchange{name: "needs a name", request: set, body: `{"user_id":"bob","new_password":"second password"}`, status: 422, contains: []string{`"loc":["body","username"]`}},
+			exchange{name: "name of another", request: set, body: `{"user_id":"bob","username":"Ada","new_password":"second password"}`, status: 200, want: refusal(nameTaken, "user_id")},
+			exchange{name: "gets a name", request: set, body: `{"user_id":"bob","username":"Bob","new_password":"second password"}`, status: 200, want: `{"user_id":"bob","auth_code":200,"auth_msg":""}`},
+			exchange{name: "can log in", request: "POST authenticate_user", body: account("Bob", "second password"), status: 200, contains: []string{`"user_id":"bob"`}},
+		)
+		if log := s.console.String(); strings.Contains(log, "second password") {
+			t.Errorf("the log shows the password: %s", log)
+		}
+	})
+}

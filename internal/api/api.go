@@ -63,6 +63,10 @@ func New(service *backend.Service, log *slog.Logger, options Options) *API {
 	return a
 }
 
+// Document gives the OpenAPI document that /openapi.json answers with. It
+// touches neither the service nor the log.
+func (a *API) Document() ([]byte, error) { return a.document() }
+
 // Handler returns the handler of every route.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()

@@ -49,6 +49,10 @@ func (f failingStore) UserConfig(context.Context, string) (backend.UserConfig, e
 	return backend.UserConfig{}, f.fail()
 }
 
+func (f failingStore) UserData(context.Context, []string) ([]backend.UserData, error) {
+	return nil, f.fail()
+}
+
 func (f failingStore) SetUpUser(context.Context, backend.UserConfig, []backend.Character) error {
 	return f.fail()
 }

@@ -40,6 +40,11 @@ func loadMessages() map[string]map[backend.RefusalReason]string {
 	return catalogues
 }
 
+// RefusalSentence says a refusal in English, in the words of auth_msg.
+func RefusalSentence(refusal *backend.Refusal) string {
+	return refusalMessage(refusal, fallbackLanguage)
+}
+
 // refusalMessage says a refusal in a language: a tag such as zh, zh-CN or
 // zh-Hans, of which the first part counts (BCP 47).
 func refusalMessage(refusal *backend.Refusal, language string) string {

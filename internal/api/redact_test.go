@@ -92,6 +92,9 @@ func TestRedaction_OfOperations(t *testing.T) {
 				// only one stands here.
 				accepted, unknown = 422, 422
 			}
+			if o.OperationID == "set_user_password" {
+				unknown = 404 // ada lacks a name for the password, nobody lacks all
+			}
 			name := o.OperationID + "." + field
 			s.run(
 				t,

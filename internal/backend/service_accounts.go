@@ -52,23 +52,32 @@ func (s *Service) Register(ctx context.Context, username string, password Secret
 	if err := s.checkNewPassword(password); err != nil {
 		return "", err
 	}
+	userID = s.newID()
+	if err := s.createCredential(ctx, userID, username, password); err != nil {
+		return "", err
+	}
+	return userID, nil
+}
+
+// createCredential gives a user a name and a password that were checked. A
+// [Refusal] if the name is taken.
+func (s *Service) createCredential(ctx context.Context, userID, username string, password Secret) error {
 	taken := &Refusal{Reason: NameTaken}
 	switch _, err := s.store.Credential(ctx, username); {
 	case err == nil:
-		return "", taken // without the cost of a hash
+		return taken // without the cost of a hash
 	case !errors.Is(err, NotFound):
-		return "", err
+		return err
 	}
 	hash, err := s.passwords.Hash(ctx, password)
 	if err != nil {
-		return "", err
+		return err
 	}
-	userID = s.newID()
 	err = s.store.CreateCredential(ctx, Credential{Username: username, Password: hash, UserID: userID})
 	if errors.Is(err, Exists) {
-		return "", taken
+		return taken
 	}
-	return userID, err
+	return err
 }
 
 // Authenticate logs a user in: it checks name and password, sets the user up
@@ -193,6 +202,11 @@ func (s *Service) withCredential(
 			return err
 		}
 	}
+	return accountBusy()
+}
+
+// accountBusy is the error when a credential changes each time it is read.
+func accountBusy() error {
 	return &Error{Kind: Unavailable, Message: "the account is being changed by others; try again"}
 }
 

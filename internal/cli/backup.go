@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"web-backend/internal/app"
 )
@@ -13,6 +11,15 @@ type backupCommand struct {
 	configFlags
 	Out  string `required:"true" placeholder:"FILE" help:"Where the backup goes. A file that is there is not replaced."`
 	JSON bool   `name:"json" help:"Print JSON."`
+}
+
+// Help implements kong.HelpProvider.
+func (backupCommand) Help() string {
+	return `It works whether the server runs or not. The file is verified before it appears under its name. The master key is not
+in it: keep that elsewhere. For backups by schedule set backup.every.
+
+    web-backend backup --out monday.db
+    web-backend backup --out /var/backups/monday.db --data-dir /var/lib/web-backend --json`
 }
 
 // Run prints what the backup holds.
@@ -26,15 +33,4 @@ func (c *backupCommand) Run(ctx context.Context, streams Streams) error {
 		return err
 	}
 	return printReport(streams, c.JSON, report)
-}
-
-// printReport prints a report for a program or a person.
-func printReport(streams Streams, asJSON bool, report interface{ Text() string }) error {
-	if !asJSON {
-		_, err := fmt.Fprint(streams.Out, report.Text())
-		return err
-	}
-	encoder := json.NewEncoder(streams.Out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(report)
 }

@@ -12,6 +12,13 @@ type bootstrapCommand struct {
 	Check bool `help:"Only look; change nothing."`
 }
 
+// Help implements kong.HelpProvider.
+func (bootstrapCommand) Help() string {
+	return `It makes the application user and the indexes, where they are missing; see docs/mongodb.md.
+
+    web-backend bootstrap --config_path configs/local.yaml --check`
+}
+
 // Run prints what it found and did.
 func (c *bootstrapCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)

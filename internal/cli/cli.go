@@ -3,34 +3,55 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/alecthomas/kong"
 )
 
 // Streams are what a command reads and writes outside of files.
 type Streams struct {
+	In       io.Reader
 	Out, Err io.Writer
 	Getenv   func(name string) (string, bool)
+	// ReadPassword reads a line from the terminal that In is, without showing
+	// it; nil if In is no terminal.
+	ReadPassword func(ctx context.Context) (string, error)
 }
 
-// The exit statuses.
+// The exit statuses of every command; docs/commands.md lists what each means.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// commands is the command line, as kong reads it.
+// commands is the command line, as kong reads it. Each has its group in groups.
 type commands struct {
-	Serve     serveCommand     `cmd:"" default:"withargs" help:"Run the server. This is what happens without a command."`
-	Bootstrap bootstrapCommand `cmd:"" help:"Set MongoDB up as serve does at its start, and say what was found and done."`
-	Backup    backupCommand    `cmd:"" help:"Copy the embedded store to a file, also while the server runs."`
-	Restore   restoreCommand   `cmd:"" help:"Put a backup in place of the embedded store. The server must be stopped."`
-	Config    configCommand    `cmd:"" help:"Check the configuration, or say where each value comes from."`
-	Keys      keysCommand      `cmd:"" help:"Examine or change the master key that seals provider keys."`
-	Version   versionCommand   `cmd:"" help:"Print version, commit and Go version."`
+	Serve       serveCommand       `cmd:"" default:"withargs" group:"run" help:"Run the server. This is what happens without a command."`
+	Bootstrap   bootstrapCommand   `cmd:"" group:"run" help:"Set MongoDB up as serve does at its start, and say what was found and done."`
+	Healthcheck healthcheckCommand `cmd:"" group:"run" help:"Ask the running server whether it is well."`
+	Config      configCommand      `cmd:"" group:"run" help:"Check the configuration, or say where each value comes from."`
+	User        userCommand        `cmd:"" group:"users" help:"List, show, make and delete users; set passwords."`
+	Backup      backupCommand      `cmd:"" group:"care" help:"Copy the embedded store to a file, also while the server runs."`
+	Restore     restoreCommand     `cmd:"" group:"care" help:"Put a backup in place of the embedded store. The server must be stopped."`
+	Keys        keysCommand        `cmd:"" group:"care" help:"Examine or change the master key that seals provider keys."`
+	OpenAPI     openapiCommand     `cmd:"" name:"openapi" group:"about" help:"Print the OpenAPI document."`
+	Completion  completionCommand  `cmd:"" group:"about" help:"Print the completion script of a shell."`
+	Version     versionCommand     `cmd:"" group:"about" help:"Print version, commit and Go version."`
+}
+
+// groups are the parts of the list of commands.
+var groups = []kong.Group{
+	{Key: "run", Title: "Running the server"},
+	{Key: "users", Title: "Users"},
+	{Key: "data", Title: "Moving data"},
+	{Key: "care", Title: "Looking after it"},
+	{Key: "about", Title: "About the program"},
 }
 
 // Main runs the command that args name and returns the exit status. An error
@@ -38,10 +59,7 @@ type commands struct {
 func Main(ctx context.Context, args []string, streams Streams) int {
 	exited := -1 // the status with which kong would have ended the process
 	var command commands
-	parser, err := kong.New(&command,
-		kong.Name("web-backend"),
-		kong.Description("The service behind AI characters that talk: users, characters, provider keys. "+
-			"Without a command it serves; web-backend serve --help lists the flags."),
+	parser, err := newParser(&command,
 		kong.Writers(streams.Out, streams.Err),
 		kong.Exit(func(status int) { exited = status }),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -56,7 +74,7 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	case exited >= 0:
 		return exited // --help
 	case err != nil:
-		fmt.Fprintf(streams.Err, "web-backend: %v; see web-backend serve --help\n", err)
+		fmt.Fprintln(streams.Err, "web-backend:", usageError(parser.Model.Node, args, err))
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil {
@@ -64,4 +82,82 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 		return exitFailed
 	}
 	return exitOK
+}
+
+// newParser makes the parser of the command line.
+func newParser(command *commands, options ...kong.Option) (*kong.Kong, error) {
+	return kong.New(command, append([]kong.Option{
+		kong.Name(programName),
+		kong.Description("The service behind AI characters that talk: users, characters, provider keys. " +
+			"Without a command it serves; web-backend serve --help lists the flags.\n\n" +
+			"Exit status: 0 if all went well, 1 if it failed, 2 if the command line is wrong."),
+		kong.ExplicitGroups(groups),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
+	}, options...)...)
+}
+
+const programName = "web-backend"
+
+// usageError says what is wrong in a command line, and whose help shows what is
+// right.
+func usageError(program *kong.Node, args []string, err error) string {
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		var known []string
+		for _, command := range program.Children {
+			known = append(known, command.Name)
+		}
+		if !slices.Contains(known, args[0]) {
+			return fmt.Sprintf("unknown command %q%s; see %s --help", args[0], didYouMean(args[0], known), programName)
+		}
+	}
+	command := programName + " serve" // whose flags may stand without it
+	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
+		command = parse.Context.Selected().FullPath()
+	}
+	return fmt.Sprintf("%v; see %s --help", err, command)
+}
+
+// didYouMean names the words that begin with word, or else those that are
+// nearest to it and at most two letters away.
+func didYouMean(word string, known []string) string {
+	const most = 2
+	var near []string
+	least := most
+	for _, name := range known {
+		distance := editDistance(word, name)
+		if word != "" && strings.HasPrefix(name, word) {
+			distance = 0
+		}
+		if distance < least {
+			near, least = nil, distance
+		}
+		if distance == least {
+			near = append(near, strconv.Quote(name))
+		}
+	}
+	if len(near) == 0 {
+		return ""
+	}
+	return ", did you mean " + strings.Join(near, " or ") + "?"
+}
+
+// editDistance counts the letters to insert, remove or replace to make b of a.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			changed := diagonal
+			if a[i] != b[j] {
+				changed++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(changed, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
 }

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"maps"
 	"os"
 	"path/filepath"
@@ -92,6 +93,9 @@ func TestMain_Help(t *testing.T) {
 	}
 }
 
+// helpNamed is how the error about a command line ends.
+var helpNamed = regexp.MustCompile(`; see web-backend( [a-z-]+)* --help\n$`)
+
 func TestMain_WrongUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{
@@ -100,9 +104,42 @@ func TestMain_WrongUsage(t *testing.T) {
 	} {
 		got := run(t, t.TempDir(), nil, args...)
 		if got.status != 2 || got.out != "" || !strings.HasPrefix(got.err, "web-backend: ") ||
-			!strings.HasSuffix(got.err, "; see web-backend serve --help\n") || strings.Count(got.err, "\n") != 1 {
+			!helpNamed.MatchString(got.err) || strings.Count(got.err, "\n") != 1 {
 			t.Errorf("%q: got %+v", args, got)
 		}
+	}
+}
+
+// Who mistypes a word is told the nearest, and whose help to read.
+func TestMain_Suggests(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ args, want string }{
+		{"usr", `unknown command "usr", did you mean "user"?; see web-backend --help`},
+		{"serv", `unknown command "serv", did you mean "serve"?; see web-backend --help`},
+		{"SERVE --port 0", `unknown command "SERVE"; see web-backend --help`},
+		{"k", `unknown command "k", did you mean "keys"?; see web-backend --help`},
+		{"nothing-near", `unknown command "nothing-near"; see web-backend --help`},
+		{"user lst", `unexpected argument lst, did you mean "list"?; see web-backend user --help`},
+		{"--hots x", `unknown flag --hots, did you mean "--host"?; see web-backend serve --help`},
+		{"user list --jsn", `unknown flag --jsn, did you mean "--json"?; see web-backend user list --help`},
+		{"keys doctor more", `unexpected argument more; see web-backend keys doctor --help`},
+	} {
+		got := run(t, t.TempDir(), nil, strings.Fields(tt.args)...)
+		if got.status != 2 || got.out != "" || got.err != "web-backend: "+tt.want+"\n" {
+			t.Errorf("%q: got %+v, want %q", tt.args, got, tt.want)
+		}
+	}
+}
+
+func TestMain_VersionJSON(t *testing.T) {
+	t.Parallel()
+	got := run(t, t.TempDir(), nil, "version", "--json")
+	var version struct{ Version, Commit, Go, OS, Arch string }
+	if err := json.Unmarshal([]byte(got.out), &version); err != nil || got.status != 0 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	if version.Version == "" || version.Commit == "" || version.Go != runtime.Version() || version.OS != runtime.GOOS || version.Arch != runtime.GOARCH {
+		t.Errorf("got %+v", version)
 	}
 }
 

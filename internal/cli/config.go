@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +24,14 @@ type configCheckCommand struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
+// Help implements kong.HelpProvider.
+func (configCheckCommand) Help() string {
+	return `It prints all faults at once, and warnings about what has no effect. The exit status is 1 if there is a fault.
+
+    web-backend config check --config_path configs/local.yaml
+    web-backend config check --config_path configs/local.py --json`
+}
+
 // configVerdict is what config check found; Go encodes a nil list as null, so
 // neither is.
 type configVerdict struct {
@@ -42,7 +49,7 @@ func (c *configCheckCommand) Run(streams Streams) error {
 	}
 	if c.JSON {
 		verdict := configVerdict{len(faults) == 0, append([]string{}, faults...), append([]string{}, report.Config.Warnings...)}
-		if err := writeJSON(streams.Out, verdict); err != nil {
+		if err := printIndentedJSON(streams.Out, verdict); err != nil {
 			return err
 		}
 	} else {
@@ -67,6 +74,15 @@ type configExplainCommand struct {
 	Keys []string `arg:"" optional:"" name:"key" help:"Only these keys, or those of a section such as logger_cfg."`
 }
 
+// Help implements kong.HelpProvider.
+func (configExplainCommand) Help() string {
+	return `For a Python configuration file it also prints the YAML file to switch to.
+
+    web-backend config explain
+    web-backend config explain port logger_cfg --json
+    web-backend config explain --config_path configs/local.py --yaml > configs/new.yaml`
+}
+
 // Run prints a table; of a Python file, also the YAML to switch to.
 func (c *configExplainCommand) Run(streams Streams) error {
 	report := config.Examine(c.sources(streams))
@@ -82,7 +98,7 @@ func (c *configExplainCommand) Run(streams Streams) error {
 	case err != nil:
 		return err
 	case c.JSON:
-		return writeJSON(streams.Out, map[string]any{"keys": entries, "warnings": append([]string{}, report.Config.Warnings...)})
+		return printIndentedJSON(streams.Out, map[string]any{"keys": entries, "warnings": append([]string{}, report.Config.Warnings...)})
 	case c.YAML:
 		_, err = io.WriteString(streams.Out, text)
 		return err
@@ -139,10 +155,4 @@ func cell(value string) string {
 		}
 		return r
 	}, value)
-}
-
-func writeJSON(out io.Writer, value any) error {
-	encoder := json.NewEncoder(out)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
 }

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 
 	"web-backend/internal/app"
 )
@@ -21,6 +19,14 @@ type keysDoctorCommand struct {
 	JSON bool `name:"json" help:"Print JSON."`
 }
 
+// Help implements kong.HelpProvider.
+func (keysDoctorCommand) Help() string {
+	return `It works beside a running server. The exit status is 1 if a provider key cannot be read.
+
+    web-backend keys doctor
+    web-backend keys doctor --data-dir /var/lib/web-backend --json`
+}
+
 // Run prints the report; an error says what is wrong with the keys.
 func (c *keysDoctorCommand) Run(streams Streams) error {
 	cfg, err := c.load(streams)
@@ -31,13 +37,7 @@ func (c *keysDoctorCommand) Run(streams Streams) error {
 	if err != nil {
 		return err
 	}
-	if c.JSON {
-		encoder := json.NewEncoder(streams.Out)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
-	} else {
-		_, err = fmt.Fprint(streams.Out, report.Text())
-	}
+	err = printReport(streams, c.JSON, report)
 	if err == nil && !report.OK {
 		err = errors.New(report.Verdict)
 	}
@@ -48,6 +48,13 @@ func (c *keysDoctorCommand) Run(streams Streams) error {
 type keysRotateCommand struct {
 	configFlags
 	DiscardUnreadable bool `name:"discard-unreadable" help:"Remove provider keys that no master key opens, for good."`
+}
+
+// Help implements kong.HelpProvider.
+func (keysRotateCommand) Help() string {
+	return `Broken off at any moment it leaves every key readable, and the next run finishes; see docs/provider-keys.md.
+
+    web-backend keys rotate`
 }
 
 // Run rotates and says what it did.

@@ -14,6 +14,16 @@ type restoreCommand struct {
 	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
+// Help implements kong.HelpProvider.
+func (restoreCommand) Help() string {
+	return `The file is verified before anything changes. The database that was there stays beside the new one, as
+web-backend.db.before-restore- with the time; people have to log in again.
+
+    web-backend restore --check monday.db
+    web-backend restore monday.db
+    web-backend restore --data-dir /tmp/drill --json monday.db`
+}
+
 // Run prints what was put in place, and what is left to do about master keys.
 func (c *restoreCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)

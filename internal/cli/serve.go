@@ -13,7 +13,7 @@ type configFlags struct {
 	ConfigPath string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file: YAML, or a Python module of the original (.py)."`
 	Host       *string `placeholder:"HOST" help:"Address to listen on (127.0.0.1)."`
 	Port       *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free one."`
-	Access     *string `placeholder:"MODE" help:"Who may call what: open, guarded (the default) or strict."`
+	Access     *string `placeholder:"MODE" complete:"open,guarded,strict" help:"Who may call what: open, guarded (the default) or strict."`
 	DataDir    *string `name:"data-dir" aliases:"data_dir" placeholder:"DIR" help:"Folder of the embedded store (data)."`
 
 	MongoDBAdminUsername *string `name:"mongodb_admin_username" aliases:"mongodb-admin-username" placeholder:"NAME" help:"Admin user of MongoDB, for the first run (admin)."`
@@ -41,6 +41,16 @@ func (f configFlags) load(streams Streams) (*config.Config, error) {
 
 // serveCommand runs the server.
 type serveCommand struct{ configFlags }
+
+// Help implements kong.HelpProvider.
+func (serveCommand) Help() string {
+	return `It serves until it is told to stop (SIGTERM, Ctrl-C), and lets running requests finish. Flags go before the
+environment, that before the file, and that before the default in parentheses.
+
+    web-backend
+    web-backend serve --config_path configs/local.yaml
+    web-backend serve --host 0.0.0.0 --port 80 --data-dir /var/lib/web-backend`
+}
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, streams Streams) error {

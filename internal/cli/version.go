@@ -14,12 +14,25 @@ import (
 var version, commit string
 
 // versionCommand prints what this binary is.
-type versionCommand struct{}
+type versionCommand struct {
+	JSON bool `name:"json" help:"Print a JSON object."`
+}
+
+// Help implements kong.HelpProvider.
+func (versionCommand) Help() string {
+	return `    web-backend version
+    web-backend version --json`
+}
 
 // Run prints one line.
-func (versionCommand) Run(streams Streams) error {
-	v, c := buildVersion()
-	_, err := fmt.Fprintf(streams.Out, "web-backend %s, commit %s, %s %s/%s\n", v, c, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+func (c versionCommand) Run(streams Streams) error {
+	v, commit := buildVersion()
+	if c.JSON {
+		return printJSON(streams.Out, map[string]string{
+			"version": v, "commit": commit, "go": runtime.Version(), "os": runtime.GOOS, "arch": runtime.GOARCH,
+		})
+	}
+	_, err := fmt.Fprintf(streams.Out, "web-backend %s, commit %s, %s %s/%s\n", v, commit, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return err
 }
 

@@ -49,6 +49,9 @@ type Store struct {
 
 var _ backend.Store = (*Store)(nil)
 
+// ErrInUse is the error of [Open] when another process owns the folder.
+var ErrInUse = errors.New("is in use by another web-backend process")
+
 // Open opens the store in folder dir, which it creates if it is missing, and
 // brings the schema up to date. The folder belongs to the store until Close:
 // a second Open, also by another process, is an error, as is a database of a
@@ -69,7 +72,7 @@ func Open(dir string, keys KeySource) (_ *Store, err error) {
 		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
 	}
 	if !locked {
-		return nil, fmt.Errorf("data folder %s is in use by another web-backend process", dir)
+		return nil, fmt.Errorf("data folder %s %w", dir, ErrInUse)
 	}
 	defer func() {
 		if err != nil {

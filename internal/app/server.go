@@ -1,0 +1,135 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/config"
+)
+
+// serverURL gives the address at which a server of this configuration is
+// reached from its own machine, base path included and without a slash at its
+// end.
+func serverURL(cfg *config.Config) (string, error) {
+	if cfg.Port == 0 {
+		return "", errors.New("port 0 does not say where the server listens; give its --port")
+	}
+	host := cfg.Host
+	if addr, err := netip.ParseAddr(host); err == nil && addr.IsUnspecified() {
+		host = "127.0.0.1"
+		if addr.Is6() {
+			host = "::1"
+		}
+	}
+	scheme := "http"
+	if cfg.TLSCert != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(cfg.Port)) + strings.TrimSuffix(cfg.BasePath, "/"), nil
+}
+
+// newHTTPClient gives a client for one server. It uses no proxy, which could
+// not reach a loopback address, and follows no redirect, which would lead away
+// from the server that is meant.
+func newHTTPClient(tlsConfig *tls.Config, timeout time.Duration) *http.Client {
+	return &http.Client{
+		Timeout:       timeout,
+		Transport:     &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// unverifiedTLS takes any certificate. The one of tls_cert is for the public
+// name, not for the loopback address that is called from the same machine; and
+// a health check sends no secret and believes nothing beyond "OK".
+func unverifiedTLS() *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // see above
+}
+
+// ownCertificateTLS takes the certificate in a PEM file and no other, whatever
+// name it is for: an operator token goes over the connection.
+func ownCertificateTLS(path string) (*tls.Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("tls_cert: %w", err)
+	}
+	block, _ := pem.Decode(data)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("tls_cert %s does not begin with a certificate (PEM)", path)
+	}
+	own, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("tls_cert %s: %w", path, err)
+	}
+	checked := unverifiedTLS()
+	checked.VerifyConnection = func(state tls.ConnectionState) error {
+		if !state.PeerCertificates[0].Equal(own) {
+			return fmt.Errorf("the server shows another certificate than that in %s", path)
+		}
+		return nil
+	}
+	return checked, nil
+}
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 1 << 20
+
+// CheckHealth asks a server whether it is well: /health, or /health/ready with
+// ready. The server is that at address, its URL without /health, or if that is
+// empty the one of cfg. It gives the URL that was asked; the error says why the
+// server is not well.
+func CheckHealth(ctx context.Context, cfg *config.Config, address string, ready bool, timeout time.Duration) (string, error) {
+	tlsConfig := unverifiedTLS()
+	if address == "" {
+		var err error
+		if address, err = serverURL(cfg); err != nil {
+			return "", err
+		}
+	} else {
+		parsed, err := url.Parse(address)
+		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
+			return "", errors.New("--url: want a URL such as http://127.0.0.1:18080")
+		}
+		if !auth.IsLoopbackHost(parsed.Host) {
+			tlsConfig = nil // checked as usual
+		}
+	}
+	asked := strings.TrimRight(address, "/") + "/health"
+	if ready {
+		asked += "/ready"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, asked, nil)
+	if err != nil {
+		return asked, err
+	}
+	answer, err := newHTTPClient(tlsConfig, timeout).Do(request)
+	if err != nil {
+		return asked, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	switch {
+	case err != nil:
+		return asked, fmt.Errorf("%s: %w", asked, err)
+	case answer.StatusCode != http.StatusOK:
+		return asked, fmt.Errorf("%s answered %s", asked, answer.Status)
+	case !bytes.Equal(bytes.TrimSpace(body), []byte(`"OK"`)):
+		return asked, fmt.Errorf("%s answered 200, but not as web-backend does; is another program there?", asked)
+	}
+	return asked, nil
+}

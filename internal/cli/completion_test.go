@@ -1,0 +1,146 @@
+package cli_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func readText(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// completed is what a shell must offer for a line: words that are among the
+// offers, and words that are not.
+var completed = []struct{ line, with, without string }{
+	{"", "serve user healthcheck completion keys", "list bash --help"},
+	{"us", "user", "serve"},
+	{"user ", "list show create delete set-password", "serve user"},
+	{"user set", "set-password", "show"},
+	{"user show --", "--username --json --config_path --help", "--yes --url --out"},
+	{"user delete --username --json --", "--yes --username", "--out"}, // --json is the name
+	{"--data-dir user ", "serve user", "list"},                        // so is user the folder
+	{"--", "--port --help", "--json"},                                 // of serve, which is the default
+	{"serve --access ", "open guarded strict", "serve none"},
+	{"serve --access g", "guarded", "open"},
+	{"completion ", "bash zsh fish", "serve"},
+	{"openapi --out ", "here.yaml folder", "serve"},
+	{"serve --data-dir ", "folder", "here.yaml"},
+	{"serve --port ", "", "here.yaml serve --port"},
+	{"keys ", "doctor rotate", "keys"},
+}
+
+// Real shells complete with the scripts. A shell that is not there is skipped,
+// and said to be.
+func TestCompletion(t *testing.T) {
+	t.Parallel()
+	for shell, complete := range map[string]func(script, line string) []string{
+		"bash": func(script, line string) []string {
+			return []string{"--norc", "-c", `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }; ` +
+				`complete -p web-backend >&2; _web_backend; printf '%s\n' "${COMPREPLY[@]}"`, "bash", script, "web-backend", line}
+		},
+		// zsh completes at a terminal only: what the script calls stands in for it.
+		"zsh": func(script, line string) []string {
+			return []string{"-f", "-c", `compdef() { :; }; compadd() { shift; print -l -- "$@"; }; compset() { :; }; ` +
+				`_describe() { print -l -- "${${(P)2}[@]%%:*}"; }; ` +
+				`_files() { if [[ $1 == -/ ]]; then print -l -- *(/); else print -l -- *; fi; }; ` +
+				`source "$1"; shift; words=("$@"); CURRENT=$#; _web_backend`, "zsh", script, "web-backend", line}
+		},
+		"fish": func(script, line string) []string {
+			return []string{"--no-config", "-c", `source $argv[1]; complete -C (string join -- ' ' $argv[2..-1])`, script, "web-backend", line}
+		},
+	} {
+		t.Run(shell, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath(shell); err != nil {
+				t.Skipf("SKIPPED: completion in %s was NOT tested, because this machine has none", shell)
+			}
+			p := &place{folder: t.TempDir()}
+			script := filepath.Join(p.folder, "script")
+			writeNew(t, script, p.must(t, "", "completion", shell)+"\n")
+			work := filepath.Join(p.folder, "work")
+			if err := os.MkdirAll(filepath.Join(work, "folder"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			writeNew(t, filepath.Join(work, "here.yaml"), "")
+			for _, tt := range completed {
+				words := complete(script, "")
+				words = append(words[:len(words)-1], strings.Split(tt.line, " ")...)
+				command := exec.CommandContext(t.Context(), shell, words...)
+				command.Dir, command.Env = work, append(os.Environ(), "HOME="+p.folder, "XDG_CONFIG_HOME="+p.folder, "XDG_DATA_HOME="+p.folder)
+				output, err := command.Output()
+				if err != nil {
+					t.Errorf("%q: %v: %s", tt.line, err, output)
+				}
+				checkOffers(t, tt.line, string(output), tt.with, tt.without)
+			}
+		})
+	}
+}
+
+// checkOffers compares what a shell offered, one word a line, in zsh and fish
+// perhaps with a help behind it, and only what begins as the line ends counts.
+func checkOffers(t *testing.T, line, output, with, without string) {
+	t.Helper()
+	begun := line[strings.LastIndex(line, " ")+1:]
+	var offers []string
+	for offer := range strings.Lines(output) {
+		offer, _, _ = strings.Cut(strings.TrimSpace(offer), "\t")
+		if offer = strings.TrimSuffix(offer, "/"); strings.HasPrefix(offer, begun) {
+			offers = append(offers, offer)
+		}
+	}
+	for want := range strings.FieldsSeq(with) {
+		if !slices.Contains(offers, want) {
+			t.Errorf("%q: %q lacks %q", line, offers, want)
+		}
+	}
+	for not := range strings.FieldsSeq(without) {
+		if slices.Contains(offers, not) {
+			t.Errorf("%q: %q has %q", line, offers, not)
+		}
+	}
+}
+
+func writeNew(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCompletion_UnknownShell(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"completion"}, {"completion", "tcsh"}, {"completion", "bash", "zsh"}} {
+		p := &place{folder: t.TempDir()}
+		if got := p.run(t, "", args...); got.status != 2 || got.out != "" {
+			t.Errorf("%q: got %+v", args, got)
+		}
+	}
+}
+
+// Nothing of a help text can end its quotes.
+func TestCompletion_Quotes(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		if _, err := exec.LookPath(shell); err != nil {
+			t.Logf("SKIPPED: %s is not on this machine", shell)
+			continue
+		}
+		path := filepath.Join(p.folder, shell)
+		writeNew(t, path, p.must(t, "", "completion", shell)+"\n")
+		if output, err := exec.CommandContext(t.Context(), shell, "-n", path).CombinedOutput(); err != nil {
+			t.Errorf("%s -n: %v\n%s", shell, err, fmt.Sprintf("%.2000s", output))
+		}
+	}
+}

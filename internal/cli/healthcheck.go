@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"web-backend/internal/app"
+)
+
+// healthcheckCommand asks the running server whether it is well.
+type healthcheckCommand struct {
+	configFlags
+	URL     string        `name:"url" placeholder:"URL" help:"Where the server is, without /health; the host and port of the configuration if it is not given."`
+	Timeout time.Duration `default:"3s" help:"How long to wait for the answer (${default})."`
+	Ready   bool          `help:"Ask as well whether the server reaches its store."`
+}
+
+// Validate implements kong's check of a command.
+func (c *healthcheckCommand) Validate() error {
+	if c.Timeout <= 0 {
+		return errors.New("--timeout: want more than 0")
+	}
+	return nil
+}
+
+// Help implements kong.HelpProvider.
+func (healthcheckCommand) Help() string {
+	return `For the health check of a container, without curl: the exit status is 0 if the server is well, else 1.
+It asks /health, which answers while the process works: who restarts what is unhealthy must not restart a server because
+its database is away for a moment. --ready asks /health/ready, for those who only hold requests back meanwhile.
+Host 0.0.0.0 is asked at 127.0.0.1, tls_cert makes it https, and no proxy is used. On a loopback address, and at the
+configured one, no certificate is checked: it is for the public name, and nothing secret is sent.
+
+    web-backend healthcheck
+    web-backend healthcheck --url http://127.0.0.1:8080 --ready --timeout 10s`
+}
+
+// Run prints one line if the server is well.
+func (c *healthcheckCommand) Run(ctx context.Context, streams Streams) error {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	asked, err := app.CheckHealth(ctx, cfg, c.URL, c.Ready, c.Timeout)
+	if err != nil {
+		return fmt.Errorf("unhealthy: %w", err)
+	}
+	_, err = fmt.Fprintf(streams.Out, "healthy: %s answered OK\n", asked)
+	return err
+}

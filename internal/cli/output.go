@@ -1,0 +1,29 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// printJSON prints one JSON value in one line.
+func printJSON(out io.Writer, value any) error { return encodeJSON(out, value, "") }
+
+// printIndentedJSON prints a JSON value that a person may read too.
+func printIndentedJSON(out io.Writer, value any) error { return encodeJSON(out, value, "  ") }
+
+func encodeJSON(out io.Writer, value any, indent string) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", indent)
+	return encoder.Encode(value)
+}
+
+// printReport prints a report for a program or a person.
+func printReport(streams Streams, asJSON bool, report interface{ Text() string }) error {
+	if asJSON {
+		return printIndentedJSON(streams.Out, report)
+	}
+	_, err := fmt.Fprint(streams.Out, report.Text())
+	return err
+}

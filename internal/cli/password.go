@@ -1,0 +1,119 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"web-backend/internal/backend"
+)
+
+// PasswordReader gives what [Streams] asks for: how to read a password from
+// file if that is a terminal, else nil.
+func PasswordReader(file *os.File) func(ctx context.Context) (string, error) {
+	descriptor := int(file.Fd())
+	if !term.IsTerminal(descriptor) {
+		return nil
+	}
+	return func(ctx context.Context) (string, error) {
+		before, err := term.GetState(descriptor)
+		if err != nil {
+			return "", err
+		}
+		type line struct {
+			text []byte
+			err  error
+		}
+		read := make(chan line, 1)
+		go func() {
+			text, err := term.ReadPassword(descriptor)
+			read <- line{text, err}
+		}()
+		select {
+		case got := <-read:
+			return string(got.text), got.err
+		case <-ctx.Done(): // Ctrl-C; the read would leave the terminal without echo
+			return "", errors.Join(ctx.Err(), term.Restore(descriptor, before))
+		}
+	}
+}
+
+// askPassword reads a new password: typed twice at a terminal, else the first
+// line of standard input. It is never an argument, which process lists and
+// shell histories show.
+func askPassword(ctx context.Context, streams Streams) (backend.Secret, error) {
+	if streams.ReadPassword == nil {
+		return readPasswordLine(streams.In)
+	}
+	ask := func(prompt string) (string, error) {
+		fmt.Fprint(streams.Err, prompt)
+		text, err := streams.ReadPassword(ctx)
+		fmt.Fprintln(streams.Err)
+		if err != nil {
+			err = fmt.Errorf("read the password: %w", err)
+		}
+		return text, err
+	}
+	first, err := ask("New password: ")
+	if err != nil {
+		return backend.Secret{}, err
+	}
+	second, err := ask("The same again: ")
+	if err != nil {
+		return backend.Secret{}, err
+	}
+	if first != second {
+		return backend.Secret{}, errors.New("the two passwords differ; nothing was changed")
+	}
+	return backend.NewSecret(first), nil
+}
+
+// maxPasswordLine bounds what is read of standard input, in bytes; the rules of
+// passwords allow less.
+const maxPasswordLine = 64 << 10
+
+func readPasswordLine(in io.Reader) (backend.Secret, error) {
+	if in == nil {
+		in = strings.NewReader("")
+	}
+	line, err := bufio.NewReader(io.LimitReader(in, maxPasswordLine)).ReadString('\n')
+	switch {
+	case errors.Is(err, io.EOF) && line == "":
+		return backend.Secret{}, errors.New("there is no password: type it at a terminal, or send it as a line to standard input")
+	case err != nil && !errors.Is(err, io.EOF):
+		return backend.Secret{}, fmt.Errorf("read the password from standard input: %w", err)
+	}
+	return backend.NewSecret(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")), nil
+}
+
+// confirm asks whether to go on; what says what would happen. Without a
+// terminal there is nobody to ask, and yes must have been given.
+func confirm(ctx context.Context, streams Streams, yes bool, what string) error {
+	if yes {
+		return nil
+	}
+	if streams.ReadPassword == nil {
+		return fmt.Errorf("%s: add --yes to do it without a terminal to ask at", what)
+	}
+	fmt.Fprintf(streams.Err, "%s? Type yes to go on: ", what)
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(streams.In).ReadString('\n') // no answer is no yes
+		answer <- line
+	}()
+	select {
+	case line := <-answer:
+		if strings.TrimSpace(line) == "yes" {
+			return nil
+		}
+		return errors.New("nothing was changed")
+	case <-ctx.Done():
+		return fmt.Errorf("nothing was changed: %w", ctx.Err())
+	}
+}

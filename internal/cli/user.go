@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"errors"
+	"strconv"
+	"unicode"
+
+	"web-backend/internal/app"
+)
+
+// userCommand is about users; each of its commands has a file of its own.
+type userCommand struct {
+	List        userListCommand        `cmd:"" help:"List all users."`
+	Show        userShowCommand        `cmd:"" help:"Show what is stored of one user, without any secret."`
+	Create      userCreateCommand      `cmd:"" help:"Make a user, with a user name and password or without."`
+	SetPassword userSetPasswordCommand `cmd:"" name:"set-password" help:"Give a user a new password, without the old one."`
+	Delete      userDeleteCommand      `cmd:"" help:"Delete a user with everything that is stored for it."`
+}
+
+// besideServer tells, in the help of commands that change users, how they work
+// while a server runs.
+const besideServer = "If a server runs on the data folder, the change goes through it: to the host and port of the " +
+	"configuration (or of --host and --port), with the operator token of the configuration or of the data folder. " +
+	"On MongoDB it goes to the database."
+
+// passwordHelp tells where a password comes from.
+const passwordHelp = "The password is typed twice at the terminal, or is the first line of standard input; it is never an argument."
+
+// oneUser names a user by id or by user name.
+type oneUser struct {
+	UserID   string `arg:"" optional:"" name:"user" help:"User id."`
+	Username string `placeholder:"NAME" help:"User name, in place of the id."`
+}
+
+// Validate implements kong's check of a command.
+func (u oneUser) Validate() error {
+	if (u.UserID == "") == (u.Username == "") {
+		return errors.New("name the user: either by its id or with --username NAME")
+	}
+	return nil
+}
+
+// withUsers runs do with the users of the configuration, opened for reading.
+func (f configFlags) withUsers(streams Streams, do func(*app.UserReader) error) (err error) {
+	cfg, err := f.load(streams)
+	if err != nil {
+		return err
+	}
+	users, err := app.ReadUsers(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, users.Close()) }()
+	return do(users)
+}
+
+// readable gives text for a terminal: ids and names are anyone's, and may hold
+// what would steer it.
+func readable(text string) string {
+	for _, r := range text {
+		if !unicode.IsPrint(r) {
+			return strconv.Quote(text)
+		}
+	}
+	return text
+}

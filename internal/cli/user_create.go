@@ -1,0 +1,59 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"web-backend/internal/app"
+)
+
+// userCreateCommand makes a user.
+type userCreateCommand struct {
+	configFlags
+	UserID   string `arg:"" optional:"" name:"user" help:"User id; one is made if it is not given."`
+	Username string `placeholder:"NAME" help:"Let the user log in with this name and a password."`
+	JSON     bool   `name:"json" help:"Print a JSON object."`
+}
+
+// Help implements kong.HelpProvider.
+func (userCreateCommand) Help() string {
+	return `The user has the default config and characters at once. It prints the user id. With --username the user can log in: ` +
+		passwordHelp + " " + besideServer + `
+
+    web-backend user create ada
+    web-backend user create --username ada@example.org
+    web-backend user create --username ada@example.org --json < password.txt`
+}
+
+// Run prints the id of the new user.
+func (c *userCreateCommand) Run(ctx context.Context, streams Streams) (err error) {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	makeUser := func(users *app.UserEditor) (string, error) { return users.Create(ctx, c.UserID) }
+	if c.Username != "" {
+		password, err := askPassword(ctx, streams)
+		if err != nil {
+			return err
+		}
+		makeUser = func(users *app.UserEditor) (string, error) {
+			return users.CreateAccount(ctx, c.UserID, c.Username, password)
+		}
+	}
+	users, err := app.EditUsers(ctx, cfg, streams.Err)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, users.Close()) }()
+	userID, err := makeUser(users)
+	switch {
+	case err != nil:
+		return err
+	case c.JSON:
+		return printJSON(streams.Out, map[string]string{"user_id": userID, "username": c.Username})
+	}
+	_, err = fmt.Fprintln(streams.Out, userID)
+	return err
+}

@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+
+	"web-backend/internal/app"
+)
+
+// userListCommand lists users.
+type userListCommand struct {
+	configFlags
+	JSON bool `name:"json" help:"Print one JSON object a line."`
+}
+
+// Help implements kong.HelpProvider.
+func (userListCommand) Help() string {
+	return `In creation order: user id, whether the user was set up (an account is at its first login), and user name.
+It reads the store itself, also beside a running server, and however many users there are.
+
+    web-backend user list
+    web-backend user list --json | jq -r 'select(.set_up | not) | .user_id'`
+}
+
+// Run prints the list while it is read.
+func (c *userListCommand) Run(ctx context.Context, streams Streams) error {
+	return c.withUsers(streams, func(users *app.UserReader) error {
+		out := bufio.NewWriter(streams.Out)
+		if !c.JSON {
+			fmt.Fprintf(out, "%-36s  %-6s  %s\n", "USER ID", "SET UP", "USER NAME")
+		}
+		for user, err := range users.List(ctx) {
+			if err == nil && c.JSON {
+				err = printJSON(out, user)
+			} else if err == nil {
+				_, err = fmt.Fprintf(out, "%-36s  %-6s  %s\n", readable(user.UserID), yesOrNo(user.SetUp), readable(user.Username))
+			}
+			if err != nil {
+				_ = out.Flush() // what came before the error
+				return err
+			}
+		}
+		return out.Flush()
+	})
+}
+
+func yesOrNo(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return "no"
+}

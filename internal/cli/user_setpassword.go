@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"web-backend/internal/app"
+)
+
+// userSetPasswordCommand gives a user a new password.
+type userSetPasswordCommand struct {
+	configFlags
+	UserID   string `arg:"" optional:"" name:"user" help:"User id."`
+	Username string `placeholder:"NAME" help:"User name, in place of the id; with the id of a user that has none, the name it gets."`
+}
+
+// Validate implements kong's check of a command.
+func (c *userSetPasswordCommand) Validate() error {
+	if c.UserID == "" && c.Username == "" {
+		return errors.New("name the user: by its id, with --username NAME, or with both")
+	}
+	return nil
+}
+
+// Help implements kong.HelpProvider.
+func (userSetPasswordCommand) Help() string {
+	return passwordHelp + " The user's tokens end, so it has to log in again everywhere. A user that never had a password " +
+		"gets one with its id and --username. " + besideServer + `
+
+    web-backend user set-password --username ada@example.org
+    web-backend user set-password ada --username ada@example.org < password.txt`
+}
+
+// Run says whose password it set.
+func (c *userSetPasswordCommand) Run(ctx context.Context, streams Streams) (err error) {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	password, err := askPassword(ctx, streams)
+	if err != nil {
+		return err
+	}
+	users, err := app.EditUsers(ctx, cfg, streams.Err)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, users.Close()) }()
+	userID, err := users.SetPassword(ctx, c.UserID, c.Username, password)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(streams.Out, "user %s has a new password; its tokens have ended\n", readable(userID))
+	return err
+}

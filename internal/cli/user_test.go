@@ -1,0 +1,455 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/cli"
+	"web-backend/internal/masterkey"
+	"web-backend/internal/store/mongo/mongotest"
+	"web-backend/internal/store/sqlite"
+)
+
+const (
+	goodPassword  = "hunter2 and more"
+	otherPassword = "another long one"
+)
+
+// place is where the commands of a test work.
+type place struct {
+	folder string
+	env    map[string]string
+	flags  []string // behind those of each call
+
+	mutex    sync.Mutex
+	all      strings.Builder // what was printed, by commands and server
+	password []string        // typed by the person at the terminal; nil for no terminal
+}
+
+func (p *place) Write(text []byte) (int, error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.all.Write(text)
+}
+
+// printed is all that was printed so far.
+func (p *place) printed() string {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.all.String()
+}
+
+// run runs a command with this standard input.
+func (p *place) run(t *testing.T, input string, args ...string) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	status := cli.Main(t.Context(), append(args, p.flags...), p.streams(input, io.MultiWriter(&out, p), io.MultiWriter(&errs, p)))
+	return result{status, out.String(), errs.String()}
+}
+
+func (p *place) streams(input string, out, errs io.Writer) cli.Streams {
+	variables := map[string]string{
+		"WEB_BACKEND_DATA_DIR": filepath.Join(p.folder, "data"), "WEB_BACKEND_LOG_PATH": filepath.Join(p.folder, "server.log"),
+		"WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "8", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS": "1", // quick
+	}
+	maps.Copy(variables, p.env)
+	streams := cli.Streams{In: strings.NewReader(input), Out: out, Err: errs, Getenv: func(name string) (string, bool) {
+		value, ok := variables[name]
+		return value, ok
+	}}
+	if p.password != nil {
+		typed := p.password
+		streams.ReadPassword = func(context.Context) (string, error) {
+			if len(typed) == 0 {
+				return "", io.EOF
+			}
+			next := typed[0]
+			typed = typed[1:]
+			return next, nil
+		}
+	}
+	return streams
+}
+
+// must runs a command that works, and gives what it printed.
+func (p *place) must(t *testing.T, input string, args ...string) string {
+	t.Helper()
+	got := p.run(t, input, args...)
+	if got.status != 0 {
+		t.Fatalf("%q: got %+v", args, got)
+	}
+	return strings.TrimSuffix(got.out, "\n")
+}
+
+// fails runs a command that does not, with one line that holds all of want.
+func (p *place) fails(t *testing.T, input string, args []string, want ...string) {
+	t.Helper()
+	got := p.run(t, input, args...)
+	if got.status != 1 || got.out != "" || !strings.HasPrefix(got.err, "web-backend: ") || strings.Count(got.err, "\n") != 1 {
+		t.Errorf("%q: got %+v, want status 1 and one line", args, got)
+	}
+	for _, text := range want {
+		if !strings.Contains(got.err, text) {
+			t.Errorf("%q: the error %q lacks %q", args, got.err, text)
+		}
+	}
+}
+
+// serve runs a server until the test ends or stop is called, and gives its
+// address.
+func (p *place) serve(t *testing.T, args ...string) (host, port string, stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	reader, writer := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		status := cli.Main(ctx, append([]string{"serve", "--port", "0"}, args...), p.streams("", io.MultiWriter(p, writer), p))
+		_ = writer.Close()
+		ended <- status
+	}()
+	stop = sync.OnceFunc(func() {
+		cancel()
+		if status := <-ended; status != 0 {
+			t.Errorf("the server ended with %d: %s", status, p.printed())
+		}
+	})
+	t.Cleanup(stop)
+	listening := regexp.MustCompile(`listening on https?://(\S+):(\d+)`)
+	buffer, text := make([]byte, 1024), ""
+	for {
+		n, err := reader.Read(buffer)
+		text += string(buffer[:n])
+		if match := listening.FindStringSubmatch(text); match != nil && strings.Contains(text, "operator token ") {
+			go func() { _, _ = io.Copy(io.Discard, reader) }()
+			return match[1], match[2], stop
+		}
+		if err != nil {
+			t.Fatalf("the server did not start: %s", p.printed())
+		}
+	}
+}
+
+// shownUser is what user show and user list print as JSON.
+type shownUser struct {
+	UserID       string   `json:"user_id"`
+	Username     string   `json:"username"`
+	SetUp        bool     `json:"set_up"`
+	Timezone     string   `json:"timezone"`
+	ProviderKeys []string `json:"provider_keys"`
+	Characters   []struct {
+		CharacterID   string `json:"character_id"`
+		CharacterName string `json:"character_name"`
+		ReadOnly      bool   `json:"read_only"`
+	} `json:"characters"`
+}
+
+func (p *place) show(t *testing.T, args ...string) (user shownUser) {
+	t.Helper()
+	text := p.must(t, "", append([]string{"user", "show", "--json"}, args...)...)
+	if err := json.Unmarshal([]byte(text), &user); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	return user
+}
+
+func (p *place) list(t *testing.T) (users []shownUser) {
+	t.Helper()
+	for line := range strings.Lines(p.must(t, "", "user", "list", "--json")) {
+		var user shownUser
+		if err := json.Unmarshal([]byte(line), &user); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		users = append(users, user)
+	}
+	return users
+}
+
+// forEachPlace runs a test with both stores, and with a server on the embedded
+// one; on MongoDB nothing changes by that.
+func forEachPlace(t *testing.T, test func(t *testing.T, p *place)) {
+	t.Helper()
+	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
+		test(t, &place{folder: t.TempDir()})
+	})
+	for _, access := range []string{"guarded", "strict"} {
+		t.Run("server in mode "+access, func(t *testing.T) {
+			t.Parallel()
+			p := &place{folder: t.TempDir(), env: map[string]string{"WEB_BACKEND_ACCESS": access}}
+			_, port, _ := p.serve(t, "--host", "0.0.0.0")
+			p.flags = []string{"--host", "0.0.0.0", "--port", port}
+			test(t, p)
+		})
+	}
+	t.Run("mongodb", func(t *testing.T) {
+		t.Parallel()
+		server := mongotest.Engine(t)
+		test(t, &place{folder: t.TempDir(), env: map[string]string{
+			"WEB_BACKEND_STORE": "mongodb", "MONGODB_URI": server.URI(), "MONGODB_DATABASE": server.Database(t),
+		}})
+	})
+}
+
+// The life of users, by commands alone. No password is anywhere in what was
+// printed or logged.
+func TestUser(t *testing.T) {
+	t.Parallel()
+	forEachPlace(t, func(t *testing.T, p *place) {
+		if got := p.must(t, "", "user", "create", "ada"); got != "ada" {
+			t.Errorf("create ada: printed %q", got)
+		}
+		made := p.must(t, "", "user", "create")
+		bob := p.must(t, goodPassword+"\r\n", "user", "create", "--username", "Bob")
+		if carl := p.must(t, goodPassword, "user", "create", "--username=Carl", "--json", "carl"); carl != `{"user_id":"carl","username":"Carl"}` {
+			t.Errorf("create carl: printed %s", carl)
+		}
+		users := p.list(t)
+		if len(users) != 4 || users[0].UserID != "ada" || users[1].UserID != made || users[2].UserID != bob ||
+			users[2].Username != "Bob" || users[3].Username != "Carl" || users[0].Username != "" || !users[0].SetUp || !users[3].SetUp {
+			t.Errorf("the list is %+v", users)
+		}
+		if text := p.must(t, "", "user", "list"); strings.Count(text, "\n") != 4 || !regexp.MustCompile(`(?m)^carl +yes +Carl$`).MatchString(text) {
+			t.Errorf("the list is\n%s", text)
+		}
+
+		p.fails(t, "", []string{"user", "create", "ada"}, `"ada" exists already`)
+		p.fails(t, otherPassword, []string{"user", "create", "--username", "Bob"}, "user name is already in use")
+		p.fails(t, otherPassword, []string{"user", "create", "--username", "a\nb"}, "control character")
+		p.fails(t, "short\n", []string{"user", "create", "--username", "Dora", "dora"}, "too short", "8")
+		p.fails(t, "", []string{"user", "create", "--username", "Dora"}, "no password", "standard input")
+		p.fails(t, "", []string{"user", "show", "dora"}, `"dora" does not exist`)
+		if again := p.list(t); len(again) != 4 {
+			t.Errorf("refused users were left: %+v", again)
+		}
+
+		p.must(t, otherPassword, "user", "set-password", "--username", "Bob")
+		p.must(t, otherPassword, "user", "set-password", "ada", "--username", "Ada")
+		p.must(t, goodPassword, "user", "set-password", "ada")
+		p.fails(t, "short", []string{"user", "set-password", "ada"}, "too short")
+		p.fails(t, goodPassword, []string{"user", "set-password", made}, "no user name yet")
+		p.fails(t, goodPassword, []string{"user", "set-password", made, "--username", "Bob"}, "already in use")
+		p.fails(t, goodPassword, []string{"user", "set-password", "ada", "--username", "Bob"}, "another user name")
+		p.fails(t, goodPassword, []string{"user", "set-password", "gone"}, `"gone" does not exist`)
+		p.fails(t, goodPassword, []string{"user", "set-password", "--username", "gone"}, `"gone"`)
+
+		ada := p.show(t, "--username", "Ada")
+		if ada.UserID != "ada" || ada.Username != "Ada" || ada.Timezone != "Asia/Shanghai" || len(ada.Characters) != 8 ||
+			!ada.Characters[0].ReadOnly || ada.Characters[0].CharacterName == "" || len(ada.ProviderKeys) != 0 {
+			t.Errorf("ada is %+v", ada)
+		}
+		text := p.must(t, "", "user", "show", "ada")
+		for _, want := range []string{"user id         ada\n", "user name       Ada\n", "provider keys   none\n", "characters      8\n", ada.Characters[7].CharacterID} {
+			if !strings.Contains(text+"\n", want) {
+				t.Errorf("user show lacks %q:\n%s", want, text)
+			}
+		}
+
+		p.fails(t, "", []string{"user", "delete", "ada"}, "--yes", `"Ada"`, "8 characters")
+		p.must(t, "", "user", "delete", "ada", "--yes")
+		p.must(t, "", "user", "delete", "--username", "Carl", "-y")
+		p.fails(t, "", []string{"user", "delete", "ada", "--yes"}, `"ada" does not exist`)
+		p.fails(t, "", []string{"user", "delete", "--username", "Carl", "--yes"}, `"Carl"`)
+		if left := p.list(t); len(left) != 2 || left[0].UserID != made || left[1].UserID != bob {
+			t.Errorf("left are %+v", left)
+		}
+
+		log, err := os.ReadFile(filepath.Join(p.folder, "server.log"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		for _, secret := range []string{goodPassword, otherPassword, "$argon2id$"} {
+			if strings.Contains(p.printed()+string(log), secret) {
+				t.Errorf("%q was printed or logged", secret)
+			}
+		}
+	})
+}
+
+// A password that a command set is the one to log in with.
+func TestUser_PasswordCounts(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	id := p.must(t, goodPassword+"\nsecond line\n", "user", "create", "--username", "Ada")
+	host, port, _ := p.serve(t)
+	login := func(password string) (answer struct {
+		UserID      string `json:"user_id"`
+		AccessToken string `json:"access_token"`
+	}) {
+		body := post(t, "http://"+host+":"+port+"/api/v1/authenticate_user", map[string]string{"username": "Ada", "password": password})
+		if err := json.Unmarshal([]byte(body), &answer); err != nil {
+			t.Fatalf("%v: %s", err, body)
+		}
+		return answer
+	}
+	if got := login(goodPassword); got.UserID != id || got.AccessToken == "" {
+		t.Errorf("with the first password: %+v", got)
+	}
+	p.flags = []string{"--port", port}
+	p.must(t, otherPassword, "user", "set-password", id)
+	if got := login(goodPassword); got.UserID != "" {
+		t.Errorf("the first password still counts: %+v", got)
+	}
+	if got := login(otherPassword); got.UserID != id {
+		t.Errorf("with the second password: %+v", got)
+	}
+}
+
+// At a terminal a password is typed twice, and a deletion is confirmed.
+func TestUser_AtATerminal(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir(), password: []string{goodPassword, goodPassword}}
+	p.must(t, "", "user", "create", "ada", "--username", "Ada")
+	p.password = []string{goodPassword, otherPassword}
+	got := p.run(t, "", "user", "set-password", "ada")
+	if got.status != 1 || !strings.Contains(got.err, "the two passwords differ") {
+		t.Errorf("two passwords: %+v", got)
+	}
+	p.password = []string{}
+	if got = p.run(t, otherPassword, "user", "set-password", "ada"); got.status != 1 || !strings.Contains(got.err, "read the password: EOF") {
+		t.Errorf("nothing typed: %+v", got)
+	}
+	for _, answer := range []string{"", "no\n", "y\n", "\nyes\n"} {
+		if got = p.run(t, answer, "user", "delete", "ada"); got.status != 1 || !strings.Contains(got.err, "nothing was changed") ||
+			!strings.Contains(got.err, `delete user "ada", user name "Ada", with 8 characters?`) {
+			t.Errorf("answer %q: %+v", answer, got)
+		}
+	}
+	if got = p.run(t, " yes \n", "user", "delete", "ada"); got.status != 0 || got.out != "deleted user ada with 8 characters\n" {
+		t.Errorf("yes: %+v", got)
+	}
+	if strings.Contains(p.printed(), goodPassword) {
+		t.Errorf("the password was printed: %s", p.printed())
+	}
+}
+
+// Provider keys are shown by name alone, and an account that nobody used yet
+// is not set up.
+func TestUser_ShowsNoKey(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	p.must(t, "", "user", "create", "first") // makes the key file
+	data := filepath.Join(p.folder, "data")
+	ring, err := masterkey.ReadFile(filepath.Join(data, masterkey.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(data, sqlite.Keys(ring))
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]backend.Secret{"openai_api_key": backend.NewSecret(secretText), "xai_api_key": {}, "huoshan_token": backend.NewSecret(secretText)}
+	err = errors.Join(
+		store.UpdateUserConfig(t.Context(), "first", backend.UserConfigPatch{Keys: keys}),
+		store.CreateCredential(t.Context(), backend.Credential{Username: "new\x1b[31m", Password: backend.NewSecret(secretText), UserID: "fresh"}),
+		store.Close(),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if user := p.show(t, "first"); strings.Join(user.ProviderKeys, " ") != "openai_api_key huoshan_token" {
+		t.Errorf("the provider keys are %q", user.ProviderKeys)
+	}
+	if text := p.must(t, "", "user", "show", "first"); !strings.Contains(text, "provider keys   openai_api_key, huoshan_token\n") {
+		t.Errorf("user show prints\n%s", text)
+	}
+	if users := p.list(t); len(users) != 2 || !users[0].SetUp || users[1].SetUp {
+		t.Errorf("the list is %+v", users)
+	}
+	for _, args := range [][]string{{"user", "list"}, {"user", "show", "fresh"}} {
+		if text := p.must(t, "", args...); strings.Contains(text, "\x1b") || !strings.Contains(text, `"new\x1b[31m"`) {
+			t.Errorf("%q prints %q", args, text)
+		}
+	}
+	if strings.Contains(p.printed(), secretText) {
+		t.Errorf("a secret was printed: %s", p.printed())
+	}
+}
+
+// The list is right about who is set up, however many users there are between.
+func TestUserList_Long(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	store, err := sqlite.Open(filepath.Join(p.folder, "data"), sqlite.Keys(masterkey.Ring{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const count = 3000
+	users := make([]backend.UserData, count)
+	id := func(i int) string {
+		return strings.Repeat("x", i%7) + string(rune('0'+i%10)) + regexp.QuoteMeta(strings.Repeat("y", i/7))
+	}
+	for i := range users {
+		users[i].Credential = &backend.Credential{Username: "name " + id(i), UserID: id(i), Password: backend.NewSecret("x")}
+		if i%3 == 0 {
+			users[i].Config = &backend.UserConfig{UserID: id(i), Timezone: "UTC"}
+		}
+	}
+	if err := errors.Join(store.PutUsers(t.Context(), users), store.Close()); err != nil {
+		t.Fatal(err)
+	}
+	listed := p.list(t)
+	if len(listed) != count {
+		t.Fatalf("listed are %d users, want %d", len(listed), count)
+	}
+	for i, user := range listed {
+		if user.UserID != id(i) || user.SetUp != (i%3 == 0) {
+			t.Fatalf("user %d is %+v", i, user)
+		}
+	}
+}
+
+// What is wrong about the server of a data folder that is in use.
+func TestUser_ServerThatCannotBeAsked(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	_, port, stop := p.serve(t)
+	p.fails(t, "", []string{"user", "create", "--port", "1"}, "in use", "cannot be reached at http://127.0.0.1:1", "--host and --port")
+	p.fails(t, "", []string{"user", "create", "--port", "0"}, "in use", "--port")
+	p.env = map[string]string{"WEB_BACKEND_OPERATOR_TOKEN": strings.Repeat("wrong-token-", 4)}
+	p.fails(t, "", []string{"user", "create", "--port", port}, "does not take the operator token", "operator_token")
+	p.env = nil
+	// Reading needs no server, not even its address.
+	if got := p.list(t); len(got) != 0 {
+		t.Errorf("users were made: %+v", got)
+	}
+	stop()
+	p.must(t, "", "user", "create", "--port", "1")
+}
+
+// A folder without a database has no users, and none is made to look.
+func TestUser_NoDatabase(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	for _, args := range [][]string{{"user", "list"}, {"user", "show", "ada"}, {"user", "delete", "ada", "--yes"}} {
+		p.fails(t, "", args, "no database", "--data-dir")
+	}
+	if entries, err := os.ReadDir(p.folder); err != nil || len(entries) > 0 {
+		t.Errorf("made was %v, %v", entries, err)
+	}
+}
+
+func TestUser_WrongUsage(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{
+		{"user"}, {"user", "show"}, {"user", "delete"}, {"user", "set-password"}, {"user", "show", "a", "--username", "b"},
+		{"user", "show", "a", "b"}, {"user", "create", "--password", "x"}, {"user", "set-password", "a", "--password=x"},
+		{"user", "nonsense"}, {"user", "delete", "", "--yes"},
+	} {
+		p := &place{folder: t.TempDir()}
+		got := p.run(t, goodPassword, args...)
+		if got.status != 2 || got.out != "" || !strings.HasPrefix(got.err, "web-backend: ") || !strings.HasSuffix(got.err, " --help\n") {
+			t.Errorf("%q: got %+v", args, got)
+		}
+	}
+}
