@@ -16,6 +16,8 @@ import (
 // Unavailable when the store cannot answer now or ctx ended first. All methods
 // are safe for concurrent use.
 type Store interface {
+	Archive
+
 	// CreateUser stores a new user's config and characters, in this order.
 	// Exists if the user id has a credential or a config already.
 	CreateUser(ctx context.Context, config UserConfig, characters []Character) error

@@ -26,10 +26,12 @@ func (d UserData) UserID() string {
 
 // Counts says how much is stored.
 type Counts struct {
-	Users        int64 // with a credential or a config
-	Credentials  int64
-	Configs      int64
-	Characters   int64
+	Users       int64 // with a credential or a config
+	Credentials int64
+	Configs     int64
+	Characters  int64 // of users with a config
+	// Orphans are characters of users without a config, which no list shows.
+	Orphans      int64
 	ProviderKeys int64 // that are set
 	// UnreadableKeys are those of ProviderKeys that are sealed with a master key
 	// that is missing.

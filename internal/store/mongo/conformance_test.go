@@ -154,6 +154,20 @@ func (b *balanced) DeleteCharacter(ctx context.Context, key backend.CharacterKey
 	return b.next().DeleteCharacter(ctx, key)
 }
 
+func (b *balanced) Count(ctx context.Context) (backend.Counts, error) { return b.next().Count(ctx) }
+
+func (b *balanced) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
+	return b.next().ExportUsers(ctx)
+}
+
+func (b *balanced) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
+	return b.next().UserData(ctx, userIDs)
+}
+
+func (b *balanced) PutUsers(ctx context.Context, users []backend.UserData) error {
+	return b.next().PutUsers(ctx, users)
+}
+
 func (b *balanced) Ping(ctx context.Context) error { return b.next().Ping(ctx) }
 
 func (b *balanced) Close() error { return errors.Join(b.servers[0].Close(), b.servers[1].Close()) }

@@ -15,11 +15,7 @@ const usernameGiven = `coalesce(username_given, username)`
 // CreateCredential implements [backend.Store].
 func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
 	return s.write(ctx, func(c *conn) error {
-		key := backend.UsernameKey(credential.Username)
-		var given any
-		if key != credential.Username {
-			given = credential.Username
-		}
+		key, given := usernameColumns(credential.Username)
 		changed, err := c.run(`INSERT INTO users (user_id, username, username_given, password) VALUES (?1, ?2, ?3, ?4)
 			ON CONFLICT (user_id) DO UPDATE SET username = ?2, username_given = ?3, password = ?4 WHERE username IS NULL`,
 			credential.UserID, key, given, credential.Password.Reveal())
@@ -33,6 +29,15 @@ func (s *Store) CreateCredential(ctx context.Context, credential backend.Credent
 		}
 		return nil
 	})
+}
+
+// usernameColumns gives the columns username and username_given of a name.
+func usernameColumns(username string) (key string, given any) {
+	key = backend.UsernameKey(username)
+	if key != username {
+		given = username
+	}
+	return key, given
 }
 
 // Credential implements [backend.Store].

@@ -55,13 +55,17 @@ func InspectKeys(dir string, ring masterkey.Ring) (check KeyCheck, err error) {
 	return check, nil
 }
 
+// immutable ends the URI of a database that no process has open.
+const immutable = "&immutable=1"
+
 // readOnlyURI names a database for a connection that changes nothing. SQLite
-// makes the files of the WAL even to read, so it may only where they are.
+// makes the files of the WAL even to read, so it may only where they are: they
+// are while a process has the database open, and after a crash.
 func readOnlyURI(path string) string {
-	if info, err := os.Stat(path + "-wal"); err == nil && info.Size() > 0 || errors.Is(err, fs.ErrPermission) {
+	if _, err := os.Stat(path + "-wal"); err == nil || errors.Is(err, fs.ErrPermission) {
 		return databaseURI(path) + "&mode=ro"
 	}
-	return databaseURI(path) + "&immutable=1"
+	return databaseURI(path) + immutable
 }
 
 // checkKeys looks at each row, in this version's tables or those of an older.

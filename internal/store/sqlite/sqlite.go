@@ -31,6 +31,8 @@ type Store struct {
 	path string
 	lock *flock.Flock
 
+	readOnly *frozen // set by OpenReadOnly; then there is no lock and no writer
+
 	writer     *conn
 	jobs       chan *job
 	writerDone chan struct{} // closed when the writer goroutine has ended
@@ -126,7 +128,10 @@ func (s *Store) Close() error {
 		errs = append(errs, (<-s.readers).close())
 	}
 	// The writer goes last: the last connection to close empties the WAL.
-	errs = append(errs, s.writer.close(), s.lock.Close())
+	errs = append(errs, s.writer.close())
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
 	return errors.Join(errs...)
 }
 
@@ -174,5 +179,21 @@ func (s *Store) read(ctx context.Context, fn func(*conn) error) error {
 	}
 	c.SetInterrupt(ctx)
 	defer c.SetInterrupt(context.Background())
-	return storeError(fn(c))
+	if err := fn(c); err != nil {
+		return storeError(err)
+	}
+	return s.readOnly.check()
+}
+
+// readAtOnce runs fn like read, with one snapshot for all its queries.
+func (s *Store) readAtOnce(ctx context.Context, fn func(*conn) error) error {
+	return s.read(ctx, func(c *conn) error {
+		if _, err := c.run(`BEGIN`); err != nil {
+			return err
+		}
+		err := fn(c)
+		c.SetInterrupt(context.Background()) // the snapshot must end, whatever ctx says
+		_, endErr := c.run(`COMMIT`)
+		return errors.Join(err, endErr)
+	})
 }

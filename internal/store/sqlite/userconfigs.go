@@ -11,29 +11,38 @@ import (
 // UserConfig implements [backend.Store]. A provider key that no master key
 // opens is given as not set; see Open.
 func (s *Store) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
-	config := backend.UserConfig{UserID: userID, Keys: map[string]backend.Secret{}}
-	found := false
-	err := s.read(ctx, func(c *conn) error {
-		err := c.query(`SELECT c.timezone, k.name, k.value
-			FROM user_configs c LEFT JOIN provider_keys k USING (user_id) WHERE c.user_id = ?`,
-			[]any{userID}, func(row *sqlite3.Stmt) error {
-				found = true
-				config.Timezone = row.ColumnText(0)
-				name := row.ColumnText(1)
-				if key, err := s.sealing.ring.Open(row.ColumnRawBlob(2), keyPlace(userID, name)...); err == nil {
-					config.Keys[name] = backend.NewSecret(string(key))
-				}
-				return nil
-			})
-		if err != nil || !s.sealing.plain {
-			return err
-		}
-		return plainKeys(c, userID, config.Keys)
+	var config *backend.UserConfig
+	err := s.read(ctx, func(c *conn) (err error) {
+		config, err = s.userConfig(c, userID)
+		return err
 	})
-	if err == nil && !found {
+	if err == nil && config == nil {
 		err = backend.UserNotFound(userID)
 	}
-	return config, err
+	if err != nil {
+		return backend.UserConfig{}, err
+	}
+	return *config, nil
+}
+
+// userConfig reads a user's config; nil if there is none.
+func (s *Store) userConfig(c *conn, userID string) (config *backend.UserConfig, err error) {
+	err = c.query(`SELECT c.timezone, k.name, k.value
+		FROM user_configs c LEFT JOIN provider_keys k USING (user_id) WHERE c.user_id = ?`,
+		[]any{userID}, func(row *sqlite3.Stmt) error {
+			if config == nil {
+				config = &backend.UserConfig{UserID: userID, Timezone: row.ColumnText(0), Keys: map[string]backend.Secret{}}
+			}
+			name := row.ColumnText(1)
+			if key, err := s.sealing.ring.Open(row.ColumnRawBlob(2), keyPlace(userID, name)...); err == nil {
+				config.Keys[name] = backend.NewSecret(string(key))
+			}
+			return nil
+		})
+	if err != nil || config == nil || !s.sealing.plain {
+		return config, err
+	}
+	return config, plainKeys(c, userID, config.Keys)
 }
 
 // UpdateUserConfig implements [backend.Store].

@@ -25,6 +25,9 @@ func (s *Store) write(ctx context.Context, fn func(*conn) error) error {
 		return err
 	}
 	defer s.leave()
+	if s.readOnly != nil {
+		return errReadOnly
+	}
 
 	j := &job{ctx: ctx, run: fn, done: make(chan error, 1)}
 	select {

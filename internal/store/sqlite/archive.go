@@ -1,0 +1,255 @@
+package sqlite
+
+import (
+	"context"
+	"iter"
+	"maps"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/backend"
+)
+
+// A page of ExportUsers: so many users, fewer if their documents have so many
+// bytes before. Each page is one snapshot, which a slow consumer does not hold.
+const (
+	exportPage  = 200
+	exportBytes = 8 << 20
+)
+
+// Count implements [backend.Archive].
+func (s *Store) Count(ctx context.Context) (counts backend.Counts, err error) {
+	err = s.readAtOnce(ctx, func(c *conn) error {
+		for _, number := range []struct {
+			query string
+			count *int64
+		}{
+			{`SELECT count(*) FROM users`, &counts.Users},
+			{`SELECT count(*) FROM users WHERE username IS NOT NULL`, &counts.Credentials},
+			{`SELECT count(*) FROM user_configs`, &counts.Configs},
+			{`SELECT count(*) FROM characters`, &counts.Characters},
+		} {
+			rows, err := countRows(c, number.query)
+			if err != nil {
+				return err
+			}
+			*number.count = int64(rows)
+		}
+		use, err := keyUse(c)
+		counts.ProviderKeys = int64(use.Plain)
+		for _, values := range use.Sealed {
+			counts.ProviderKeys += int64(values)
+		}
+		counts.UnreadableKeys = int64(use.Lost(s.sealing.ring))
+		return err
+	})
+	return counts, err
+}
+
+// ExportUsers implements [backend.Archive]. A provider key that no master key
+// opens is given as not set, as UserConfig does.
+func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
+	return func(yield func(backend.UserData, error) bool) {
+		for last, more := int64(0), true; more; {
+			var page []backend.UserData
+			err := s.readAtOnce(ctx, func(c *conn) (err error) {
+				page, last, more, err = s.exportPage(c, last)
+				return err
+			})
+			if err != nil {
+				yield(backend.UserData{}, err)
+				return
+			}
+			for _, user := range page {
+				if !yield(user, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// exportPage reads the users behind position last in the creation order, and
+// gives the position of the page's own last one.
+func (s *Store) exportPage(c *conn, last int64) (page []backend.UserData, end int64, more bool, err error) {
+	var users []account
+	err = c.query(accountColumns+`WHERE seq > ? ORDER BY seq LIMIT ?`, []any{last, int64(exportPage)},
+		func(row *sqlite3.Stmt) error {
+			users = append(users, accountFrom(row))
+			return nil
+		})
+	if err != nil {
+		return nil, last, false, err
+	}
+	end = last
+	for bytes := 0; len(page) < len(users) && bytes < exportBytes; {
+		user := users[len(page)]
+		data, size, err := s.userData(c, user)
+		if err != nil {
+			return nil, last, false, err
+		}
+		page, bytes, end = append(page, data), bytes+size, user.seq
+	}
+	return page, end, len(page) < len(users) || len(users) == exportPage, nil
+}
+
+// UserData implements [backend.Archive].
+func (s *Store) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
+	var users []backend.UserData
+	err := s.readAtOnce(ctx, func(c *conn) error {
+		for _, userID := range userIDs {
+			stored, err := readAccount(c, userID)
+			if err != nil {
+				return err
+			}
+			if stored == nil {
+				continue
+			}
+			data, _, err := s.userData(c, *stored)
+			if err != nil {
+				return err
+			}
+			users = append(users, data)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return users, nil
+}
+
+// account is a row of users.
+type account struct {
+	seq        int64
+	userID     string
+	credential *backend.Credential
+}
+
+const accountColumns = `SELECT seq, user_id, ` + usernameGiven + `, password FROM users `
+
+func accountFrom(row *sqlite3.Stmt) account {
+	found := account{seq: row.ColumnInt64(0), userID: row.ColumnText(1)}
+	if row.ColumnType(2) != sqlite3.NULL {
+		found.credential = &backend.Credential{Username: row.ColumnText(2),
+			Password: backend.NewSecret(row.ColumnText(3)), UserID: found.userID}
+	}
+	return found
+}
+
+// readAccount gives the row of a user; nil if there is none.
+func readAccount(c *conn, userID string) (found *account, err error) {
+	err = c.query(accountColumns+`WHERE user_id = ?`, []any{userID}, func(row *sqlite3.Stmt) error {
+		found = new(accountFrom(row))
+		return nil
+	})
+	return found, err
+}
+
+// userData reads what belongs to a row of users, and gives the size of its
+// character documents.
+func (s *Store) userData(c *conn, user account) (data backend.UserData, size int, err error) {
+	data.Credential = user.credential
+	if data.Config, err = s.userConfig(c, user.userID); err != nil {
+		return data, 0, err
+	}
+	err = c.query(`SELECT document FROM characters WHERE user_id = ? ORDER BY seq`,
+		[]any{user.userID}, func(row *sqlite3.Stmt) error {
+			document := row.ColumnRawText(0)
+			size += len(document)
+			character, err := backend.DecodeCharacter(document)
+			data.Characters = append(data.Characters, character)
+			return err
+		})
+	return data, size, err
+}
+
+// PutUsers implements [backend.Archive]: all of users, or none.
+func (s *Store) PutUsers(ctx context.Context, users []backend.UserData) error {
+	return s.write(ctx, func(c *conn) error {
+		for _, user := range users {
+			if err := s.putUser(c, user); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// putUser replaces all that is stored of a user.
+func (s *Store) putUser(c *conn, data backend.UserData) error {
+	userID := data.UserID()
+	stored, err := readAccount(c, userID)
+	if err != nil {
+		return err
+	}
+	if err := putAccount(c, userID, data.Credential); err != nil {
+		return err
+	}
+	config := backend.UserConfig{UserID: userID}
+	if data.Config != nil {
+		config = *data.Config
+		config.Keys = maps.Clone(config.Keys)
+		maps.DeleteFunc(config.Keys, func(_ string, key backend.Secret) bool { return !key.IsSet() })
+	}
+	if stored != nil {
+		if err := s.clear(c, *stored, data.Credential); err != nil {
+			return err
+		}
+		if config.Keys, err = withCleared(c, userID, config.Keys); err != nil {
+			return err
+		}
+	}
+	if data.Config == nil {
+		return s.setProviderKeys(c, userID, config.Keys)
+	}
+	return s.setUp(c, config, data.Characters)
+}
+
+// putAccount stores a user's row with this credential, or with none.
+func putAccount(c *conn, userID string, credential *backend.Credential) error {
+	if credential == nil {
+		_, err := c.run(`INSERT INTO users (user_id) VALUES (?)
+			ON CONFLICT (user_id) DO UPDATE SET username = NULL, username_given = NULL, password = NULL`, userID)
+		return err
+	}
+	key, given := usernameColumns(credential.Username)
+	_, err := c.run(`INSERT INTO users (user_id, username, username_given, password) VALUES (?1, ?2, ?3, ?4)
+		ON CONFLICT (user_id) DO UPDATE SET username = ?2, username_given = ?3, password = ?4`,
+		userID, key, given, credential.Password.Reveal())
+	if isUniqueViolation(err) {
+		return backend.UsernameTaken(credential.Username)
+	}
+	return err
+}
+
+// clear removes a user's config and characters, but not its provider keys, and
+// ends its tokens unless credential has the password that was stored.
+func (s *Store) clear(c *conn, stored account, credential *backend.Credential) error {
+	for _, statement := range []string{
+		`DELETE FROM characters WHERE user_id = ?`,
+		`DELETE FROM user_configs WHERE user_id = ?`,
+	} {
+		if _, err := c.run(statement, stored.userID); err != nil {
+			return err
+		}
+	}
+	if stored.credential != nil && credential != nil && stored.credential.Password == credential.Password {
+		return nil
+	}
+	return endTokens(c, stored.userID)
+}
+
+// withCleared gives keys, and an empty one for each other that is stored: so
+// setProviderKeys sees what it would destroy.
+func withCleared(c *conn, userID string, keys map[string]backend.Secret) (map[string]backend.Secret, error) {
+	all := map[string]backend.Secret{}
+	err := c.query(`SELECT name FROM provider_keys WHERE user_id = ?1
+		UNION ALL SELECT name FROM plain_provider_keys WHERE user_id = ?1`,
+		[]any{userID}, func(row *sqlite3.Stmt) error {
+			all[row.ColumnText(0)] = backend.Secret{}
+			return nil
+		})
+	maps.Copy(all, keys)
+	return all, err
+}
