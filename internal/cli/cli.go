@@ -11,6 +11,7 @@ import (
 
 // Streams are what a command reads and writes outside of files.
 type Streams struct {
+	In       io.Reader
 	Out, Err io.Writer
 	Getenv   func(name string) (string, bool)
 }
@@ -26,6 +27,9 @@ const (
 type commands struct {
 	Serve     serveCommand     `cmd:"" default:"withargs" help:"Run the server. This is what happens without a command."`
 	Bootstrap bootstrapCommand `cmd:"" help:"Set MongoDB up as serve does at its start, and say what was found and done."`
+	Export    exportCommand    `cmd:"" help:"Write all users and characters to a file that import reads. Works beside a running server."`
+	Import    importCommand    `cmd:"" help:"Read what export wrote. A second run changes nothing, and completes one that was broken off."`
+	Copy      copyCommand      `cmd:"" help:"Copy all users and characters from one store to another, such as from MongoDB to the embedded store."`
 	Keys      keysCommand      `cmd:"" help:"Examine or change the master key that seals provider keys."`
 	Version   versionCommand   `cmd:"" help:"Print version, commit and Go version."`
 }
