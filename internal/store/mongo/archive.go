@@ -2,26 +2,268 @@ package mongo
 
 import (
 	"context"
-	"errors"
 	"iter"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
 
 	"web-backend/internal/backend"
 )
 
-var errNotYet = errors.New("not made yet")
+// countTimeout is time enough to look at every document once.
+const countTimeout = 10 * time.Minute
+
+// A page of ExportUsers holds so many users, fewer if their characters have
+// more bytes than this. Each page has queries of its own, of which none waits
+// for the consumer: MongoDB would end a cursor that rests for ten minutes.
+const (
+	exportPage  = 200
+	exportBytes = 32 << 20
+)
 
 // Count implements [backend.Archive].
-func (s *Store) Count(context.Context) (backend.Counts, error) { return backend.Counts{}, errNotYet }
+func (s *Store) Count(ctx context.Context) (counts backend.Counts, err error) {
+	s.running.Add(1)
+	defer s.running.Done()
+	ctx, cancel := context.WithTimeout(ctx, countTimeout)
+	defer cancel()
+	for _, number := range []struct {
+		from     *mongo.Collection
+		pipeline mongo.Pipeline
+		count    *int64
+	}{
+		{s.credentials, sumOf(1), &counts.Credentials},
+		{s.configs, sumOf(1), &counts.Configs},
+		{s.configs, sumOf(keysSet()), &counts.ProviderKeys},
+		{s.characters, sumOf(1), &counts.Characters},
+		{s.characters, s.orphans(), &counts.Orphans},
+		{s.credentials, s.withoutConfig(), &counts.Users},
+	} {
+		if *number.count, err = sum(ctx, number.from, number.pipeline); err != nil {
+			return backend.Counts{}, storeError(err)
+		}
+	}
+	counts.Users += counts.Configs
+	counts.Characters -= counts.Orphans
+	return counts, nil
+}
+
+const sumField = "sum"
+
+// sumOf adds up value over all documents.
+func sumOf(value any) mongo.Pipeline {
+	return mongo.Pipeline{{{Key: "$group", Value: bson.D{
+		{Key: fieldID, Value: nil}, {Key: sumField, Value: bson.D{{Key: "$sum", Value: value}}}}}}}
+}
+
+// keysSet is how many provider keys of a config are set.
+func keysSet() bson.D {
+	keys := bson.A{}
+	for _, name := range backend.ProviderKeys { // what is null or missing is less than a text
+		set := bson.D{{Key: "$gt", Value: bson.A{"$" + name, ""}}}
+		keys = append(keys, bson.D{{Key: "$cond", Value: bson.A{set, 1, 0}}})
+	}
+	return bson.D{{Key: "$add", Value: keys}}
+}
+
+// withoutConfigs keeps documents whose user, named by field, has no config.
+func (s *Store) withoutConfigs(field string) mongo.Pipeline {
+	const configs = "configs"
+	return mongo.Pipeline{
+		{{Key: "$lookup", Value: bson.D{
+			{Key: "from", Value: s.configs.Name()},
+			{Key: "localField", Value: field},
+			{Key: "foreignField", Value: fieldUserID},
+			{Key: "as", Value: configs},
+		}}},
+		{{Key: "$match", Value: bson.D{{Key: configs, Value: bson.A{}}}}},
+	}
+}
+
+// withoutConfig counts the credentials of users without a config.
+func (s *Store) withoutConfig() mongo.Pipeline {
+	return append(s.withoutConfigs(fieldUserID), sumOf(1)...)
+}
+
+// orphans counts the characters of users without a config.
+func (s *Store) orphans() mongo.Pipeline {
+	ofUsers := mongo.Pipeline{{{Key: "$group", Value: bson.D{
+		{Key: fieldID, Value: "$" + fieldUserID}, {Key: sumField, Value: bson.D{{Key: "$sum", Value: 1}}}}}}}
+	return append(append(ofUsers, s.withoutConfigs(fieldID)...), sumOf("$"+sumField)...)
+}
+
+func sum(ctx context.Context, from *mongo.Collection, pipeline mongo.Pipeline) (int64, error) {
+	cursor, err := from.Aggregate(ctx, pipeline, options.Aggregate().SetAllowDiskUse(true))
+	if err != nil {
+		return 0, err
+	}
+	var found []struct{ Sum int64 }
+	if err := cursor.All(ctx, &found); err != nil || len(found) == 0 {
+		return 0, err
+	}
+	return found[0].Sum, nil
+}
 
 // ExportUsers implements [backend.Archive].
-func (s *Store) ExportUsers(context.Context) iter.Seq2[backend.UserData, error] {
-	return func(yield func(backend.UserData, error) bool) { yield(backend.UserData{}, errNotYet) }
+func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
+	return func(yield func(backend.UserData, error) bool) {
+		s.running.Add(1)
+		defer s.running.Done()
+		ids := s.userOrder()
+		for {
+			page, err := ids.next(ctx, exportPage)
+			if err == nil && len(page) == 0 {
+				return
+			}
+			for err == nil && len(page) > 0 {
+				var users []backend.UserData
+				var read int
+				if users, read, err = s.load(ctx, page); err != nil {
+					break
+				}
+				page = page[read:]
+				for _, user := range users {
+					if !yield(user, nil) {
+						return
+					}
+				}
+			}
+			if err != nil {
+				yield(backend.UserData{}, storeError(err))
+				return
+			}
+		}
+	}
 }
 
 // UserData implements [backend.Archive].
-func (s *Store) UserData(context.Context, []string) ([]backend.UserData, error) {
-	return nil, errNotYet
+func (s *Store) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
+	s.running.Add(1)
+	defer s.running.Done()
+	if err := ctx.Err(); err != nil {
+		return nil, storeError(err)
+	}
+	var users []backend.UserData
+	for len(userIDs) > 0 {
+		some, read, err := s.load(ctx, userIDs[:min(exportPage, len(userIDs))])
+		if err != nil {
+			return nil, storeError(err)
+		}
+		users, userIDs = append(users, some...), userIDs[read:]
+	}
+	return users, nil
 }
 
-// PutUsers implements [backend.Archive].
-func (s *Store) PutUsers(context.Context, []backend.UserData) error { return errNotYet }
+// userOrder reads the ids of all users in creation order: a user is as old as
+// the older one of its config and its credential.
+type userOrder struct{ lists [2]*idList }
+
+func (s *Store) userOrder() *userOrder {
+	return &userOrder{lists: [2]*idList{
+		{store: s, from: s.configs, other: s.credentials},
+		{store: s, from: s.credentials, other: s.configs},
+	}}
+}
+
+// next gives the ids of up to count users; none at the end.
+func (o *userOrder) next(ctx context.Context, count int) (userIDs []string, err error) {
+	for len(userIDs) < count {
+		for _, list := range o.lists {
+			if err := list.fill(ctx); err != nil {
+				return nil, err
+			}
+		}
+		list := o.lists[0]
+		if second := o.lists[1]; len(list.page) == 0 ||
+			len(second.page) > 0 && compareIDs(second.page[0].ID, list.page[0].ID) < 0 {
+			list = second
+		}
+		if len(list.page) == 0 {
+			break
+		}
+		userIDs = append(userIDs, list.page[0].UserID)
+		list.page = list.page[1:]
+	}
+	return userIDs, nil
+}
+
+// idList reads the users whose document in from is older than that in other,
+// or the only one.
+type idList struct {
+	store       *Store
+	from, other *mongo.Collection
+
+	page []ownedID
+	last bson.ObjectID // of the documents that were read
+	done bool
+}
+
+// ownedID is a document's _id and user.
+type ownedID struct {
+	ID     bson.ObjectID `bson:"_id"`
+	UserID string        `bson:"user_id"`
+}
+
+var onlyOwnedID = bson.D{{Key: fieldUserID, Value: 1}}
+
+// fill reads on until there is a user in the page, or no more documents.
+func (l *idList) fill(ctx context.Context) error {
+	for len(l.page) == 0 && !l.done {
+		if err := l.read(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *idList) read(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, l.store.timeout)
+	defer cancel()
+	const count = 1000
+	filter := bson.D{}
+	if !l.last.IsZero() {
+		filter = bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: l.last}}}}
+	}
+	cursor, err := l.from.Find(ctx, filter, options.Find().SetProjection(onlyOwnedID).
+		SetSort(bson.D{{Key: fieldID, Value: 1}}).SetLimit(count))
+	if err != nil {
+		return err
+	}
+	var documents []ownedID
+	if err := cursor.All(ctx, &documents); err != nil {
+		return err
+	}
+	if l.done = len(documents) < count; len(documents) == 0 {
+		return nil
+	}
+	l.last = documents[len(documents)-1].ID
+	userIDs := make([]string, len(documents))
+	for i, document := range documents {
+		userIDs[i] = document.UserID
+	}
+	cursor, err = l.other.Find(ctx, ofUsers(userIDs), options.Find().SetProjection(onlyOwnedID))
+	if err != nil {
+		return err
+	}
+	var others []ownedID
+	if err := cursor.All(ctx, &others); err != nil {
+		return err
+	}
+	older := map[string]bson.ObjectID{}
+	for _, other := range others {
+		older[other.UserID] = other.ID
+	}
+	for _, document := range documents {
+		if other, ok := older[document.UserID]; !ok || compareIDs(document.ID, other) <= 0 {
+			l.page = append(l.page, document)
+		}
+	}
+	return nil
+}
+
+// ofUsers selects what belongs to some users.
+func ofUsers(userIDs []string) bson.D {
+	return bson.D{{Key: fieldUserID, Value: bson.D{{Key: "$in", Value: userIDs}}}}
+}

@@ -55,25 +55,25 @@ func (s *Store) alone(ctx context.Context, userID string, change func() error) e
 	return err
 }
 
+// number is a time of the database as a number: the engine of the tests cannot
+// compare a stored time with the present one.
+func number(time string) bson.D { return bson.D{{Key: "$toLong", Value: time}} }
+
 // lock takes the lock of a user if it is free or has ended, in one command, and
 // reports whether holder has it.
 func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (bool, error) {
-	// A lock that is not there has ended too: null is less than any number. Times
-	// are compared as numbers since the engine of the tests cannot compare a
-	// stored time with the present one.
-	number := func(time string) bson.D { return bson.D{{Key: "$toLong", Value: time}} }
+	// A lock that is not there has ended too: null is less than any number.
 	ended := bson.D{{Key: "$lt", Value: bson.A{number("$" + lockUntil), number("$$NOW")}}}
 	takeIfEnded := func(value any, field string) bson.D {
 		return bson.D{{Key: "$cond", Value: bson.A{ended, value, "$" + field}}}
 	}
-	until := bson.D{{Key: "$add", Value: bson.A{"$$NOW", s.lease().Milliseconds()}}}
 	var found struct {
 		Holder bson.ObjectID `bson:"holder"`
 	}
 	err := s.locks.FindOneAndUpdate(ctx, bson.D{{Key: fieldID, Value: userID}},
 		mongo.Pipeline{{{Key: "$set", Value: bson.D{
 			{Key: lockHolder, Value: takeIfEnded(holder, lockHolder)},
-			{Key: lockUntil, Value: takeIfEnded(until, lockUntil)},
+			{Key: lockUntil, Value: takeIfEnded(s.leaseEnd(), lockUntil)},
 		}}}},
 		options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After),
 	).Decode(&found)
@@ -81,6 +81,59 @@ func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (
 		return false, nil // it was taken, or given back, in the middle of it
 	}
 	return found.Holder == holder, err
+}
+
+// leaseEnd is when a lock ends that is taken now, by the clock of the database.
+func (s *Store) leaseEnd() bson.D {
+	return bson.D{{Key: "$add", Value: bson.A{"$$NOW", s.lease().Milliseconds()}}}
+}
+
+// lockAll takes the locks of users that nobody has a lock for, and reports
+// whether it has all of them. unlock gives back those that it has, in any case.
+func (s *Store) lockAll(ctx context.Context, userIDs []string) (unlock func(), all bool, err error) {
+	holder := bson.NewObjectID()
+	ours := bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: userIDs}}}, {Key: lockHolder, Value: holder}}
+	unlock = func() { _, _ = s.locks.DeleteMany(ctx, ours) } // if this fails, they end with their lease
+	locks := make([]bson.D, len(userIDs))
+	for i, userID := range userIDs {
+		// It has ended until the next command, so another may take it meanwhile.
+		locks[i] = bson.D{{Key: fieldID, Value: userID}, {Key: lockHolder, Value: holder}, {Key: lockUntil, Value: bson.DateTime(0)}}
+	}
+	if _, err := s.locks.InsertMany(ctx, locks); err != nil {
+		if mongo.IsDuplicateKeyError(err) {
+			err = nil
+		}
+		return unlock, false, err
+	}
+	taken, err := s.locks.UpdateMany(ctx, ours,
+		mongo.Pipeline{{{Key: "$set", Value: bson.D{{Key: lockUntil, Value: s.leaseEnd()}}}}})
+	if err != nil {
+		return unlock, false, err
+	}
+	return unlock, taken.MatchedCount == int64(len(userIDs)), nil
+}
+
+// lockedOf tells which of users somebody has a lock for now.
+func (s *Store) lockedOf(ctx context.Context, userIDs []string) (map[string]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	running := bson.D{{Key: "$gte", Value: bson.A{number("$" + lockUntil), number("$$NOW")}}}
+	cursor, err := s.locks.Find(ctx, bson.D{
+		{Key: fieldID, Value: bson.D{{Key: "$in", Value: userIDs}}}, {Key: "$expr", Value: running}})
+	if err != nil {
+		return nil, err
+	}
+	var locks []struct {
+		UserID string `bson:"_id"`
+	}
+	if err := cursor.All(ctx, &locks); err != nil {
+		return nil, err
+	}
+	locked := map[string]bool{}
+	for _, lock := range locks {
+		locked[lock.UserID] = true
+	}
+	return locked, nil
 }
 
 // queues has the calls of this server for one user wait for each other.

@@ -117,12 +117,7 @@ func (s *Store) insertCharacters(ctx context.Context, characters []backend.Chara
 	if len(characters) == 0 {
 		return nil
 	}
-	// Sorted, since the counter in an ObjectID may begin again in between.
-	ids := make([]bson.ObjectID, len(characters))
-	for i := range ids {
-		ids[i] = bson.NewObjectID()
-	}
-	slices.SortFunc(ids, compareIDs)
+	ids := newIDs(len(characters))
 	documents := make([]bson.D, len(characters))
 	for i, character := range characters {
 		documents[i] = characterDocument(ids[i], character)
@@ -131,11 +126,27 @@ func (s *Store) insertCharacters(ctx context.Context, characters []backend.Chara
 	return err
 }
 
+// newIDs gives _ids in their order.
+func newIDs(count int) []bson.ObjectID {
+	ids := make([]bson.ObjectID, count)
+	for i := range ids {
+		ids[i] = bson.NewObjectID()
+	}
+	// Sorted, since the counter in an ObjectID may begin again in between.
+	slices.SortFunc(ids, compareIDs)
+	return ids
+}
+
 // deleteOwned removes the documents that a user has in collection now. It names
 // them one by one: a command that is held up on its way, and carried out when
 // the user has been made anew, finds nothing of the new user.
 func deleteOwned(ctx context.Context, collection *mongo.Collection, userID string) (removed int64, err error) {
-	cursor, err := collection.Find(ctx, byUser(userID), options.Find().SetProjection(onlyID))
+	return deleteFound(ctx, collection, byUser(userID))
+}
+
+// deleteFound removes the documents that filter selects now.
+func deleteFound(ctx context.Context, collection *mongo.Collection, filter bson.D) (removed int64, err error) {
+	cursor, err := collection.Find(ctx, filter, options.Find().SetProjection(onlyID))
 	if err != nil {
 		return 0, err
 	}

@@ -75,6 +75,21 @@ func (t *trial) calls() []call {
 			return t.UpdateCharacter(ctx, key, backend.CharacterPatch{Prompt: &patched})
 		}},
 		{"DeleteCharacter", func(ctx context.Context) error { return t.DeleteCharacter(ctx, Character("ada", 1).Key()) }},
+		{"PutUsers", func(ctx context.Context) error {
+			return t.PutUsers(ctx, []backend.UserData{{Credential: new(Credential("Faye", "faye"))}})
+		}},
+		{"UserData", func(ctx context.Context) error {
+			_, err := t.UserData(ctx, []string{"ada", "eve"})
+			return err
+		}},
+		{"ExportUsers", func(ctx context.Context) error {
+			_, err := collect(t.ExportUsers(ctx))
+			return err
+		}},
+		{"Count", func(ctx context.Context) error {
+			_, err := t.Count(ctx)
+			return err
+		}},
 		{"Ping", t.Ping},
 	}
 }
@@ -89,14 +104,14 @@ func contextEnded(t *trial) {
 	expired, cancelExpired := context.WithDeadline(t.Context(), time.Unix(0, 0))
 	defer cancelExpired()
 
-	before := t.contents("carol", "dora")
+	before := t.contents("carol", "dora", "faye")
 	for range 10 { // a call that leaves it to chance is found out
 		for _, call := range t.calls() {
 			t.wantKind(call.name+" with a cancelled context", call.do(cancelled), backend.Unavailable)
 			t.wantKind(call.name+" with an expired context", call.do(expired), backend.Unavailable)
 		}
 	}
-	t.wantContents("a call whose context had ended", before, "carol", "dora")
+	t.wantContents("a call whose context had ended", before, "carol", "dora", "faye")
 	t.wantTokens(first, second)
 	t.wantNoTokens(Token("third", "eve"))
 	for _, call := range t.calls() { // they were refused for the context alone

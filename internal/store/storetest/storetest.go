@@ -6,6 +6,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -25,6 +26,8 @@ type promise struct {
 type trial struct {
 	*testing.T
 	backend.Store
+
+	open func(t *testing.T) backend.Store // makes another store, empty and of the same kind
 }
 
 // Run checks that a store keeps every promise of [backend.Store]. open gives a
@@ -34,12 +37,12 @@ func Run(t *testing.T, open func(t *testing.T) backend.Store) {
 	for _, p := range slices.Concat(
 		createUserPromises, setUpUserPromises, deleteUserPromises, usersPromises, userConfigPromises,
 		createCredentialPromises, credentialPromises, replacePasswordPromises, tokenPromises, createTokenPromises,
-		characterPromises, copyPromises, updatePromises, deletePromises,
+		archivePromises, characterPromises, copyPromises, updatePromises, deletePromises,
 		textPromises, contextPromises, ownershipPromises, racePromises, accountRacePromises,
 	) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			p.check(&trial{t, open(t)})
+			p.check(&trial{t, open(t), open})
 		})
 	}
 }
@@ -247,8 +250,8 @@ func namesOf(characters []backend.Character) []backend.CharacterName {
 	return names
 }
 
-// collect reads a list of users to its end or its error, whichever is first.
-func collect(sequence func(yield func(backend.User, error) bool)) (users []backend.User, err error) {
+// collect reads a sequence of users to its end or its error, whichever is first.
+func collect[User any](sequence iter.Seq2[User, error]) (users []User, err error) {
 	for user, err := range sequence {
 		if err != nil {
 			return users, err

@@ -1,0 +1,200 @@
+package mongo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"web-backend/internal/backend"
+)
+
+// stored is what is in the collections of one user.
+type stored struct {
+	credential, config bson.Raw // nil for none
+	characters         []storedCharacter
+}
+
+type storedCharacter struct {
+	id        bson.ObjectID
+	character backend.Character // zero where only the id was read
+}
+
+// data gives s as the domain knows it. Characters without a config are
+// nobody's.
+func (s stored) data(userID string) (data backend.UserData) {
+	if s.credential != nil {
+		data.Credential = new(credentialFrom(s.credential))
+	}
+	if s.config != nil {
+		data.Config = new(configFrom(userID, s.config))
+		for _, c := range s.characters {
+			data.Characters = append(data.Characters, c.character)
+		}
+	}
+	return data
+}
+
+// sameAs reports whether s and what was read later are of one state: whoever
+// replaces a user's characters gives them new ids.
+func (s stored) sameAs(later stored) bool {
+	sameID := func(a, b storedCharacter) bool { return a.id == b.id }
+	return bytes.Equal(s.credential, later.credential) && bytes.Equal(s.config, later.config) &&
+		(s.config == nil || slices.EqualFunc(s.characters, later.characters, sameID))
+}
+
+var errTooLarge = errors.New("more than is read at once")
+
+// load reads users in this order, without those of whom nothing is stored. Of
+// large ones it reads only the first; read is how many.
+func (s *Store) load(ctx context.Context, userIDs []string) (users []backend.UserData, read int, err error) {
+	for read = len(userIDs); ; read = max(1, read/2) {
+		limit := exportBytes
+		if read == 1 {
+			limit = math.MaxInt
+		}
+		users, err = s.loadWhole(ctx, userIDs[:read], limit)
+		if !errors.Is(err, errTooLarge) {
+			return users, read, err
+		}
+	}
+}
+
+// loadWhole reads users, each of one moment, or gives errTooLarge.
+//
+// There is no snapshot on a standalone server. So each user is read twice, and
+// in between it is looked that nobody is making, replacing or removing it. Whom
+// somebody was, or whose two states differ, is read again.
+func (s *Store) loadWhole(ctx context.Context, userIDs []string, limit int) (users []backend.UserData, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.lease()+s.timeout) // the lock of a crash ends meanwhile
+	defer cancel()
+	whole := map[string]stored{}
+	waiting := slices.Clone(userIDs)
+	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		if err := s.loadSome(ctx, waiting, limit, whole); err != nil {
+			return nil, err
+		}
+		waiting = slices.DeleteFunc(waiting, func(id string) bool {
+			_, ok := whole[id]
+			return ok
+		})
+		if len(waiting) == 0 {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, unavailable(ctx.Err())
+		case <-time.After(pause):
+		}
+	}
+	for _, id := range userIDs {
+		if found := whole[id]; found.credential != nil || found.config != nil {
+			users = append(users, found.data(id))
+		}
+	}
+	return users, nil
+}
+
+// loadSome reads users once, and adds to whole those that are of one moment.
+func (s *Store) loadSome(ctx context.Context, userIDs []string, limit int, whole map[string]stored) error {
+	before, err := s.readStored(ctx, userIDs, limit)
+	if err != nil {
+		return err
+	}
+	locked, err := s.lockedOf(ctx, userIDs)
+	if err != nil {
+		return err
+	}
+	after, err := s.readStored(ctx, userIDs, onlyIDs)
+	if err != nil {
+		return err
+	}
+	for _, id := range userIDs {
+		if !locked[id] && before[id].sameAs(after[id]) {
+			whole[id] = before[id]
+		}
+	}
+	return nil
+}
+
+// onlyIDs is the limit of readStored for which it reads no character itself.
+const onlyIDs = -1
+
+// readStored reads what there is of users, by few commands for all of them. Of
+// two documents where there should be one, which only a missing index allows,
+// the older one counts. It is errTooLarge if characters have more bytes than
+// limit.
+func (s *Store) readStored(ctx context.Context, userIDs []string, limit int) (map[string]stored, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	found := make(map[string]stored, len(userIDs))
+	newestFirst := options.Find().SetSort(bson.D{{Key: fieldID, Value: -1}})
+	for _, part := range []struct {
+		from *mongo.Collection
+		keep func(*stored, bson.Raw)
+	}{
+		{s.credentials, func(u *stored, document bson.Raw) { u.credential = document }},
+		{s.configs, func(u *stored, document bson.Raw) { u.config = document }},
+	} {
+		cursor, err := part.from.Find(ctx, ofUsers(userIDs), newestFirst)
+		if err != nil {
+			return nil, err
+		}
+		var documents []bson.Raw
+		if err := cursor.All(ctx, &documents); err != nil {
+			return nil, err
+		}
+		for _, document := range documents {
+			id := document.Lookup(fieldUserID).StringValue()
+			user := found[id]
+			part.keep(&user, document)
+			found[id] = user
+		}
+	}
+	return found, s.readCharacters(ctx, userIDs, limit, found)
+}
+
+// readCharacters adds the characters of users, each user's in their order.
+func (s *Store) readCharacters(ctx context.Context, userIDs []string, limit int, found map[string]stored) error {
+	find := options.Find()
+	if limit == onlyIDs {
+		find.SetProjection(onlyOwnedID)
+	}
+	cursor, err := s.characters.Find(ctx, ofUsers(userIDs), find)
+	if err != nil {
+		return err
+	}
+	defer cursor.Close(ctx) //nolint:errcheck // only read
+	for size := 0; cursor.Next(ctx); {
+		id, ok := cursor.Current.Lookup(fieldID).ObjectIDOK()
+		if !ok {
+			return fmt.Errorf("a document of %s has an _id that is no ObjectID: %s",
+				s.characters.Name(), cursor.Current.Lookup(fieldID))
+		}
+		next := storedCharacter{id: id}
+		userID := cursor.Current.Lookup(fieldUserID).StringValue()
+		if limit != onlyIDs {
+			if size += len(cursor.Current); size > limit {
+				return errTooLarge
+			}
+			next.character = backend.NewCharacter()
+			if err := cursor.Decode(&next.character); err != nil {
+				return fmt.Errorf("character with _id %s of user %q: %w", id.Hex(), userID, err)
+			}
+		}
+		user := found[userID]
+		user.characters = append(user.characters, next)
+		found[userID] = user
+	}
+	for _, user := range found {
+		slices.SortFunc(user.characters, func(a, b storedCharacter) int { return compareIDs(a.id, b.id) })
+	}
+	return cursor.Err()
+}
