@@ -225,8 +225,8 @@ func TestTransfer_MongoDBThereAndBack(t *testing.T) {
 	back := resultOf(t, copyWith(t, folder, 0, nil, "--from", "data", "--to", databaseURI(t, server, to), "--with-secrets", "--verify", "--json"))
 	again := resultOf(t, copyWith(t, folder, 0, nil, "--from", "data", "--to", databaseURI(t, server, to), "--with-secrets", "--verify", "--json"))
 	for name, got := range map[string]moved{"there": there, "back": back, "again": again} {
-		if got.Users != users || got.Created+got.Unchanged != users || got.Differences == nil || got.Differences.Different != 0 ||
-			got.Characters != int64(len(original["CharacterConfigs"])) || (got.Created > 0) == (name == "again") {
+		if got.Users != users || got.Added+got.Unchanged != users || got.Differences == nil || got.Differences.Different != 0 ||
+			got.Characters != int64(len(original["CharacterConfigs"])) || (got.Added > 0) == (name == "again") {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
@@ -294,7 +294,7 @@ func TestTransfer_BetweenDatabases(t *testing.T) {
 	fillFolder(t, filepath.Join(folder, "data"), 10, 1)
 	copyWith(t, folder, 0, nil, "--to", databaseURI(t, server, from), "--with-secrets")
 	got := resultOf(t, copyWith(t, folder, 0, nil, "--from", databaseURI(t, server, from), "--to", databaseURI(t, server, to), "--with-secrets", "--verify", "--json"))
-	if got.Created != 10 || got.Differences == nil || got.Differences.Different != 0 {
+	if got.Added != 10 || got.Differences == nil || got.Differences.Different != 0 {
 		t.Errorf("got %+v", got)
 	}
 	p := copyWith(t, folder, 1, nil, "--from", databaseURI(t, server, from), "--to", databaseURI(t, server, from))

@@ -144,10 +144,10 @@ func keyPair(t testing.TB, folder string) (recipient, identityFile string) {
 
 // moved is the JSON result of import and copy, as far as tests need it.
 type moved struct {
-	Users, Characters, Created, Replaced, Skipped, Unchanged, Locked int64
-	DryRun                                                           bool `json:"dry_run"`
-	Differences                                                      *struct{ Users, Characters, Different int64 }
-	Keys                                                             int64 `json:"provider_keys_left"`
+	Users, Characters, Added, Replaced, Skipped, Unchanged, Locked int64
+	DryRun                                                         bool `json:"dry_run"`
+	Differences                                                    *struct{ Users, Characters, Different int64 }
+	Keys                                                           int64 `json:"provider_keys_left"`
 }
 
 func resultOf(t testing.TB, p *process) moved {
@@ -191,18 +191,18 @@ func TestTransfer_ExportAndImport(t *testing.T) {
 		{"secret", []string{"secret.age", "--identity", identity}, 0},
 	} {
 		args := append([]string{"import", "--json", "--data-dir", tt.data}, tt.args...)
-		if dry := resultOf(t, wantCommand(t, folder, 0, append(args, "--dry-run")...)); dry.Created != users || !dry.DryRun {
+		if dry := resultOf(t, wantCommand(t, folder, 0, append(args, "--dry-run")...)); dry.Added != users || !dry.DryRun {
 			t.Errorf("dry run into %s: %+v", tt.data, dry)
 		}
 		if _, err := os.Stat(filepath.Join(folder, tt.data)); err == nil {
 			t.Errorf("the dry run made %s", tt.data)
 		}
 		first := resultOf(t, wantCommand(t, folder, 0, args...))
-		if first.Created != users || first.Users != users || first.Locked != tt.locked {
+		if first.Added != users || first.Users != users || first.Locked != tt.locked {
 			t.Errorf("into %s: %+v", tt.data, first)
 		}
 		second := resultOf(t, wantCommand(t, folder, 0, args...))
-		if second.Unchanged != users || second.Created+second.Replaced+second.Skipped != 0 {
+		if second.Unchanged != users || second.Added+second.Replaced+second.Skipped != 0 {
 			t.Errorf("into %s again: %+v", tt.data, second)
 		}
 		if got := wantCommand(t, folder, 0, "export", "--data-dir", tt.data).stdout.String(); contentOf(t, got) != contentOf(t, plain) {
@@ -274,7 +274,7 @@ func TestTransfer_BrokenOff(t *testing.T) {
 			t.Errorf("%v: %v, %q", signal, state, message)
 		}
 		result := resultOf(t, wantCommand(t, folder, 0, args...))
-		if result.Unchanged < done || result.Created == 0 || result.Unchanged+result.Created != users {
+		if result.Unchanged < done || result.Added == 0 || result.Unchanged+result.Added != users {
 			t.Errorf("after %v with %d users stored: %+v", signal, done, result)
 		}
 		if got := wantCommand(t, folder, 0, "export", "--data-dir", data).stdout.String(); contentOf(t, got) != want {

@@ -175,11 +175,11 @@ func (m move) run(ctx context.Context, target place) (report MoveReport, err err
 		return report, err
 	}
 	if m.onConflict == backend.FailOnConflict {
-		if _, err := m.write(ctx, dryTarget{store}, locked, "check"); err != nil {
+		if _, err := m.write(ctx, &moveTarget{Store: store, dry: true}, locked, "check"); err != nil {
 			return report, fmt.Errorf("%w; nothing was written", err)
 		}
 	}
-	return m.write(ctx, store, locked, m.what)
+	return m.write(ctx, &moveTarget{Store: store}, locked, m.what)
 }
 
 // rehearse does everything but opening the target for writing.
@@ -191,47 +191,57 @@ func (m move) rehearse(ctx context.Context, target place) (report MoveReport, er
 	if store != nil {
 		defer func() { err = errors.Join(err, store.Close()) }()
 	}
-	report, err = m.write(ctx, dryTarget{store}, backend.NewSecret("locked"), "check")
+	report, err = m.write(ctx, &moveTarget{Store: store, dry: true}, backend.NewSecret("nobody's"), "check")
 	report.DryRun = true
 	return report, err
 }
 
-func (m move) write(ctx context.Context, target backend.Archive, locked backend.Secret, what string) (MoveReport, error) {
+func (m move) write(ctx context.Context, target *moveTarget, locked backend.Secret, what string) (MoveReport, error) {
 	bar := m.messages.progress(what, m.count)
 	defer bar.end()
+	target.locked = locked
 	report, err := backend.Import(ctx, target, m.users(), backend.ImportOptions{
 		OnConflict: m.onConflict, Secrets: m.secrets, LockedPassword: locked,
-		Progress: func(r backend.ImportReport) { bar.at(r.Users, r.Characters) },
+		Progress: func(r backend.ImportReport) { bar.at(r.Users(), r.Characters) },
 	})
-	return moveReport(report), err
+	return moveReport(report, target.lockedUsers), err
 }
 
-// dryTarget shows what a store holds, and keeps nothing. Its store may be nil
-// for one that is empty.
-type dryTarget struct{ backend.Store }
+// moveTarget is the store of a target. In a dry run it shows what is there and
+// keeps nothing; its Store may then be nil, for one that is empty.
+type moveTarget struct {
+	backend.Store
+	dry         bool
+	locked      backend.Secret
+	lockedUsers int64 // that got the locked password
+}
 
 // UserData implements [backend.Archive].
-func (d dryTarget) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
-	if d.Store == nil {
+func (t *moveTarget) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
+	if t.Store == nil {
 		return nil, nil
 	}
-	return d.Store.UserData(ctx, userIDs)
+	return t.Store.UserData(ctx, userIDs)
 }
 
-// PutUsers implements [backend.Archive]. It writes nothing, and refuses a user
-// name that another user of the store has.
-func (d dryTarget) PutUsers(ctx context.Context, users []backend.UserData) error {
-	for _, user := range users {
-		if d.Store == nil || user.Credential == nil {
-			continue
-		}
-		stored, err := d.Store.Credential(ctx, user.Credential.Username)
-		switch {
-		case errors.Is(err, backend.NotFound):
-		case err != nil:
+// Credential implements [backend.ImportTarget].
+func (t *moveTarget) Credential(ctx context.Context, username string) (backend.Credential, error) {
+	if t.Store == nil {
+		return backend.Credential{}, backend.CredentialNotFound(username)
+	}
+	return t.Store.Credential(ctx, username)
+}
+
+// PutUsers implements [backend.Archive].
+func (t *moveTarget) PutUsers(ctx context.Context, users []backend.UserData) error {
+	if !t.dry {
+		if err := t.Store.PutUsers(ctx, users); err != nil {
 			return err
-		case stored.UserID != user.UserID():
-			return backend.UsernameTaken(user.Credential.Username)
+		}
+	}
+	for _, user := range users {
+		if user.Credential != nil && user.Credential.Password == t.locked {
+			t.lockedUsers++
 		}
 	}
 	return nil

@@ -15,12 +15,16 @@ type MoveReport struct {
 	DryRun     bool   `json:"dry_run"`
 	Secrets    bool   `json:"secrets"` // passwords and provider keys came along
 	Users      int64  `json:"users"`   // that were read
-	Characters int64  `json:"characters"`
-	Created    int64  `json:"created"` // of Users
-	Replaced   int64  `json:"replaced"`
-	Skipped    int64  `json:"skipped"` // conflicts that were left as they are
+	Added      int64  `json:"added"`   // of Users: nothing, or only a part, was stored of them
 	Unchanged  int64  `json:"unchanged"`
-	Locked     int64  `json:"locked"` // users that cannot log in until they have a password
+	Replaced   int64  `json:"replaced"`
+	Skipped    int64  `json:"skipped"`    // conflicts that were left as they are
+	Refused    int64  `json:"refused"`    // not replaced: the user name belongs to another user id
+	Characters int64  `json:"characters"` // that were written
+	Locked     int64  `json:"locked"`     // users that cannot log in until they have a password
+
+	// Conflicts are the first user ids of those replaced, skipped or refused.
+	Conflicts []string `json:"conflicts,omitempty"`
 
 	Orphans       int64 `json:"orphans"` // characters without a user config, left behind
 	KeysLeft      int64 `json:"provider_keys_left"`
@@ -29,10 +33,10 @@ type MoveReport struct {
 	Differences *Differences `json:"differences,omitempty"` // nil unless compared
 }
 
-func moveReport(r backend.ImportReport) MoveReport {
+func moveReport(r backend.ImportReport, locked int64) MoveReport {
 	return MoveReport{
-		Users: r.Users, Characters: r.Characters, Created: r.Created, Replaced: r.Replaced,
-		Skipped: r.Skipped, Unchanged: r.Unchanged, Locked: r.Locked,
+		Users: r.Users(), Added: r.Added, Unchanged: r.Unchanged, Replaced: r.Replaced, Skipped: r.Skipped,
+		Refused: r.Refused, Characters: r.Characters, Locked: locked, Conflicts: r.Conflicts,
 	}
 }
 
@@ -42,8 +46,11 @@ func (r MoveReport) Text() string {
 	if r.From != "" {
 		fmt.Fprintf(&text, "from        %s\nto          %s\n", r.From, r.To)
 	}
-	fmt.Fprintf(&text, "users       %d: %d created, %d replaced, %d skipped, %d unchanged\ncharacters  %d\n",
-		r.Users, r.Created, r.Replaced, r.Skipped, r.Unchanged, r.Characters)
+	fmt.Fprintf(&text, "users       %d: %d added, %d unchanged, %d replaced, %d skipped, %d refused\ncharacters  %d written\n",
+		r.Users, r.Added, r.Unchanged, r.Replaced, r.Skipped, r.Refused, r.Characters)
+	if len(r.Conflicts) > 0 {
+		fmt.Fprintf(&text, "conflicts   %q\n", r.Conflicts)
+	}
 	for _, line := range r.notes() {
 		fmt.Fprintf(&text, "note        %s\n", line)
 	}
@@ -70,11 +77,16 @@ func (r MoveReport) notes() (notes []string) {
 	return notes
 }
 
-// Fault is an error if source and target were compared and differ.
+// Fault is an error if something was not moved though it should, or arrived as
+// something else.
 func (r MoveReport) Fault() error {
-	if r.Differences == nil || r.Differences.Different == 0 {
-		return nil
+	switch d := r.Differences; {
+	case r.Refused > 0:
+		return fmt.Errorf("%s refused: the user name belongs to another user id; the first ones are %q",
+			number(r.Refused, "user"), r.Conflicts)
+	case d != nil && d.Different > 0:
+		return fmt.Errorf("%s between %s and %s, the first at user %q; were they changed meanwhile, or were conflicts skipped?",
+			number(d.Different, "difference"), r.From, r.To, d.First)
 	}
-	return fmt.Errorf("%s between %s and %s, the first at user %q; were they changed meanwhile, or were conflicts skipped?",
-		number(r.Differences.Different, "difference"), r.From, r.To, r.Differences.First)
+	return nil
 }

@@ -22,6 +22,16 @@ type UserConfig struct {
 	Keys map[string]Secret
 }
 
+// equal reports whether c and other hold the same. An empty key is no key.
+func (c UserConfig) equal(other UserConfig) bool {
+	set := func(c UserConfig) map[string]Secret {
+		keys := maps.Clone(c.Keys)
+		maps.DeleteFunc(keys, func(_ string, key Secret) bool { return !key.IsSet() })
+		return keys
+	}
+	return c.UserID == other.UserID && c.Timezone == other.Timezone && maps.Equal(set(c), set(other))
+}
+
 // UserConfigPatch changes some of a user config. A nil Timezone keeps it; a
 // key that is not in Keys is kept, and an empty one is cleared.
 type UserConfigPatch struct {

@@ -2,7 +2,11 @@ package backend
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"math"
+	"reflect"
+	"slices"
 )
 
 // UserData is everything that is stored of one user, less its access tokens,
@@ -61,4 +65,97 @@ type Archive interface {
 	// and after any other error, users before it may be stored and a later call
 	// with the same users completes the work.
 	PutUsers(ctx context.Context, users []UserData) error
+}
+
+// checkUserData gives an Invalid error, which names the user, unless a store
+// may keep d. Whether a time zone is known is not asked: the Python original
+// stored what it got.
+func checkUserData(d UserData) error {
+	userID := d.UserID()
+	invalid := func(format string, args ...any) error {
+		return &Error{Kind: Invalid, Message: fmt.Sprintf("user %s: ", shortQuote(userID)) + fmt.Sprintf(format, args...)}
+	}
+	switch {
+	case userID == "":
+		return invalid("it has no id")
+	case d.Credential != nil && d.Credential.UserID != userID:
+		return invalid("its credential is that of user %s", shortQuote(d.Credential.UserID))
+	case d.Config == nil && len(d.Characters) > 0:
+		return invalid("it has characters, but no config")
+	}
+	for place, text := range d.texts() {
+		if !ValidText(text) {
+			return invalid("%s: %s", place, invalidTextProblem)
+		}
+	}
+	if d.Config != nil {
+		for name := range d.Config.Keys {
+			if !slices.Contains(ProviderKeys, name) {
+				return invalid("provider key %s is unknown", shortQuote(name))
+			}
+		}
+	}
+	seen := make(map[string]bool, len(d.Characters))
+	for _, c := range d.Characters {
+		switch {
+		case c.UserID != userID:
+			return invalid("character %s is that of user %s", shortQuote(c.CharacterID), shortQuote(c.UserID))
+		case seen[c.CharacterID]:
+			return invalid("character %s is there twice", shortQuote(c.CharacterID))
+		case math.IsNaN(c.VoiceSpeed) || math.IsInf(c.VoiceSpeed, 0):
+			return invalid("character %s: voice_speed is no finite number", shortQuote(c.CharacterID))
+		}
+		seen[c.CharacterID] = true
+	}
+	return nil
+}
+
+// textPlace is where a text of a user stands.
+type textPlace struct{ field, characterID string }
+
+// String describes the place for a message.
+func (p textPlace) String() string {
+	if p.characterID == "" {
+		return p.field
+	}
+	return "character " + shortQuote(p.characterID) + ": " + p.field
+}
+
+// texts gives every text of d.
+func (d UserData) texts() iter.Seq2[textPlace, string] {
+	return func(yield func(textPlace, string) bool) {
+		account := map[string]string{}
+		if d.Credential != nil {
+			account["user_id"], account["username"] = d.Credential.UserID, d.Credential.Username
+			account["password"] = d.Credential.Password.Reveal()
+		}
+		if d.Config != nil {
+			account["user_id"], account["timezone"] = d.Config.UserID, d.Config.Timezone
+			for name, key := range d.Config.Keys {
+				account[name] = key.Reveal()
+			}
+		}
+		for field, text := range account {
+			if !yield(textPlace{field: field}, text) {
+				return
+			}
+		}
+		for _, c := range d.Characters {
+			values := reflect.ValueOf(c)
+			for i := range values.NumField() {
+				if values.Field(i).Kind() == reflect.String &&
+					!yield(textPlace{values.Type().Field(i).Tag.Get("json"), c.CharacterID}, values.Field(i).String()) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// textBytes is about how much memory the texts of a user take.
+func textBytes(d UserData) (size int) {
+	for _, text := range d.texts() {
+		size += len(text)
+	}
+	return size
 }

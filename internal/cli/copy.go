@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"web-backend/internal/app"
-	"web-backend/internal/backend"
 )
 
 // copyCommand copies between two stores.
@@ -26,7 +25,7 @@ func (c *copyCommand) Run(ctx context.Context, streams Streams) error {
 		return err
 	}
 	report, err := app.Copy(ctx, cfg, app.CopyOptions{
-		From: c.From, To: c.To, Secrets: c.WithSecrets, OnConflict: backend.OnConflict(c.OnConflict),
+		From: c.From, To: c.To, Secrets: c.WithSecrets, OnConflict: c.onConflict(),
 		DryRun: c.DryRun, Verify: c.Verify,
 	}, messages(streams, c.Quiet))
 	return c.tell(streams, report, err)

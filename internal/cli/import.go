@@ -15,6 +15,17 @@ type moveFlags struct {
 	Quiet      bool   `help:"Show no progress."`
 }
 
+// onConflict gives the policy that the flag names.
+func (f moveFlags) onConflict() backend.OnConflict {
+	switch f.OnConflict {
+	case "skip":
+		return backend.SkipConflicts
+	case "replace":
+		return backend.ReplaceConflicts
+	}
+	return backend.FailOnConflict
+}
+
 // importCommand reads an export file.
 type importCommand struct {
 	configFlags
@@ -32,7 +43,7 @@ func (c *importCommand) Run(ctx context.Context, streams Streams) error {
 	}
 	passphrase := passphraseSource{file: c.PassphraseFile, streams: streams, taken: c.File == app.StandardInput}
 	report, err := app.Import(ctx, cfg, app.ImportOptions{
-		File: c.File, OnConflict: backend.OnConflict(c.OnConflict), DryRun: c.DryRun,
+		File: c.File, OnConflict: c.onConflict(), DryRun: c.DryRun,
 		Identity: c.Identity, Passphrase: passphrase.of(ctx),
 	}, streams.In, messages(streams, c.Quiet))
 	return c.tell(streams, report, err)

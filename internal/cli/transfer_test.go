@@ -102,12 +102,12 @@ func refused(t *testing.T, folder, want string, args ...string) {
 
 // movedReport is what import and copy print as JSON.
 type movedReport struct {
-	DryRun, Secrets                                          bool
-	Users, Characters, Created, Replaced, Skipped, Unchanged int64
-	Locked, Orphans                                          int64
-	KeysLeft                                                 int64 `json:"provider_keys_left"`
-	PasswordsLeft                                            int64 `json:"passwords_left"`
-	Differences                                              *struct{ Users, Characters, Different int64 }
+	DryRun, Secrets                                        bool
+	Users, Characters, Added, Replaced, Skipped, Unchanged int64
+	Locked, Orphans                                        int64
+	KeysLeft                                               int64 `json:"provider_keys_left"`
+	PasswordsLeft                                          int64 `json:"passwords_left"`
+	Differences                                            *struct{ Users, Characters, Different int64 }
 }
 
 func report(t *testing.T, got result) (r movedReport) {
@@ -235,7 +235,7 @@ func TestExport_Encrypted(t *testing.T) {
 			t.Errorf("%s: %+v", name, got)
 			continue
 		}
-		if r := report(t, got); r.Created != 2 || r.Secrets == (name == "without secrets") || (r.Locked > 0) == r.Secrets {
+		if r := report(t, got); r.Added != 2 || r.Secrets == (name == "without secrets") || (r.Locked > 0) == r.Secrets {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
@@ -331,7 +331,7 @@ func TestImport_VerifiesFirst(t *testing.T) {
 		t.Error("the data folder was made")
 	}
 	got := command(t, folder, whole, nil, into...)
-	if got.status != 0 || !strings.Contains(got.out, "2 created") || !strings.Contains(got.out, "web-backend user set-password") {
+	if got.status != 0 || !strings.Contains(got.out, "2 added") || !strings.Contains(got.out, "web-backend user set-password") {
 		t.Errorf("whole: %+v", got)
 	}
 	refused(t, folder, "is a folder", "import", folder)
@@ -376,17 +376,26 @@ func TestCopy(t *testing.T) {
 	folder := t.TempDir()
 	data, other := filepath.Join(folder, "data"), filepath.Join(folder, "other")
 	withUsers(t, data)
-	if got := report(t, ok(t, folder, "copy", "--to", other, "--dry-run", "--json")); got.Created != 2 || got.KeysLeft != 1 || got.PasswordsLeft != 1 {
+	if got := report(t, ok(t, folder, "copy", "--to", other, "--dry-run", "--json")); got.Added != 2 || got.KeysLeft != 1 || got.PasswordsLeft != 1 {
 		t.Errorf("dry run: %+v", got)
 	}
 	if _, err := os.Stat(other); err == nil {
 		t.Error("the dry run made the folder")
 	}
 	text := ok(t, folder, "copy", "--to", other, "--verify").out
-	for _, want := range []string{"2 created", "1 provider key and 1 password stayed behind", "1 user cannot log in", "0 differences", data, other} {
+	for _, want := range []string{"2 added", "1 provider key and 1 password stayed behind", "1 user cannot log in", "0 differences", data, other} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q lacks %q", text, want)
 		}
+	}
+	if store, err := sqlite.OpenReadOnly(other, sqlite.Keys(masterkey.Ring{})); err != nil {
+		t.Error(err)
+	} else {
+		counts, err := store.Count(t.Context())
+		if counts.ProviderKeys != 0 || counts.Credentials != 1 || err != nil {
+			t.Errorf("without secrets the copy holds %+v, %v", counts, err)
+		}
+		store.Close()
 	}
 	got := command(t, folder, "", nil, "copy", "--to", other, "--with-secrets", "--on-conflict=skip", "--verify")
 	if got.status != 1 || !strings.Contains(got.out, "1 skipped") || !strings.Contains(got.err, `2 differences`) || !strings.Contains(got.err, `"ada"`) {
