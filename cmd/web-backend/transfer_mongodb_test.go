@@ -226,7 +226,7 @@ func TestTransfer_MongoDBThereAndBack(t *testing.T) {
 	again := resultOf(t, copyWith(t, folder, 0, nil, "--from", "data", "--to", databaseURI(t, server, to), "--with-secrets", "--verify", "--json"))
 	for name, got := range map[string]moved{"there": there, "back": back, "again": again} {
 		if got.Users != users || got.Added+got.Unchanged != users || got.Differences == nil || got.Differences.Different != 0 ||
-			got.Characters != int64(len(original["CharacterConfigs"])) || (got.Added > 0) == (name == "again") {
+			got.Differences.Characters != int64(len(original["CharacterConfigs"])) || (got.Added > 0) == (name == "again") {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
