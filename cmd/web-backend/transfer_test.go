@@ -56,6 +56,11 @@ func movedUser(n, characters int) backend.UserData {
 // fillFolder puts users into the data folder of a program that does not run.
 func fillFolder(t testing.TB, data string, users, characters int) {
 	t.Helper()
+	fillFolderWith(t, data, users, func(n int) backend.UserData { return movedUser(n, characters) })
+}
+
+func fillFolderWith(t testing.TB, data string, users int, user func(n int) backend.UserData) {
+	t.Helper()
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +74,7 @@ func fillFolder(t testing.TB, data string, users, characters int) {
 	}
 	var page []backend.UserData
 	for n := range users {
-		if page = append(page, movedUser(n, characters)); len(page) < 500 && n < users-1 {
+		if page = append(page, user(n)); len(page) < 500 && n < users-1 {
 			continue
 		}
 		if err := store.PutUsers(t.Context(), page); err != nil {

@@ -27,7 +27,7 @@ func terminalOf(stream any) (descriptor int, ok bool) {
 	if !isFile {
 		return 0, false
 	}
-	descriptor = int(file.Fd()) //nolint:gosec // a descriptor is a small number
+	descriptor = int(file.Fd())
 	return descriptor, term.IsTerminal(descriptor)
 }
 

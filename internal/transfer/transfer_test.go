@@ -64,27 +64,28 @@ func write(t testing.TB, secrets bool, users []backend.UserData) (string, transf
 	return file.String(), totals
 }
 
-func read(file io.Reader) (header transfer.Header, users []backend.UserData, totals transfer.Totals, err error) {
-	r, err := transfer.NewReader(file)
-	if err != nil {
-		return header, nil, totals, err
+// read reads a file through; the reader is nil if it has no good header.
+func read(file io.Reader) (r *transfer.Reader, users []backend.UserData, err error) {
+	if r, err = transfer.NewReader(file); err != nil {
+		return nil, nil, err
 	}
 	for user, err := range r.Users() {
 		if err != nil {
-			return r.Header(), users, r.Totals(), err
+			return r, users, err
 		}
 		users = append(users, user)
 	}
-	return r.Header(), users, r.Totals(), nil
+	return r, users, nil
 }
 
 func TestFile_GivesBackWhatWentIn(t *testing.T) {
 	t.Parallel()
 	file, wrote := write(t, true, users())
-	header, got, totals, err := read(strings.NewReader(file))
+	r, got, err := read(strings.NewReader(file))
 	if err != nil || !reflect.DeepEqual(got, users()) {
-		t.Errorf("got %+v, %v", got, err)
+		t.Fatalf("got %+v, %v", got, err)
 	}
+	header, totals := r.Header(), r.Totals()
 	if want := (transfer.Header{CreatedAt: created, Secrets: true, Users: 3, Characters: 2}); header != want {
 		t.Errorf("header: got %+v, want %+v", header, want)
 	}
@@ -105,9 +106,12 @@ func TestFile_WithoutSecrets(t *testing.T) {
 			t.Errorf("it holds %q", secret)
 		}
 	}
-	_, got, totals, err := read(strings.NewReader(file))
-	if err != nil || totals.Passwords != 0 || totals.ProviderKeys != 0 || totals.Credentials != 2 {
-		t.Errorf("got %+v, %v", totals, err)
+	r, got, err := read(strings.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if totals := r.Totals(); totals.Passwords != 0 || totals.ProviderKeys != 0 || totals.Credentials != 2 {
+		t.Errorf("got %+v", totals)
 	}
 	want := users()
 	want[0].Credential.Password, want[0].Config.Keys = backend.Secret{}, map[string]backend.Secret{}
@@ -150,7 +154,7 @@ const (
 func TestReader_MissingFieldsHaveDefaults(t *testing.T) {
 	t.Parallel()
 	file := footed(headLine+userLine+`{"character_id":"c","user_id":"ada","prompt":null,"kind":"character"}`+"\n", 1, 1)
-	_, got, _, err := read(strings.NewReader(file))
+	_, got, err := read(strings.NewReader(file))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +225,7 @@ func TestReader_Refuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, _, _, err := read(strings.NewReader(tt.file))
+			_, _, err := read(strings.NewReader(tt.file))
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("got %v, want an error that says %q", err, tt.want)
 			}
@@ -239,7 +243,7 @@ func TestReader_EveryPrefixIsRefused(t *testing.T) {
 	data[0].Characters = data[0].Characters[:1]
 	file, _ := write(t, true, data)
 	for size := range len(file) {
-		if _, _, _, err := read(strings.NewReader(file[:size])); err == nil {
+		if _, _, err := read(strings.NewReader(file[:size])); err == nil {
 			t.Fatalf("the first %d bytes of %d are taken for a whole file", size, len(file))
 		}
 	}
@@ -264,7 +268,7 @@ func TestBounds(t *testing.T) {
 		t.Errorf("a large user: %v", err)
 	}
 	endless := io.MultiReader(strings.NewReader(headLine), repeat('x'))
-	if _, _, _, err := read(endless); err == nil || !strings.Contains(err.Error(), "line 2: the line is longer than") {
+	if _, _, err := read(endless); err == nil || !strings.Contains(err.Error(), "line 2: the line is longer than") {
 		t.Errorf("an endless line: %v", err)
 	}
 }
