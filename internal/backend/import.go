@@ -178,28 +178,42 @@ func (i *importer) decide(report *ImportReport, names nameOwners, stored, user U
 		return user, false, nil
 	case partial && !taken:
 		report.Added++
-	case i.options.OnConflict == FailOnConflict && taken:
-		return user, false, &Error{Kind: Exists, Message: fmt.Sprintf(
-			"user %s: user name %s belongs to another user", shortQuote(userID), shortQuote(user.Credential.Username))}
 	case i.options.OnConflict == FailOnConflict:
-		return user, false, &Error{Kind: Exists, Message: fmt.Sprintf(
-			"user %s is stored already, with other contents", shortQuote(userID))}
-	case i.options.OnConflict == SkipConflicts:
-		report.Skipped++
-		report.conflict(userID)
-		return user, false, nil
-	case taken:
-		report.Refused++
-		report.conflict(userID)
-		return user, false, nil
+		return user, false, conflictError(user, taken)
 	default:
-		report.Replaced++
-		report.conflict(userID)
+		if !i.resolve(report, userID, taken) {
+			return user, false, nil
+		}
 	}
 	if !sameConfig {
 		report.Characters += int64(len(user.Characters))
 	}
 	return user, true, nil
+}
+
+// resolve notes a conflict, and reports whether the user replaces what is stored.
+func (i *importer) resolve(report *ImportReport, userID string, taken bool) (replace bool) {
+	report.conflict(userID)
+	switch {
+	case i.options.OnConflict == SkipConflicts:
+		report.Skipped++
+	case taken: // somebody else would have to go
+		report.Refused++
+	default:
+		report.Replaced++
+		return true
+	}
+	return false
+}
+
+// conflictError names the user of a conflict, and its reason.
+func conflictError(user UserData, taken bool) error {
+	message := fmt.Sprintf("user %s is stored already, with other contents", shortQuote(user.UserID()))
+	if taken {
+		message = fmt.Sprintf("user %s: user name %s belongs to another user",
+			shortQuote(user.UserID()), shortQuote(user.Credential.Username))
+	}
+	return &Error{Kind: Exists, Message: message}
 }
 
 func (r *ImportReport) conflict(userID string) {

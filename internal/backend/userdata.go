@@ -97,17 +97,25 @@ func checkUserData(d UserData) error {
 	}
 	seen := make(map[string]bool, len(d.Characters))
 	for _, c := range d.Characters {
-		switch {
-		case c.UserID != userID:
-			return invalid("character %s is that of user %s", shortQuote(c.CharacterID), shortQuote(c.UserID))
-		case seen[c.CharacterID]:
-			return invalid("character %s is there twice", shortQuote(c.CharacterID))
-		case math.IsNaN(c.VoiceSpeed) || math.IsInf(c.VoiceSpeed, 0):
-			return invalid("character %s: voice_speed is no finite number", shortQuote(c.CharacterID))
+		if problem := characterProblem(c, userID, seen); problem != "" {
+			return invalid("character %s %s", shortQuote(c.CharacterID), problem)
 		}
 		seen[c.CharacterID] = true
 	}
 	return nil
+}
+
+// characterProblem says what is wrong with a character of a user, if anything.
+func characterProblem(c Character, userID string, seen map[string]bool) string {
+	switch {
+	case c.UserID != userID:
+		return "is that of user " + shortQuote(c.UserID)
+	case seen[c.CharacterID]:
+		return "is there twice"
+	case math.IsNaN(c.VoiceSpeed) || math.IsInf(c.VoiceSpeed, 0):
+		return "has a voice_speed that is no finite number"
+	}
+	return ""
 }
 
 // textPlace is where a text of a user stands.

@@ -25,9 +25,10 @@ type several struct {
 	prepare, do func(ctx context.Context, s backend.Store, userID string) error
 	// before and after describe what is visible of the user; partly, if it is
 	// set, what may be visible beside these when the call was broken off.
-	before, after, partly func(userID string) string
-	again                 error // what a second call says
-	stored                map[string]int64
+	before, after func(userID string) string
+	partly        func(userID string) []string
+	again         error // what a second call says
+	stored        map[string]int64
 }
 
 var severals = []several{
@@ -54,10 +55,12 @@ var severals = []several{
 		prepare: createBoth,
 		do:      func(ctx context.Context, s backend.Store, userID string) error { return s.DeleteUser(ctx, userID) },
 		before:  func(userID string) string { return whole(userID, userID) + withOldPassword },
-		partly:  func(userID string) string { return fmt.Sprintf("user %q%s", userID, withOldPassword) }, // who can ask for it again
-		after:   func(string) string { return "" },
-		again:   backend.NotFound,
-		stored:  map[string]int64{"UserConfigs": 0, "CharacterConfigs": 0, "UserCredentials": 0, "web_backend_tokens": 0},
+		partly: func(userID string) []string { // who can ask for it again
+			return []string{fmt.Sprintf("user %q%s", userID, withOldPassword)}
+		},
+		after:  func(string) string { return "" },
+		again:  backend.NotFound,
+		stored: map[string]int64{"UserConfigs": 0, "CharacterConfigs": 0, "UserCredentials": 0, "web_backend_tokens": 0},
 	}, {
 		name:    "ReplacePassword, tokens end",
 		prepare: createBoth,
@@ -97,7 +100,37 @@ var severals = []several{
 		after:  func(userID string) string { return whole(userID, "", "copy") },
 		again:  backend.Exists,
 		stored: map[string]int64{"UserConfigs": 1, "CharacterConfigs": 4},
+	}, {
+		name:    "PutUsers, new ones",
+		prepare: func(context.Context, backend.Store, string) error { return nil },
+		do: func(ctx context.Context, s backend.Store, userID string) error {
+			return s.PutUsers(ctx, []backend.UserData{
+				putData(userID, storetest.Credential("", "").Password), putData(userID+" too", newPassword)})
+		},
+		before: func(string) string { return "" },
+		partly: func(userID string) []string { return []string{fmt.Sprintf("user %q, old password", userID)} },
+		after:  func(userID string) string { return whole(userID, userID) + ", old password" },
+		stored: map[string]int64{"UserConfigs": 1, "CharacterConfigs": 3, "UserCredentials": 1},
+	}, {
+		name:    "PutUsers, replacing one",
+		prepare: createBoth,
+		do: func(ctx context.Context, s backend.Store, userID string) error {
+			return s.PutUsers(ctx, []backend.UserData{putData(userID, newPassword)})
+		},
+		before: func(userID string) string { return whole(userID, userID) + withOldPassword },
+		partly: func(userID string) []string {
+			return []string{fmt.Sprintf("user %q%s", userID, withOldPassword), fmt.Sprintf("user %q, new password", userID)}
+		},
+		after:  func(userID string) string { return whole(userID, userID) + ", new password" },
+		stored: map[string]int64{"UserConfigs": 1, "CharacterConfigs": 3, "UserCredentials": 1, "web_backend_tokens": 0},
 	},
+}
+
+// putData is what PutUsers stores of a user: other characters than createWhole.
+func putData(userID string, password backend.Secret) backend.UserData {
+	data := storetest.UserData(userID, 3)
+	data.Credential.Username, data.Credential.Password = userID, password
+	return data
 }
 
 func createWhole(ctx context.Context, s backend.Store, userID string) error {
@@ -305,7 +338,7 @@ func (s *crashSite) breakOff(t *testing.T, userID string, c crash) (string, *mon
 	if err != nil {
 		allowed = append(allowed, c.before(userID))
 		if c.partly != nil {
-			allowed = append(allowed, c.partly(userID))
+			allowed = append(allowed, c.partly(userID)...)
 		}
 	}
 	if !slices.Contains(allowed, left) {

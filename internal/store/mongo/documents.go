@@ -19,6 +19,8 @@ const (
 	fieldUsernameGiven = "username_given" // where it is not the username
 	fieldPassword      = "password"
 	fieldTimezone      = "timezone"
+
+	fieldReplacing = "web_backend_replacing" // on a config for as long as PutUsers needs to remove it
 )
 
 // byUser selects what belongs to a user.

@@ -251,16 +251,19 @@ func (s *Store) replace(ctx context.Context, old stored, data backend.UserData) 
 		slices.EqualFunc(old.characters, data.Characters,
 			func(a storedCharacter, b backend.Character) bool { return a.character == b })
 	if old.config != nil && !same {
-		if err := remove(ctx, s.configs, old.config); err != nil {
+		if err := s.hide(ctx, old.config); err != nil {
 			return err
 		}
 	}
-	if err := s.replaceCredential(ctx, old, data.Credential, credentialID); err != nil {
+	if err := s.replaceCredential(ctx, old, data, credentialID); err != nil {
 		return err
 	}
 	if data.Config != nil && same {
 		_, err := s.configs.UpdateOne(ctx, bson.D{{Key: fieldID, Value: configID}},
-			bson.D{{Key: "$set", Value: configDocument(*data.Config)}})
+			bson.D{
+				{Key: "$set", Value: configDocument(*data.Config)},
+				{Key: "$unset", Value: bson.D{{Key: fieldReplacing, Value: ""}}},
+			})
 		return err
 	}
 	ids := make(bson.A, len(old.characters))
@@ -280,6 +283,19 @@ func (s *Store) replace(ctx context.Context, old stored, data backend.UserData) 
 	}
 	document := withUnknown(withID(configID, configDocument(*data.Config)), old.config)
 	_, err := s.configs.InsertOne(ctx, document)
+	return err
+}
+
+// hide removes a config that comes back under the same _id. It is marked first,
+// and removed by its mark: so a removal that is held up on its way, and carried
+// out when the new config is there, finds nothing.
+func (s *Store) hide(ctx context.Context, config bson.Raw) error {
+	byID := bson.D{{Key: fieldID, Value: config.Lookup(fieldID)}}
+	mark := bson.E{Key: fieldReplacing, Value: bson.NewObjectID()}
+	if _, err := s.configs.UpdateOne(ctx, byID, bson.D{{Key: "$set", Value: bson.D{mark}}}); err != nil {
+		return err
+	}
+	_, err := s.configs.DeleteOne(ctx, append(byID, mark))
 	return err
 }
 
@@ -309,41 +325,57 @@ func rawID(id bson.ObjectID) bson.RawValue {
 	return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
 }
 
-// replaceCredential stores credential, if any, under id in place of the old one.
+// replaceCredential stores data's credential, if any, under id in place of the old one.
 // Tokens are worth nothing from then on unless the password is the same; they
 // are removed lest it comes back one day.
-func (s *Store) replaceCredential(ctx context.Context, old stored, credential *backend.Credential, id bson.RawValue) error {
-	var before *backend.Credential
+func (s *Store) replaceCredential(ctx context.Context, old stored, data backend.UserData, id bson.RawValue) error {
+	credential := data.Credential
+	var before backend.Credential
+	inPlace := false
 	if old.credential != nil {
-		before = new(credentialFrom(old.credential))
-	}
-	moved := before != nil && !old.credential.Lookup(fieldID).Equal(id)
-	if before != nil && (credential == nil || moved) {
-		if err := remove(ctx, s.credentials, old.credential); err != nil {
-			return err
+		before = credentialFrom(old.credential)
+		inPlace = credential != nil && old.credential.Lookup(fieldID).Equal(id)
+		if !inPlace {
+			if err := remove(ctx, s.credentials, old.credential); err != nil {
+				return err
+			}
 		}
 	}
 	switch {
-	case credential == nil:
-	case before == nil || moved:
+	case inPlace && *credential != before:
+		if err := s.updateCredential(ctx, id, *credential); err != nil {
+			return err
+		}
+	case !inPlace && credential != nil:
 		document := withUnknown(withID(id, credentialDocument(*credential)), old.credential)
 		if _, err := s.credentials.InsertOne(ctx, document); err != nil {
 			return nameError(err, credential.Username)
 		}
-	case *before != *credential:
-		change := bson.D{{Key: "$set", Value: credentialDocument(*credential)}}
-		if backend.UsernameKey(credential.Username) == credential.Username {
-			change = append(change, bson.E{Key: "$unset", Value: bson.D{{Key: fieldUsernameGiven, Value: ""}}})
-		}
-		if _, err := s.credentials.UpdateOne(ctx, bson.D{{Key: fieldID, Value: id}}, change); err != nil {
-			return nameError(err, credential.Username)
-		}
 	}
-	if before == nil || credential != nil && before.Password == credential.Password {
-		return nil
+	return s.removeDeadTokens(ctx, data.UserID(), credential)
+}
+
+// removeDeadTokens removes the tokens of a user that were given for another
+// password than that of credential, also those that a put which broke off left
+// behind.
+func (s *Store) removeDeadTokens(ctx context.Context, userID string, credential *backend.Credential) error {
+	dead := byUser(userID)
+	if credential != nil {
+		tag := passwordTag(userID, credential.Password.Reveal())
+		dead = append(dead, bson.E{Key: tokenPasswordTags, Value: bson.D{{Key: "$ne", Value: tag}}})
 	}
-	_, err := deleteOwned(ctx, s.tokens, before.UserID)
+	_, err := deleteFound(ctx, s.tokens, dead)
 	return err
+}
+
+// updateCredential changes the document under id.
+func (s *Store) updateCredential(ctx context.Context, id bson.RawValue, credential backend.Credential) error {
+	change := bson.D{{Key: "$set", Value: credentialDocument(credential)}}
+	if backend.UsernameKey(credential.Username) == credential.Username {
+		change = append(change, bson.E{Key: "$unset", Value: bson.D{{Key: fieldUsernameGiven, Value: ""}}})
+	}
+	_, err := s.credentials.UpdateOne(ctx, bson.D{{Key: fieldID, Value: id}}, change)
+	return nameError(err, credential.Username)
 }
 
 // nameError gives Exists where a unique index refused a user name.
@@ -366,7 +398,7 @@ func withUnknown(document bson.D, old bson.Raw) bson.D {
 	for _, element := range elements {
 		key := element.Key()
 		known := slices.ContainsFunc(document, func(e bson.E) bool { return e.Key == key })
-		if !known && key != fieldUsernameGiven {
+		if !known && key != fieldUsernameGiven && key != fieldReplacing {
 			document = append(document, bson.E{Key: key, Value: element.Value()})
 		}
 	}

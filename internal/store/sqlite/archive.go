@@ -50,14 +50,17 @@ func (s *Store) Count(ctx context.Context) (counts backend.Counts, err error) {
 // opens is given as not set, as UserConfig does.
 func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
 	return func(yield func(backend.UserData, error) bool) {
-		for last, more := int64(0), true; more; {
+		for last := int64(0); ; {
 			var page []backend.UserData
 			err := s.readAtOnce(ctx, func(c *conn) (err error) {
-				page, last, more, err = s.exportPage(c, last)
+				page, last, err = s.exportPage(c, last)
 				return err
 			})
 			if err != nil {
 				yield(backend.UserData{}, err)
+				return
+			}
+			if len(page) == 0 {
 				return
 			}
 			for _, user := range page {
@@ -71,7 +74,7 @@ func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, err
 
 // exportPage reads the users behind position last in the creation order, and
 // gives the position of the page's own last one.
-func (s *Store) exportPage(c *conn, last int64) (page []backend.UserData, end int64, more bool, err error) {
+func (s *Store) exportPage(c *conn, last int64) (page []backend.UserData, end int64, err error) {
 	var users []account
 	err = c.query(accountColumns+`WHERE seq > ? ORDER BY seq LIMIT ?`, []any{last, int64(exportPage)},
 		func(row *sqlite3.Stmt) error {
@@ -79,18 +82,18 @@ func (s *Store) exportPage(c *conn, last int64) (page []backend.UserData, end in
 			return nil
 		})
 	if err != nil {
-		return nil, last, false, err
+		return nil, last, err
 	}
 	end = last
 	for bytes := 0; len(page) < len(users) && bytes < exportBytes; {
 		user := users[len(page)]
 		data, size, err := s.userData(c, user)
 		if err != nil {
-			return nil, last, false, err
+			return nil, last, err
 		}
 		page, bytes, end = append(page, data), bytes+size, user.seq
 	}
-	return page, end, len(page) < len(users) || len(users) == exportPage, nil
+	return page, end, nil
 }
 
 // UserData implements [backend.Archive].
