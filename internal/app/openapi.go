@@ -10,6 +10,6 @@ import (
 
 // OpenAPI gives the OpenAPI document that a server of this configuration
 // answers /openapi.json with. It opens nothing.
-func OpenAPI(_ *config.Config) ([]byte, error) {
-	return api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{}).Document()
+func OpenAPI(cfg *config.Config) ([]byte, error) {
+	return api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{BasePath: cfg.BasePath}).Document()
 }

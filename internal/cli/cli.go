@@ -37,6 +37,9 @@ type commands struct {
 	Healthcheck healthcheckCommand `cmd:"" group:"run" help:"Ask the running server whether it is well."`
 	Config      configCommand      `cmd:"" group:"run" help:"Check the configuration, or say where each value comes from."`
 	User        userCommand        `cmd:"" group:"users" help:"List, show, make and delete users; set passwords."`
+	Export      exportCommand      `cmd:"" group:"data" help:"Write all users and characters to a file that import reads. Works beside a running server."`
+	Import      importCommand      `cmd:"" group:"data" help:"Read what export wrote. A second run changes nothing, and completes one that was broken off."`
+	Copy        copyCommand        `cmd:"" group:"data" help:"Copy all users and characters from one store to another, such as from MongoDB to the embedded store."`
 	Backup      backupCommand      `cmd:"" group:"care" help:"Copy the embedded store to a file, also while the server runs."`
 	Restore     restoreCommand     `cmd:"" group:"care" help:"Put a backup in place of the embedded store. The server must be stopped."`
 	Keys        keysCommand        `cmd:"" group:"care" help:"Examine or change the master key that seals provider keys."`

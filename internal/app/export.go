@@ -1,0 +1,163 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"filippo.io/age"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/config"
+	"web-backend/internal/transfer"
+)
+
+// ExportOptions say what is exported, and to where.
+type ExportOptions struct {
+	Out        string // file; "" for the stream
+	Force      bool   // replace a file that is there
+	Secrets    bool   // with passwords and provider keys; needs encryption
+	Recipients []string
+	// Passphrase is asked where the file shall be encrypted with one: with
+	// Secrets unless there are Recipients, and with Encrypt.
+	Passphrase func() (backend.Secret, error)
+	Encrypt    bool // with the passphrase, also without Secrets
+}
+
+// Export writes everything of the configured store as an export file, beside a
+// server that may be running. The stream gets the export alone.
+func Export(ctx context.Context, cfg *config.Config, options ExportOptions, stream io.Writer, messages Messages) error {
+	recipients, err := exportRecipients(options)
+	if err != nil {
+		return err
+	}
+	source, err := placeOf(cfg, "")
+	if err != nil {
+		return err
+	}
+	if options.Out != "" {
+		if err := mayCreate(options.Out, options.Force); err != nil {
+			return err
+		}
+	}
+	store, err := source.openSource(ctx)
+	if err != nil {
+		return err
+	}
+	err = exportStore(ctx, store, recipients, options, stream, messages)
+	return stopped(ctx, errors.Join(err, store.Close()))
+}
+
+// exportRecipients says who shall be able to read an export; nobody in
+// particular if it is not encrypted.
+func exportRecipients(options ExportOptions) ([]age.Recipient, error) {
+	if len(options.Recipients) > 0 {
+		if options.Encrypt {
+			return nil, errors.New("an export is encrypted for recipients or with a passphrase, not both")
+		}
+		return transfer.Recipients(options.Recipients)
+	}
+	if !options.Secrets && !options.Encrypt {
+		return nil, nil
+	}
+	passphrase, err := options.Passphrase()
+	if err != nil {
+		return nil, err
+	}
+	recipient, err := transfer.PassphraseRecipient(passphrase)
+	if err != nil {
+		return nil, err
+	}
+	return []age.Recipient{recipient}, nil
+}
+
+func exportStore(
+	ctx context.Context, store backend.Store, recipients []age.Recipient, options ExportOptions, stream io.Writer, messages Messages,
+) error {
+	counts, err := store.Count(ctx)
+	if err != nil {
+		return err
+	}
+	if err := readableSecrets(counts, options.Secrets); err != nil {
+		return err
+	}
+	if options.Out == "" {
+		totals, err := exportTo(ctx, stream, store, counts, recipients, exportPass{options.Secrets, messages})
+		if err == nil {
+			tellExport(messages, totals, counts, "")
+		}
+		return err
+	}
+	file, err := createFile(options.Out, options.Force)
+	if err != nil {
+		return err
+	}
+	totals, err := exportTo(ctx, file, store, counts, recipients, exportPass{options.Secrets, messages})
+	if err != nil {
+		file.discard()
+		return err
+	}
+	if err := file.commit(); err != nil {
+		return err
+	}
+	tellExport(messages, totals, counts, " to "+options.Out)
+	return nil
+}
+
+// readableSecrets is an error if secrets shall move and some cannot be read.
+func readableSecrets(counts backend.Counts, secrets bool) error {
+	if !secrets || counts.UnreadableKeys == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s sealed with a master key that is missing; find it with %s, or go without --with-secrets",
+		keysAre(int(counts.UnreadableKeys)), keysRemedy)
+}
+
+// exportPass is how one export goes.
+type exportPass struct {
+	secrets  bool
+	messages Messages
+}
+
+func exportTo(
+	ctx context.Context, out io.Writer, store backend.Store, counts backend.Counts, recipients []age.Recipient, pass exportPass,
+) (totals transfer.Totals, err error) {
+	lines := out
+	var sealed io.WriteCloser
+	if len(recipients) > 0 {
+		if sealed, err = transfer.Encrypt(out, recipients); err != nil {
+			return totals, err
+		}
+		lines = sealed
+	}
+	bar := pass.messages.progress("export", counts.Users)
+	defer bar.end()
+	header := transfer.Header{CreatedAt: time.Now(), Secrets: pass.secrets, Users: counts.Users, Characters: counts.Characters}
+	totals, err = transfer.Write(lines, header, store.ExportUsers(ctx), func(t transfer.Totals) { bar.at(t.Users, t.Characters) })
+	if err == nil && sealed != nil {
+		err = sealed.Close()
+	}
+	return totals, err
+}
+
+func tellExport(messages Messages, totals transfer.Totals, counts backend.Counts, where string) {
+	messages.note("exported %s and %s%s", number(totals.Users, "user"), number(totals.Characters, "character"), where)
+	tellOrphans(messages, counts)
+}
+
+// tellOrphans says what no export and no copy takes along.
+func tellOrphans(messages Messages, counts backend.Counts) {
+	if counts.Orphans > 0 {
+		messages.note("%s of users without a config stayed behind: no list shows them", number(counts.Orphans, "character"))
+	}
+}
+
+// number counts things in a sentence.
+func number(count int64, thing string) string {
+	if count == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", count, thing)
+}

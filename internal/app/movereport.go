@@ -1,0 +1,92 @@
+package app
+
+import (
+	"fmt"
+	"strings"
+
+	"web-backend/internal/backend"
+)
+
+// MoveReport is what an import or a copy did, or would do. Its JSON form is for
+// programs, Text for people.
+type MoveReport struct {
+	From       string `json:"from,omitempty"` // of a copy
+	To         string `json:"to,omitempty"`
+	DryRun     bool   `json:"dry_run"`
+	Secrets    bool   `json:"secrets"` // passwords and provider keys came along
+	Users      int64  `json:"users"`   // that were read
+	Added      int64  `json:"added"`   // of Users: nothing, or only a part, was stored of them
+	Unchanged  int64  `json:"unchanged"`
+	Replaced   int64  `json:"replaced"`
+	Skipped    int64  `json:"skipped"`    // conflicts that were left as they are
+	Refused    int64  `json:"refused"`    // not replaced: the user name belongs to another user id
+	Characters int64  `json:"characters"` // that were written
+	Locked     int64  `json:"locked"`     // users that cannot log in until they have a password
+
+	// Conflicts are the first user ids of those replaced, skipped or refused.
+	Conflicts []string `json:"conflicts,omitempty"`
+
+	Orphans       int64 `json:"orphans"` // characters without a user config, left behind
+	KeysLeft      int64 `json:"provider_keys_left"`
+	PasswordsLeft int64 `json:"passwords_left"`
+
+	Differences *Differences `json:"differences,omitempty"` // nil unless compared
+}
+
+func moveReport(r backend.ImportReport, locked int64) MoveReport {
+	return MoveReport{
+		Users: r.Users(), Added: r.Added, Unchanged: r.Unchanged, Replaced: r.Replaced, Skipped: r.Skipped,
+		Refused: r.Refused, Characters: r.Characters, Locked: locked, Conflicts: r.Conflicts,
+	}
+}
+
+// Text gives the report for a person.
+func (r MoveReport) Text() string {
+	var text strings.Builder
+	if r.From != "" {
+		fmt.Fprintf(&text, "from        %s\nto          %s\n", r.From, r.To)
+	}
+	fmt.Fprintf(&text, "users       %d: %d added, %d unchanged, %d replaced, %d skipped, %d refused\ncharacters  %d written\n",
+		r.Users, r.Added, r.Unchanged, r.Replaced, r.Skipped, r.Refused, r.Characters)
+	if len(r.Conflicts) > 0 {
+		fmt.Fprintf(&text, "conflicts   %q\n", r.Conflicts)
+	}
+	for _, line := range r.notes() {
+		fmt.Fprintf(&text, "note        %s\n", line)
+	}
+	if d := r.Differences; d != nil {
+		fmt.Fprintf(&text, "compared    %s and %s: %s\n", number(d.Users, "user"), number(d.Characters, "character"), number(d.Different, "difference"))
+	}
+	if r.DryRun {
+		fmt.Fprintln(&text, "this was a dry run: nothing was written")
+	}
+	return text.String()
+}
+
+func (r MoveReport) notes() (notes []string) {
+	if r.Locked > 0 {
+		notes = append(notes, number(r.Locked, "user")+" cannot log in until web-backend user set-password gives a password")
+	}
+	if r.KeysLeft > 0 || r.PasswordsLeft > 0 {
+		notes = append(notes, number(r.KeysLeft, "provider key")+" and "+number(r.PasswordsLeft, "password")+
+			" stayed behind; --with-secrets takes them along")
+	}
+	if r.Orphans > 0 {
+		notes = append(notes, number(r.Orphans, "character")+" of users without a config stayed behind: no list shows them")
+	}
+	return notes
+}
+
+// Fault is an error if something was not moved though it should, or arrived as
+// something else.
+func (r MoveReport) Fault() error {
+	switch d := r.Differences; {
+	case r.Refused > 0:
+		return fmt.Errorf("%s refused: the user name belongs to another user id; the first ones are %q",
+			number(r.Refused, "user"), r.Conflicts)
+	case d != nil && d.Different > 0:
+		return fmt.Errorf("%s between %s and %s, the first at user %q; were they changed meanwhile, or were conflicts skipped?",
+			number(d.Different, "difference"), r.From, r.To, d.First)
+	}
+	return nil
+}

@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"web-backend/internal/app"
+)
+
+// copyCommand copies between two stores.
+type copyCommand struct {
+	configFlags
+	moveFlags
+	From        string `placeholder:"PLACE" help:"Store to read: a data folder, or a mongodb:// or mongodb+srv:// URI. The configured store without it."`
+	To          string `placeholder:"PLACE" help:"Store to write, named likewise. Better leave the one out whose URI has a password, and configure it with MONGODB_URI_FILE."`
+	WithSecrets bool   `name:"with-secrets" help:"Copy passwords and provider keys too."`
+	Verify      bool   `help:"Compare every user and character afterwards, and count the differences."`
+}
+
+// Run copies and prints what it did.
+func (c *copyCommand) Run(ctx context.Context, streams Streams) error {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	report, err := app.Copy(ctx, cfg, app.CopyOptions{
+		From: c.From, To: c.To, Secrets: c.WithSecrets, OnConflict: c.onConflict(),
+		DryRun: c.DryRun, Verify: c.Verify,
+	}, messages(streams, c.Quiet))
+	return c.tell(streams, report, err)
+}
+
+// tell prints the result of a move. One that differs from its source is an
+// error of its own.
+func (f moveFlags) tell(streams Streams, report app.MoveReport, err error) error {
+	if err != nil {
+		return err
+	}
+	if f.JSON {
+		encoder := json.NewEncoder(streams.Out)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(report)
+	} else {
+		_, err = fmt.Fprint(streams.Out, report.Text())
+	}
+	if err != nil {
+		return err
+	}
+	return report.Fault()
+}

@@ -1,0 +1,31 @@
+package cli
+
+import (
+	"context"
+
+	"web-backend/internal/app"
+)
+
+// exportCommand writes an export file.
+type exportCommand struct {
+	configFlags
+	Out            string   `placeholder:"FILE" help:"File to write; standard output without it."`
+	Force          bool     `help:"Replace FILE if it is there."`
+	WithSecrets    bool     `name:"with-secrets" help:"Take passwords and provider keys along. The file is encrypted then (age)."`
+	Recipient      []string `placeholder:"age1…" sep:"none" help:"Encrypt for this public key; may be given several times."`
+	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" help:"Encrypt with the passphrase in this file; else with that of WEB_BACKEND_PASSPHRASE, else it is asked for."`
+	Quiet          bool     `help:"Show no progress."`
+}
+
+// Run exports the configured store.
+func (c *exportCommand) Run(ctx context.Context, streams Streams) error {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	passphrase := passphraseSource{file: c.PassphraseFile, streams: streams, twice: true}
+	return app.Export(ctx, cfg, app.ExportOptions{
+		Out: c.Out, Force: c.Force, Secrets: c.WithSecrets, Recipients: c.Recipient,
+		Encrypt: c.PassphraseFile != "", Passphrase: passphrase.of(ctx),
+	}, streams.Out, messages(streams, c.Quiet))
+}

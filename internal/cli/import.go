@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+
+	"web-backend/internal/app"
+	"web-backend/internal/backend"
+)
+
+// moveFlags are those of the commands that write users into a store.
+type moveFlags struct {
+	OnConflict string `name:"on-conflict" enum:"fail,skip,replace" default:"fail" help:"What to do with a user that is there with other content: fail (before anything is written), skip or replace."`
+	DryRun     bool   `name:"dry-run" help:"Write nothing; say what would be done."`
+	JSON       bool   `name:"json" help:"Print the result as JSON."`
+	Quiet      bool   `help:"Show no progress."`
+}
+
+// onConflict gives the policy that the flag names.
+func (f moveFlags) onConflict() backend.OnConflict {
+	switch f.OnConflict {
+	case "skip":
+		return backend.SkipConflicts
+	case "replace":
+		return backend.ReplaceConflicts
+	}
+	return backend.FailOnConflict
+}
+
+// importCommand reads an export file.
+type importCommand struct {
+	configFlags
+	moveFlags
+	File           string `arg:"" placeholder:"FILE" help:"File that export wrote; - for standard input."`
+	Identity       string `placeholder:"FILE" help:"Identity file (age) that opens the export."`
+	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" help:"Passphrase that opens the export; else that of WEB_BACKEND_PASSPHRASE, else it is asked for."`
+}
+
+// Run imports into the configured store and prints what it did.
+func (c *importCommand) Run(ctx context.Context, streams Streams) error {
+	cfg, err := c.load(streams)
+	if err != nil {
+		return err
+	}
+	passphrase := passphraseSource{file: c.PassphraseFile, streams: streams, taken: c.File == app.StandardInput}
+	report, err := app.Import(ctx, cfg, app.ImportOptions{
+		File: c.File, OnConflict: c.onConflict(), DryRun: c.DryRun,
+		Identity: c.Identity, Passphrase: passphrase.of(ctx),
+	}, streams.In, messages(streams, c.Quiet))
+	return c.tell(streams, report, err)
+}

@@ -1,0 +1,104 @@
+package cli_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"web-backend/internal/cli"
+)
+
+// pseudoterminal gives both ends of a terminal: that of the person, and that of
+// the program.
+func pseudoterminal(t *testing.T) (person, program *os.File) {
+	t.Helper()
+	// From asm-generic/ioctls.h.
+	const unlock, number = 0x40045431, 0x80045430
+	person, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { person.Close() })
+	var zero, n int32
+	for request, argument := range map[uintptr]*int32{unlock: &zero, number: &n} {
+		if _, _, code := syscall.Syscall(syscall.SYS_IOCTL, person.Fd(), request, uintptr(unsafe.Pointer(argument))); code != 0 {
+			t.Skip(code)
+		}
+	}
+	program, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { program.Close() })
+	return person, program
+}
+
+// screen is what a command prints, with a signal at each prompt.
+type screen struct {
+	mutex   sync.Mutex
+	text    bytes.Buffer
+	prompts chan struct{}
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if strings.HasSuffix(string(p), ": ") {
+		s.prompts <- struct{}{}
+	}
+	return s.text.Write(p)
+}
+
+// A new passphrase is asked for twice and not shown, an old one once.
+func TestPassphrase_AtATerminal(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	withUsers(t, filepath.Join(folder, "data"))
+	person, program := pseudoterminal(t)
+	file := filepath.Join(folder, "e.age")
+	for _, tt := range []struct {
+		name  string
+		args  []string
+		types []string
+		want  string // of an error; "" for success
+	}{
+		{"two that differ", []string{"export", "--with-secrets", "--out", file}, []string{secretText, secretText + "x"}, "the two passphrases differ"},
+		{"an empty one", []string{"export", "--with-secrets", "--out", file}, []string{""}, "the passphrase is empty"},
+		{"a new one", []string{"export", "--with-secrets", "--out", file}, []string{secretText, secretText}, ""},
+		{"a wrong one", []string{"import", file}, []string{"wrong"}, "the passphrase is not the one"},
+		{"the right one", []string{"import", file}, []string{secretText}, ""},
+	} {
+		s := &screen{prompts: make(chan struct{}, 4)}
+		status := make(chan int, 1)
+		go func() {
+			status <- cli.Main(t.Context(), tt.args, cli.Streams{In: program, Out: io.Discard, Err: s, Getenv: func(name string) (string, bool) {
+				value, ok := map[string]string{"WEB_BACKEND_DATA_DIR": filepath.Join(folder, "data")}[name]
+				return value, ok
+			}})
+		}()
+		for _, text := range tt.types {
+			select {
+			case <-s.prompts:
+			case got := <-status:
+				t.Fatalf("%s: status %d without a question: %s", tt.name, got, s.text.String())
+			case <-time.After(time.Minute):
+				t.Fatalf("%s: it does not ask", tt.name)
+			}
+			if _, err := io.WriteString(person, text+"\n"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := <-status
+		if printed := s.text.String(); (got == 0) != (tt.want == "") || !strings.Contains(printed, tt.want) || strings.Contains(printed, secretText) {
+			t.Errorf("%s: status %d, printed %q, want %q", tt.name, got, printed, tt.want)
+		}
+	}
+}

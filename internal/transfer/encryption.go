@@ -1,0 +1,171 @@
+package transfer
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+
+	"web-backend/internal/backend"
+)
+
+// maxWorkFactor bounds what a passphrase's file may ask for: scrypt with N=2^20
+// takes 1 GiB of memory. age itself writes 2^18, which takes 256 MiB.
+const maxWorkFactor = 20
+
+// Recipients parses who an export is encrypted for, each an age1… public key.
+func Recipients(keys []string) ([]age.Recipient, error) {
+	var recipients []age.Recipient
+	for _, key := range keys {
+		parsed, err := age.ParseRecipients(strings.NewReader(strings.TrimSpace(key)))
+		if err != nil || len(parsed) != 1 {
+			// Somebody may have taken the secret key for the public one.
+			return nil, errors.New("a recipient is not an age public key; want age1… as age-keygen prints it")
+		}
+		recipients = append(recipients, parsed[0])
+	}
+	return recipients, nil
+}
+
+// PassphraseRecipient is whoever knows the passphrase. age mixes it with no
+// other recipient.
+func PassphraseRecipient(passphrase backend.Secret) (age.Recipient, error) {
+	if !passphrase.IsSet() {
+		return nil, errors.New("the passphrase is empty")
+	}
+	return age.NewScryptRecipient(passphrase.Reveal())
+}
+
+// Encrypt gives a writer that encrypts to w. Close completes what it wrote, and
+// does not close w.
+func Encrypt(w io.Writer, recipients []age.Recipient) (io.WriteCloser, error) {
+	return age.Encrypt(w, recipients...)
+}
+
+// Identities parses an age identity file. An error shows nothing of it.
+func Identities(r io.Reader) ([]age.Identity, error) {
+	data, err := io.ReadAll(io.LimitReader(r, 1<<20))
+	if err != nil {
+		return nil, err
+	}
+	if isEncrypted(data) {
+		return nil, errors.New("the identity file is encrypted itself; decrypt it with age first")
+	}
+	identities, err := age.ParseIdentities(bytes.NewReader(data))
+	if err != nil {
+		return nil, errors.New("the file holds no age identity; want lines AGE-SECRET-KEY-1… as age-keygen writes them")
+	}
+	return identities, nil
+}
+
+// Keys open an encrypted export.
+type Keys struct {
+	Identities []age.Identity
+	// Passphrase is asked once, when a file is encrypted with one; nil for
+	// none.
+	Passphrase func() (backend.Secret, error)
+
+	opened openedKey
+}
+
+// openedKey remembers the key of the last file that a passphrase opened:
+// scrypt is made to take long, and an export is read twice.
+type openedKey struct {
+	body, key []byte
+}
+
+// Errors of Open that a caller tells apart.
+var (
+	ErrNoPassphrase    = errors.New("the export is encrypted with a passphrase, and none is given")
+	ErrWrongPassphrase = errors.New("the passphrase is not the one that the export was encrypted with")
+	ErrNoIdentity      = errors.New("the export is encrypted for recipients, and no identity is given that opens it")
+)
+
+// Open gives the lines in r, which it decrypts if r begins as age files do,
+// binary or with ASCII armor.
+func Open(r io.Reader, keys *Keys) (lines io.Reader, encrypted bool, err error) {
+	in := bufio.NewReaderSize(r, 1<<16)
+	begin, err := in.Peek(64)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, false, err
+	}
+	if !isEncrypted(begin) {
+		return in, false, nil
+	}
+	var file io.Reader = in
+	if isArmored(begin) {
+		file = armor.NewReader(in)
+	}
+	lines, err = age.Decrypt(file, append(slices.Clone(keys.Identities), keys)...)
+	var nobody *age.NoIdentityMatchError
+	switch {
+	case err == nil:
+		return decrypted{lines}, true, nil
+	case errors.Is(err, ErrNoPassphrase), errors.Is(err, ErrWrongPassphrase), errors.Is(err, errAsking):
+		return nil, true, err
+	case errors.As(err, &nobody):
+		return nil, true, ErrNoIdentity
+	}
+	return nil, true, fmt.Errorf("the encrypted export cannot be opened: %w", err)
+}
+
+// decrypted says of errors what they are about.
+type decrypted struct{ io.Reader }
+
+// Read implements [io.Reader].
+func (d decrypted) Read(p []byte) (int, error) {
+	n, err := d.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("the encrypted file is cut off or damaged: %w", err)
+	}
+	return n, err
+}
+
+const armorBegin = "-----BEGIN AGE ENCRYPTED FILE-----"
+
+func isArmored(begin []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(begin, "\r\n"), []byte(armorBegin))
+}
+
+func isEncrypted(begin []byte) bool {
+	return bytes.HasPrefix(begin, []byte("age-encryption.org/")) || isArmored(begin)
+}
+
+// errAsking is what asking for the passphrase ended with.
+var errAsking = errors.New("the passphrase cannot be read")
+
+// Unwrap implements [age.Identity] for the passphrase.
+func (k *Keys) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
+	if len(stanzas) != 1 || stanzas[0].Type != "scrypt" {
+		return nil, age.ErrIncorrectIdentity
+	}
+	if k.opened.key != nil && bytes.Equal(k.opened.body, stanzas[0].Body) {
+		return bytes.Clone(k.opened.key), nil
+	}
+	if k.Passphrase == nil {
+		return nil, ErrNoPassphrase
+	}
+	passphrase, err := k.Passphrase()
+	if err != nil {
+		return nil, errors.Join(errAsking, err)
+	}
+	identity, err := age.NewScryptIdentity(passphrase.Reveal())
+	if err != nil {
+		return nil, ErrNoPassphrase
+	}
+	identity.SetMaxWorkFactor(maxWorkFactor)
+	key, err := identity.Unwrap(stanzas)
+	if errors.Is(err, age.ErrIncorrectIdentity) {
+		return nil, ErrWrongPassphrase
+	}
+	if err == nil {
+		k.opened = openedKey{bytes.Clone(stanzas[0].Body), bytes.Clone(key)}
+	}
+	return key, err
+}

@@ -1,0 +1,281 @@
+package transfer
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+
+	"web-backend/internal/backend"
+)
+
+// Reader reads an export. Beside one user it remembers 16 bytes for each user
+// id and user name that it has met.
+type Reader struct {
+	in        *bufio.Reader
+	buffer    []byte // the line, if it is longer than what in holds
+	sum       hash.Hash
+	number    int // of the line
+	userBytes int
+	header    Header
+	totals    Totals
+	known     map[[16]byte]struct{} // digests of user ids and names
+
+	characterIDs map[string]struct{} // of this user
+}
+
+// errCutOff is what a file without its footer is.
+var errCutOff = errors.New("the file is cut off: it ends without a footer")
+
+// NewReader reads the header of r.
+func NewReader(r io.Reader) (*Reader, error) {
+	e := &Reader{in: bufio.NewReaderSize(r, 1<<16), sum: sha256.New(), known: map[[16]byte]struct{}{},
+		characterIDs: map[string]struct{}{}}
+	line, err := e.next()
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("the file is empty")
+	}
+	if err != nil && !errors.Is(err, errCutOff) {
+		return nil, err
+	}
+	tags, wrong := tagsOf(line)
+	switch {
+	case errors.Is(err, errCutOff) && bytes.HasPrefix(line, []byte("{")):
+		return nil, errCutOff
+	case wrong != nil || *tags.Kind != kindHeader || tags.Format != Format:
+		return nil, fmt.Errorf("line 1: no header of a %s: this is no export, or a part of one", Format)
+	case tags.Version > Version:
+		return nil, fmt.Errorf("line 1: version %d is newer than version %d, which this program reads; "+
+			"import with the program that exported, or a newer one", tags.Version, Version)
+	case tags.Version != Version:
+		return nil, fmt.Errorf("line 1: field \"version\": want %d", Version)
+	case err != nil:
+		return nil, err
+	}
+	var l headerLine
+	if err := decodeLine(line, &l, &l.Kind); err != nil {
+		return nil, fmt.Errorf("line 1: %w", err)
+	}
+	if l.Users < 0 || l.Characters < 0 {
+		return nil, errors.New("line 1: a count is negative")
+	}
+	e.header = Header{l.CreatedAt, l.Secrets, l.Users, l.Characters}
+	e.sum.Write(line)
+	return e, nil
+}
+
+// Header is the first line.
+func (e *Reader) Header() Header { return e.header }
+
+// Totals count what Users has given so far; after its end all that the file
+// holds.
+func (e *Reader) Totals() Totals { return e.totals }
+
+// Users iterates over the users, once. It ends without an error only if the
+// file is complete and its checksum right, so what came before that may be
+// wrong still: read a file through before you use any of it. An error names
+// line and field, never a value.
+func (e *Reader) Users() iter.Seq2[backend.UserData, error] {
+	return func(yield func(backend.UserData, error) bool) {
+		var user *backend.UserData
+		for {
+			line, err := e.next()
+			if errors.Is(err, io.EOF) {
+				err = errCutOff
+			}
+			kind := ""
+			if err == nil {
+				kind, err = e.kind(line)
+			}
+			if err == nil && kind == kindCharacter {
+				err = e.character(user, line)
+			}
+			if err != nil {
+				yield(backend.UserData{}, err)
+				return
+			}
+			if kind == kindCharacter {
+				continue
+			}
+			if user != nil && !e.give(*user, yield) {
+				return
+			}
+			if kind == kindFooter {
+				if err := e.footer(line); err != nil {
+					yield(backend.UserData{}, err)
+				}
+				return
+			}
+			if user, err = e.user(line); err != nil {
+				yield(backend.UserData{}, err)
+				return
+			}
+		}
+	}
+}
+
+// give counts a user that is complete and yields it.
+func (e *Reader) give(user backend.UserData, yield func(backend.UserData, error) bool) bool {
+	e.totals.Users++
+	e.totals.Characters += int64(len(user.Characters))
+	if user.Credential != nil {
+		e.totals.Credentials++
+		if user.Credential.Password.IsSet() {
+			e.totals.Passwords++
+		}
+	}
+	if user.Config != nil {
+		e.totals.ProviderKeys += int64(len(user.Config.Keys))
+	}
+	return yield(user, nil)
+}
+
+// kind tells what a line is, and adds it to the checksum and the bounds.
+func (e *Reader) kind(line []byte) (string, error) {
+	kind, err := kindOf(line)
+	if err != nil {
+		return "", e.wrong(err)
+	}
+	switch kind {
+	case kindUser:
+		e.userBytes = len(line)
+	case kindCharacter:
+		e.userBytes += len(line)
+	case kindFooter:
+		return kind, nil
+	case kindHeader:
+		return "", e.wrong(errors.New("a second header"))
+	default:
+		return "", e.wrong(fmt.Errorf("unknown kind %q; allowed are user, character and footer", shorten(kind)))
+	}
+	if e.userBytes > MaxUser {
+		return "", e.wrong(fmt.Errorf("the lines of this user take more than %d bytes", MaxUser))
+	}
+	e.sum.Write(line)
+	return kind, nil
+}
+
+func (e *Reader) user(line []byte) (*backend.UserData, error) {
+	var l userLine
+	if err := decodeLine(line, &l, &l.Kind); err != nil {
+		return nil, e.wrong(err)
+	}
+	if l.UserID == nil || *l.UserID == "" {
+		return nil, e.wrong(errors.New(`field "user_id" is missing or empty`))
+	}
+	if l.Username == nil && l.Config == nil {
+		return nil, e.wrong(errors.New(`a user has the field "username", a "config", or both`))
+	}
+	if !e.first("i" + *l.UserID) {
+		return nil, e.wrong(errors.New(`field "user_id": a user before has it`))
+	}
+	if l.Username != nil && !e.first("n"+backend.UsernameKey(*l.Username)) {
+		return nil, e.wrong(errors.New(`field "username": a user before has it`))
+	}
+	clear(e.characterIDs)
+	var user backend.UserData
+	var err error
+	if user.Credential, err = l.credential(e.header.Secrets); err != nil {
+		return nil, e.wrong(err)
+	}
+	if user.Config, err = l.config(e.header.Secrets); err != nil {
+		return nil, e.wrong(err)
+	}
+	return &user, nil
+}
+
+// first reports whether a name comes for the first time.
+func (e *Reader) first(name string) bool {
+	digest := sha256.Sum256([]byte(name))
+	key := [16]byte(digest[:16])
+	_, known := e.known[key]
+	e.known[key] = struct{}{}
+	return !known
+}
+
+// character adds the character of a line to its user.
+func (e *Reader) character(user *backend.UserData, line []byte) error {
+	l := characterLine{Character: backend.NewCharacter()}
+	if err := decodeLine(line, &l, &l.Kind); err != nil {
+		return e.wrong(err)
+	}
+	switch {
+	case user == nil:
+		return e.wrong(errors.New("a character before any user"))
+	case l.UserID == nil || *l.UserID != user.UserID():
+		return e.wrong(errors.New(`field "user_id" is not that of the user before`))
+	case user.Config == nil:
+		return e.wrong(errors.New(`a character of a user without a "config"`))
+	case l.CharacterID == nil:
+		return e.wrong(errors.New(`field "character_id" is missing`))
+	}
+	if _, known := e.characterIDs[*l.CharacterID]; known {
+		return e.wrong(errors.New(`field "character_id": a character of this user before has it`))
+	}
+	e.characterIDs[*l.CharacterID] = struct{}{}
+	c := l.Character
+	c.UserID, c.CharacterID = *l.UserID, *l.CharacterID
+	user.Characters = append(user.Characters, c)
+	return nil
+}
+
+// footer compares the last line with what was read, and finds nothing behind.
+func (e *Reader) footer(line []byte) error {
+	var l footerLine
+	if err := decodeLine(line, &l, &l.Kind); err != nil {
+		return e.wrong(err)
+	}
+	e.totals.Checksum = hex.EncodeToString(e.sum.Sum(nil))
+	switch {
+	case l.SHA256 == nil:
+		return e.wrong(errors.New(`field "sha256" is missing`))
+	case l.Users != e.totals.Users:
+		return e.wrong(fmt.Errorf(`field "users" is %d, and the file holds %d`, l.Users, e.totals.Users))
+	case l.Characters != e.totals.Characters:
+		return e.wrong(fmt.Errorf(`field "characters" is %d, and the file holds %d`, l.Characters, e.totals.Characters))
+	case *l.SHA256 != e.totals.Checksum:
+		return e.wrong(errors.New(`field "sha256" is not the checksum of the lines before: the file was changed or damaged`))
+	}
+	switch _, err := e.in.ReadByte(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return fmt.Errorf("after line %d: %w", e.number, err)
+	}
+	return fmt.Errorf("there is something after the footer in line %d", e.number)
+}
+
+// next reads a line, its end included. It is io.EOF at the end of the data, and
+// errCutOff, with the rest, within a line.
+func (e *Reader) next() ([]byte, error) {
+	e.number++
+	e.buffer = e.buffer[:0]
+	for {
+		part, err := e.in.ReadSlice('\n')
+		if err == nil && len(e.buffer) == 0 {
+			return part, nil
+		}
+		e.buffer = append(e.buffer, part...)
+		switch {
+		case len(e.buffer) > MaxLine:
+			return nil, e.wrong(fmt.Errorf("the line is longer than %d bytes", MaxLine))
+		case err == nil:
+			return e.buffer, nil
+		case errors.Is(err, bufio.ErrBufferFull):
+			continue
+		case errors.Is(err, io.EOF) && len(bytes.TrimSpace(e.buffer)) == 0:
+			return nil, io.EOF
+		case errors.Is(err, io.EOF):
+			return e.buffer, errCutOff
+		}
+		return nil, fmt.Errorf("line %d: %w", e.number, err)
+	}
+}
+
+// wrong names the line that an error is about.
+func (e *Reader) wrong(err error) error { return fmt.Errorf("line %d: %w", e.number, err) }

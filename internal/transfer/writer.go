@@ -1,0 +1,124 @@
+package transfer
+
+import (
+	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"io"
+	"iter"
+	"time"
+
+	"web-backend/internal/backend"
+)
+
+// Writer writes an export line by line.
+type Writer struct {
+	out       *bufio.Writer
+	sum       hash.Hash
+	secrets   bool
+	userBytes int
+	totals    Totals
+}
+
+// NewWriter writes the header to w.
+func NewWriter(w io.Writer, header Header) (*Writer, error) {
+	e := &Writer{out: bufio.NewWriterSize(w, 1<<16), sum: sha256.New(), secrets: header.Secrets}
+	return e, e.line(headerLine{
+		Kind: kindHeader, Format: Format, Version: Version, CreatedAt: header.CreatedAt.UTC().Truncate(time.Second),
+		Secrets: header.Secrets, Users: header.Users, Characters: header.Characters,
+	})
+}
+
+// Write writes a user with its characters. Passwords and provider keys are left
+// out unless the header speaks of secrets.
+func (e *Writer) Write(user backend.UserData) error {
+	id := user.UserID()
+	e.userBytes = 0
+	line := userLine{Kind: kindUser, UserID: &id}
+	if c := user.Credential; c != nil {
+		line.Username = &c.Username
+		if e.secrets {
+			password := c.Password.Reveal()
+			line.Password = &password
+		}
+		e.totals.Credentials++
+		if c.Password.IsSet() && e.secrets {
+			e.totals.Passwords++
+		}
+	}
+	if user.Config != nil {
+		line.Config = configLine{"timezone": &user.Config.Timezone}
+		for name, key := range user.Config.Keys {
+			if e.secrets && key.IsSet() {
+				text := key.Reveal()
+				line.Config[name] = &text
+				e.totals.ProviderKeys++
+			}
+		}
+	}
+	if err := e.line(line); err != nil {
+		return fmt.Errorf("user %q: %w", shorten(id), err)
+	}
+	for i := range user.Characters {
+		c := &user.Characters[i]
+		if err := e.line(characterLine{kindCharacter, &c.UserID, &c.CharacterID, *c}); err != nil {
+			return fmt.Errorf("character %q of user %q: %w", shorten(c.CharacterID), shorten(id), err)
+		}
+	}
+	e.totals.Users++
+	e.totals.Characters += int64(len(user.Characters))
+	return nil
+}
+
+// Close writes the footer. The file is complete when it returns nil; w itself
+// is the caller's to close.
+func (e *Writer) Close() (Totals, error) {
+	checksum := hex.EncodeToString(e.sum.Sum(nil))
+	e.userBytes = 0
+	err := e.line(footerLine{kindFooter, e.totals.Users, e.totals.Characters, &checksum})
+	if err == nil {
+		err = e.out.Flush()
+	}
+	e.totals.Checksum = checksum
+	return e.totals, err
+}
+
+func (e *Writer) line(value any) error {
+	line, err := encodeLine(value)
+	if err != nil {
+		return err
+	}
+	e.userBytes += len(line)
+	switch {
+	case len(line) > MaxLine:
+		return fmt.Errorf("takes %d bytes, a line of an export holds %d", len(line), MaxLine)
+	case e.userBytes > MaxUser:
+		return fmt.Errorf("the characters before and this one take more than %d bytes", MaxUser)
+	}
+	e.sum.Write(line)
+	_, err = e.out.Write(line)
+	return err
+}
+
+// Write writes a whole export. After each user it calls progress, if that is
+// not nil, with what is written so far.
+func Write(w io.Writer, header Header, users iter.Seq2[backend.UserData, error], progress func(Totals)) (Totals, error) {
+	e, err := NewWriter(w, header)
+	if err != nil {
+		return Totals{}, err
+	}
+	for user, err := range users {
+		if err == nil {
+			err = e.Write(user)
+		}
+		if err != nil {
+			return e.totals, err
+		}
+		if progress != nil {
+			progress(e.totals)
+		}
+	}
+	return e.Close()
+}
