@@ -41,14 +41,14 @@ export async function answer<T>(call: Promise<{ data?: T; error?: unknown; respo
   // A proxy in front may answer with something else than the server's JSON.
   const body = error as Partial<Schemas["APIErrorMessage"] | Schemas["APIValidationErrorMessage"]> | undefined;
   const detail = body?.detail;
-  const message = detail && "error" in detail ? detail.error : (body?.message ?? response.statusText);
+  const message = detail && "error" in detail ? detail.error : (body?.message ?? `HTTP Error ${response.status}`);
   const faults = detail && "errors" in detail ? detail.errors : [];
-  const retryAfter = response.headers.get("Retry-After");
+  const retryAfter = Number(response.headers.get("Retry-After") ?? NaN);
   throw new ApiError(
     response.status,
     message,
     faults,
-    retryAfter === null ? undefined : Number(retryAfter),
+    Number.isNaN(retryAfter) ? undefined : retryAfter,
     response.headers.get("X-Request-ID") ?? "",
   );
 }

@@ -53,8 +53,8 @@ const copy = await answer(
   client.POST("/api/v1/duplicate_character", { body: { user_id, character_id, character_name: "My own" } }),
 );
 await setPrompt(copy.character_id, "You sing.");
-const { character_name, prompt, read_only } = await getCharacter(copy.character_id);
-console.log("copy:", JSON.stringify({ character_name, prompt, read_only }));
+const own = await getCharacter(copy.character_id);
+console.log(`copy: ${own.character_name}, with the prompt: ${own.prompt}`);
 
 // What mistakes look like. Ids in a path are escaped: this one has a slash.
 console.log("unknown:", await failure(getCharacter("no/body")));
