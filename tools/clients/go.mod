@@ -1,0 +1,3 @@
+module web-backend/tools/clients
+
+go 1.26.8
