@@ -18,6 +18,15 @@ type copyCommand struct {
 	Verify      bool   `help:"Compare every user and character afterwards, and count the differences."`
 }
 
+// Help implements kong.HelpProvider.
+func (copyCommand) Help() string {
+	return `The source is only read, and may be in use. The target is set up as serve does. A second run changes nothing.
+
+    web-backend copy --from mongodb://localhost/web --to data --with-secrets --verify
+    MONGODB_URI_FILE=/run/secrets/uri web-backend copy --to data --with-secrets
+    web-backend copy --from data --to other-data --dry-run`
+}
+
 // Run copies and prints what it did.
 func (c *copyCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)

@@ -17,6 +17,16 @@ type exportCommand struct {
 	Quiet          bool     `help:"Show no progress."`
 }
 
+// Help implements kong.HelpProvider.
+func (exportCommand) Help() string {
+	return `It works beside a running server. Without --with-secrets the file is plain text without passwords and provider keys.
+
+    web-backend export --out users.jsonl
+    web-backend export --with-secrets --out users.age
+    web-backend export --with-secrets --recipient age1… --out users.age
+    web-backend export | wc -l`
+}
+
 // Run exports the configured store.
 func (c *exportCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)

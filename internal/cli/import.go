@@ -35,6 +35,16 @@ type importCommand struct {
 	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" help:"Passphrase that opens the export; else that of WEB_BACKEND_PASSPHRASE, else it is asked for."`
 }
 
+// Help implements kong.HelpProvider.
+func (importCommand) Help() string {
+	return `The whole file is read and checked before anything is written. The server of an embedded store must be stopped.
+
+    web-backend import users.jsonl
+    web-backend import users.age --identity identity --on-conflict replace
+    web-backend import users.jsonl --dry-run --json
+    zcat users.jsonl.gz | web-backend import -`
+}
+
 // Run imports into the configured store and prints what it did.
 func (c *importCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)

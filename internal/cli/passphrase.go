@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -17,18 +16,8 @@ import (
 
 // messages says where a command's progress goes.
 func messages(streams Streams, quiet bool) app.Messages {
-	_, terminal := terminalOf(streams.Err)
-	return app.Messages{Out: streams.Err, Terminal: terminal, Quiet: quiet}
-}
-
-// terminalOf gives the descriptor of a stream that is a terminal.
-func terminalOf(stream any) (descriptor int, ok bool) {
-	file, isFile := stream.(*os.File)
-	if !isFile {
-		return 0, false
-	}
-	descriptor = int(file.Fd())
-	return descriptor, term.IsTerminal(descriptor)
+	file, isFile := streams.Err.(*os.File)
+	return app.Messages{Out: streams.Err, Terminal: isFile && term.IsTerminal(int(file.Fd())), Quiet: quiet}
 }
 
 // passphraseVariable holds a passphrase; with _FILE, the name of a file with it.
@@ -59,12 +48,15 @@ func (s passphraseSource) of(ctx context.Context) func() (backend.Secret, error)
 		if path != "" {
 			return readPassphrase(path)
 		}
-		descriptor, ok := terminalOf(s.streams.In)
-		if !ok || s.taken {
+		if s.streams.ReadPassword == nil || s.taken {
 			return backend.Secret{}, errors.New("a passphrase is needed, and there is no terminal to ask for it: " +
 				"use --passphrase-file, or set " + passphraseVariable + " or " + passphraseVariable + "_FILE")
 		}
-		return s.ask(ctx, descriptor)
+		prompts := []string{"Passphrase: "}
+		if s.twice {
+			prompts = append(prompts, "The same again: ")
+		}
+		return typeSecret(ctx, s.streams, "passphrase", prompts...)
 	}
 }
 
@@ -85,51 +77,4 @@ func readPassphrase(path string) (backend.Secret, error) {
 		return backend.Secret{}, fmt.Errorf("passphrase file %s: want one line with the passphrase, of at most %d bytes", path, maxPassphrase)
 	}
 	return backend.NewSecret(line), nil
-}
-
-// ask asks at a terminal, which shows nothing of what is typed.
-func (s passphraseSource) ask(ctx context.Context, descriptor int) (backend.Secret, error) {
-	passphrase, err := s.prompt(ctx, descriptor, "Passphrase: ")
-	if err != nil {
-		return backend.Secret{}, err
-	}
-	if len(passphrase) == 0 {
-		return backend.Secret{}, errors.New("the passphrase is empty")
-	}
-	if s.twice {
-		again, err := s.prompt(ctx, descriptor, "Once more: ")
-		if err != nil {
-			return backend.Secret{}, err
-		}
-		if subtle.ConstantTimeCompare(passphrase, again) == 0 {
-			return backend.Secret{}, errors.New("the two passphrases differ")
-		}
-	}
-	return backend.NewSecret(string(passphrase)), nil
-}
-
-// prompt reads one line. When ctx ends first the terminal shows again what is
-// typed.
-func (s passphraseSource) prompt(ctx context.Context, descriptor int, text string) ([]byte, error) {
-	state, err := term.GetState(descriptor)
-	if err != nil {
-		return nil, err
-	}
-	fmt.Fprint(s.streams.Err, text)
-	defer fmt.Fprintln(s.streams.Err)
-	type line struct {
-		text []byte
-		err  error
-	}
-	read := make(chan line, 1)
-	go func() { // it outlives a ctx that ends; the process does not
-		text, err := term.ReadPassword(descriptor)
-		read <- line{text, err}
-	}()
-	select {
-	case got := <-read:
-		return got.text, got.err
-	case <-ctx.Done():
-		return nil, errors.Join(ctx.Err(), term.Restore(descriptor, state))
-	}
 }

@@ -79,7 +79,7 @@ func TestPassphrase_AtATerminal(t *testing.T) {
 		s := &screen{prompts: make(chan struct{}, 4)}
 		status := make(chan int, 1)
 		go func() {
-			status <- cli.Main(t.Context(), tt.args, cli.Streams{In: program, Out: io.Discard, Err: s, Getenv: func(name string) (string, bool) {
+			status <- cli.Main(t.Context(), tt.args, cli.Streams{In: program, ReadPassword: cli.PasswordReader(program), Out: io.Discard, Err: s, Getenv: func(name string) (string, bool) {
 				value, ok := map[string]string{"WEB_BACKEND_DATA_DIR": filepath.Join(folder, "data")}[name]
 				return value, ok
 			}})

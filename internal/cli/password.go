@@ -51,25 +51,27 @@ func askPassword(ctx context.Context, streams Streams) (backend.Secret, error) {
 	if streams.ReadPassword == nil {
 		return readPasswordLine(streams.In)
 	}
-	ask := func(prompt string) (string, error) {
+	return typeSecret(ctx, streams, "password", "New password: ", "The same again: ")
+}
+
+// typeSecret asks for a text at the terminal once for each prompt, and wants
+// the same each time. what is the text, for an error.
+func typeSecret(ctx context.Context, streams Streams, what string, prompts ...string) (backend.Secret, error) {
+	var first string
+	for i, prompt := range prompts {
 		fmt.Fprint(streams.Err, prompt)
 		text, err := streams.ReadPassword(ctx)
 		fmt.Fprintln(streams.Err)
-		if err != nil {
-			err = fmt.Errorf("read the password: %w", err)
+		switch {
+		case err != nil:
+			return backend.Secret{}, fmt.Errorf("read the %s: %w", what, err)
+		case text == "":
+			return backend.Secret{}, fmt.Errorf("the %s is empty; nothing was done", what)
+		case i == 0:
+			first = text
+		case text != first:
+			return backend.Secret{}, fmt.Errorf("the two %ss differ; nothing was done", what)
 		}
-		return text, err
-	}
-	first, err := ask("New password: ")
-	if err != nil {
-		return backend.Secret{}, err
-	}
-	second, err := ask("The same again: ")
-	if err != nil {
-		return backend.Secret{}, err
-	}
-	if first != second {
-		return backend.Secret{}, errors.New("the two passwords differ; nothing was changed")
 	}
 	return backend.NewSecret(first), nil
 }
