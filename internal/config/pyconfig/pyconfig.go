@@ -27,6 +27,7 @@ const (
 	maxBytes = 256 << 10 // of the file
 	maxSteps = 4 << 20   // of the interpreter
 	maxValue = 1 << 20   // bytes of the texts of one setting, and elements
+	maxDepth = 100       // of the lists and dicts of one setting
 )
 
 // Setting is what a name of a module's top level has in the end.
@@ -38,7 +39,8 @@ type Setting struct {
 }
 
 // Fault is what cannot be evaluated. It shows no text, name or value of the
-// module or of the environment: any of them can be a secret.
+// module or of the environment, since any of them can be a secret; only what is
+// imported, and variables that are not set, are named.
 type Fault struct {
 	Line int
 	Text string
@@ -95,7 +97,7 @@ func (m *module) settings() []Setting {
 			continue
 		}
 		value, left := m.globals[name], maxValue
-		if !fits(value, &left) {
+		if !fits(value, &left, 0) {
 			value = Unknown{"it is larger than a setting may be", m}
 		}
 		all = append(all, Setting{name, p.line, p.literal, value})

@@ -110,9 +110,11 @@ func Kind(v starlark.Value) string {
 }
 
 // fits takes what v costs from left: bytes of texts, and elements. It stops
-// where nothing is left, so that a value may hold itself.
-func fits(v starlark.Value, left *int) bool {
-	*left--
+// where nothing is left or maxDepth is reached, so that a value may hold itself.
+func fits(v starlark.Value, left *int, depth int) bool {
+	if *left--; depth > maxDepth {
+		return false
+	}
 	switch v := v.(type) {
 	case starlark.String:
 		*left -= len(v)
@@ -122,13 +124,13 @@ func fits(v starlark.Value, left *int) bool {
 		}
 	case *starlark.Dict:
 		for _, value := range v.Entries() {
-			if *left < 0 || !fits(value, left) {
+			if *left < 0 || !fits(value, left, depth+1) {
 				return false
 			}
 		}
 	case starlark.Sequence:
 		for element := range starlark.Elements(v) {
-			if *left < 0 || !fits(element, left) {
+			if *left < 0 || !fits(element, left, depth+1) {
 				return false
 			}
 		}
