@@ -24,8 +24,8 @@ func TestLoad_PythonModuleOfTheOriginal(t *testing.T) {
 	want.MongoDB.Password = cfg.MongoDB.Password
 	want.Warnings = []string{
 		file + ":25: aws_region: is no key of this server and is ignored",
-		file + ":29: logger_cfg.aws_level: is no key of this server and is ignored",
 		file + ":29: logger_cfg.logger_name: is no key of this server and is ignored",
+		file + ":29: logger_cfg.aws_level: is no key of this server and is ignored",
 		file + ":31: motion_file_api_cfg: is no key of this server and is ignored",
 	}
 	if cfg.MongoDB.Password.Reveal() != "stands-in-the-file" || !reflect.DeepEqual(cfg, want) {
@@ -65,7 +65,7 @@ func TestLoad_PythonFaults(t *testing.T) {
 			"c.py:2: mongodb_password: has no value: the environment variable NOT_THERE is not set"}},
 		{"number for a secret", "mongodb_password = 12345", []string{"c.py:1: mongodb_password: a whole number is not allowed; want a text"}},
 		{"all at once", "port = -1\nhost = open('a')\nstore = 'redis'", []string{
-			"c.py:2: open is not read here", "c.py:1: port: ", `c.py:3: store: "redis" is not allowed`}},
+			"c.py:2: the name at column 8 is not defined", "c.py:1: port: ", `c.py:3: store: "redis" is not allowed`}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

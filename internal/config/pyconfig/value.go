@@ -4,66 +4,86 @@ import (
 	"errors"
 
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // Unknown stands for a value that is known only where the module runs in
 // Python, such as numpy.float32, or that is not there, such as a variable that
-// is not set. It may lie wherever no setting needs it.
+// is not set. Its members, calls and operators give it again. What else needs
+// its value, such as a condition, ends the statement.
 type Unknown struct {
 	Reason string // why it is not known, for a fault; "" if there is a fault already
+
+	module *module // that it is of
+}
+
+// errUnknown ends a statement that needs the value of an [Unknown].
+var errUnknown = errors.New("not known")
+
+// need notes that a statement needs the value, and ends it. Not all callers can
+// give an error.
+func (u Unknown) need() error {
+	if u.module != nil {
+		u.module.needed = &u
+		u.module.thread.Cancel(errUnknown.Error())
+	}
+	return errUnknown
 }
 
 // String implements [starlark.Value].
-func (u Unknown) String() string { return "unknown" }
+func (u Unknown) String() string { return u.need().Error() }
 
 // Type implements [starlark.Value].
-func (u Unknown) Type() string { return "unknown value" }
+func (u Unknown) Type() string { return "unknown" }
 
 // Freeze implements [starlark.Value].
 func (u Unknown) Freeze() {}
 
 // Truth implements [starlark.Value].
-func (u Unknown) Truth() starlark.Bool { return false }
+func (u Unknown) Truth() starlark.Bool { return u.need() == nil }
 
 // Hash implements [starlark.Value].
-func (u Unknown) Hash() (uint32, error) { return 0, errors.New("unhashable") }
+func (u Unknown) Hash() (uint32, error) { return 0, u.need() }
 
-// object is something with members: os, os.path.
-type object struct {
-	Unknown
-	members map[string]starlark.Value
+// Iterate implements [starlark.Iterable].
+func (u Unknown) Iterate() starlark.Iterator {
+	_ = u.need()
+	return starlark.Tuple(nil).Iterate()
 }
 
-// environ is os.environ.
-type environ struct{ Unknown }
+// Attr implements [starlark.HasAttrs].
+func (u Unknown) Attr(string) (starlark.Value, error) { return u, nil }
 
-// function is a function that modules may call.
-type function struct {
-	Unknown
-	name string
-	call func(e *evaluator, args []starlark.Value, named map[string]starlark.Value) (starlark.Value, error)
+// AttrNames implements [starlark.HasAttrs].
+func (u Unknown) AttrNames() []string { return nil }
+
+// Get implements [starlark.Mapping].
+func (u Unknown) Get(starlark.Value) (starlark.Value, bool, error) { return u, true, nil }
+
+// Name implements [starlark.Callable].
+func (u Unknown) Name() string { return u.Type() }
+
+// CallInternal implements [starlark.Callable].
+func (u Unknown) CallInternal(*starlark.Thread, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+	return u, nil
 }
 
-// isUnknown gives the first of values that is unknown.
-func isUnknown(values ...starlark.Value) (Unknown, bool) {
+// Unary implements [starlark.HasUnary].
+func (u Unknown) Unary(syntax.Token) (starlark.Value, error) { return u, nil }
+
+// Binary implements [starlark.HasBinary].
+func (u Unknown) Binary(syntax.Token, starlark.Value, starlark.Side) (starlark.Value, error) {
+	return u, nil
+}
+
+// firstUnknown gives the first of values that is unknown.
+func firstUnknown(values ...starlark.Value) (Unknown, bool) {
 	for _, value := range values {
-		switch v := value.(type) {
-		case Unknown:
-			return v, true
-		case object, environ, function:
-			return Unknown{"it is no value but a module or a function"}, true
+		if u, ok := value.(Unknown); ok {
+			return u, true
 		}
 	}
 	return Unknown{}, false
-}
-
-// isScalar reports whether v is a text, a number, a truth value or None.
-func isScalar(v starlark.Value) bool {
-	switch v.(type) {
-	case starlark.String, starlark.Int, starlark.Float, starlark.Bool, starlark.NoneType:
-		return true
-	}
-	return false
 }
 
 // Kind names the type of a value for a person.
@@ -89,17 +109,31 @@ func Kind(v starlark.Value) string {
 	return "such a value"
 }
 
-// size is what v costs of the bound on work: bytes of a text, else elements.
-func size(v starlark.Value) int {
+// fits takes what v costs from left: bytes of texts, and elements. It stops
+// where nothing is left or maxDepth is reached, so that a value may hold itself.
+func fits(v starlark.Value, left *int, depth int) bool {
+	if *left--; depth > maxDepth {
+		return false
+	}
 	switch v := v.(type) {
 	case starlark.String:
-		return len(v) + 1
-	case *starlark.List:
-		return v.Len() + 1
-	case starlark.Tuple:
-		return v.Len() + 1
+		*left -= len(v)
+	case starlark.Int:
+		if _, small := v.Int64(); !small {
+			*left = -1
+		}
 	case *starlark.Dict:
-		return v.Len() + 1
+		for _, value := range v.Entries() {
+			if *left < 0 || !fits(value, left, depth+1) {
+				return false
+			}
+		}
+	case starlark.Sequence:
+		for element := range starlark.Elements(v) {
+			if *left < 0 || !fits(element, left, depth+1) {
+				return false
+			}
+		}
 	}
-	return 1
+	return *left >= 0
 }
