@@ -251,14 +251,14 @@ func TestTransfer_Logins(t *testing.T) {
 // the same command.
 func TestTransfer_BrokenOff(t *testing.T) {
 	t.Parallel()
-	const users = 6000
+	const users = 2500
 	folder := t.TempDir()
 	fillFolder(t, filepath.Join(folder, "data"), users, 3)
 	wantCommand(t, folder, 0, "export", "--out", "export.jsonl")
 	want := contentOf(t, readText(t, filepath.Join(folder, "export.jsonl")))
 	for _, signal := range []syscall.Signal{syscall.SIGKILL, syscall.SIGINT} {
 		data := "broken-by-" + signal.String()
-		args := []string{"import", "export.jsonl", "--json", "--data-dir", data}
+		args := []string{"import", "export.jsonl", "--json", "--quiet", "--data-dir", data}
 		p := start(t, folder, args...)
 		p.killed = true
 		for stored(t, filepath.Join(folder, data)) == 0 {
