@@ -44,6 +44,9 @@ func WriteBackup(ctx context.Context, cfg *config.Config, file string) (BackupRe
 	if cfg.Store == config.StoreMongoDB {
 		return BackupReport{}, errors.New(mongodump)
 	}
+	if err := notOwn(cfg, file); err != nil {
+		return BackupReport{}, err
+	}
 	began := time.Now()
 	made, err := sqlite.WriteBackup(ctx, cfg.DataDir, file)
 	if errors.Is(err, fs.ErrNotExist) && !sqlite.Exists(cfg.DataDir) {
