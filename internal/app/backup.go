@@ -105,6 +105,11 @@ const (
 	scheduledTime   = "20060102T150405.000Z"
 )
 
+// scheduledAt is the name of the backup of a time.
+func scheduledAt(at time.Time) string {
+	return scheduledPrefix + at.UTC().Format(scheduledTime) + ".db"
+}
+
 var scheduledName = regexp.MustCompile(`^web-backend-(\d{8}T\d{6}\.\d{3}Z)\.db$`)
 
 // backupSchedule makes a backup now and then, until it is stopped.
@@ -190,7 +195,7 @@ func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return err
 	}
-	file := filepath.Join(b.dir, scheduledPrefix+now.UTC().Format(scheduledTime)+".db")
+	file := filepath.Join(b.dir, scheduledAt(now))
 	made, err := sqlite.WriteBackup(ctx, b.data, file)
 	if err != nil {
 		return err
@@ -198,7 +203,7 @@ func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
 	b.log.Info("backup made", "file", file, "bytes", made.Size, "sha256", made.SHA256,
 		"users", made.Counts.Users, "characters", made.Counts.Characters, "duration", time.Since(now))
 	b.done(now, made.Size, nil)
-	names, err := b.names()
+	names, err := b.names(now)
 	for _, name := range names[:max(0, len(names)-b.keep)] {
 		err = errors.Join(err, os.Remove(filepath.Join(b.dir, name)))
 	}
@@ -208,8 +213,10 @@ func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// names are the backups of the schedule, oldest first.
-func (b *backupSchedule) names() (names []string, err error) {
+// names are the backups of the schedule, oldest first. Those of the future count
+// as oldest: a clock was wrong when they were made, and must not make them take
+// the place of each new one.
+func (b *backupSchedule) names(now time.Time) (names []string, err error) {
 	entries, err := os.ReadDir(b.dir)
 	for _, entry := range entries {
 		if entry.Type().IsRegular() && scheduledName.MatchString(entry.Name()) {
@@ -217,12 +224,13 @@ func (b *backupSchedule) names() (names []string, err error) {
 		}
 	}
 	slices.Sort(names)
-	return names, err
+	past, _ := slices.BinarySearch(names, scheduledAt(now.Add(time.Millisecond))) // that of now is no future
+	return slices.Concat(names[past:], names[:past]), err
 }
 
 // last is when the newest backup was made, and its size in bytes.
 func (b *backupSchedule) last() (at time.Time, size int64, ok bool) {
-	names, _ := b.names() // a folder that is missing or cannot be read has none
+	names, _ := b.names(time.Now()) // a folder that is missing or cannot be read has none
 	if len(names) == 0 {
 		return time.Time{}, 0, false
 	}
