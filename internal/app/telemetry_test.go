@@ -280,6 +280,40 @@ func TestRun_TracesWithoutCollector(t *testing.T) { //nolint:paralleltest // see
 	}
 }
 
+// A collector that never answers holds up neither requests nor, beyond the time
+// to stop, the end of the server; the store is closed all the same.
+func TestRun_TracesToAHangingCollector(t *testing.T) { //nolint:paralleltest // see above
+	asked, ended := make(chan struct{}, 100), make(chan struct{})
+	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-ended
+	}))
+	defer hanging.Close()
+	defer close(ended)
+	traceTo(t, hanging.URL)
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
+	t.Setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")
+	t.Setenv("OTEL_BSP_MAX_QUEUE_SIZE", "2")
+	cfg := testConfig(t)
+	cfg.Limits.ShutdownTimeout = 200 * time.Millisecond
+	s := run(t, cfg)
+	get(t, s.url+"/health/ready")
+	<-asked // the exporter waits from now on
+	for range 20 {
+		if status, _ := get(t, s.url+"/health/ready"); status != http.StatusOK {
+			t.Fatalf("got %d, want 200", status)
+		}
+	}
+	s.stop()
+	if err := s.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(s.log.String(), "the last traces could not be sent"); got != 1 {
+		t.Errorf("got %d warnings, want 1:\n%s", got, s.log)
+	}
+	run(t, cfg) // the data folder is free
+}
+
 func TestRun_TracesNotWanted(t *testing.T) { //nolint:paralleltest // see above
 	for name, value := range map[string]string{
 		"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
