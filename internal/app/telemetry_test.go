@@ -82,6 +82,30 @@ func TestRun_Metrics(t *testing.T) {
 	}
 }
 
+// On MongoDB the connections are counted too, and all are given back.
+func TestRun_MetricsOfMongoDB(t *testing.T) {
+	t.Parallel()
+	engine := mongotest.Engine(t)
+	cfg := testConfig(t)
+	cfg.Store, cfg.MongoDB.URI, cfg.MongoDB.Database = config.StoreMongoDB, backend.NewSecret(engine.URI()), engine.Database(t)
+	s := run(t, cfg)
+	if status, _ := s.send(t, "/api/v1/create_user", `{"user_id":"ada"}`); status != http.StatusOK {
+		t.Fatalf("create_user: %d", status)
+	}
+	_, page := get(t, s.url+"/metrics")
+	for _, want := range []string{
+		`store_connections\{state="open"\} [1-9]\d*`, `store_connections\{state="in_use"\} 0`, `store_connections\{state="waiting"\} 0`,
+		`store_operations_total\{operation="CreateUser",outcome="ok"\} 1`,
+	} {
+		if !regexp.MustCompile(`(?m)^webbackend_` + want + `$`).MatchString(page) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if strings.Contains(page, "webbackend_store_size_bytes") {
+		t.Error("the size of an embedded store is shown")
+	}
+}
+
 var debugPattern = regexp.MustCompile(`debug listener started" address=(\S+)`)
 
 func TestRun_DebugListener(t *testing.T) {
