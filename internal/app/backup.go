@@ -164,7 +164,7 @@ func (b *backupSchedule) run(ctx context.Context) {
 		b.done(last, size, nil)
 		wait = min(max(0, time.Until(last.Add(b.every))), b.every)
 	}
-	retry := retryFirst
+	failures := 0 // since the last success
 	for {
 		timer := time.NewTimer(wait)
 		select {
@@ -179,15 +179,21 @@ func (b *backupSchedule) run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			wait = min(retry, b.every)
-			retry = min(2*retry, retryMost)
+			failures++
+			wait = retryAfter(failures, b.every)
 			b.done(began, 0, err)
 			b.log.Error("backup failed", "dir", b.dir, "error", err, "next_try", wait,
 				"remedy", "make room in backup.dir and let the server write there; `web-backend backup --out FILE` makes one by hand")
 		default:
-			retry, wait = retryFirst, max(0, b.every-time.Since(began))
+			failures, wait = 0, max(0, b.every-time.Since(began))
 		}
 	}
+}
+
+// retryAfter is how long to wait after so many failures, one at the least.
+func retryAfter(failures int, every time.Duration) time.Duration {
+	const doublings = 6 // beyond retryMost
+	return min(retryFirst<<min(failures-1, doublings), retryMost, every)
 }
 
 // make makes one backup and then removes those that are too many.
