@@ -35,15 +35,16 @@ func openTwice(ctx context.Context, path string, stdin io.Reader) (file *os.File
 	return spool(ctx, stdin)
 }
 
-func spool(ctx context.Context, in io.Reader) (file *os.File, closed func() error, err error) {
-	if file, err = os.CreateTemp("", "web-backend-import-"); err != nil { // mode 0600
+func spool(ctx context.Context, in io.Reader) (*os.File, func() error, error) {
+	file, err := os.CreateTemp("", "web-backend-import-") // mode 0600
+	if err != nil {
 		return nil, nil, err
 	}
 	name := file.Name()
 	// Where the system can, the file has no name from now on, and is gone
 	// however this process ends.
 	gone := os.Remove(name) == nil
-	closed = func() error {
+	closed := func() error {
 		err := file.Close()
 		if !gone {
 			err = errors.Join(err, os.Remove(name))
