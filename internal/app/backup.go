@@ -44,6 +44,9 @@ func WriteBackup(ctx context.Context, cfg *config.Config, file string) (BackupRe
 	if cfg.Store == config.StoreMongoDB {
 		return BackupReport{}, errors.New(mongodump)
 	}
+	if err := notOwn(cfg, file); err != nil {
+		return BackupReport{}, err
+	}
 	began := time.Now()
 	made, err := sqlite.WriteBackup(ctx, cfg.DataDir, file)
 	if errors.Is(err, fs.ErrNotExist) && !sqlite.Exists(cfg.DataDir) {
@@ -102,6 +105,11 @@ const (
 	scheduledTime   = "20060102T150405.000Z"
 )
 
+// scheduledAt is the name of the backup of a time.
+func scheduledAt(at time.Time) string {
+	return scheduledPrefix + at.UTC().Format(scheduledTime) + ".db"
+}
+
 var scheduledName = regexp.MustCompile(`^web-backend-(\d{8}T\d{6}\.\d{3}Z)\.db$`)
 
 // backupSchedule makes a backup now and then, until it is stopped.
@@ -156,7 +164,7 @@ func (b *backupSchedule) run(ctx context.Context) {
 		b.done(last, size, nil)
 		wait = min(max(0, time.Until(last.Add(b.every))), b.every)
 	}
-	retry := retryFirst
+	failures := 0 // since the last success
 	for {
 		timer := time.NewTimer(wait)
 		select {
@@ -171,15 +179,21 @@ func (b *backupSchedule) run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			wait = min(retry, b.every)
-			retry = min(2*retry, retryMost)
+			failures++
+			wait = retryAfter(failures, b.every)
 			b.done(began, 0, err)
 			b.log.Error("backup failed", "dir", b.dir, "error", err, "next_try", wait,
 				"remedy", "make room in backup.dir and let the server write there; `web-backend backup --out FILE` makes one by hand")
 		default:
-			retry, wait = retryFirst, max(0, b.every-time.Since(began))
+			failures, wait = 0, max(0, b.every-time.Since(began))
 		}
 	}
+}
+
+// retryAfter is how long to wait after so many failures, one at the least.
+func retryAfter(failures int, every time.Duration) time.Duration {
+	const doublings = 6 // beyond retryMost
+	return min(retryFirst<<min(failures-1, doublings), retryMost, every)
 }
 
 // make makes one backup and then removes those that are too many.
@@ -187,7 +201,7 @@ func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return err
 	}
-	file := filepath.Join(b.dir, scheduledPrefix+now.UTC().Format(scheduledTime)+".db")
+	file := filepath.Join(b.dir, scheduledAt(now))
 	made, err := sqlite.WriteBackup(ctx, b.data, file)
 	if err != nil {
 		return err
@@ -195,7 +209,7 @@ func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
 	b.log.Info("backup made", "file", file, "bytes", made.Size, "sha256", made.SHA256,
 		"users", made.Counts.Users, "characters", made.Counts.Characters, "duration", time.Since(now))
 	b.done(now, made.Size, nil)
-	names, err := b.names()
+	names, err := b.names(now)
 	for _, name := range names[:max(0, len(names)-b.keep)] {
 		err = errors.Join(err, os.Remove(filepath.Join(b.dir, name)))
 	}
@@ -205,8 +219,10 @@ func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// names are the backups of the schedule, oldest first.
-func (b *backupSchedule) names() (names []string, err error) {
+// names are the backups of the schedule, oldest first. Those of the future count
+// as oldest: a clock was wrong when they were made, and must not make them take
+// the place of each new one.
+func (b *backupSchedule) names(now time.Time) (names []string, err error) {
 	entries, err := os.ReadDir(b.dir)
 	for _, entry := range entries {
 		if entry.Type().IsRegular() && scheduledName.MatchString(entry.Name()) {
@@ -214,12 +230,13 @@ func (b *backupSchedule) names() (names []string, err error) {
 		}
 	}
 	slices.Sort(names)
-	return names, err
+	past, _ := slices.BinarySearch(names, scheduledAt(now.Add(time.Millisecond))) // that of now is no future
+	return slices.Concat(names[past:], names[:past]), err
 }
 
 // last is when the newest backup was made, and its size in bytes.
 func (b *backupSchedule) last() (at time.Time, size int64, ok bool) {
-	names, _ := b.names() // a folder that is missing or cannot be read has none
+	names, _ := b.names(time.Now()) // a folder that is missing or cannot be read has none
 	if len(names) == 0 {
 		return time.Time{}, 0, false
 	}

@@ -38,6 +38,9 @@ func Export(ctx context.Context, cfg *config.Config, options ExportOptions, stre
 		return err
 	}
 	if options.Out != "" {
+		if err := notOwn(cfg, options.Out); err != nil {
+			return err
+		}
 		if err := mayCreate(options.Out, options.Force); err != nil {
 			return err
 		}

@@ -9,6 +9,9 @@ import (
 // CertificateAge is how often the files of a certificate are looked at.
 const CertificateAge = certificateAge
 
+// RetryAfter is how long a schedule waits after so many failed backups.
+var RetryAfter = retryAfter
+
 // RotationSteps is how many steps a rotation of keys has.
 var RotationSteps = len(new(rotation).steps())
 

@@ -44,9 +44,9 @@ func Import(ctx context.Context, cfg *config.Config, options ImportOptions, stdi
 			return MoveReport{}, err
 		}
 	}
-	file, closed, err := openTwice(options.File, stdin)
+	file, closed, err := openTwice(ctx, options.File, stdin)
 	if err != nil {
-		return MoveReport{}, err
+		return MoveReport{}, stopped(ctx, err)
 	}
 	report, err := importFile(ctx, exportFile{file, keys}, target, options, messages)
 	return report, stopped(ctx, errors.Join(err, closed()))

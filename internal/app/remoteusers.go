@@ -129,8 +129,9 @@ func (r *remoteUsers) call(ctx context.Context, operation string, body map[strin
 		return answer, fmt.Errorf("the server at %s broke off its answer: %w", r.url, err)
 	}
 	readable := len(data) == 0 || json.Unmarshal(data, &answer) == nil
+	ours := response.Header.Get("X-Request-ID") != "" // which every answer has
 	switch {
-	case response.StatusCode == http.StatusOK && readable:
+	case response.StatusCode == http.StatusOK && readable && ours:
 		return answer, nil
 	case response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden:
 		return answer, fmt.Errorf("the server at %s does not take the operator token of %s; "+

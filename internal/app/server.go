@@ -105,6 +105,9 @@ func CheckHealth(ctx context.Context, cfg *config.Config, address string, ready 
 		if err != nil || parsed.Host == "" || parsed.Scheme != "http" && parsed.Scheme != "https" {
 			return "", errors.New("--url: want a URL such as http://127.0.0.1:18080")
 		}
+		if parsed.User != nil { // which would be printed with the URL
+			return "", errors.New("--url: no user name and no password belong in it")
+		}
 		if !auth.IsLoopbackHost(parsed.Host) {
 			tlsConfig = nil // checked as usual
 		}

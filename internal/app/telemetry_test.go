@@ -82,6 +82,30 @@ func TestRun_Metrics(t *testing.T) {
 	}
 }
 
+// On MongoDB the connections are counted too, and all are given back.
+func TestRun_MetricsOfMongoDB(t *testing.T) {
+	t.Parallel()
+	engine := mongotest.Engine(t)
+	cfg := testConfig(t)
+	cfg.Store, cfg.MongoDB.URI, cfg.MongoDB.Database = config.StoreMongoDB, backend.NewSecret(engine.URI()), engine.Database(t)
+	s := run(t, cfg)
+	if status, _ := s.send(t, "/api/v1/create_user", `{"user_id":"ada"}`); status != http.StatusOK {
+		t.Fatalf("create_user: %d", status)
+	}
+	_, page := get(t, s.url+"/metrics")
+	for _, want := range []string{
+		`store_connections\{state="open"\} [1-9]\d*`, `store_connections\{state="in_use"\} 0`, `store_connections\{state="waiting"\} 0`,
+		`store_operations_total\{operation="CreateUser",outcome="ok"\} 1`,
+	} {
+		if !regexp.MustCompile(`(?m)^webbackend_` + want + `$`).MatchString(page) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	if strings.Contains(page, "webbackend_store_size_bytes") {
+		t.Error("the size of an embedded store is shown")
+	}
+}
+
 var debugPattern = regexp.MustCompile(`debug listener started" address=(\S+)`)
 
 func TestRun_DebugListener(t *testing.T) {
@@ -278,6 +302,40 @@ func TestRun_TracesWithoutCollector(t *testing.T) { //nolint:paralleltest // see
 	if got := strings.Count(s.log.String(), "traces could not be sent"); got != 1 {
 		t.Errorf("got %d warnings, want 1:\n%s", got, s.log)
 	}
+}
+
+// A collector that never answers holds up neither requests nor, beyond the time
+// to stop, the end of the server; the store is closed all the same.
+func TestRun_TracesToAHangingCollector(t *testing.T) { //nolint:paralleltest // see above
+	asked, ended := make(chan struct{}, 100), make(chan struct{})
+	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		asked <- struct{}{}
+		<-ended
+	}))
+	defer hanging.Close()
+	defer close(ended)
+	traceTo(t, hanging.URL)
+	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
+	t.Setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")
+	t.Setenv("OTEL_BSP_MAX_QUEUE_SIZE", "2")
+	cfg := testConfig(t)
+	cfg.Limits.ShutdownTimeout = 200 * time.Millisecond
+	s := run(t, cfg)
+	get(t, s.url+"/health/ready")
+	<-asked // the exporter waits from now on
+	for range 20 {
+		if status, _ := get(t, s.url+"/health/ready"); status != http.StatusOK {
+			t.Fatalf("got %d, want 200", status)
+		}
+	}
+	s.stop()
+	if err := s.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Count(s.log.String(), "the last traces could not be sent"); got != 1 {
+		t.Errorf("got %d warnings, want 1:\n%s", got, s.log)
+	}
+	run(t, cfg) // the data folder is free
 }
 
 func TestRun_TracesNotWanted(t *testing.T) { //nolint:paralleltest // see above

@@ -2,9 +2,11 @@ package app_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"web-backend/internal/app"
 )
@@ -56,5 +58,38 @@ func TestTransfer_BesideAServer(t *testing.T) {
 	_, err := app.Import(t.Context(), cfg, app.ImportOptions{File: app.StandardInput}, &export, quiet)
 	if err == nil || !strings.Contains(err.Error(), "in use by another web-backend process") {
 		t.Errorf("import: %v", err)
+	}
+}
+
+// waiting is an input of which nothing comes.
+type waiting struct{ asked, ended chan struct{} }
+
+func (w waiting) Read([]byte) (int, error) {
+	close(w.asked)
+	<-w.ended
+	return 0, io.EOF
+}
+
+// A signal ends an import that waits for its input.
+func TestImport_StopsWaitingForItsInput(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	input := waiting{make(chan struct{}), make(chan struct{})}
+	defer close(input.ended)
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() {
+		_, err := app.Import(ctx, cfg, app.ImportOptions{File: app.StandardInput}, input, app.Messages{Out: io.Discard})
+		result <- err
+	}()
+	<-input.asked
+	cancel()
+	select {
+	case err := <-result:
+		if err == nil || !strings.Contains(err.Error(), "stopped before the end") {
+			t.Errorf("got %v, want that it was stopped", err)
+		}
+	case <-time.After(deadline):
+		t.Fatal("it waits on")
 	}
 }

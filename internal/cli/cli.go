@@ -113,11 +113,15 @@ func usageError(program *kong.Node, args []string, err error) string {
 			return fmt.Sprintf("unknown command %q%s; see %s --help", args[0], didYouMean(args[0], known), programName)
 		}
 	}
-	command := programName + " serve" // whose flags may stand without it
+	command, message := programName+" serve", err.Error() // whose flags may stand without it
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
-		command = parse.Context.Selected().FullPath()
+		selected := parse.Context.Selected()
+		command = selected.FullPath()
+		if len(selected.Children) == 0 && strings.HasPrefix(message, "unexpected argument ") {
+			message = "an argument too many" // which may be a password, or a URI with one
+		}
 	}
-	return fmt.Sprintf("%v; see %s --help", err, command)
+	return fmt.Sprintf("%s; see %s --help", message, command)
 }
 
 // didYouMean names the words that begin with word, or else those that are

@@ -122,7 +122,10 @@ func TestMain_Suggests(t *testing.T) {
 		{"user lst", `unexpected argument lst, did you mean "list"?; see web-backend user --help`},
 		{"--hots x", `unknown flag --hots, did you mean "--host"?; see web-backend serve --help`},
 		{"user list --jsn", `unknown flag --jsn, did you mean "--json"?; see web-backend user list --help`},
-		{"keys doctor more", `unexpected argument more; see web-backend keys doctor --help`},
+		{"keys doctor more", `an argument too many; see web-backend keys doctor --help`},
+		{"copy mongodb://ada:" + secretText + "@db.example/web data", `an argument too many; see web-backend copy --help`},
+		{"user set-password ada " + secretText, `an argument too many; see web-backend user set-password --help`},
+		{"serve --port 0 more", `an argument too many; see web-backend serve --help`},
 	} {
 		got := run(t, t.TempDir(), nil, strings.Fields(tt.args)...)
 		if got.status != 2 || got.out != "" || got.err != "web-backend: "+tt.want+"\n" {

@@ -2,8 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
 	"web-backend/internal/app"
 )
@@ -46,14 +44,7 @@ func (f moveFlags) tell(streams Streams, report app.MoveReport, err error) error
 	if err != nil {
 		return err
 	}
-	if f.JSON {
-		encoder := json.NewEncoder(streams.Out)
-		encoder.SetIndent("", "  ")
-		err = encoder.Encode(report)
-	} else {
-		_, err = fmt.Fprint(streams.Out, report.Text())
-	}
-	if err != nil {
+	if err := printReport(streams, f.JSON, report); err != nil {
 		return err
 	}
 	return report.Fault()

@@ -70,6 +70,10 @@ func TestHealthcheck(t *testing.T) {
 	}
 	p.fails(t, "", []string{"healthcheck", "--port", "0"}, "--port")
 	p.fails(t, "", []string{"healthcheck", "--url", "127.0.0.1:" + port}, "--url")
+	withPassword := strings.Replace(url, "://", "://ada:"+secretText+"@", 1)
+	if got := p.run(t, "", "healthcheck", "--url", withPassword); got.status != 1 || strings.Contains(got.out+got.err, secretText) {
+		t.Errorf("a URL with a password: %+v", got)
+	}
 	p.fails(t, "", []string{"healthcheck", "--url", url + "/elsewhere"}, "/elsewhere/health answered 404")
 	stop()
 	p.fails(t, "", []string{"healthcheck", "--port", port}, "unhealthy", url+"/health")

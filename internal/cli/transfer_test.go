@@ -197,6 +197,37 @@ func TestExport_Refuses(t *testing.T) {
 	ok(t, folder, "export")
 }
 
+// What is written never takes the place of a file of the server, by whatever
+// spelling of its folder, nor of what is no file.
+func TestExportAndBackup_SpareTheServersFiles(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	data, link := filepath.Join(folder, "data"), filepath.Join(folder, "link")
+	withUsers(t, data)
+	if err := os.Symlink(data, link); err != nil {
+		t.Skip(err)
+	}
+	before := map[string]string{}
+	for _, name := range []string{"web-backend.db", masterkey.FileName} {
+		before[name] = content(t, filepath.Join(data, name))
+	}
+	for _, path := range []string{
+		filepath.Join(data, "web-backend.db"), filepath.Join(link, "web-backend.db"), data + "/../data/WEB-backend.db",
+		filepath.Join(data, "web-backend.db-wal"), filepath.Join(data, masterkey.FileName), filepath.Join(link, "operator.token"),
+	} {
+		refused(t, folder, "a file of the server", "export", "--force", "--out", path)
+		refused(t, folder, "a file of the server", "backup", "--out", path)
+	}
+	refused(t, folder, "no ordinary file", "export", "--out", os.DevNull)
+	for name, want := range before {
+		if content(t, filepath.Join(data, name)) != want {
+			t.Errorf("%s was changed", name)
+		}
+	}
+	ok(t, folder, "export", "--out", filepath.Join(data, "users.jsonl"))
+	ok(t, folder, "backup", "--out", filepath.Join(data, "monday.db"))
+}
+
 // Every way to a passphrase and to a key.
 func TestExport_Encrypted(t *testing.T) {
 	t.Parallel()

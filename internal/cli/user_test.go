@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -425,6 +427,24 @@ func TestUser_ServerThatCannotBeAsked(t *testing.T) {
 	}
 	stop()
 	p.must(t, "", "user", "create", "--port", "1")
+}
+
+// Another program at the address of the server is not believed, even if it
+// answers that all went well.
+func TestUser_AnotherProgramAnswers(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	p.must(t, "", "user", "create", "ada")
+	_, _, stop := p.serve(t)
+	defer stop()
+	for _, answer := range []string{"", "{}", `{"user_id":"ada","auth_code":200}`} {
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+		p.flags = []string{"--port", other.URL[strings.LastIndex(other.URL, ":")+1:]}
+		p.fails(t, "", []string{"user", "create", "bob"}, "not as web-backend does")
+		p.fails(t, "", []string{"user", "delete", "ada", "--yes"}, "not as web-backend does")
+		p.fails(t, goodPassword, []string{"user", "set-password", "ada", "--username", "Ada"}, "not as web-backend does")
+		other.Close()
+	}
 }
 
 // A folder without a database has no users, and none is made to look.

@@ -26,6 +26,7 @@ func TestUser_ThroughTLS(t *testing.T) {
 	asked := make(chan string, 10)
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked <- r.URL.Path + " " + r.Header.Get("Authorization")
+		w.Header().Set("X-Request-ID", "1")
 		_, _ = io.WriteString(w, `{"user_id":"ada"}`)
 	}))
 	defer server.Close()

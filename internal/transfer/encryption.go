@@ -100,7 +100,7 @@ func Open(r io.Reader, keys *Keys) (lines io.Reader, encrypted bool, err error) 
 	}
 	var file io.Reader = in
 	if isArmored(begin) {
-		file = armor.NewReader(in)
+		file = armor.NewReader(&shortLines{in: in})
 	}
 	lines, err = age.Decrypt(file, append(slices.Clone(keys.Identities), keys)...)
 	var nobody *age.NoIdentityMatchError
@@ -113,6 +113,31 @@ func Open(r io.Reader, keys *Keys) (lines io.Reader, encrypted bool, err error) 
 		return nil, true, ErrNoIdentity
 	}
 	return nil, true, fmt.Errorf("the encrypted export cannot be opened: %w", err)
+}
+
+// maxArmorLine is more than any line of an armor has, in bytes (RFC 7468: 64
+// columns).
+const maxArmorLine = 1 << 10
+
+// shortLines refuses longer lines: the reader of armor keeps a line whole,
+// however long it is.
+type shortLines struct {
+	in     io.Reader
+	length int // of the line so far
+}
+
+// Read implements [io.Reader].
+func (s *shortLines) Read(p []byte) (int, error) {
+	n, err := s.in.Read(p)
+	for _, b := range p[:n] {
+		if s.length++; b == '\n' {
+			s.length = 0
+		}
+		if s.length > maxArmorLine {
+			return 0, fmt.Errorf("a line of the armor is longer than %d bytes", maxArmorLine)
+		}
+	}
+	return n, err
 }
 
 // decrypted says of errors what they are about.

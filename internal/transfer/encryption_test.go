@@ -175,6 +175,33 @@ func TestOpen_Damaged(t *testing.T) {
 	}
 }
 
+// letters is an input without an end and without lines, that counts what is
+// read of it.
+type letters struct{ read int }
+
+func (l *letters) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'A'
+	}
+	l.read += len(p)
+	return len(p), nil
+}
+
+// A hostile file takes no more memory than another.
+func TestOpen_EndlessLine(t *testing.T) {
+	t.Parallel()
+	const end, most = 32 << 20, 4 << 20
+	for _, begin := range []string{
+		"-----BEGIN AGE ENCRYPTED FILE-----\n", "-----BEGIN AGE ENCRYPTED FILE-----", "age-encryption.org/v1\n-> ", "age-encryption.org/",
+	} {
+		endless := &letters{}
+		lines, encrypted, err := transfer.Open(io.MultiReader(strings.NewReader(begin), io.LimitReader(endless, end)), &transfer.Keys{})
+		if err == nil || !encrypted || len(err.Error()) > 2000 || endless.read > most {
+			t.Errorf("%q: got %v, %v, %.100v after %d bytes, want a short error before %d", begin, lines, encrypted, err, endless.read, most)
+		}
+	}
+}
+
 func TestKeys_AreRefusedWithoutShowingThem(t *testing.T) {
 	t.Parallel()
 	identity, err := age.GenerateX25519Identity()

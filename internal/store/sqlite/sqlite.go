@@ -20,9 +20,13 @@ import (
 	"web-backend/internal/backend"
 )
 
+// FilePrefix begins the names of the database, of what SQLite and a restore put
+// beside it, and of no other file.
+const FilePrefix = "web-backend.db"
+
 // Names of the files in the data folder.
 const (
-	databaseFile = "web-backend.db"
+	databaseFile = FilePrefix
 	lockFile     = "web-backend.lock"
 )
 
