@@ -44,6 +44,22 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 golden: ## write the golden files anew; read the diff before you commit it
 	go test ./internal/api -run Golden -update
 
+# TORTURE_SEED=N repeats a run.
+.PHONY: torture
+torture: ## break the server on purpose, thousands of times, about two hours; docs/torture.md gets the figures
+	cd torture && TORTURE=long go test -tags failpoints -count=1 -timeout 6h -v .
+
+.PHONY: torture-short
+torture-short: ## the short cut of it that CI runs
+	cd torture && go test -tags failpoints -count=1 -timeout 15m -v .
+
+# --- benchmarks --------------------------------------------------------------
+
+# The first run makes crowds of users below bench/.data, some 3 GB, which takes minutes.
+.PHONY: bench
+bench: ## measure against the limit and a peer, about 10 minutes; WORK names one group, which is only printed
+	cd bench && go run . $(if $(WORK),-work $(WORK))
+
 # --- checks ------------------------------------------------------------------
 
 .PHONY: fmt
@@ -81,6 +97,10 @@ cross: ## build for every platform, without cgo
 	  CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -o /dev/null ./... || exit 1; \
 	done
 
+.PHONY: size
+size: ## fail if the stripped binary has more than 30 MB
+	@tools/size.sh
+
 # Each platform is compiled from nothing at the first run, which takes minutes.
 .PHONY: dist
 dist: ## build the binaries of a release into dist/, reproducibly
@@ -88,7 +108,7 @@ dist: ## build the binaries of a release into dist/, reproducibly
 
 # The golden files are compared by the product's own tests. Tests come last: their result is what a
 # reader of the log looks for.
-CHECKS := fmt-check tidy vet lint vuln docs-check cross test-tools race
+CHECKS := fmt-check tidy vet lint vuln docs-check cross size test-tools torture-short race
 
 .PHONY: check
 check: ## all that CI runs, in its order

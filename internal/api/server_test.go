@@ -118,12 +118,13 @@ func withOptions(change func(*api.Options)) option {
 
 // server is an API on a real store with a real log.
 type server struct {
-	handler http.Handler
-	http    *httptest.Server // nil unless it listens
-	store   backend.Store
-	logFile string
-	console *safeBuffer
-	names   map[string]string // what $name stands for in an exchange
+	handler  http.Handler
+	http     *httptest.Server // nil unless it listens
+	store    backend.Store
+	logFile  string
+	console  *safeBuffer
+	flushLog func()
+	names    map[string]string // what $name stands for in an exchange
 
 	writeTimeout time.Duration
 }
@@ -136,6 +137,7 @@ func newServer(t testing.TB, options ...option) *server {
 	s := newHandler(t, options...)
 	s.http = httptest.NewUnstartedServer(s.handler)
 	s.http.Config.WriteTimeout = s.writeTimeout
+	s.http.Listener, s.http.Config.ConnContext = api.OneWrite(s.http.Listener), api.OneWriteContext
 	s.http.Start()
 	t.Cleanup(s.http.Close)
 	return s
@@ -171,6 +173,7 @@ func newHandler(t testing.TB, options ...option) *server {
 		t.Fatalf("open the log: %v", err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
+	c.FlushLog, s.flushLog = log.Flush, log.Flush
 	store := s.store
 	if c.wrap != nil {
 		store = c.wrap(store)
@@ -190,14 +193,21 @@ func newHandler(t testing.TB, options ...option) *server {
 func (s *server) stop(t testing.TB) string {
 	t.Helper()
 	s.http.Close()
+	console := s.logLines()
 	file, err := os.ReadFile(s.logFile)
 	if err != nil {
 		t.Fatalf("read the log: %v", err)
 	}
-	if console := s.console.String(); console != string(file) {
+	if console != string(file) {
 		t.Errorf("the console and the log file differ:\n%s\nand:\n%s", console, file)
 	}
 	return string(file)
+}
+
+// logLines gives what was logged so far.
+func (s *server) logLines() string {
+	s.flushLog()
+	return s.console.String()
 }
 
 // exchange is one request and what is wanted of its answer. In request, body

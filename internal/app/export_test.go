@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"io"
 
 	"web-backend/internal/config"
 )
@@ -19,4 +20,18 @@ var RotationSteps = len(new(rotation).steps())
 func BreakOffRotation(ctx context.Context, cfg *config.Config, steps int) error {
 	r := &rotation{cfg: cfg}
 	return r.run(ctx, r.steps()[:steps])
+}
+
+// RunBroken is Run with a listener that breaks when broken is closed.
+func RunBroken(ctx context.Context, cfg *config.Config, console io.Writer, broken <-chan struct{}) error {
+	s, err := start(ctx, cfg, Build{}, io.Discard)
+	if err != nil {
+		return err
+	}
+	s.announce(cfg, console)
+	go func() {
+		<-broken
+		_ = s.listener.Close()
+	}()
+	return s.serve(ctx, cfg)
 }

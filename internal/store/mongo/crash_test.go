@@ -28,6 +28,7 @@ type several struct {
 	before, after func(userID string) string
 	partly        func(userID string) []string
 	again         error // what a second call says
+	readsFirst    bool  // before PutUsers; a caller who goes away then breaks it off
 	stored        map[string]int64
 }
 
@@ -123,7 +124,30 @@ var severals = []several{
 		},
 		after:  func(userID string) string { return whole(userID, userID) + ", new password" },
 		stored: map[string]int64{"UserConfigs": 1, "CharacterConfigs": 3, "UserCredentials": 1, "web_backend_tokens": 0},
+	}, {
+		name:       "Import without secrets, replacing one",
+		prepare:    createBoth,
+		do:         importWithoutSecrets,
+		readsFirst: true,
+		before:     func(userID string) string { return whole(userID, userID) + withOldPassword },
+		partly: func(userID string) []string {
+			return []string{fmt.Sprintf("user %q%s", userID, withOldPassword)}
+		},
+		after:  func(userID string) string { return whole(userID, userID, "copy") + withOldPassword },
+		stored: map[string]int64{"UserConfigs": 1, "CharacterConfigs": 4, "UserCredentials": 1, "web_backend_tokens": 1},
 	},
+}
+
+// importWithoutSecrets replaces what createBoth made: there is a character more.
+// What is kept, as the source does not carry it, must not get lost on the way.
+func importWithoutSecrets(ctx context.Context, s backend.Store, userID string) error {
+	data := putData(userID, backend.Secret{})
+	data.Config.Keys = nil
+	data.Characters = append(data.Characters, withID("copy")(data.Characters[0]))
+	users := func(yield func(backend.UserData, error) bool) { yield(data, nil) }
+	_, err := backend.Import(ctx, s, users, backend.ImportOptions{
+		OnConflict: backend.ReplaceConflicts, LockedPassword: backend.NewSecret("nobody's")})
+	return err
 }
 
 // putData is what PutUsers stores of a user: other characters than createWhole.

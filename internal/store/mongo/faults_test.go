@@ -151,12 +151,28 @@ func TestFaults_HangingUpDoesNotBreakOff(t *testing.T) {
 	for _, call := range severals {
 		must(t, "prepare", call.prepare(t.Context(), site.other, call.name))
 		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(mongotest.SlowBy, cancel)
-		must(t, call.name, call.do(ctx, store, call.name))
+		var called backend.Store = store
+		if call.readsFirst {
+			called = hangsUp{Store: store, hangUp: cancel}
+		} else {
+			time.AfterFunc(mongotest.SlowBy, cancel)
+		}
+		must(t, call.name, call.do(ctx, called, call.name))
 		if got, want := visible(t, site.other, call.name), call.after(call.name); ctx.Err() == nil || got != want {
 			t.Errorf("%s whose caller went away (%v): visible is\n%s\nwant\n%s", call.name, ctx.Err(), got, want)
 		}
 	}
+}
+
+// hangsUp is a store whose caller goes away in the middle of PutUsers.
+type hangsUp struct {
+	backend.Store
+	hangUp context.CancelFunc
+}
+
+func (h hangsUp) PutUsers(ctx context.Context, users []backend.UserData) error {
+	time.AfterFunc(mongotest.SlowBy, h.hangUp)
+	return h.Store.PutUsers(ctx, users)
 }
 
 // TestFaults_FrozenServer freezes the database as an overloaded machine does.

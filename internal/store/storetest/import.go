@@ -16,6 +16,7 @@ var importPromises = []promise{
 	{"Import_EveryConflict", importConflicts},
 	{"Import_IntoAnEmptyStoreAndAgain", importAll},
 	{"Import_WithoutSecrets", importWithoutSecrets},
+	{"Import_KeepsLoginsThatTheSourceLacks", importWithoutLogins},
 	{"Import_NamesWithinABatch", importNames},
 	{"Import_AUserTwice", importTwice},
 	{"Import_RefusesWhatIsInvalid", importInvalid},
@@ -227,6 +228,23 @@ func importWithoutSecrets(t *trial) {
 		}
 	}
 	t.wantExport(users...)
+}
+
+// importWithoutLogins imports users of whom the source has no login over one
+// that has: without secrets it is kept, with secrets it goes.
+func importWithoutLogins(t *trial) {
+	stored := UserData("ada", 2)
+	t.must("put", t.PutUsers(t.Context(), []backend.UserData{stored}))
+	bare := UserData("ada", 2)
+	bare.Credential, bare.Config.Keys = nil, nil
+	replace := backend.ImportOptions{OnConflict: backend.ReplaceConflicts}
+	t.wantImport("no login, without secrets", replace, 'U', bare)
+	bare.Config.Timezone, stored.Config.Timezone = "Asia/Tokyo", "Asia/Tokyo"
+	t.wantImport("no login and another zone, without secrets", replace, 'R', bare)
+	t.wantExport(stored)
+	replace.Secrets = true
+	t.wantImport("no login, with secrets", replace, 'R', bare)
+	t.wantExport(bare)
 }
 
 // importNames has users give each other's names away within one batch.
