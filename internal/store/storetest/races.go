@@ -450,7 +450,7 @@ func raceReadsInOrder(t *trial) {
 			t.UpdateUserConfig(t.Context(), "ada", backend.UserConfigPatch{Timezone: &text}))
 	}
 	t.must("write", write(0))
-	const writes = 200
+	writes := int64(t.many / 10)
 	var written atomic.Int64
 	var readers sync.WaitGroup
 	for name, read := range reads {
