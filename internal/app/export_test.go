@@ -2,13 +2,25 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"io"
+	"log/slog"
 
 	"web-backend/internal/config"
 )
 
 // CertificateAge is how often the files of a certificate are looked at.
 const CertificateAge = certificateAge
+
+// ServedCertificate returns a function that gives the certificate to serve now.
+func ServedCertificate(cfg *config.Config, log *slog.Logger) (func() *tls.Certificate, error) {
+	c, err := openCertificate(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.config(log)
+	return c.get, nil
+}
 
 // RetryAfter is how long a schedule waits after so many failed backups.
 var RetryAfter = retryAfter
