@@ -444,9 +444,12 @@ func TestRun_HostIsUnreachable(t *testing.T) {
 			lines, err := tr.run()
 			took := time.Since(start)
 			failure, ok := errors.AsType[*bootstrap.Failure](err)
-			if !ok || failure.Reason != bootstrap.Unreachable || !strings.Contains(failure.Problem, test.why) ||
-				!strings.Contains(failure.Remedy, "mongodb_host") {
-				t.Errorf("bootstrap: got error %v, want that no server answers, with %q", err, test.why)
+			if !ok || failure.Reason != bootstrap.Unreachable || !strings.Contains(failure.Remedy, "mongodb_host") {
+				t.Fatalf("bootstrap: got error %v, want that no server answers", err)
+			}
+			// On a busy machine the time of one attempt may be over before it is refused.
+			if said := strings.Join(append(lines, failure.Problem), "\n"); !strings.Contains(said, test.why) {
+				t.Errorf("bootstrap said %q, want %q in it", said, test.why)
 			}
 			if limit := tr.StartupTimeout + 20*time.Second; took > limit { // the driver by itself would wait for 30 s
 				t.Errorf("bootstrap took %s, want at most %s", took, limit)
