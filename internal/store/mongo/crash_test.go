@@ -276,13 +276,7 @@ func (s *crashSite) behindProxy(t *testing.T, timeout time.Duration) (*mongo.Sto
 	o := s.options
 	o.URI, o.Timeout = backend.NewSecret(proxy.Through(s.server.URI())), timeout
 	store := openBare(t, o)
-	var err error
-	for range 10 { // the machine may be busy
-		if err = store.Ping(t.Context()); err == nil {
-			break
-		}
-	}
-	must(t, "connect through the proxy", err)
+	wantPing(t, store)
 	return store, proxy
 }
 

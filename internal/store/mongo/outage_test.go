@@ -166,16 +166,18 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
 	o := optionsFor(server.URI(), server.Database(t))
+	patient := openStore(t, o)
 	o.Timeout = 500 * time.Millisecond
-	store := openStore(t, o)
+	store := openBare(t, o)
+	wantPing(t, store)
 	workers := make([]*worker, 4)
 	var done atomic.Int64
 	for i := range workers {
 		user := fmt.Sprintf("worker %d", i)
 		workers[i] = &worker{T: t, store: store, home: storetest.Character(user, 0), done: &done,
 			copies: map[string]bool{}, users: map[string]bool{}, tokens: map[string]bool{}}
-		must(t, "create user", store.CreateUser(t.Context(), storetest.UserConfig(user), []backend.Character{workers[i].home}))
-		must(t, "create credential", store.CreateCredential(t.Context(), storetest.Credential(user, user)))
+		must(t, "create user", patient.CreateUser(t.Context(), storetest.UserConfig(user), []backend.Character{workers[i].home}))
+		must(t, "create credential", patient.CreateCredential(t.Context(), storetest.Credential(user, user)))
 	}
 	work := func(meanwhile func()) (acknowledged int) {
 		t.Helper()
