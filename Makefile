@@ -4,8 +4,10 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 
-# The product has no cgo, so all is compiled without it, once; only the race detector needs it.
+# The product has no cgo, so all is compiled without it, once; only the race detector needs it. With
+# -trimpath a clone in another folder, and the release, use what was compiled before.
 export CGO_ENABLED := 0
+export GOFLAGS := -trimpath
 
 FUZZTIME ?= 10s
 # `make size` builds linux/amd64.

@@ -328,10 +328,10 @@ func (s *crashSite) each(t *testing.T, fault mongotest.Fault, fn func(t *testing
 	})
 }
 
-// inParallel calls fn for all, a few more at a time than there are processors.
+// inParallel calls fn for all, a dozen at a time: mostly they wait.
 func inParallel[T any](all []T, fn func(one T)) {
 	var running sync.WaitGroup
-	slots := make(chan struct{}, 8)
+	slots := make(chan struct{}, 12)
 	for _, one := range all {
 		slots <- struct{}{}
 		running.Go(func() {
