@@ -61,6 +61,10 @@ torture: ## break the server on purpose, thousands of times, about two hours; do
 torture-short: ## the short cut of it that CI runs
 	cd torture && go test -tags failpoints -count=1 -timeout 15m -v .
 
+.PHONY: bounds
+bounds: ## attack the server with what should cost it much, and print what it took
+	cd torture && go test -tags failpoints -count=1 -timeout 15m -v -run '^TestBounds_' .
+
 # --- benchmarks --------------------------------------------------------------
 
 # The first run makes crowds of users below bench/.data, some 3 GB, which takes minutes.

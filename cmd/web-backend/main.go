@@ -8,10 +8,15 @@ import (
 	"syscall"
 	_ "time/tzdata" // users name time zones, and the machine may know none
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
+
 	"web-backend/internal/cli"
 )
 
 func main() {
+	// In a container the garbage collector keeps below its memory limit. Where no
+	// limit is known, none is set.
+	_, _ = memlimit.Set()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // it is under nohup, whose point it is
 		signals = append(signals, syscall.SIGHUP)

@@ -84,6 +84,15 @@ func (g guard) beforeDecoding(in any) error {
 	return refusalOf(auth.Decide(g.mode, g.level, g.caller, g.caller.UserID))
 }
 
+// isTry reports whether a request counts as a try at an account before its body
+// is read: nothing has proved the caller yet, and the body may.
+func (g guard) isTry(in any) bool {
+	if _, ok := in.(accountOperation); !ok {
+		return false
+	}
+	return g.level == auth.Public || auth.Decide(g.mode, g.level, g.caller, g.caller.UserID) != auth.Allow
+}
+
 // afterDecoding decides about the request as it is.
 func (g guard) afterDecoding(in any) error {
 	if self, ok := in.(selfProving); ok && self.provesItself() {

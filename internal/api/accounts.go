@@ -16,6 +16,16 @@ const (
 	authRefused = 500
 )
 
+// accountOperation is a request whose password is to prove who sends it.
+type accountOperation interface{ isAccountOperation() }
+
+func (accountRequest) isAccountOperation()     {}
+func (*deleteUserRequest) isAccountOperation() {}
+
+// maxAccountBody bounds the body of a try at an account, in bytes. Name and
+// passwords have room at their longest, however they are encoded.
+const maxAccountBody = 16 << 10
+
 // accountRequest is what every account operation is sent.
 type accountRequest struct {
 	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; compared after Unicode NFC." example:"ada@example.org"`
@@ -154,16 +164,27 @@ func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, 
 	return result, err
 }
 
+// limitAddress counts a request as a try from the client's address, once.
+func (a *API) limitAddress(info *request) error {
+	if info.tried {
+		return nil
+	}
+	info.tried = true
+	if ok, wait := a.options.Access.AddressTries.Allow(auth.RateKey(info.client)); !ok {
+		a.options.Observer.RateLimited(AddressLimit)
+		a.warnOfUntrustedProxy(info)
+		return tooMany("from this address", wait)
+	}
+	return nil
+}
+
 // limitTries counts a try at an account of username, from the client's address
 // and at the name.
 func (a *API) limitTries(ctx context.Context, username string) error {
-	access := a.options.Access
-	if ok, wait := access.AddressTries.Allow(auth.RateKey(requestFrom(ctx).client)); !ok {
-		a.options.Observer.RateLimited(AddressLimit)
-		a.warnOfUntrustedProxy(requestFrom(ctx))
-		return tooMany("from this address", wait)
+	if err := a.limitAddress(requestFrom(ctx)); err != nil {
+		return err
 	}
-	if ok, wait := access.UsernameTries.Allow(backend.UsernameKey(username)); !ok {
+	if ok, wait := a.options.Access.UsernameTries.Allow(backend.UsernameKey(username)); !ok {
 		a.options.Observer.RateLimited(UsernameLimit)
 		return tooMany("at this user name", wait)
 	}

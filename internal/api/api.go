@@ -53,6 +53,7 @@ type API struct {
 	options  Options
 	document func() ([]byte, error) // the OpenAPI document, made once
 
+	bodies       *bodyRoom
 	proxyWarning sync.Once // see warnOfUntrustedProxy
 }
 
@@ -61,7 +62,7 @@ func New(service *backend.Service, log *slog.Logger, options Options) *API {
 	if options.Observer == nil {
 		options.Observer = unobserved{}
 	}
-	a := &API{service: service, log: log, options: options}
+	a := &API{service: service, log: log, options: options, bodies: newBodyRoom(options.MaxBodyBytes)}
 	a.document = sync.OnceValues(func() ([]byte, error) { return buildDocument(a.routes(), options.BasePath) })
 	return a
 }

@@ -25,6 +25,7 @@ import (
 // The same tags make the OpenAPI document; see openapi.go.
 type plan struct {
 	path, body []field
+	names      map[string]bool // of the fields in body
 }
 
 // field is one value of a request.
@@ -99,6 +100,10 @@ func newPlan(t reflect.Type) *plan {
 			p.body = append(p.body, planned)
 		}
 	}
+	p.names = make(map[string]bool, len(p.body))
+	for _, f := range p.body {
+		p.names[f.name] = true
+	}
 	return p
 }
 
@@ -130,16 +135,16 @@ func setter(f reflect.StructField) func(in reflect.Value, value any) {
 	}
 }
 
-// decode fills in, a pointer to the plan's type, from the request. It returns
-// the body, for a later error to show, and reports all faults at once.
-func (a *API) decode(p *plan, r *http.Request, in any) (body []byte, err error) {
+// decode fills in, a pointer to the plan's type, from the path and the body,
+// which is nil for a request without one. It reports all faults at once.
+func (p *plan) decode(r *http.Request, received *body, in any) error {
 	target := reflect.ValueOf(in).Elem()
 	var faults []fault
 	for _, f := range p.path {
 		value := pathValue(r, f.name)
 		switch {
 		case !backend.ValidText(value):
-			faults = append(faults, fault{"string_type", []any{"path", f.name}, invalidTextMessage, quoted(value)})
+			faults = append(faults, fault{"string_type", []any{"path", f.name}, invalidTextMessage, shown(quoted(value))})
 		case f.text != nil:
 			target.FieldByIndex(f.text).SetString(value)
 		default:
@@ -148,18 +153,13 @@ func (a *API) decode(p *plan, r *http.Request, in any) (body []byte, err error) 
 			}
 		}
 	}
-	if r.Method == http.MethodPost { // also where nothing of it is used: a page must not send a form
-		if body, err = a.readBody(r); err != nil {
-			return nil, err
-		}
-	}
 	if len(p.body) > 0 {
-		faults = append(faults, p.decodeBody(body, target)...)
+		faults = append(faults, p.decodeBody(received, target)...)
 	}
 	if len(faults) > 0 {
-		return body, &validationError{faults: faults, body: body}
+		return &validationError{faults: faults, body: received}
 	}
-	return body, nil
+	return nil
 }
 
 // quoted gives a text as JSON.
@@ -184,7 +184,7 @@ func (f *field) decode(raw json.RawMessage, target reflect.Value, place string) 
 		bad = f.checkBounds(value)
 	}
 	if bad != nil {
-		bad.Loc, bad.Input = []any{place, f.name}, redact(raw)
+		bad.Loc, bad.Input = []any{place, f.name}, shown(raw)
 		return bad
 	}
 	f.set(target, value)

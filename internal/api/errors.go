@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"unicode/utf8"
 
 	"web-backend/internal/backend"
 )
@@ -39,7 +38,7 @@ type errorDetail struct {
 // validationDetail is the detail of a 422.
 type validationDetail struct {
 	Errors []fault         `json:"errors" required:"true" nullable:"false" description:"Every fault of the request."`
-	Body   json.RawMessage `json:"body" required:"true" description:"The body as received, without secrets; null for a request without a body and for one that is not JSON."`
+	Body   json.RawMessage `json:"body" required:"true" description:"The body as received, without secrets; null for a request without a body, for one that is not JSON, and for one of more than 16 KiB."`
 }
 
 // internalErrorText is all that a client learns of an unexpected error.
@@ -65,15 +64,15 @@ func (e *httpError) Unwrap() error { return e.cause }
 // validationError is a request whose parts do not have the right shape.
 type validationError struct {
 	faults []fault
-	body   []byte // as received; nil for a request without one
+	body   *body
 }
 
 // withBody completes faults that were found after decoding: a missing field
 // shows the body (contract §1).
-func (e *validationError) withBody(body []byte) error {
-	e.body = body
+func (e *validationError) withBody(received *body) error {
+	e.body = received
 	for i := range e.faults {
-		e.faults[i].Input = redact(body)
+		e.faults[i].Input = received.show()
 	}
 	return e
 }
@@ -81,22 +80,20 @@ func (e *validationError) withBody(body []byte) error {
 func (e *validationError) Error() string { return fmt.Sprintf("%d validation faults", len(e.faults)) }
 
 // invalidField turns an Invalid error of the domain into the 422 of its field.
-func (p *plan) invalidField(err error, r *http.Request, body []byte) error {
+func (p *plan) invalidField(err error, r *http.Request, received *body) error {
 	domain, _ := errors.AsType[*backend.Error](err)
-	place, input := "body", json.RawMessage("null")
+	place, input := "body", jsonNull
 	for _, f := range p.path {
 		if f.name == domain.Field {
-			place, input = "path", quoted(pathValue(r, f.name))
+			place, input = "path", shown(quoted(pathValue(r, f.name)))
 		}
 	}
-	var members map[string]json.RawMessage
-	_ = json.Unmarshal(body, &members) // it was decoded before
-	if raw, ok := members[domain.Field]; ok && isSecret(domain.Field) {
-		input = redactedJSON
-	} else if ok {
-		input = redact(raw)
+	if received != nil && received.members[domain.Field] != nil {
+		if input = redactedJSON; !isSecret(domain.Field) {
+			input = shown(received.members[domain.Field])
+		}
 	}
-	return &validationError{body: body, faults: []fault{
+	return &validationError{body: received, faults: []fault{
 		{Type: "literal_error", Loc: []any{place, domain.Field}, Msg: domain.Message, Input: input},
 	}}
 }
@@ -142,14 +139,10 @@ func mustWriteJSON(w http.ResponseWriter, status int, v any) {
 	}
 }
 
-// detail shows the faults and the body, without secrets; a body that is not
-// JSON is not shown.
+// detail shows the faults and the body, without secrets. A body that is not
+// JSON, or is long, is not shown.
 func (e *validationError) detail() validationDetail {
-	body := json.RawMessage("null")
-	if utf8.Valid(e.body) && json.Valid(e.body) { // json.Valid takes any bytes within a text
-		body = redact(e.body)
-	}
-	return validationDetail{Errors: e.faults, Body: body}
+	return validationDetail{Errors: e.faults, Body: e.body.show()}
 }
 
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {

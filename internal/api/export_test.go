@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
@@ -36,3 +38,8 @@ func (a *API) Routes() (operations, pages []string) {
 
 // Messages gives the catalogues of sentences, by language.
 func Messages() map[string]map[backend.RefusalReason]string { return messages }
+
+// MembersOf returns the members of a valid JSON object that have these names.
+func MembersOf(object []byte, names map[string]bool) map[string]json.RawMessage {
+	return (&plan{names: names}).membersOf(object)
+}

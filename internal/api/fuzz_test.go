@@ -6,9 +6,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"web-backend/internal/api"
 )
 
 // Every operation answers any body as the document says, never with a 500, and
@@ -133,6 +136,30 @@ func FuzzPath(f *testing.F) {
 		path := r.URL.EscapedPath()
 		if fault := got.fault(r.Method, path); fault != "" && path != "/" {
 			t.Fatalf("%s %q\ngot  %d %v %s\n%s", method, target, got.status, got.header, got.body, fault)
+		}
+	})
+}
+
+// The members of an object are those that encoding/json finds.
+func FuzzMembersOf(f *testing.F) {
+	for _, object := range []string{
+		`{}`, `{ }`, `{"a":1}`, ` { "a" : 1 , "b" : [ 1 , { "a" : "}" } ] , "a" : null } `, `{"a":-1.5e9,"b":true}`,
+		`{"\u0061":"\"","b\\":"\\","c":"\\\""}`, `{"a":{"b":{"c":[[],{}]}},"":""}`, "{\n\t\"a\":\r\n[]}", `{"\ud800":"\ud83d\ude00"}`,
+	} {
+		f.Add(object)
+	}
+	f.Fuzz(func(t *testing.T, object string) {
+		object = strings.TrimSpace(object)
+		var want map[string]json.RawMessage
+		if json.Unmarshal([]byte(object), &want) != nil || want == nil {
+			t.Skip("not a JSON object")
+		}
+		names := map[string]bool{}
+		for name := range want {
+			names[name] = true
+		}
+		if got := api.MembersOf([]byte(object), names); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s\ngot  %s\nwant %s", object, got, want)
 		}
 	})
 }

@@ -39,6 +39,7 @@ type request struct {
 	// untrustedProxy: the peer says that it forwards for another, and nobody
 	// said that it may.
 	untrustedProxy bool
+	tried          bool // it counted as a try at an account
 	refused        bool // an account operation was refused, in a 200
 	// token is the bearer token; empty for none, and for one that cannot count,
 	// such as two of them. tokenSent tells these apart.
@@ -118,7 +119,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.refused {
 		attrs = append(attrs, slog.Bool("refused", true))
 	}
-	if info.refused || refusals[w.status] {
+	if info.refused || refusals[w.status] || info.tried && w.status >= http.StatusBadRequest {
 		attrs = append(attrs, slog.String("client", info.client.String())) // for whoever bans addresses
 	}
 	if info.err != nil {

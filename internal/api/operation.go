@@ -37,10 +37,16 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 			if err == nil {
 				err = guard.beforeDecoding(in)
 			}
+			limit := a.options.MaxBodyBytes
+			if err == nil && guard.isTry(in) {
+				limit = min(limit, maxAccountBody)
+				err = a.limitAddress(requestFrom(r.Context()))
+			}
 			if err != nil {
 				return err
 			}
-			body, err := a.decode(plan, r, in)
+			received, err := a.receive(w, r, limit, plan, in)
+			defer received.release()
 			if err == nil {
 				err = guard.afterDecoding(in)
 			}
@@ -49,7 +55,7 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 			}
 			out, err := fn(r.Context(), in)
 			if err != nil {
-				return withInput(err, plan, r, body)
+				return withInput(err, plan, r, received)
 			}
 			if self, ok := any(out).(reply); ok {
 				return self.write(a, w, r)
@@ -57,6 +63,25 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 			return writeJSON(w, http.StatusOK, out)
 		},
 	}
+}
+
+// receive reads a body of at most limit bytes and fills in. It returns the body, for a later error
+// to show; the caller releases it, also after an error.
+func (a *API) receive(w http.ResponseWriter, r *http.Request, limit int64, plan *plan, in any) (*body, error) {
+	if r.Method != http.MethodPost {
+		return nil, plan.decode(r, nil, in)
+	}
+	received, err := a.readBody(w, r, limit) // also where nothing of it is used: a page must not send a form
+	if err != nil {
+		return received, err
+	}
+	if received.large == nil {
+		return received, plan.decode(r, received, in)
+	}
+	if busy := a.bodies.decode(r.Context(), func() { err = plan.decode(r, received, in) }); busy != nil {
+		return received, busy
+	}
+	return received, err
 }
 
 // reply is an answer that writes itself. An error that it returns becomes the
@@ -143,12 +168,12 @@ func valueOf(contentType string) []string {
 
 // withInput adds to an Invalid error of the domain what its 422 shows: where
 // the field stands and what was received.
-func withInput(err error, plan *plan, r *http.Request, body []byte) error {
+func withInput(err error, plan *plan, r *http.Request, received *body) error {
 	if e, ok := errors.AsType[*validationError](err); ok {
-		return e.withBody(body)
+		return e.withBody(received)
 	}
 	if backend.KindOf(err) != backend.Invalid {
 		return err
 	}
-	return plan.invalidField(err, r, body)
+	return plan.invalidField(err, r, received)
 }

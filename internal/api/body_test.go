@@ -1,0 +1,115 @@
+package api_test
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"web-backend/internal/api"
+	"web-backend/internal/auth"
+)
+
+// largeBody is JSON of about n bytes that no route has use for.
+func largeBody(n int) string { return `{"x":[0` + strings.Repeat(",0", n/2) + `]}` }
+
+// A large body without the fields that a route needs costs one decoding: the
+// response shows nothing of it, however many fields are missing.
+func TestBody_LargeIsNotShown(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	operations, _ := api.New(nil, nil, api.Options{}).Routes()
+	for _, operation := range operations {
+		path, isPost := strings.CutPrefix(operation, "POST ")
+		if !isPost {
+			continue
+		}
+		t.Run(strings.TrimPrefix(path, "/api/v1/"), func(t *testing.T) {
+			t.Parallel()
+			got := s.send(t, operation, largeBody(testBodyLimit-100), http.Header{"Authorization": {"Bearer " + operatorToken.Reveal()}})
+			if len(got.body) > 2000 || strings.Contains(got.body, "[0") {
+				t.Errorf("%s: got %d and %d bytes, want a short response without the body: %s", operation, got.status, len(got.body), brief(got.body))
+			}
+		})
+	}
+}
+
+// What is longer than 16 KiB is shown as null, and the rest as it came.
+func TestBody_ShownUpTo16KiB(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	long := strings.Repeat("a", 16<<10)
+	missing := `{"type":"missing","loc":["body","user_id"],"msg":"Field required","input":%s}`
+	s.run(t,
+		exchange{name: "a field", request: "POST delete_character", status: 422,
+			body: `{"user_id":["` + long + `"],"character_id":[1]}`,
+			want: `{"message":"Validation Error","code":422,"detail":{"body":null,"errors":[` +
+				`{"type":"string_type","loc":["body","user_id"],"msg":"<text>","input":null},` +
+				`{"type":"string_type","loc":["body","character_id"],"msg":"<text>","input":[1]}]}}`},
+		exchange{name: "a body that is too long by one byte", request: "POST delete_character", status: 422,
+			body: `{"character_id":"` + long[:16<<10-len(`{"character_id":""}`)+1] + `"}`,
+			want: `{"message":"Validation Error","code":422,"detail":{"body":null,"errors":[` + fmt.Sprintf(missing, "null") + `]}}`},
+		exchange{name: "a body that is just short enough", request: "POST delete_character", status: 422,
+			body:     `{"character_id":"` + long[:16<<10-len(`{"character_id":""}`)] + `"}`,
+			contains: []string{`"body":{"character_id":"aaa`, `"input":{"character_id":"aaa`}},
+	)
+}
+
+// A try at an account has a small body, counts before anything of it is read,
+// and leaves the address in the log, whatever its body is like.
+func TestBody_TriesCountBeforeTheyAreRead(t *testing.T) {
+	t.Parallel()
+	for _, path := range []string{"register_user", "authenticate_user", "update_user_password", "delete_user"} {
+		t.Run(path, func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t, withOptions(func(o *api.Options) {
+				o.Access.Mode = auth.Strict
+				o.Access.AddressTries = auth.NewRateLimit(1, 3, 10, time.Now)
+			}))
+			s.run(t,
+				exchange{name: "too large", request: "POST " + path, body: largeBody(16 << 10), status: 413,
+					want: failure(413, "the request body is larger than 16384 bytes")},
+				exchange{name: "not JSON", request: "POST " + path, body: "{", status: 422},
+				exchange{name: "fields are missing", request: "POST " + path, body: "{}", status: 422},
+				exchange{name: "one too many", request: "POST " + path, body: "{}", status: 429},
+			)
+			if log := s.stop(t); strings.Count(log, "client=127.0.0.1") != 4 {
+				t.Errorf("want client=127.0.0.1 in each of the four lines:\n%s", log)
+			}
+		})
+	}
+}
+
+// Slow senders hold the room for large bodies until someone else needs it.
+func TestBody_SlowSendersGiveWay(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.run(t, exchange{name: "make a user", request: "POST create_user", body: `{"user_id":"ada"}`, status: 200})
+	half := strings.Repeat("x", testBodyLimit*3/4)
+	statuses := make(chan string, 40) // of which 16 find room
+	for range cap(statuses) {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.http.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		go func() { // the server does not take all of it
+			_, _ = fmt.Fprintf(conn, "POST /api/v1/create_user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
+				"Content-Length: %d\r\n\r\n%s", testBodyLimit, half)
+		}()
+		go func() {
+			if response, err := http.ReadResponse(bufio.NewReader(conn), nil); err == nil {
+				response.Body.Close()
+				statuses <- response.Status + ", Retry-After " + response.Header.Get("Retry-After")
+			}
+		}()
+	}
+	s.run(t, exchange{name: "a large body meanwhile", request: "POST update_user_config", status: 200, want: noBody,
+		body: `{"user_id":"ada","unknown":"` + strings.Repeat("x", 800<<10) + `"}`})
+	if first, want := <-statuses, "503 Service Unavailable, Retry-After 1"; first != want {
+		t.Errorf("the first slow sender got %s, want %s", first, want)
+	}
+}

@@ -1,0 +1,108 @@
+//go:build failpoints
+
+package torture
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// memoryBound is what no attack below may take, in bytes.
+const memoryBound = 120 << 20
+
+// attacked runs attack and asks for /health all the while. It returns how long
+// the slowest requests but one in a hundred waited.
+func attacked(t *testing.T, s *server, attack func()) (p99 time.Duration) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		attack()
+	}()
+	var waits []time.Duration
+	for running := true; running || len(waits) < 100; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		began := time.Now()
+		s.must(t, "/health", nil, nil)
+		waits = append(waits, time.Since(began))
+	}
+	slices.Sort(waits)
+	return waits[len(waits)*99/100]
+}
+
+// post sends a body as it is, and returns the size of the response.
+func (s *server) post(t *testing.T, path string, body []byte) (status, size int) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.address+path, bytes.NewReader(body))
+	if err != nil {
+		t.Error(err)
+		return 0, 0
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := s.client.Do(request)
+	if err != nil {
+		t.Error(err)
+		return 0, 0
+	}
+	defer response.Body.Close()
+	n, err := io.Copy(io.Discard, response.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return response.StatusCode, int(n)
+}
+
+// Sixty strangers at once send the largest bodies that are accepted, none of
+// which says what its route needs.
+func TestBounds_LargeBodies(t *testing.T) {
+	t.Parallel()
+	s := serveAda(t)
+	zeros := []byte(`{"x":[0` + strings.Repeat(",0", 1<<19-10) + `]}`)
+	names := []byte(`{"x":0`)
+	for i := 0; len(names) < 1<<20-20; i++ {
+		names = append(names, `,"`+string(rune('a'+i%26))+strings.Repeat("b", i%5)+`":0`...)
+	}
+	names = append(names, '}')
+	const clients = 60
+	rounds := length(3, 100)
+	var largest atomic.Int64
+	p99 := attacked(t, s, func() {
+		var group sync.WaitGroup
+		for n := range clients {
+			group.Go(func() {
+				for round := range rounds {
+					body, path := zeros, v1+"update_character_prompt"
+					if (n+round)%2 == 0 {
+						body, path = names, v1+"update_user_config"
+					}
+					status, size := s.post(t, path, body)
+					if status != http.StatusUnprocessableEntity && status != http.StatusServiceUnavailable {
+						t.Errorf("%s with %d bytes: got status %d, want 422 or 503", path, len(body), status)
+					}
+					largest.Store(max(largest.Load(), int64(size)))
+				}
+			})
+		}
+		group.Wait()
+	})
+	peak := s.memory("VmHWM")
+	if peak > memoryBound {
+		t.Errorf("the server took %d MB, want %d MB at the most", peak>>20, memoryBound>>20)
+	}
+	if largest.Load() > 2000 {
+		t.Errorf("a response had %d bytes, want 2,000 at the most", largest.Load())
+	}
+	figure("bounds: large bodies", "%d × 1 MiB at once, %d times: peak memory %d MB, /health p99 %s, the largest response %d bytes",
+		clients, rounds, peak>>20, p99.Round(time.Millisecond), largest.Load())
+}
