@@ -4,8 +4,12 @@
 SHELL := bash
 .DEFAULT_GOAL := help
 
+# The product has no cgo, so all is compiled without it, once; only the race detector needs it.
+export CGO_ENABLED := 0
+
 FUZZTIME ?= 10s
-PLATFORMS := linux/amd64 linux/arm64 linux/arm darwin/arm64 windows/amd64
+# `make size` builds linux/amd64.
+PLATFORMS := linux/arm64 linux/arm darwin/arm64 windows/amd64
 # Every module of this repository; the product's own is ".", and stands first.
 MODULES := $(sort $(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path '*/testdata/*' -not -path '*/node_modules/*'))))
 TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
@@ -31,10 +35,11 @@ test: ## run the tests of every module
 test-tools: ## run the tests of the other modules, OpenAPI validation among them
 	@$(call each_module,$(filter-out .,$(MODULES)),go test -count=1 ./...)
 
+# TestSecrets asks one thing after the other, so it would show the detector nothing, in a minute.
 .PHONY: race
 race: ## run the product's tests under the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo 'make race: the race detector needs a C compiler, and there is no '"$$(go env CC)" >&2; exit 1; }
-	CGO_ENABLED=1 go test -race ./...
+	CGO_ENABLED=1 go test -race -skip '^TestSecrets$$' ./...
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (10s)
@@ -44,23 +49,32 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 golden: ## write the golden files anew; read the diff before you commit it
 	go test ./internal/api -run Golden -update
 
+# TORTURE_SEED=N repeats a run.
+.PHONY: torture
+torture: ## break the server on purpose, thousands of times, about two hours; docs/torture.md gets the figures
+	TORTURE=long go test -count=1 -timeout 1h -v -run '^TestCrash_' ./internal/store/mongo
+	cd torture && TORTURE=long go test -tags failpoints -count=1 -timeout 6h -v .
+
+.PHONY: torture-short
+torture-short: ## the short cut of it that CI runs
+	cd torture && go test -tags failpoints -count=1 -timeout 15m -v .
+
+# --- benchmarks --------------------------------------------------------------
+
+# The first run makes crowds of users below bench/.data, some 3 GB, which takes minutes.
+.PHONY: bench
+bench: ## measure against the limit and a peer, about 10 minutes; WORK names one group, which is only printed
+	cd bench && go run . $(if $(WORK),-work $(WORK))
+
 # --- checks ------------------------------------------------------------------
 
 .PHONY: fmt
 fmt: ## format the code and sort its imports
 	@$(call each_module,$(MODULES),$(TOOL) golangci-lint fmt)
 
-.PHONY: fmt-check
-fmt-check: ## fail if `make fmt` would change something
-	@$(call each_module,$(MODULES),$(TOOL) golangci-lint fmt --diff)
-
 .PHONY: lint
-lint: ## hold the code against .golangci.yml
+lint: ## hold the code against .golangci.yml: go vet and the format of `make fmt` are part of it
 	@$(call each_module,$(MODULES),$(TOOL) golangci-lint run ./...)
-
-.PHONY: vet
-vet: ## run go vet
-	@$(call each_module,$(MODULES),go vet ./...)
 
 .PHONY: tidy
 tidy: ## fail if go.mod or go.sum of a module is not tidy
@@ -75,11 +89,15 @@ docs-check: ## fail if the embedded API documentation differs from its packages
 	@tools/docs-check.sh
 
 .PHONY: cross
-cross: ## build for every platform, without cgo
+cross: ## build the program for the other platforms
 	@for platform in $(PLATFORMS); do \
 	  echo "-- $$platform"; \
-	  CGO_ENABLED=0 GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -o /dev/null ./... || exit 1; \
+	  GOOS=$${platform%/*} GOARCH=$${platform#*/} go build -o /dev/null ./cmd/web-backend || exit 1; \
 	done
+
+.PHONY: size
+size: ## fail if the stripped binary has more than 30 MB
+	@tools/size.sh
 
 # Each platform is compiled from nothing at the first run, which takes minutes.
 .PHONY: dist
@@ -88,7 +106,7 @@ dist: ## build the binaries of a release into dist/, reproducibly
 
 # The golden files are compared by the product's own tests. Tests come last: their result is what a
 # reader of the log looks for.
-CHECKS := fmt-check tidy vet lint vuln docs-check cross test-tools race
+CHECKS := tidy lint vuln docs-check cross size test-tools torture-short race
 
 .PHONY: check
 check: ## all that CI runs, in its order

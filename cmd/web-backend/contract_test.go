@@ -141,6 +141,8 @@ func TestContract(t *testing.T) {
 	for id := range left {
 		t.Errorf("requests has %s, which is no operation", id)
 	}
+	t.Run("pages", func(t *testing.T) { checkPages(t, p) })
+	t.Run("errors", func(t *testing.T) { checkErrors(t, p) })
 }
 
 // checkOperation makes a request with a user and a character of its own.
@@ -223,9 +225,8 @@ func checkForm(t *testing.T, got answer, types []string) {
 	}
 }
 
-func TestContract_Pages(t *testing.T) {
-	t.Parallel()
-	p := serve(t, t.TempDir())
+func checkPages(t *testing.T, p *process) {
+	t.Helper()
 	for _, path := range []string{"/docs", "/redoc"} {
 		got, err := p.send(t.Context(), path, "")
 		if err != nil {
@@ -237,10 +238,10 @@ func TestContract_Pages(t *testing.T) {
 	}
 }
 
-// Errors have one shape, whichever layer of the real server finds them.
-func TestContract_Errors(t *testing.T) {
-	t.Parallel()
-	p := serve(t, t.TempDir())
+// checkErrors checks that errors have one shape, whichever layer of the real
+// server finds them.
+func checkErrors(t *testing.T, p *process) {
+	t.Helper()
 	p.must(t, "/api/v1/create_user", `{"user_id": "ada"}`)
 	readOnly := p.characterIDs(t, "ada")[0]
 	for _, tt := range []struct {

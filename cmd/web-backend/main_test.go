@@ -45,14 +45,21 @@ func TestMain(m *testing.M) {
 // buildFlags are what go build gets beside the place of the program.
 var buildFlags = []string{"-buildvcs=false"}
 
-// build builds the program, once.
+// raceDetector tells whether the program is built with it.
+var raceDetector bool
+
+// build builds the program, once: static as its releases, but for the race detector.
 var build = sync.OnceValues(func() (path string, err error) {
 	if err := lookAtSources(); err != nil {
 		return "", err
 	}
 	path = filepath.Join(buildFolder, "web-backend")
 	args := append([]string{"build", "-o", path}, buildFlags...)
-	output, err := exec.Command("go", append(args, ".")...).CombinedOutput()
+	command := exec.Command("go", append(args, ".")...)
+	if !raceDetector { // which needs cgo
+		command.Env = append(os.Environ(), "CGO_ENABLED=0")
+	}
+	output, err := command.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, output)
 	}

@@ -3,4 +3,4 @@
 package main
 
 // With the race detector in the tests it is in the program, too.
-func init() { buildFlags = append(buildFlags, "-race") }
+func init() { buildFlags, raceDetector = append(buildFlags, "-race"), true }

@@ -51,19 +51,19 @@ func TestSecrets(t *testing.T) {
 			s.p.stop(t)
 			s.checkData()
 		})
-		t.Run("mongodb "+mode, func(t *testing.T) {
-			t.Parallel()
-			server := mongotest.Own(t, false)
-			folder, _ := mongoFolder(t, server, 25*time.Second)
-			store, err := os.ReadFile(filepath.Join(folder, "mongodb.yaml"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := newPlanting(t, folder, mode, string(store), true)
-			s.plant()
-			s.p.stop(t)
-		})
 	}
+	t.Run("mongodb", func(t *testing.T) {
+		t.Parallel()
+		server := mongotest.Own(t, false)
+		folder, _ := mongoFolder(t, server, 25*time.Second)
+		store, err := os.ReadFile(filepath.Join(folder, "mongodb.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newPlanting(t, folder, "guarded", string(store), true)
+		s.plant()
+		s.p.stop(t)
+	})
 }
 
 // planting is a program to which secrets are given.
@@ -381,7 +381,11 @@ func (s *planting) sendMalformed() {
 // and as it serves them.
 func (s *planting) checkLog() {
 	s.Helper()
-	texts := map[string]string{"console": s.p.stdout.String(), "standard error": s.p.stderr.String()}
+	texts := map[string]string{}
+	// Lines reach the files a moment after the answer, unless the log is asked for.
+	for _, path := range []string{"/tail_log/10000", "/dowload_log_file", "/metrics"} {
+		texts[path] = s.must(plantedRequest{method: "GET", path: path, header: bearer(s.operator)}, nil).text()
+	}
 	for _, path := range s.logFiles() {
 		text, err := os.ReadFile(path)
 		if err != nil {
@@ -389,9 +393,7 @@ func (s *planting) checkLog() {
 		}
 		texts[path] = string(text)
 	}
-	for _, path := range []string{"/tail_log/10000", "/dowload_log_file", "/metrics"} {
-		texts[path] = s.must(plantedRequest{method: "GET", path: path, header: bearer(s.operator)}, nil).text()
-	}
+	texts["console"], texts["standard error"] = s.p.stdout.String(), s.p.stderr.String()
 	for name, text := range texts {
 		if strings.Contains(text, "argon2") || tokenForm.MatchString(text) {
 			s.Errorf("%s holds a password hash or a token", name)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -258,6 +259,9 @@ func TestTourSurvivesRestart(t *testing.T) {
 	url, restarts := p.url, 0
 	_, port, _ := strings.Cut(p.address, ":")
 	restart := func() {
+		// A process that is killed loses the log lines of its last moment, and
+		// the tour shows the log. Who reads the log gets what came before.
+		readLog(t, url)
 		p.kill(t)
 		p = serve(t, folder, "--host", loopback(), "--port", port)
 		restarts++
@@ -267,5 +271,17 @@ func TestTourSurvivesRestart(t *testing.T) {
 	}
 	if restarts != len(steps)-1 || p.url != url {
 		t.Errorf("%d restarts between %d steps, at the end on %s rather than %s", restarts, len(steps), p.url, url)
+	}
+}
+
+func readLog(t *testing.T, url string) {
+	t.Helper()
+	response, err := http.Get(url + "/tail_log/1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("the log answers %d and ends with %v", response.StatusCode, err)
 	}
 }

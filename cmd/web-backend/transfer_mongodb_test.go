@@ -201,7 +201,7 @@ func traces(t *testing.T, database *mongo.Database) string {
 // document is there as it was, and the source is as it was too.
 func TestTransfer_MongoDBThereAndBack(t *testing.T) {
 	t.Parallel()
-	const users = 200
+	const users = 60
 	server := mongotest.Engine(t)
 	client := server.Client(t)
 	from, to := server.Database(t), server.Database(t)

@@ -49,89 +49,87 @@ func account(username, password string, more ...string) string {
 // What contract §3 says of each operation, in the order of a life.
 func TestAccounts(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.names["ada"] = s.register(t, "Ada", "first password")
-		registered := []string{"user_id", "confirmation_required"}
-		changed := `{"confirmation_required":false,"auth_code":200,"auth_msg":""}`
-		loggedIn := `{"user_id":"$ada","auth_code":200,"auth_msg":"","access_token":"<text>","token_type":"bearer","expires_in":604800}`
-		deleted := `{"user_id":"$ada","auth_code":200,"auth_msg":""}`
-		s.run(
-			t,
-			exchange{name: "taken", request: "POST register_user", body: account("Ada", "another password"), status: 200, want: refusal(nameTaken, registered...)},
-			exchange{name: "another case is another name", request: "POST register_user", body: account("ada", "first password"), status: 200, contains: []string{`"auth_code":200`}},
-			exchange{name: "no config before the first login", request: "GET list_user_config_id", status: 200, want: `{"user_id_list":[],"user_name_list":null}`},
-			exchange{name: "no characters either", request: "GET list_characters/$ada", status: 200, want: `{"character_id_list":[],"character_name_list":[]}`},
-			exchange{name: "wrong password", request: "POST authenticate_user", body: account("Ada", "First password"), status: 200, want: refusal(wrongCredentials, "user_id")},
-			exchange{name: "unknown name", request: "POST authenticate_user", body: account("Nobody", "first password"), status: 200, want: refusal(wrongCredentials, "user_id")},
-			exchange{name: "empty password", request: "POST authenticate_user", body: account("Ada", ""), status: 200, want: refusal(wrongCredentials, "user_id")},
-			exchange{name: "nobody was set up", request: "GET list_user_config_id", status: 200, want: `{"user_id_list":[],"user_name_list":null}`},
-			exchange{name: "first login", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: loggedIn},
-			exchange{name: "set up", request: "GET list_user_config_id", status: 200, want: `{"user_id_list":["$ada"],"user_name_list":null}`},
-			exchange{name: "characters", request: "GET list_characters/$ada", status: 200, absent: []string{`[]`}},
-			exchange{name: "second login", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: loggedIn},
+	s := newServer(t)
+	s.names["ada"] = s.register(t, "Ada", "first password")
+	registered := []string{"user_id", "confirmation_required"}
+	changed := `{"confirmation_required":false,"auth_code":200,"auth_msg":""}`
+	loggedIn := `{"user_id":"$ada","auth_code":200,"auth_msg":"","access_token":"<text>","token_type":"bearer","expires_in":604800}`
+	deleted := `{"user_id":"$ada","auth_code":200,"auth_msg":""}`
+	s.run(
+		t,
+		exchange{name: "taken", request: "POST register_user", body: account("Ada", "another password"), status: 200, want: refusal(nameTaken, registered...)},
+		exchange{name: "another case is another name", request: "POST register_user", body: account("ada", "first password"), status: 200, contains: []string{`"auth_code":200`}},
+		exchange{name: "no config before the first login", request: "GET list_user_config_id", status: 200, want: `{"user_id_list":[],"user_name_list":null}`},
+		exchange{name: "no characters either", request: "GET list_characters/$ada", status: 200, want: `{"character_id_list":[],"character_name_list":[]}`},
+		exchange{name: "wrong password", request: "POST authenticate_user", body: account("Ada", "First password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "unknown name", request: "POST authenticate_user", body: account("Nobody", "first password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "empty password", request: "POST authenticate_user", body: account("Ada", ""), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "nobody was set up", request: "GET list_user_config_id", status: 200, want: `{"user_id_list":[],"user_name_list":null}`},
+		exchange{name: "first login", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: loggedIn},
+		exchange{name: "set up", request: "GET list_user_config_id", status: 200, want: `{"user_id_list":["$ada"],"user_name_list":null}`},
+		exchange{name: "characters", request: "GET list_characters/$ada", status: 200, absent: []string{`[]`}},
+		exchange{name: "second login", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: loggedIn},
 
-			exchange{name: "change with a wrong password", request: "POST update_user_password", body: account("Ada", "x", "new_password", `"second password"`), status: 200, want: refusal(wrongCredentials, "confirmation_required")},
-			exchange{name: "change of nobody", request: "POST update_user_password", body: account("Nobody", "x", "new_password", `"second password"`), status: 200, want: refusal(wrongCredentials, "confirmation_required")},
-			exchange{name: "change to a short one", request: "POST update_user_password", body: account("Ada", "first password", "new_password", `"seven.."`), status: 200, want: refusal(passwordTooShort, "confirmation_required")},
-			exchange{name: "still the first", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: loggedIn},
-			exchange{name: "change", request: "POST update_user_password", body: account("Ada", "first password", "new_password", `"second password"`), status: 200, want: changed},
-			exchange{name: "the first is over", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: refusal(wrongCredentials, "user_id")},
-			exchange{name: "the second counts", request: "POST authenticate_user", body: account("Ada", "second password"), status: 200, want: loggedIn},
+		exchange{name: "change with a wrong password", request: "POST update_user_password", body: account("Ada", "x", "new_password", `"second password"`), status: 200, want: refusal(wrongCredentials, "confirmation_required")},
+		exchange{name: "change of nobody", request: "POST update_user_password", body: account("Nobody", "x", "new_password", `"second password"`), status: 200, want: refusal(wrongCredentials, "confirmation_required")},
+		exchange{name: "change to a short one", request: "POST update_user_password", body: account("Ada", "first password", "new_password", `"seven.."`), status: 200, want: refusal(passwordTooShort, "confirmation_required")},
+		exchange{name: "still the first", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: loggedIn},
+		exchange{name: "change", request: "POST update_user_password", body: account("Ada", "first password", "new_password", `"second password"`), status: 200, want: changed},
+		exchange{name: "the first is over", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "the second counts", request: "POST authenticate_user", body: account("Ada", "second password"), status: 200, want: loggedIn},
 
-			exchange{name: "delete with a wrong password", request: "POST delete_user", body: account("Ada", "first password", "user_id", `"$ada"`), status: 200, want: refusal(wrongCredentials, "user_id")},
-			exchange{name: "delete another's id", request: "POST delete_user", body: account("ada", "first password", "user_id", `"$ada"`), status: 200, want: refusal(wrongCredentials, "user_id")},
-			exchange{name: "delete an unknown id", request: "POST delete_user", body: account("Ada", "second password", "user_id", `"nobody"`), status: 200, want: refusal(wrongCredentials, "user_id")},
-			exchange{name: "nothing was deleted", request: "GET list_characters/$ada", status: 200, absent: []string{`[]`}},
-			exchange{name: "delete", request: "POST delete_user", body: account("Ada", "second password", "user_id", `"$ada"`), status: 200, want: deleted},
-			exchange{name: "delete twice", request: "POST delete_user", body: account("Ada", "second password", "user_id", `"$ada"`), status: 200, want: refusal(wrongCredentials, "user_id")},
-			exchange{name: "its characters are gone", request: "GET list_characters/$ada", status: 200, want: `{"character_id_list":[],"character_name_list":[]}`},
-			exchange{name: "login after it", request: "POST authenticate_user", body: account("Ada", "second password"), status: 200, want: refusal(wrongCredentials, "user_id")},
-			exchange{name: "the name is free again", request: "POST register_user", body: account("Ada", "third password"), status: 200, contains: []string{`"auth_code":200`}, absent: []string{"$ada"}},
-		)
-	})
+		exchange{name: "delete with a wrong password", request: "POST delete_user", body: account("Ada", "first password", "user_id", `"$ada"`), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "delete another's id", request: "POST delete_user", body: account("ada", "first password", "user_id", `"$ada"`), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "delete an unknown id", request: "POST delete_user", body: account("Ada", "second password", "user_id", `"nobody"`), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "nothing was deleted", request: "GET list_characters/$ada", status: 200, absent: []string{`[]`}},
+		exchange{name: "delete", request: "POST delete_user", body: account("Ada", "second password", "user_id", `"$ada"`), status: 200, want: deleted},
+		exchange{name: "delete twice", request: "POST delete_user", body: account("Ada", "second password", "user_id", `"$ada"`), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "its characters are gone", request: "GET list_characters/$ada", status: 200, want: `{"character_id_list":[],"character_name_list":[]}`},
+		exchange{name: "login after it", request: "POST authenticate_user", body: account("Ada", "second password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "the name is free again", request: "POST register_user", body: account("Ada", "third password"), status: 200, contains: []string{`"auth_code":200`}, absent: []string{"$ada"}},
+	)
 }
 
 // Names and passwords that are not allowed, and those that just are.
 func TestRegister_Limits(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		const fine = ""
-		for name, c := range map[string]struct{ username, password, sentence string }{
-			"empty name":                    {"", testPassword, nameInvalid},
-			"longest name":                  {strings.Repeat("é", 254), testPassword, fine},
-			"name too long":                 {strings.Repeat("é", 255), testPassword, nameInvalid},
-			"name of spaces":                {"  ", testPassword, fine},
-			"line end in a name":            {"a\nb", testPassword, nameInvalid},
-			"escape in a name":              {"a\x1b[31m", testPassword, nameInvalid},
-			"C1 control in a name":          {"a\u0085", testPassword, nameInvalid},
-			"markup is a name":              {"<script>alert(1)</script>", testPassword, fine},
-			"operator is a name":            {`{"$ne":""}`, testPassword, fine},
-			"shortest password":             {"s1", "8 chars.", fine},
-			"password of eight characters":  {"s2", "éééééééé", fine},
-			"password too short":            {"s3", "7 chars", passwordTooShort},
-			"empty password":                {"s4", "", passwordTooShort},
-			"longest password":              {"s5", strings.Repeat("x", 1024), fine},
-			"password too long":             {"s6", strings.Repeat("x", 1025), passwordTooLong},
-			"password too long in bytes":    {"s7", strings.Repeat("é", 513), passwordTooLong},
-			"password with a line end":      {"s8", "pass\nword\t", fine},
-			"password that looks like hash": {"s9", "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA", fine},
-		} {
-			t.Run(name, func(t *testing.T) {
-				x := exchange{request: "POST register_user", body: account(c.username, c.password), status: 200}
-				if c.sentence != fine {
-					x.want = refusal(c.sentence, "user_id", "confirmation_required")
-					s.exchange(t, x)
-					return
-				}
-				x.contains = []string{`"auth_code":200`}
-				id := field(t, s.exchange(t, x).body, "user_id")
-				if loggedIn, _ := s.login(t, c.username, c.password); loggedIn != id {
-					t.Errorf("login of %q: got user id %q, want %q", c.username, loggedIn, id)
-				}
-				s.exchange(t, exchange{request: "GET list_users", status: 200, contains: []string{quote(c.username)}})
-			})
-		}
-	})
+	s := newServer(t)
+	const fine = ""
+	for name, c := range map[string]struct{ username, password, sentence string }{
+		"empty name":                    {"", testPassword, nameInvalid},
+		"longest name":                  {strings.Repeat("é", 254), testPassword, fine},
+		"name too long":                 {strings.Repeat("é", 255), testPassword, nameInvalid},
+		"name of spaces":                {"  ", testPassword, fine},
+		"line end in a name":            {"a\nb", testPassword, nameInvalid},
+		"escape in a name":              {"a\x1b[31m", testPassword, nameInvalid},
+		"C1 control in a name":          {"a\u0085", testPassword, nameInvalid},
+		"markup is a name":              {"<script>alert(1)</script>", testPassword, fine},
+		"operator is a name":            {`{"$ne":""}`, testPassword, fine},
+		"shortest password":             {"s1", "8 chars.", fine},
+		"password of eight characters":  {"s2", "éééééééé", fine},
+		"password too short":            {"s3", "7 chars", passwordTooShort},
+		"empty password":                {"s4", "", passwordTooShort},
+		"longest password":              {"s5", strings.Repeat("x", 1024), fine},
+		"password too long":             {"s6", strings.Repeat("x", 1025), passwordTooLong},
+		"password too long in bytes":    {"s7", strings.Repeat("é", 513), passwordTooLong},
+		"password with a line end":      {"s8", "pass\nword\t", fine},
+		"password that looks like hash": {"s9", "$argon2id$v=19$m=8,t=1,p=1$AAAA$AAAA", fine},
+	} {
+		t.Run(name, func(t *testing.T) {
+			x := exchange{request: "POST register_user", body: account(c.username, c.password), status: 200}
+			if c.sentence != fine {
+				x.want = refusal(c.sentence, "user_id", "confirmation_required")
+				s.exchange(t, x)
+				return
+			}
+			x.contains = []string{`"auth_code":200`}
+			id := field(t, s.exchange(t, x).body, "user_id")
+			if loggedIn, _ := s.login(t, c.username, c.password); loggedIn != id {
+				t.Errorf("login of %q: got user id %q, want %q", c.username, loggedIn, id)
+			}
+			s.exchange(t, exchange{request: "GET list_users", status: 200, contains: []string{quote(c.username)}})
+		})
+	}
 }
 
 // password_min_length 0 keeps what the original accepted.
@@ -149,24 +147,23 @@ func TestRegister_NoLeastLength(t *testing.T) {
 // Two names that look the same are one name, as it was registered.
 func TestAccounts_NamesInNFC(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		for i, form := range []norm.Form{norm.NFC, norm.NFD} {
-			other := norm.NFD
-			if form == norm.NFD {
-				other = norm.NFC
-			}
-			name := fmt.Sprintf("Zoé Ångström %d", i)
-			id := s.register(t, form.String(name), testPassword)
-			if got, _ := s.login(t, other.String(name), testPassword); got != id {
-				t.Errorf("login as %+q: got user id %q, want that of %+q", other.String(name), got, form.String(name))
-			}
-			s.exchange(t, exchange{
-				request: "POST register_user", body: account(other.String(name), testPassword), status: 200,
-				want: refusal(nameTaken, "user_id", "confirmation_required"),
-			})
-			s.exchange(t, exchange{request: "GET list_users", status: 200, contains: []string{quote(form.String(name))}, absent: []string{quote(other.String(name))}})
+	s := newServer(t)
+	for i, form := range []norm.Form{norm.NFC, norm.NFD} {
+		other := norm.NFD
+		if form == norm.NFD {
+			other = norm.NFC
 		}
-	})
+		name := fmt.Sprintf("Zoé Ångström %d", i)
+		id := s.register(t, form.String(name), testPassword)
+		if got, _ := s.login(t, other.String(name), testPassword); got != id {
+			t.Errorf("login as %+q: got user id %q, want that of %+q", other.String(name), got, form.String(name))
+		}
+		s.exchange(t, exchange{
+			request: "POST register_user", body: account(other.String(name), testPassword), status: 200,
+			want: refusal(nameTaken, "user_id", "confirmation_required"),
+		})
+		s.exchange(t, exchange{request: "GET list_users", status: 200, contains: []string{quote(form.String(name))}, absent: []string{quote(other.String(name))}})
+	}
 }
 
 // The language of a sentence is the one that was asked for, if there is one.
@@ -210,7 +207,7 @@ func TestMessages_AreComplete(t *testing.T) {
 // the original's, whose plain password is hashed meanwhile.
 func TestAuthenticate_TenFirstLogins(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
+	onBothStores(t, func(t *testing.T, s *server) {
 		s.register(t, "ada", testPassword)
 		s.plainCredential(t, "bob")
 		for _, username := range []string{"ada", "bob"} {
@@ -244,102 +241,99 @@ func (s *server) plainCredential(t testing.TB, username string) {
 // that succeeds; a hash with other parameters is made anew.
 func TestAuthenticate_HashesAnew(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.plainCredential(t, "ada")
-		stored := func() string {
-			credential, err := s.store.Credential(t.Context(), "ada")
-			if err != nil {
-				t.Fatal(err)
-			}
-			return credential.Password.Reveal()
-		}
-		s.exchange(t, exchange{request: "POST authenticate_user", body: account("ada", "wrong"), status: 200, want: refusal(wrongCredentials, "user_id")})
-		if got := stored(); got != testPassword {
-			t.Errorf("after a wrong password %q is stored, want the plain one", got)
-		}
-		_, token := s.login(t, "ada", testPassword)
-		hash := stored()
-		if want := "$argon2id$v=19$m=8,t=1,p=1$"; !strings.HasPrefix(hash, want) {
-			t.Errorf("after a login %q is stored, want a hash %s…", hash, want)
-		}
-		s.login(t, "ada", testPassword)
-		if got := stored(); got != hash {
-			t.Errorf("the second login stored %q in place of %q", got, hash)
-		}
-		outdated, err := auth.NewPasswords(auth.PasswordParams{MemoryKiB: 16, Iterations: 1, Parallelism: 1}).Hash(t.Context(), backend.NewSecret(testPassword))
+	s := newServer(t)
+	s.plainCredential(t, "ada")
+	stored := func() string {
+		credential, err := s.store.Credential(t.Context(), "ada")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.store.ReplacePassword(t.Context(), backend.Credential{Username: "ada", Password: backend.NewSecret(hash), UserID: "id of ada"}, outdated, backend.KeepTokens); err != nil {
-			t.Fatal(err)
-		}
-		s.login(t, "ada", testPassword)
-		if got := stored(); !strings.HasPrefix(got, "$argon2id$v=19$m=8,t=1,p=1$") || got == hash {
-			t.Errorf("after a login %q is stored, want a new hash with this server's parameters", got)
-		}
-		// Who was logged in still is.
-		s.exchange(t, exchange{request: "POST logout", header: bearer(token), status: 200, want: noBody})
-	})
+		return credential.Password.Reveal()
+	}
+	s.exchange(t, exchange{request: "POST authenticate_user", body: account("ada", "wrong"), status: 200, want: refusal(wrongCredentials, "user_id")})
+	if got := stored(); got != testPassword {
+		t.Errorf("after a wrong password %q is stored, want the plain one", got)
+	}
+	_, token := s.login(t, "ada", testPassword)
+	hash := stored()
+	if want := "$argon2id$v=19$m=8,t=1,p=1$"; !strings.HasPrefix(hash, want) {
+		t.Errorf("after a login %q is stored, want a hash %s…", hash, want)
+	}
+	s.login(t, "ada", testPassword)
+	if got := stored(); got != hash {
+		t.Errorf("the second login stored %q in place of %q", got, hash)
+	}
+	outdated, err := auth.NewPasswords(auth.PasswordParams{MemoryKiB: 16, Iterations: 1, Parallelism: 1}).Hash(t.Context(), backend.NewSecret(testPassword))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.store.ReplacePassword(t.Context(), backend.Credential{Username: "ada", Password: backend.NewSecret(hash), UserID: "id of ada"}, outdated, backend.KeepTokens); err != nil {
+		t.Fatal(err)
+	}
+	s.login(t, "ada", testPassword)
+	if got := stored(); !strings.HasPrefix(got, "$argon2id$v=19$m=8,t=1,p=1$") || got == hash {
+		t.Errorf("after a login %q is stored, want a new hash with this server's parameters", got)
+	}
+	// Who was logged in still is.
+	s.exchange(t, exchange{request: "POST logout", header: bearer(token), status: 200, want: noBody})
 }
 
 // A change of the password, or the end of the user, ends all tokens of the
 // user, on every server, and no other user's.
 func TestTokens_EndTogether(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.register(t, "other", testPassword)
-		other, otherToken := s.login(t, "other", testPassword)
-		for name, end := range map[string]func(id string) exchange{
-			"change of the password": func(string) exchange {
-				return exchange{request: "POST update_user_password", body: account("ada", testPassword, "new_password", quote(testPassword))}
-			},
-			"deletion with the password": func(id string) exchange {
-				return exchange{request: "POST delete_user", body: account("ada", testPassword, "user_id", quote(id))}
-			},
-			"deletion by an operator": func(id string) exchange {
-				return exchange{request: "POST delete_user", body: object("user_id", quote(id)), header: bearer(operatorToken.Reveal())}
-			},
-		} {
-			s.exchange(t, exchange{request: "POST register_user", body: account("ada", testPassword), status: 200})
-			id, first := s.login(t, "ada", testPassword)
-			_, second := s.login(t, "ada", testPassword)
-			read := func(id, token string, status int) {
-				t.Helper()
-				s.exchange(t, exchange{request: "GET list_characters/" + id, header: bearer(token), status: status})
-			}
-			read(id, first, 200)
-			read(id, second, 200)
-			x := end(id)
-			x.status, x.absent = 200, []string{`"auth_code":500`}
-			s.exchange(t, x)
-			if t.Failed() {
-				t.Fatal(name)
-			}
-			read(id, first, 401)
-			read(id, second, 401)
-			read(other, otherToken, 200)
+	s := newServer(t, accessMode(auth.Strict))
+	s.register(t, "other", testPassword)
+	other, otherToken := s.login(t, "other", testPassword)
+	for name, end := range map[string]func(id string) exchange{
+		"change of the password": func(string) exchange {
+			return exchange{request: "POST update_user_password", body: account("ada", testPassword, "new_password", quote(testPassword))}
+		},
+		"deletion with the password": func(id string) exchange {
+			return exchange{request: "POST delete_user", body: account("ada", testPassword, "user_id", quote(id))}
+		},
+		"deletion by an operator": func(id string) exchange {
+			return exchange{request: "POST delete_user", body: object("user_id", quote(id)), header: bearer(operatorToken.Reveal())}
+		},
+	} {
+		s.exchange(t, exchange{request: "POST register_user", body: account("ada", testPassword), status: 200})
+		id, first := s.login(t, "ada", testPassword)
+		_, second := s.login(t, "ada", testPassword)
+		read := func(id, token string, status int) {
+			t.Helper()
+			s.exchange(t, exchange{request: "GET list_characters/" + id, header: bearer(token), status: status})
 		}
-	}, accessMode(auth.Strict))
+		read(id, first, 200)
+		read(id, second, 200)
+		x := end(id)
+		x.status, x.absent = 200, []string{`"auth_code":500`}
+		s.exchange(t, x)
+		if t.Failed() {
+			t.Fatal(name)
+		}
+		read(id, first, 401)
+		read(id, second, 401)
+		read(other, otherToken, 200)
+	}
 }
 
 // Logging out ends one token and tells of one that is none.
 func TestLogout(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.register(t, "ada", testPassword)
-		id, first := s.login(t, "ada", testPassword)
-		_, second := s.login(t, "ada", testPassword)
-		s.run(
-			t,
-			exchange{name: "without a token", request: "POST logout", status: 401},
-			exchange{name: "with none at all", request: "POST logout", header: bearer(auth.NewToken().Reveal()), status: 401},
-			exchange{name: "with an operator's", request: "POST logout", header: bearer(operatorToken.Reveal()), status: 401},
-			exchange{name: "by a form", request: "POST logout", header: http.Header{"Authorization": {"Bearer " + first}, "Content-Type": {"text/plain"}}, body: "x=1", status: 415},
-			exchange{name: "with a body of no use", request: "POST logout", header: bearer(first), body: `{"x":1}`, status: 200, want: noBody},
-			exchange{name: "twice", request: "POST logout", header: bearer(first), status: 401},
-			exchange{name: "the other still counts", request: "GET list_characters/" + id, header: bearer(second), status: 200},
-		)
-	}, accessMode(auth.Strict))
+	s := newServer(t, accessMode(auth.Strict))
+	s.register(t, "ada", testPassword)
+	id, first := s.login(t, "ada", testPassword)
+	_, second := s.login(t, "ada", testPassword)
+	s.run(
+		t,
+		exchange{name: "without a token", request: "POST logout", status: 401},
+		exchange{name: "with none at all", request: "POST logout", header: bearer(auth.NewToken().Reveal()), status: 401},
+		exchange{name: "with an operator's", request: "POST logout", header: bearer(operatorToken.Reveal()), status: 401},
+		exchange{name: "by a form", request: "POST logout", header: http.Header{"Authorization": {"Bearer " + first}, "Content-Type": {"text/plain"}}, body: "x=1", status: 415},
+		exchange{name: "with a body of no use", request: "POST logout", header: bearer(first), body: `{"x":1}`, status: 200, want: noBody},
+		exchange{name: "twice", request: "POST logout", header: bearer(first), status: 401},
+		exchange{name: "the other still counts", request: "GET list_characters/" + id, header: bearer(second), status: 200},
+	)
 }
 
 // Tries at accounts are bounded, by address and by name.
@@ -438,7 +432,7 @@ func TestWebClient(t *testing.T) {
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
-			forEachStore(t, func(t *testing.T, s *server) { s.liveAsWebClient(t, mode) }, accessMode(mode))
+			onBothStores(t, func(t *testing.T, s *server) { s.liveAsWebClient(t, mode) }, accessMode(mode))
 		})
 	}
 }
@@ -520,38 +514,37 @@ func TestAuthenticate_Overload(t *testing.T) {
 // An operator sets a password without the old one, on both stores.
 func TestSetUserPassword(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.names["ada"] = s.register(t, "Ada", "first password")
-		const set = "POST set_user_password"
-		for _, by := range []string{`"user_id":"$ada"`, `"username":"Ada"`, `"user_id":"$ada","username":"Ada"`} {
-			_, token := s.login(t, "Ada", "first password")
-			s.run(
-				t,
-				exchange{name: by, request: set, body: `{` + by + `,"new_password":"second password"}`, status: 200, want: `{"user_id":"$ada","auth_code":200,"auth_msg":""}`},
-				exchange{name: "the first is over", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: refusal(wrongCredentials, "user_id")},
-				exchange{name: "its token has ended", request: "POST logout", header: bearer(token), status: 401},
-				exchange{name: "back", request: set, body: `{` + by + `,"new_password":"first password"}`, status: 200, contains: []string{`"auth_code":200`}},
-			)
-		}
+	s := newServer(t)
+	s.names["ada"] = s.register(t, "Ada", "first password")
+	const set = "POST set_user_password"
+	for _, by := range []string{`"user_id":"$ada"`, `"username":"Ada"`, `"user_id":"$ada","username":"Ada"`} {
+		_, token := s.login(t, "Ada", "first password")
 		s.run(
 			t,
-			exchange{name: "too short", request: set, body: `{"user_id":"$ada","new_password":"seven.."}`, status: 200, want: refusal(passwordTooShort, "user_id")},
-			exchange{name: "too short in Chinese", request: set, body: `{"user_id":"$ada","new_password":"seven..","language":"zh"}`, status: 200, contains: []string{`"auth_code":500`}, absent: []string{"new password"}},
-			exchange{name: "unknown id", request: set, body: `{"user_id":"gone","new_password":"second password"}`, status: 404},
-			exchange{name: "unknown name", request: set, body: `{"username":"gone","new_password":"second password"}`, status: 404},
-			exchange{name: "nobody", request: set, body: `{"new_password":"second password"}`, status: 422, contains: []string{`"loc":["body","user_id"]`}, absent: []string{"second password"}},
-			exchange{name: "another name", request: set, body: `{"user_id":"$ada","username":"Bob","new_password":"second password"}`, status: 422, contains: []string{`"loc":["body","username"]`}, absent: []string{"second password"}},
-			exchange{name: "wrong type", request: set, body: `{"user_id":"$ada","new_password":["second password"]}`, status: 422, absent: []string{"second password"}},
-			exchange{name: "still the first", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, contains: []string{`"auth_code":200`}},
-
-			exchange{name: "user without a name", request: "POST create_user", body: `{"user_id":"bob"}`, status: 200},
-			exchange{name: "needs a name", request: set, body: `{"user_id":"bob","new_password":"second password"}`, status: 422, contains: []string{`"loc":["body","username"]`}},
-			exchange{name: "name of another", request: set, body: `{"user_id":"bob","username":"Ada","new_password":"second password"}`, status: 200, want: refusal(nameTaken, "user_id")},
-			exchange{name: "gets a name", request: set, body: `{"user_id":"bob","username":"Bob","new_password":"second password"}`, status: 200, want: `{"user_id":"bob","auth_code":200,"auth_msg":""}`},
-			exchange{name: "can log in", request: "POST authenticate_user", body: account("Bob", "second password"), status: 200, contains: []string{`"user_id":"bob"`}},
+			exchange{name: by, request: set, body: `{` + by + `,"new_password":"second password"}`, status: 200, want: `{"user_id":"$ada","auth_code":200,"auth_msg":""}`},
+			exchange{name: "the first is over", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+			exchange{name: "its token has ended", request: "POST logout", header: bearer(token), status: 401},
+			exchange{name: "back", request: set, body: `{` + by + `,"new_password":"first password"}`, status: 200, contains: []string{`"auth_code":200`}},
 		)
-		if log := s.console.String(); strings.Contains(log, "second password") {
-			t.Errorf("the log shows the password: %s", log)
-		}
-	})
+	}
+	s.run(
+		t,
+		exchange{name: "too short", request: set, body: `{"user_id":"$ada","new_password":"seven.."}`, status: 200, want: refusal(passwordTooShort, "user_id")},
+		exchange{name: "too short in Chinese", request: set, body: `{"user_id":"$ada","new_password":"seven..","language":"zh"}`, status: 200, contains: []string{`"auth_code":500`}, absent: []string{"new password"}},
+		exchange{name: "unknown id", request: set, body: `{"user_id":"gone","new_password":"second password"}`, status: 404},
+		exchange{name: "unknown name", request: set, body: `{"username":"gone","new_password":"second password"}`, status: 404},
+		exchange{name: "nobody", request: set, body: `{"new_password":"second password"}`, status: 422, contains: []string{`"loc":["body","user_id"]`}, absent: []string{"second password"}},
+		exchange{name: "another name", request: set, body: `{"user_id":"$ada","username":"Bob","new_password":"second password"}`, status: 422, contains: []string{`"loc":["body","username"]`}, absent: []string{"second password"}},
+		exchange{name: "wrong type", request: set, body: `{"user_id":"$ada","new_password":["second password"]}`, status: 422, absent: []string{"second password"}},
+		exchange{name: "still the first", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, contains: []string{`"auth_code":200`}},
+
+		exchange{name: "user without a name", request: "POST create_user", body: `{"user_id":"bob"}`, status: 200},
+		exchange{name: "needs a name", request: set, body: `{"user_id":"bob","new_password":"second password"}`, status: 422, contains: []string{`"loc":["body","username"]`}},
+		exchange{name: "name of another", request: set, body: `{"user_id":"bob","username":"Ada","new_password":"second password"}`, status: 200, want: refusal(nameTaken, "user_id")},
+		exchange{name: "gets a name", request: set, body: `{"user_id":"bob","username":"Bob","new_password":"second password"}`, status: 200, want: `{"user_id":"bob","auth_code":200,"auth_msg":""}`},
+		exchange{name: "can log in", request: "POST authenticate_user", body: account("Bob", "second password"), status: 200, contains: []string{`"user_id":"bob"`}},
+	)
+	if log := s.logLines(); strings.Contains(log, "second password") {
+		t.Errorf("the log shows the password: %s", log)
+	}
 }

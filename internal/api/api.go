@@ -21,6 +21,9 @@ type Options struct {
 	// LogFile is the file that /tail_log and /dowload_log_file show; "" if
 	// there is none.
 	LogFile string
+	// FlushLog returns when the file has every line that was logged before; nil
+	// if lines do not wait.
+	FlushLog func()
 	// MaxBodyBytes bounds a request body; a larger one is answered with 413.
 	MaxBodyBytes int64
 	// WriteTimeout bounds each write of a long answer, as the server's own

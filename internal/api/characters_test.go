@@ -52,95 +52,93 @@ func noSuchCharacter(userID, characterID string) string {
 
 func TestListCharacters(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		defaults := defaultCharacters(t)
-		s.createUser(t, "ada")
-		ids := s.characterIDs(t, "ada")
-		copied := s.duplicate(t, "ada", ids[1])
-		names := make([]string, 0, len(defaults)+1)
-		for _, character := range defaults {
-			names = append(names, character["character_name"].(string))
+	s := newServer(t)
+	defaults := defaultCharacters(t)
+	s.createUser(t, "ada")
+	ids := s.characterIDs(t, "ada")
+	copied := s.duplicate(t, "ada", ids[1])
+	names := make([]string, 0, len(defaults)+1)
+	for _, character := range defaults {
+		names = append(names, character["character_name"].(string))
+	}
+	want := func(ids, names []string) string {
+		return object("character_id_list", encode(t, ids), "character_name_list", encode(t, names))
+	}
+	all, allNames := append(slices.Clone(ids), copied), append(slices.Clone(names), names[1])
+	s.run(
+		t,
+		exchange{
+			name: "creation order, a copy last", request: "GET list_characters/ada", status: 200, want: want(all, allNames),
+		},
+		exchange{
+			name: "unknown user", request: "GET list_characters/nobody", status: 200,
+			want: `{"character_id_list":[],"character_name_list":[]}`,
+		},
+		exchange{
+			name: "other case is another user", request: "GET list_characters/Ada", status: 200,
+			want: `{"character_id_list":[],"character_name_list":[]}`,
+		},
+		exchange{
+			name: "delete the first", request: "POST delete_character",
+			body: object("user_id", `"ada"`, "character_id", quote(ids[0])), status: 200, want: noBody,
+		},
+		exchange{
+			name: "order stays", request: "GET list_characters/ada", status: 200, want: want(all[1:], allNames[1:]),
+		},
+		exchange{
+			name: "rename", request: "POST update_character_name",
+			body:   object("user_id", `"ada"`, "character_id", quote(copied), "character_name", `"凌星"`),
+			status: 200, want: noBody,
+		},
+		exchange{
+			name: "new name", request: "GET list_characters/ada", status: 200,
+			want: want(all[1:], append(slices.Clone(names[1:]), "凌星")),
+		},
+	)
+	uuid := regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+	for _, id := range all {
+		if !uuid.MatchString(id) {
+			t.Errorf("got character id %q, want a UUID", id)
 		}
-		want := func(ids, names []string) string {
-			return object("character_id_list", encode(t, ids), "character_name_list", encode(t, names))
-		}
-		all, allNames := append(slices.Clone(ids), copied), append(slices.Clone(names), names[1])
-		s.run(
-			t,
-			exchange{
-				name: "creation order, a copy last", request: "GET list_characters/ada", status: 200, want: want(all, allNames),
-			},
-			exchange{
-				name: "unknown user", request: "GET list_characters/nobody", status: 200,
-				want: `{"character_id_list":[],"character_name_list":[]}`,
-			},
-			exchange{
-				name: "other case is another user", request: "GET list_characters/Ada", status: 200,
-				want: `{"character_id_list":[],"character_name_list":[]}`,
-			},
-			exchange{
-				name: "delete the first", request: "POST delete_character",
-				body: object("user_id", `"ada"`, "character_id", quote(ids[0])), status: 200, want: noBody,
-			},
-			exchange{
-				name: "order stays", request: "GET list_characters/ada", status: 200, want: want(all[1:], allNames[1:]),
-			},
-			exchange{
-				name: "rename", request: "POST update_character_name",
-				body:   object("user_id", `"ada"`, "character_id", quote(copied), "character_name", `"凌星"`),
-				status: 200, want: noBody,
-			},
-			exchange{
-				name: "new name", request: "GET list_characters/ada", status: 200,
-				want: want(all[1:], append(slices.Clone(names[1:]), "凌星")),
-			},
-		)
-		uuid := regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
-		for _, id := range all {
-			if !uuid.MatchString(id) {
-				t.Errorf("got character id %q, want a UUID", id)
-			}
-		}
-	})
+	}
 }
 
 func TestGetCharacterConfig(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.createUser(t, "ada")
-		for i, id := range s.characterIDs(t, "ada") {
-			want := defaultCharacters(t)[i]
-			maps.Copy(want, map[string]any{
-				"user_id": "ada", "character_id": id, "create_datatime": "2025-09-26 14:49:13,123", "read_only": true,
-			})
-			got := s.exchange(t, exchange{
-				request: "GET get_character_config/ada/" + id, status: 200, want: encode(t, want),
-			})
-			if keys := keysOf(t, got.body); !slices.Equal(keys, characterFields) {
-				t.Errorf("order of the fields\ngot  %q\nwant %q", keys, characterFields)
-			}
+	s := newServer(t, at(september))
+	s.createUser(t, "ada")
+	for i, id := range s.characterIDs(t, "ada") {
+		want := defaultCharacters(t)[i]
+		maps.Copy(want, map[string]any{
+			"user_id": "ada", "character_id": id, "create_datatime": "2025-09-26 14:49:13,123", "read_only": true,
+		})
+		got := s.exchange(t, exchange{
+			request: "GET get_character_config/ada/" + id, status: 200, want: encode(t, want),
+		})
+		if keys := keysOf(t, got.body); !slices.Equal(keys, characterFields) {
+			t.Errorf("order of the fields\ngot  %q\nwant %q", keys, characterFields)
 		}
-		s.withCopy(t)
-		s.run(
-			t,
-			exchange{
-				name: "unknown character", request: "GET get_character_config/ada/nothing", status: 404,
-				want: noSuchCharacter("ada", "nothing"),
-			},
-			exchange{
-				name: "unknown user", request: "GET get_character_config/nobody/$own", status: 404,
-				want: noSuchCharacter("nobody", s.names["own"]),
-			},
-			exchange{
-				name: "NUL in an id", request: "GET get_character_config/ada/a%00b", status: 422,
-				want: invalidPath("character_id", "a\x00b"),
-			},
-			exchange{
-				name: "no UTF-8 in both ids", request: "GET get_character_config/%ff/%fe", status: 422,
-				contains: []string{`"loc":["path","user_id"]`, `"loc":["path","character_id"]`},
-			},
-		)
-	}, at(september))
+	}
+	s.withCopy(t)
+	s.run(
+		t,
+		exchange{
+			name: "unknown character", request: "GET get_character_config/ada/nothing", status: 404,
+			want: noSuchCharacter("ada", "nothing"),
+		},
+		exchange{
+			name: "unknown user", request: "GET get_character_config/nobody/$own", status: 404,
+			want: noSuchCharacter("nobody", s.names["own"]),
+		},
+		exchange{
+			name: "NUL in an id", request: "GET get_character_config/ada/a%00b", status: 422,
+			want: invalidPath("character_id", "a\x00b"),
+		},
+		exchange{
+			name: "no UTF-8 in both ids", request: "GET get_character_config/%ff/%fe", status: 422,
+			contains: []string{`"loc":["path","user_id"]`, `"loc":["path","character_id"]`},
+		},
+	)
 }
 
 // september is the instant that contract §4 shows, in Shanghai.
@@ -186,129 +184,126 @@ func invalidPath(name, input string) string {
 
 func TestDuplicateCharacter(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.createUser(t, "ada")
-		source := s.characterIDs(t, "ada")[0]
-		s.names["source"] = source
-		s.exchange(t, exchange{
-			request: "POST update_user_config", body: `{"user_id":"ada","timezone":"Europe/Berlin"}`, status: 200, want: noBody,
-		})
-		original := s.character(t, source)
-		for _, test := range []struct{ name, given, want string }{
-			{"name kept", "", original["character_name"].(string)},
-			{"null keeps the name", "null", original["character_name"].(string)},
-			{"name given", `"My \"Thea\" <b>"`, `My "Thea" <b>`},
-			{"empty name given", `""`, ""},
-		} {
-			t.Run(test.name, func(t *testing.T) {
-				var reply map[string]string
-				s.decode(t, exchange{
-					request: "POST duplicate_character", status: 200, want: `{"character_id":"<uuid>"}`,
-					body: object("user_id", `"ada"`, "character_id", `"$source"`, "character_name", test.given),
-				}, &reply)
-				want := maps.Clone(original)
-				maps.Copy(want, map[string]any{
-					"character_id": reply["character_id"], "character_name": test.want, "read_only": false,
-					"create_datatime": "2025-09-26 08:49:13,123", // in the user's own time zone
-				})
-				s.exchange(t, exchange{
-					request: "GET get_character_config/ada/" + reply["character_id"], status: 200, want: encode(t, want),
-				})
-				if ids := s.characterIDs(t, "ada"); ids[len(ids)-1] != reply["character_id"] {
-					t.Errorf("got the list %q, want the copy %s last", ids, reply["character_id"])
-				}
+	s := newServer(t, at(september))
+	s.createUser(t, "ada")
+	source := s.characterIDs(t, "ada")[0]
+	s.names["source"] = source
+	s.exchange(t, exchange{
+		request: "POST update_user_config", body: `{"user_id":"ada","timezone":"Europe/Berlin"}`, status: 200, want: noBody,
+	})
+	original := s.character(t, source)
+	for _, test := range []struct{ name, given, want string }{
+		{"name kept", "", original["character_name"].(string)},
+		{"null keeps the name", "null", original["character_name"].(string)},
+		{"name given", `"My \"Thea\" <b>"`, `My "Thea" <b>`},
+		{"empty name given", `""`, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var reply map[string]string
+			s.decode(t, exchange{
+				request: "POST duplicate_character", status: 200, want: `{"character_id":"<uuid>"}`,
+				body: object("user_id", `"ada"`, "character_id", `"$source"`, "character_name", test.given),
+			}, &reply)
+			want := maps.Clone(original)
+			maps.Copy(want, map[string]any{
+				"character_id": reply["character_id"], "character_name": test.want, "read_only": false,
+				"create_datatime": "2025-09-26 08:49:13,123", // in the user's own time zone
 			})
-		}
-		s.run(
-			t,
-			exchange{
-				name: "the source stays", request: "GET get_character_config/ada/$source", status: 200,
-				want: encode(t, original),
-			},
-			exchange{
-				name: "new_name is ignored", request: "POST duplicate_character",
-				body:   `{"user_id":"ada","character_id":"$source","new_name":"Mira","sensechat_api_key":"x","a":{"b":[1]}}`,
-				status: 200, want: `{"character_id":"<uuid>"}`,
-			},
-			exchange{
-				name: "unknown character", request: "POST duplicate_character",
-				body: `{"user_id":"ada","character_id":"nothing"}`, status: 404, want: noSuchCharacter("ada", "nothing"),
-			},
-			exchange{
-				name: "another user's character", request: "POST duplicate_character",
-				body: `{"user_id":"nobody","character_id":"$source"}`, status: 404, want: noSuchCharacter("nobody", source),
-			},
-			exchange{
-				name: "name is no text", request: "POST duplicate_character",
-				body: `{"user_id":"ada","character_id":"$source","character_name":5}`, status: 422,
-				want: validation(`{"user_id":"ada","character_id":"$source","character_name":5}`,
-					faultOf("string_type", "body", "character_name", 5)),
-			},
-		)
-		s.exchange(t, exchange{request: "GET list_characters/ada", status: 200, absent: []string{"Mira"}})
-	}, at(september))
+			s.exchange(t, exchange{
+				request: "GET get_character_config/ada/" + reply["character_id"], status: 200, want: encode(t, want),
+			})
+			if ids := s.characterIDs(t, "ada"); ids[len(ids)-1] != reply["character_id"] {
+				t.Errorf("got the list %q, want the copy %s last", ids, reply["character_id"])
+			}
+		})
+	}
+	s.run(
+		t,
+		exchange{
+			name: "the source stays", request: "GET get_character_config/ada/$source", status: 200,
+			want: encode(t, original),
+		},
+		exchange{
+			name: "new_name is ignored", request: "POST duplicate_character",
+			body:   `{"user_id":"ada","character_id":"$source","new_name":"Mira","sensechat_api_key":"x","a":{"b":[1]}}`,
+			status: 200, want: `{"character_id":"<uuid>"}`,
+		},
+		exchange{
+			name: "unknown character", request: "POST duplicate_character",
+			body: `{"user_id":"ada","character_id":"nothing"}`, status: 404, want: noSuchCharacter("ada", "nothing"),
+		},
+		exchange{
+			name: "another user's character", request: "POST duplicate_character",
+			body: `{"user_id":"nobody","character_id":"$source"}`, status: 404, want: noSuchCharacter("nobody", source),
+		},
+		exchange{
+			name: "name is no text", request: "POST duplicate_character",
+			body: `{"user_id":"ada","character_id":"$source","character_name":5}`, status: 422,
+			want: validation(`{"user_id":"ada","character_id":"$source","character_name":5}`,
+				faultOf("string_type", "body", "character_name", 5)),
+		},
+	)
+	s.exchange(t, exchange{request: "GET list_characters/ada", status: 200, absent: []string{"Mira"}})
 }
 
 // A copy can be copied and changed, and the original can go.
 func TestDuplicateCharacter_OfACopy(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.withUser(t)
-		second := s.duplicate(t, "ada", s.names["own"])
-		s.run(
-			t,
-			exchange{
-				name: "delete the original", request: "POST delete_character",
-				body: `{"user_id":"ada","character_id":"$readonly"}`, status: 200, want: noBody,
-			},
-			exchange{
-				name: "change the copy", request: "POST update_character_prompt",
-				body: `{"user_id":"ada","character_id":"$own","prompt":"new"}`, status: 200, want: noBody,
-			},
-		)
-		copied := s.character(t, second)
-		if copied["prompt"] == "new" || copied["prompt"] == "" {
-			t.Errorf("the copy of the copy changed with it: prompt %q", copied["prompt"])
-		}
-		if created := copied["create_datatime"].(string); !placeholders["<time>"].MatchString(created) {
-			t.Errorf("got create_datatime %q, want it like 2025-09-26 14:49:13,123", created)
-		}
-	})
+	s := newServer(t)
+	s.withUser(t)
+	second := s.duplicate(t, "ada", s.names["own"])
+	s.run(
+		t,
+		exchange{
+			name: "delete the original", request: "POST delete_character",
+			body: `{"user_id":"ada","character_id":"$readonly"}`, status: 200, want: noBody,
+		},
+		exchange{
+			name: "change the copy", request: "POST update_character_prompt",
+			body: `{"user_id":"ada","character_id":"$own","prompt":"new"}`, status: 200, want: noBody,
+		},
+	)
+	copied := s.character(t, second)
+	if copied["prompt"] == "new" || copied["prompt"] == "" {
+		t.Errorf("the copy of the copy changed with it: prompt %q", copied["prompt"])
+	}
+	if created := copied["create_datatime"].(string); !placeholders["<time>"].MatchString(created) {
+		t.Errorf("got create_datatime %q, want it like 2025-09-26 14:49:13,123", created)
+	}
 }
 
 func TestDeleteCharacter(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.withUser(t)
-		before := len(s.characterIDs(t, "ada"))
-		s.run(
-			t,
-			exchange{
-				name: "read-only", request: "POST delete_character",
-				body: `{"user_id":"ada","character_id":"$readonly"}`, status: 200, want: noBody,
-			},
-			exchange{
-				name: "it is gone", request: "GET get_character_config/ada/$readonly", status: 404,
-				want: noSuchCharacter("ada", s.names["readonly"]),
-			},
-			exchange{
-				name: "twice", request: "POST delete_character",
-				body: `{"user_id":"ada","character_id":"$readonly"}`, status: 404,
-				want: noSuchCharacter("ada", s.names["readonly"]),
-			},
-			exchange{
-				name: "another user's", request: "POST delete_character",
-				body: `{"user_id":"nobody","character_id":"$own"}`, status: 404, want: noSuchCharacter("nobody", s.names["own"]),
-			},
-			exchange{
-				name: "own", request: "POST delete_character",
-				body: `{"user_id":"ada","character_id":"$own"}`, status: 200, want: noBody,
-			},
-		)
-		if after := len(s.characterIDs(t, "ada")); after != before-2 {
-			t.Errorf("got %d characters after two deletions of %d, want %d", after, before, before-2)
-		}
-	})
+	s := newServer(t)
+	s.withUser(t)
+	before := len(s.characterIDs(t, "ada"))
+	s.run(
+		t,
+		exchange{
+			name: "read-only", request: "POST delete_character",
+			body: `{"user_id":"ada","character_id":"$readonly"}`, status: 200, want: noBody,
+		},
+		exchange{
+			name: "it is gone", request: "GET get_character_config/ada/$readonly", status: 404,
+			want: noSuchCharacter("ada", s.names["readonly"]),
+		},
+		exchange{
+			name: "twice", request: "POST delete_character",
+			body: `{"user_id":"ada","character_id":"$readonly"}`, status: 404,
+			want: noSuchCharacter("ada", s.names["readonly"]),
+		},
+		exchange{
+			name: "another user's", request: "POST delete_character",
+			body: `{"user_id":"nobody","character_id":"$own"}`, status: 404, want: noSuchCharacter("nobody", s.names["own"]),
+		},
+		exchange{
+			name: "own", request: "POST delete_character",
+			body: `{"user_id":"ada","character_id":"$own"}`, status: 200, want: noBody,
+		},
+	)
+	if after := len(s.characterIDs(t, "ada")); after != before-2 {
+		t.Errorf("got %d characters after two deletions of %d, want %d", after, before, before-2)
+	}
 }
 
 // characterUpdate is a call of an update_character_ endpoint: the fields that it
@@ -380,43 +375,42 @@ var characterUpdates = []characterUpdate{
 // character once it is known to exist.
 func TestUpdateCharacter(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.withUser(t)
-		want, readOnly := s.character(t, s.names["own"]), s.character(t, s.names["readonly"])
-		for _, test := range characterUpdates {
-			request := "POST update_character_" + test.request
-			body := func(userID, characterID string) string {
-				return fmt.Sprintf(`{"user_id":%q,"character_id":%q,%s}`, userID, characterID, test.fields)
-			}
-			maps.Copy(want, test.changed)
-			s.run(
-				t,
-				exchange{name: test.name, request: request, body: body("ada", "$own"), status: 200, want: noBody},
-				exchange{
-					name: test.name + " read back", request: "GET get_character_config/ada/$own", status: 200,
-					want: encode(t, want),
-				},
-				exchange{
-					name: test.name + " of nobody", request: request, body: body("nobody", "$own"), status: 404,
-					want: noSuchCharacter("nobody", s.names["own"]),
-				},
-				exchange{
-					name: test.name + " of nothing", request: request, body: body("ada", "nothing"), status: 404,
-					want: noSuchCharacter("ada", "nothing"),
-				},
-				exchange{
-					name: test.name + " of a read-only character", request: request, body: body("ada", "$readonly"), status: 403,
-					want: failure(403, fmt.Sprintf("character %q is read-only; duplicate it and change the copy", s.names["readonly"])),
-				},
-				exchange{
-					name: test.name + " of nobody's read-only character", request: request,
-					body: body("nobody", "$readonly"), status: 404,
-				},
-			)
+	s := newServer(t)
+	s.withUser(t)
+	want, readOnly := s.character(t, s.names["own"]), s.character(t, s.names["readonly"])
+	for _, test := range characterUpdates {
+		request := "POST update_character_" + test.request
+		body := func(userID, characterID string) string {
+			return fmt.Sprintf(`{"user_id":%q,"character_id":%q,%s}`, userID, characterID, test.fields)
 		}
-		s.exchange(t, exchange{
-			request: "GET get_character_config/ada/$readonly", status: 200, want: encode(t, readOnly),
-		})
+		maps.Copy(want, test.changed)
+		s.run(
+			t,
+			exchange{name: test.name, request: request, body: body("ada", "$own"), status: 200, want: noBody},
+			exchange{
+				name: test.name + " read back", request: "GET get_character_config/ada/$own", status: 200,
+				want: encode(t, want),
+			},
+			exchange{
+				name: test.name + " of nobody", request: request, body: body("nobody", "$own"), status: 404,
+				want: noSuchCharacter("nobody", s.names["own"]),
+			},
+			exchange{
+				name: test.name + " of nothing", request: request, body: body("ada", "nothing"), status: 404,
+				want: noSuchCharacter("ada", "nothing"),
+			},
+			exchange{
+				name: test.name + " of a read-only character", request: request, body: body("ada", "$readonly"), status: 403,
+				want: failure(403, fmt.Sprintf("character %q is read-only; duplicate it and change the copy", s.names["readonly"])),
+			},
+			exchange{
+				name: test.name + " of nobody's read-only character", request: request,
+				body: body("nobody", "$readonly"), status: 404,
+			},
+		)
+	}
+	s.exchange(t, exchange{
+		request: "GET get_character_config/ada/$readonly", status: 200, want: encode(t, readOnly),
 	})
 }
 
@@ -485,29 +479,28 @@ func TestVoiceSpeed(t *testing.T) {
 		{"other digits", `"１"`, 0, "float_parsing"},
 		{"NUL", `"1\u0000"`, 0, "float_parsing"},
 	}
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.withUser(t)
-		stored := any(1.0)
-		for _, test := range tests {
-			t.Run(test.name, func(t *testing.T) {
-				x := exchange{request: "POST update_character_tts", status: 200, want: noBody, body: object("user_id", `"ada"`,
-					"character_id", `"$own"`, "tts_adapter", `"zoetrope"`, "voice", `"v"`, "voice_speed", test.given)}
-				if test.fault == "" {
-					stored = test.want
-				} else {
-					x.status, x.want = 422, ""
-					x.contains = []string{`"type":"` + test.fault + `"`, `"loc":["body","voice_speed"]`, `"input":` + test.given}
-				}
-				s.exchange(t, x)
-				if got := s.character(t, s.names["own"])["voice_speed"]; got != stored {
-					t.Errorf("voice_speed %s\ngot  %v\nwant %v", test.given, got, stored)
-				}
-			})
-		}
-		s.run(t, exchange{
-			name: "NaN that is no JSON", request: "POST update_character_tts", body: `{"voice_speed":NaN}`, status: 422,
-			want: invalidJSON(15),
+	s := newServer(t)
+	s.withUser(t)
+	stored := any(1.0)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			x := exchange{request: "POST update_character_tts", status: 200, want: noBody, body: object("user_id", `"ada"`,
+				"character_id", `"$own"`, "tts_adapter", `"zoetrope"`, "voice", `"v"`, "voice_speed", test.given)}
+			if test.fault == "" {
+				stored = test.want
+			} else {
+				x.status, x.want = 422, ""
+				x.contains = []string{`"type":"` + test.fault + `"`, `"loc":["body","voice_speed"]`, `"input":` + test.given}
+			}
+			s.exchange(t, x)
+			if got := s.character(t, s.names["own"])["voice_speed"]; got != stored {
+				t.Errorf("voice_speed %s\ngot  %v\nwant %v", test.given, got, stored)
+			}
 		})
+	}
+	s.run(t, exchange{
+		name: "NaN that is no JSON", request: "POST update_character_tts", body: `{"voice_speed":NaN}`, status: 422,
+		want: invalidJSON(15),
 	})
 }
 
@@ -515,37 +508,36 @@ func TestVoiceSpeed(t *testing.T) {
 // are, whatever their ids.
 func TestCharacter_IDs(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		for i, id := range storedIDs() {
-			t.Run(id.Name, func(t *testing.T) {
-				t.Parallel()
-				userID := fmt.Sprintf("%s user %d", id.Value, i)
-				character := backend.NewCharacter()
-				character.UserID, character.CharacterID, character.CharacterName = userID, id.Value, id.Value
-				config := backend.UserConfig{UserID: userID, Timezone: backend.DefaultTimezone}
-				if err := s.store.CreateUser(t.Context(), config, []backend.Character{character}); err != nil {
-					t.Fatal(err)
-				}
-				get := "GET get_character_config/" + segment(userID) + "/" + segment(id.Value)
-				key := []string{"user_id", quote(userID), "character_id", quote(id.Value)}
-				s.run(
-					t,
-					exchange{
-						name: "list", request: "GET list_characters/" + segment(userID), status: 200,
-						want: object("character_id_list", encode(t, []string{id.Value}),
-							"character_name_list", encode(t, []string{id.Value})),
-					},
-					exchange{name: "get", request: get, status: 200, want: encode(t, character)},
-					exchange{
-						name: "update", request: "POST update_character_prompt",
-						body: object(append(key, "prompt", `"new"`)...), status: 200, want: noBody,
-					},
-					exchange{name: "get the update", request: get, status: 200, contains: []string{`"prompt":"new"`}},
-					exchange{name: "duplicate", request: "POST duplicate_character", body: object(key...), status: 200},
-					exchange{name: "delete", request: "POST delete_character", body: object(key...), status: 200, want: noBody},
-					exchange{name: "it is gone", request: get, status: 404},
-				)
-			})
-		}
-	})
+	s := newServer(t)
+	for i, id := range storedIDs() {
+		t.Run(id.Name, func(t *testing.T) {
+			t.Parallel()
+			userID := fmt.Sprintf("%s user %d", id.Value, i)
+			character := backend.NewCharacter()
+			character.UserID, character.CharacterID, character.CharacterName = userID, id.Value, id.Value
+			config := backend.UserConfig{UserID: userID, Timezone: backend.DefaultTimezone}
+			if err := s.store.CreateUser(t.Context(), config, []backend.Character{character}); err != nil {
+				t.Fatal(err)
+			}
+			get := "GET get_character_config/" + segment(userID) + "/" + segment(id.Value)
+			key := []string{"user_id", quote(userID), "character_id", quote(id.Value)}
+			s.run(
+				t,
+				exchange{
+					name: "list", request: "GET list_characters/" + segment(userID), status: 200,
+					want: object("character_id_list", encode(t, []string{id.Value}),
+						"character_name_list", encode(t, []string{id.Value})),
+				},
+				exchange{name: "get", request: get, status: 200, want: encode(t, character)},
+				exchange{
+					name: "update", request: "POST update_character_prompt",
+					body: object(append(key, "prompt", `"new"`)...), status: 200, want: noBody,
+				},
+				exchange{name: "get the update", request: get, status: 200, contains: []string{`"prompt":"new"`}},
+				exchange{name: "duplicate", request: "POST duplicate_character", body: object(key...), status: 200},
+				exchange{name: "delete", request: "POST delete_character", body: object(key...), status: 200, want: noBody},
+				exchange{name: "it is gone", request: get, status: 404},
+			)
+		})
+	}
 }

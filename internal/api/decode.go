@@ -36,6 +36,7 @@ type field struct {
 	fallback  string // the default, as its JSON text; "" for the zero value
 	parse     func(raw json.RawMessage) (value any, fault *fault)
 	set       func(in reflect.Value, value any)
+	text      []int // index of the struct's field if it is a string; then a path's value goes there as it is
 }
 
 // fault is one error of a 422 answer, in the terms that clients of the
@@ -90,6 +91,9 @@ func newPlan(t reflect.Type) *plan {
 		}
 		if name := f.Tag.Get("path"); name != "" {
 			planned.name = name
+			if f.Type.Kind() == reflect.String {
+				planned.text = f.Index
+			}
 			p.path = append(p.path, planned)
 		} else {
 			p.body = append(p.body, planned)
@@ -133,12 +137,15 @@ func (a *API) decode(p *plan, r *http.Request, in any) (body []byte, err error) 
 	var faults []fault
 	for _, f := range p.path {
 		value := pathValue(r, f.name)
-		if !backend.ValidText(value) {
+		switch {
+		case !backend.ValidText(value):
 			faults = append(faults, fault{"string_type", []any{"path", f.name}, invalidTextMessage, quoted(value)})
-			continue
-		}
-		if fault := f.decode(quoted(value), target, "path"); fault != nil {
-			faults = append(faults, *fault)
+		case f.text != nil:
+			target.FieldByIndex(f.text).SetString(value)
+		default:
+			if fault := f.decode(quoted(value), target, "path"); fault != nil {
+				faults = append(faults, *fault)
+			}
 		}
 	}
 	if r.Method == http.MethodPost { // also where nothing of it is used: a page must not send a form

@@ -126,27 +126,26 @@ func TestDecode(t *testing.T) {
 // Of a field that stands twice the last one counts.
 func TestDecode_DuplicateFields(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.withUser(t)
-		s.run(
-			t,
-			exchange{
-				name: "the last one counts", request: "POST update_character_prompt", status: 200, want: noBody,
-				body: `{"user_id":5,"user_id":"nobody","user_id":"ada","character_id":"$own","prompt":"first","prompt":"last"}`,
-			},
-			exchange{name: "read back", request: "GET get_character_config/ada/$own", status: 200, contains: []string{`"prompt":"last"`}},
-			exchange{
-				name: "the last one is at fault", request: "POST update_character_prompt", status: 422,
-				body: `{"user_id":"ada","character_id":"$own","prompt":"x","prompt":5}`,
-				want: validation(`{"user_id":"ada","character_id":"$own","prompt":5}`, faultOf("string_type", "body", "prompt", 5)),
-			},
-			exchange{
-				name: "of an optional one null is absent", request: "POST update_character_memory", status: 200, want: noBody,
-				body: `{"user_id":"ada","character_id":"$own","memory_adapter":"a","memory_model_override":"x","memory_model_override":null}`,
-			},
-			exchange{name: "read back null", request: "GET get_character_config/ada/$own", status: 200, contains: []string{`"memory_model_override":""`}},
-		)
-	})
+	s := newServer(t)
+	s.withUser(t)
+	s.run(
+		t,
+		exchange{
+			name: "the last one counts", request: "POST update_character_prompt", status: 200, want: noBody,
+			body: `{"user_id":5,"user_id":"nobody","user_id":"ada","character_id":"$own","prompt":"first","prompt":"last"}`,
+		},
+		exchange{name: "read back", request: "GET get_character_config/ada/$own", status: 200, contains: []string{`"prompt":"last"`}},
+		exchange{
+			name: "the last one is at fault", request: "POST update_character_prompt", status: 422,
+			body: `{"user_id":"ada","character_id":"$own","prompt":"x","prompt":5}`,
+			want: validation(`{"user_id":"ada","character_id":"$own","prompt":5}`, faultOf("string_type", "body", "prompt", 5)),
+		},
+		exchange{
+			name: "of an optional one null is absent", request: "POST update_character_memory", status: 200, want: noBody,
+			body: `{"user_id":"ada","character_id":"$own","memory_adapter":"a","memory_model_override":"x","memory_model_override":null}`,
+		},
+		exchange{name: "read back null", request: "GET get_character_config/ada/$own", status: 200, contains: []string{`"memory_model_override":""`}},
+	)
 }
 
 func TestDecode_ContentType(t *testing.T) {

@@ -161,7 +161,7 @@ func TestErrorKinds(t *testing.T) {
 			if difference := differ(want, got.body); got.status != status || difference != "" {
 				t.Errorf("kind %d\ngot  %d %s\nwant %d %s\n%s", kind, got.status, got.body, status, want, difference)
 			}
-			log := s.console.String()
+			log := s.logLines()
 			if strings.Contains(log, "hidden cause") != (status >= 500) || strings.Contains(log, "stack=") {
 				t.Errorf("kind %d: got the log %s\nwant the cause of a 500 and above in it, and no stack", kind, log)
 			}

@@ -83,28 +83,27 @@ func TestHostileBodies(t *testing.T) {
 // contract's 422 or keeps it byte for byte.
 func TestHostileFields(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		for _, o := range posts() {
-			user := "user of " + o.OperationID
-			s.createUser(t, user)
-			source := s.characterIDs(t, user)[0]
-			for field, property := range o.request().properties() {
-				if slices.Contains(property.types(), any("number")) {
-					continue // see TestVoiceSpeed
-				}
-				t.Run(o.OperationID+"."+field, func(t *testing.T) {
-					t.Parallel()
-					h := hostileField{s, o, field, user, s.duplicate(t, user, source)}
-					if h.thorough() {
-						h.triesAll(t)
-					} else {
-						h.triesSome(t)
-					}
-					s.exchange(t, exchange{request: "GET /health", status: 200, want: `"OK"`})
-				})
+	s := newServer(t)
+	for _, o := range posts() {
+		user := "user of " + o.OperationID
+		s.createUser(t, user)
+		source := s.characterIDs(t, user)[0]
+		for field, property := range o.request().properties() {
+			if slices.Contains(property.types(), any("number")) {
+				continue // see TestVoiceSpeed
 			}
+			t.Run(o.OperationID+"."+field, func(t *testing.T) {
+				t.Parallel()
+				h := hostileField{s, o, field, user, s.duplicate(t, user, source)}
+				if h.thorough() {
+					h.triesAll(t)
+				} else {
+					h.triesSome(t)
+				}
+				s.exchange(t, exchange{request: "GET /health", status: 200, want: `"OK"`})
+			})
 		}
-	})
+	}
 }
 
 // hostileField is one field of one operation under attack. Other fields of the
@@ -279,34 +278,33 @@ func storedIDs() []storetest.Text {
 // A user may have any id that a text can be.
 func TestUser_IDs(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		for _, id := range storedIDs() {
-			t.Run(id.Name, func(t *testing.T) {
-				t.Parallel()
-				body, path := object("user_id", quote(id.Value)), segment(id.Value)
-				s.createUser(t, id.Value)
-				ids := s.characterIDs(t, id.Value)
-				if len(ids) == 0 {
-					t.Fatal("the user has no characters")
-				}
-				character := ids[0]
-				s.run(
-					t,
-					exchange{name: "exists", request: "POST create_user", body: body, status: 400},
-					exchange{
-						name: "character", request: "GET get_character_config/" + path + "/" + character, status: 200,
-						contains: []string{`{"user_id":` + quote(id.Value) + `,`},
-					},
-					exchange{name: "config", request: "POST update_user_config", body: body, status: 200, want: noBody},
-					exchange{name: "providers", request: "GET get_available_llm/" + path, status: 200, want: `{"options":[]}`},
-					exchange{name: "missing secrets", request: "GET get_missing_secrets/" + path + "/" + character, status: 200},
-					exchange{name: "list", request: "GET list_users", status: 200, contains: []string{quote(id.Value)}},
-					exchange{name: "delete", request: "POST delete_user", body: body, status: 200, want: noBody},
-					exchange{name: "it is gone", request: "GET get_available_llm/" + path, status: 404},
-				)
-			})
-		}
-	})
+	s := newServer(t)
+	for _, id := range storedIDs() {
+		t.Run(id.Name, func(t *testing.T) {
+			t.Parallel()
+			body, path := object("user_id", quote(id.Value)), segment(id.Value)
+			s.createUser(t, id.Value)
+			ids := s.characterIDs(t, id.Value)
+			if len(ids) == 0 {
+				t.Fatal("the user has no characters")
+			}
+			character := ids[0]
+			s.run(
+				t,
+				exchange{name: "exists", request: "POST create_user", body: body, status: 400},
+				exchange{
+					name: "character", request: "GET get_character_config/" + path + "/" + character, status: 200,
+					contains: []string{`{"user_id":` + quote(id.Value) + `,`},
+				},
+				exchange{name: "config", request: "POST update_user_config", body: body, status: 200, want: noBody},
+				exchange{name: "providers", request: "GET get_available_llm/" + path, status: 200, want: `{"options":[]}`},
+				exchange{name: "missing secrets", request: "GET get_missing_secrets/" + path + "/" + character, status: 200},
+				exchange{name: "list", request: "GET list_users", status: 200, contains: []string{quote(id.Value)}},
+				exchange{name: "delete", request: "POST delete_user", body: body, status: 200, want: noBody},
+				exchange{name: "it is gone", request: "GET get_available_llm/" + path, status: 404},
+			)
+		})
+	}
 }
 
 // Ids that no store can hold are refused in every path.

@@ -71,23 +71,8 @@ func timeLogins(t testing.TB, s *server, times int) map[string][]time.Duration {
 	return took
 }
 
-// Failed logins of all kinds get one answer; how long they take is reported
-// and not asserted, as a busy machine moves it.
-func TestLoginTiming(t *testing.T) {
-	t.Parallel()
-	// Hashing is cheap, so that what is around it shows.
-	took := timeLogins(t, newServer(t).withAccounts(t), 300)
-	reference := took[loginTries[0].name]
-	for _, try := range loginTries {
-		durations := took[try.name]
-		median := durations[len(durations)/2]
-		t.Logf("%-34s median %-10s quartiles %s to %s, ratio %.3f", try.name, median,
-			durations[len(durations)/4], durations[len(durations)*3/4], float64(median)/float64(reference[len(reference)/2]))
-	}
-}
-
-// BenchmarkLoginTiming does the same with the hash of the defaults. Read the
-// ratios of the medians to that of a wrong password:
+// BenchmarkLoginTiming makes failed logins of each kind with the hash of the
+// defaults. Read the ratios of the medians to that of a wrong password:
 //
 //	go test ./internal/api -run '^$' -bench LoginTiming -benchtime 100x
 func BenchmarkLoginTiming(b *testing.B) {

@@ -65,6 +65,9 @@ func (a *API) openLog() (*os.File, error) {
 	if a.options.LogFile == "" {
 		return nil, &httpError{status: http.StatusServiceUnavailable, text: "this server writes no log file"}
 	}
+	if a.options.FlushLog != nil {
+		a.options.FlushLog()
+	}
 	file, err := os.Open(a.options.LogFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, &httpError{status: http.StatusServiceUnavailable, text: noLogText, cause: err}

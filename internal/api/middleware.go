@@ -21,18 +21,19 @@ import (
 )
 
 // requestIDHeader carries the id of a request: taken from the client if it
-// looks like one, made otherwise, answered, and logged.
-const requestIDHeader = "X-Request-ID"
+// looks like one, made otherwise, answered, and logged. The name is in
+// canonical form, as header maps have it.
+const requestIDHeader = "X-Request-Id"
 
 var requestIDFormat = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // request is what the middleware knows of one request beside HTTP's own.
 type request struct {
-	id    string
-	trace string // id of the trace that it belongs to; "" for none
-	err   error  // the cause of an answer of 500 and above, or of one that broke off
-	stack []byte // of the panic that caused it
-	quiet bool   // no log line if it succeeds
+	id    [1]string // one element, to be the value of a header as it is
+	trace string    // id of the trace that it belongs to; "" for none
+	err   error     // the cause of an answer of 500 and above, or of one that broke off
+	stack []byte    // of the panic that caused it
+	quiet bool      // no log line if it succeeds
 	// client is who asks, for limits and for the log line of a refusal.
 	client netip.Addr
 	// untrustedProxy: the peer says that it forwards for another, and nobody
@@ -64,8 +65,8 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 		info := &request{client: a.clientOf(r)}
 		info.untrustedProxy = r.Header["X-Forwarded-For"] != nil && !a.options.Access.Proxies.Trusts(peerOf(r))
 		info.token, info.tokenSent = bearerToken(r.Header)
-		info.id = a.requestID(r.Header.Get(requestIDHeader))
-		w.Header().Set(requestIDHeader, info.id)
+		info.id[0] = a.requestID(r.Header.Get(requestIDHeader))
+		w.Header()[requestIDHeader] = info.id[:]
 		recorder := &recorder{ResponseWriter: w}
 		ctx, trace := a.options.Observer.Begin(r.Context(), r.Header)
 		info.trace = trace
@@ -104,7 +105,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 		sent = 0 // the server throws the body away
 	}
 	attrs := []slog.Attr{
-		slog.String("request_id", info.id),
+		slog.String("request_id", info.id[0]),
 		slog.String("method", methodOf(r, "other")),
 		slog.String("route", routeOf(r)),
 		slog.Int("status", w.status),
@@ -148,14 +149,18 @@ func methodOf(r *http.Request, other string) string {
 // routeOf names the route that matched, never the path: a path can hold
 // anything.
 func routeOf(r *http.Request) string {
-	_, route, _ := strings.Cut(r.Pattern, "/")
-	switch route {
-	case "":
+	start := strings.IndexByte(r.Pattern, '/')
+	if start < 0 {
 		return "unknown"
-	case "{$}":
-		return "/"
 	}
-	return "/" + route
+	switch route := r.Pattern[start:]; route {
+	case "/":
+		return "unknown"
+	case "/{$}":
+		return "/"
+	default:
+		return route
+	}
 }
 
 // recorder notes status and size of an answer.
@@ -234,6 +239,9 @@ func (a *API) canonicalPathsOnly(next http.Handler) http.Handler {
 var loneSlash = uuid.NewString()
 
 func hideLoneSlashes(r *http.Request, escaped string) {
+	if !strings.Contains(escaped, "%2") {
+		return
+	}
 	segments := strings.Split(escaped, "/")
 	found := false
 	for i, segment := range segments {

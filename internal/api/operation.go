@@ -86,8 +86,10 @@ func (empty) write(_ *API, w http.ResponseWriter, _ *http.Request) error {
 // characterDocument is a stored character, which is JSON already.
 type characterDocument []byte
 
-func (d characterDocument) write(_ *API, w http.ResponseWriter, _ *http.Request) error {
-	writeBytes(w, http.StatusOK, "application/json", d)
+func (d characterDocument) write(_ *API, w http.ResponseWriter, r *http.Request) error {
+	setContent(w.Header(), "application/json", len(d))
+	w.WriteHeader(http.StatusOK)
+	writeHeld(w, r, d)
 	return nil
 }
 
@@ -118,11 +120,25 @@ func encodeJSON(buf *bytes.Buffer, v any) error {
 // out chunked. A failed write is the client's going away: there is nobody to
 // tell.
 func writeBytes(w http.ResponseWriter, status int, contentType string, body []byte) {
-	header := w.Header()
-	header.Set("Content-Type", contentType)
-	header.Set("Content-Length", strconv.Itoa(len(body)))
+	setContent(w.Header(), contentType, len(body))
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
+}
+
+func setContent(header http.Header, contentType string, length int) {
+	header["Content-Type"] = valueOf(contentType)
+	header["Content-Length"] = []string{strconv.Itoa(length)}
+}
+
+// jsonType is shared by all answers, as [securityHeaders] are.
+var jsonType = []string{"application/json"}
+
+// valueOf gives the value of the header Content-Type.
+func valueOf(contentType string) []string {
+	if contentType == jsonType[0] {
+		return jsonType
+	}
+	return []string{contentType}
 }
 
 // withInput adds to an Invalid error of the domain what its 422 shows: where

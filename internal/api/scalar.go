@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"reflect"
@@ -29,6 +30,14 @@ func parseSecret(raw json.RawMessage) (any, *fault) {
 
 // parseText takes a JSON string and nothing else.
 func parseText(raw json.RawMessage) (any, *fault) {
+	// Without an escape the text stands in raw as it is: raw is valid JSON.
+	if last := len(raw) - 1; raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		text := string(raw[1:last])
+		if !backend.ValidText(text) {
+			return "", &fault{Type: "string_type", Msg: invalidTextMessage}
+		}
+		return text, nil
+	}
 	var text *string
 	if json.Unmarshal(raw, &text) != nil || text == nil {
 		return "", &fault{Type: "string_type", Msg: "Input should be a valid string"}

@@ -39,18 +39,19 @@ type storeOpener struct {
 	open func(t testing.TB) backend.Store
 }
 
-// stores are what the tests run over. A test that depends on the store runs
-// over each of them; another runs over the first.
-var stores = []storeOpener{
-	{"sqlite", func(t testing.TB) backend.Store {
+// The stores. storetest promises that they are alike, so a test runs on the
+// embedded one, and on MongoDB too only where it shows that a whole session
+// crosses the border between api and store.
+var (
+	embedded = storeOpener{"embedded", func(t testing.TB) backend.Store {
 		t.Helper()
 		store, err := sqlite.Open(t.TempDir(), sqlite.Keys(masterkey.NewRing(masterkey.Generate())))
 		if err != nil {
 			t.Fatalf("open the embedded store: %v", err)
 		}
 		return store
-	}},
-	{"mongodb", func(t testing.TB) backend.Store {
+	}}
+	mongoDB = storeOpener{"mongodb", func(t testing.TB) backend.Store {
 		t.Helper()
 		server := mongotest.Engine(t)
 		store, err := mongo.Open(mongo.Options{
@@ -65,13 +66,13 @@ var stores = []storeOpener{
 			t.Fatalf("make the indexes: %v, %v", warnings, err)
 		}
 		return store
-	}},
-}
+	}}
+)
 
-// forEachStore runs test over a server on each of the stores.
-func forEachStore(t *testing.T, test func(t *testing.T, s *server), options ...option) {
+// onBothStores runs test over a server on each of the stores.
+func onBothStores(t *testing.T, test func(t *testing.T, s *server), options ...option) {
 	t.Helper()
-	for _, store := range stores {
+	for _, store := range []storeOpener{embedded, mongoDB} {
 		t.Run(store.name, func(t *testing.T) {
 			t.Parallel()
 			test(t, newServer(t, append([]option{onStore(store)}, options...)...))
@@ -118,12 +119,13 @@ func withOptions(change func(*api.Options)) option {
 
 // server is an API on a real store with a real log.
 type server struct {
-	handler http.Handler
-	http    *httptest.Server // nil unless it listens
-	store   backend.Store
-	logFile string
-	console *safeBuffer
-	names   map[string]string // what $name stands for in an exchange
+	handler  http.Handler
+	http     *httptest.Server // nil unless it listens
+	store    backend.Store
+	logFile  string
+	console  *safeBuffer
+	flushLog func()
+	names    map[string]string // what $name stands for in an exchange
 
 	writeTimeout time.Duration
 }
@@ -136,6 +138,7 @@ func newServer(t testing.TB, options ...option) *server {
 	s := newHandler(t, options...)
 	s.http = httptest.NewUnstartedServer(s.handler)
 	s.http.Config.WriteTimeout = s.writeTimeout
+	s.http.Listener, s.http.Config.ConnContext = api.OneWrite(s.http.Listener), api.OneWriteContext
 	s.http.Start()
 	t.Cleanup(s.http.Close)
 	return s
@@ -152,7 +155,7 @@ func newHandler(t testing.TB, options ...option) *server {
 			Observer: telemetry.NewObserver(metrics, nil), Metrics: metrics.Write,
 			Access: api.AccessOptions{Mode: auth.Guarded, OperatorTokens: auth.NewOperatorTokens([]backend.Secret{operatorToken})},
 		},
-		store:    stores[0],
+		store:    embedded,
 		accounts: backend.AccountRules{PasswordMinLength: 8, TokenLifetime: 7 * 24 * time.Hour, NewToken: auth.NewToken},
 		hash:     cheapHash,
 		log:      logging.Options{Console: s.console, Path: s.logFile, MaxSizeMB: 100, MaxFiles: 1},
@@ -171,6 +174,7 @@ func newHandler(t testing.TB, options ...option) *server {
 		t.Fatalf("open the log: %v", err)
 	}
 	t.Cleanup(func() { _ = log.Close() })
+	c.FlushLog, s.flushLog = log.Flush, log.Flush
 	store := s.store
 	if c.wrap != nil {
 		store = c.wrap(store)
@@ -190,14 +194,21 @@ func newHandler(t testing.TB, options ...option) *server {
 func (s *server) stop(t testing.TB) string {
 	t.Helper()
 	s.http.Close()
+	console := s.logLines()
 	file, err := os.ReadFile(s.logFile)
 	if err != nil {
 		t.Fatalf("read the log: %v", err)
 	}
-	if console := s.console.String(); console != string(file) {
+	if console != string(file) {
 		t.Errorf("the console and the log file differ:\n%s\nand:\n%s", console, file)
 	}
 	return string(file)
+}
+
+// logLines gives what was logged so far.
+func (s *server) logLines() string {
+	s.flushLog()
+	return s.console.String()
 }
 
 // exchange is one request and what is wanted of its answer. In request, body

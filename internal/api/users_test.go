@@ -26,7 +26,7 @@ func noSuchUser(userID string) string {
 
 func TestUserLists(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
+	onBothStores(t, func(t *testing.T, s *server) {
 		lists := func(name, all, names, credentials, configs string) []exchange {
 			return []exchange{
 				{
@@ -74,22 +74,21 @@ func (s *server) credential(t *testing.T, username, userID string) {
 // in it goes unseen.
 func TestListUsers_Long(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		ids := s.manyUsers(t, 1300)
-		names := make([]string, len(ids))
-		for path, wanted := range map[string]any{"list_users": names, "list_user_config_id": nil} {
-			got := s.exchange(t, exchange{
-				request: "GET " + path, status: 200,
-				want: object("user_id_list", encode(t, ids), "user_name_list", encode(t, wanted)),
-			})
-			if length := got.header.Get("Content-Length"); length != "" {
-				t.Errorf("%s: got Content-Length %s, want none: the list is to be sent while it is read", path, length)
-			}
-			if contentType := got.header.Get("Content-Type"); contentType != "application/json" {
-				t.Errorf("%s: got Content-Type %s", path, contentType)
-			}
+	s := newServer(t)
+	ids := s.manyUsers(t, 1300)
+	names := make([]string, len(ids))
+	for path, wanted := range map[string]any{"list_users": names, "list_user_config_id": nil} {
+		got := s.exchange(t, exchange{
+			request: "GET " + path, status: 200,
+			want: object("user_id_list", encode(t, ids), "user_name_list", encode(t, wanted)),
+		})
+		if length := got.header.Get("Content-Length"); length != "" {
+			t.Errorf("%s: got Content-Length %s, want none: the list is to be sent while it is read", path, length)
 		}
-	})
+		if contentType := got.header.Get("Content-Type"); contentType != "application/json" {
+			t.Errorf("%s: got Content-Type %s", path, contentType)
+		}
+	}
 }
 
 // manyUsers makes users and gives their ids in creation order.
@@ -218,162 +217,158 @@ func TestListUsers_Slow(t *testing.T) {
 
 func TestCreateUser(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.run(
-			t,
-			exchange{name: "new", request: "POST create_user", body: `{"user_id":"ada"}`, status: 200, want: `{"user_id":"ada"}`},
-			exchange{
-				name: "exists", request: "POST create_user", body: `{"user_id":"ada"}`, status: 400,
-				want: failure(400, `user "ada" exists already`),
-			},
-			exchange{
-				name: "other fields are ignored", request: "POST create_user", status: 200, want: `{"user_id":"bob"}`,
-				body: `{"user_id":"bob","character_name":5,"openai_api_key":5,"user_ID":"x"}`,
-			},
-			exchange{name: "without an id", request: "POST create_user", body: `{}`, status: 200, want: `{"user_id":"<uuid>"}`},
-			exchange{name: "null", request: "POST create_user", body: `{"user_id":null}`, status: 200, want: `{"user_id":"<uuid>"}`},
-			exchange{
-				name: "empty id", request: "POST create_user", body: `{"user_id":""}`, status: 422,
-				want: validation(`{"user_id":""}`, faultOf("string_too_short", "body", "user_id", "")),
-			},
-			exchange{
-				name: "number", request: "POST create_user", body: `{"user_id":5}`, status: 422,
-				want: validation(`{"user_id":5}`, faultOf("string_type", "body", "user_id", 5)),
-			},
-			exchange{name: "case counts", request: "POST create_user", body: `{"user_id":"Ada"}`, status: 200, want: `{"user_id":"Ada"}`},
-			exchange{name: "space counts", request: "POST create_user", body: `{"user_id":" ada"}`, status: 200, want: `{"user_id":" ada"}`},
-		)
-		if got, want := len(s.characterIDs(t, "ada")), len(defaultCharacters(t)); got != want {
-			t.Errorf("a new user has %d characters, want %d", got, want)
-		}
-		s.credential(t, "Carol", "carol")
-		s.run(t, exchange{
-			name: "has a credential", request: "POST create_user", body: `{"user_id":"carol"}`, status: 400,
-			want: failure(400, `user "carol" exists already`),
-		})
+	s := newServer(t)
+	s.run(
+		t,
+		exchange{name: "new", request: "POST create_user", body: `{"user_id":"ada"}`, status: 200, want: `{"user_id":"ada"}`},
+		exchange{
+			name: "exists", request: "POST create_user", body: `{"user_id":"ada"}`, status: 400,
+			want: failure(400, `user "ada" exists already`),
+		},
+		exchange{
+			name: "other fields are ignored", request: "POST create_user", status: 200, want: `{"user_id":"bob"}`,
+			body: `{"user_id":"bob","character_name":5,"openai_api_key":5,"user_ID":"x"}`,
+		},
+		exchange{name: "without an id", request: "POST create_user", body: `{}`, status: 200, want: `{"user_id":"<uuid>"}`},
+		exchange{name: "null", request: "POST create_user", body: `{"user_id":null}`, status: 200, want: `{"user_id":"<uuid>"}`},
+		exchange{
+			name: "empty id", request: "POST create_user", body: `{"user_id":""}`, status: 422,
+			want: validation(`{"user_id":""}`, faultOf("string_too_short", "body", "user_id", "")),
+		},
+		exchange{
+			name: "number", request: "POST create_user", body: `{"user_id":5}`, status: 422,
+			want: validation(`{"user_id":5}`, faultOf("string_type", "body", "user_id", 5)),
+		},
+		exchange{name: "case counts", request: "POST create_user", body: `{"user_id":"Ada"}`, status: 200, want: `{"user_id":"Ada"}`},
+		exchange{name: "space counts", request: "POST create_user", body: `{"user_id":" ada"}`, status: 200, want: `{"user_id":" ada"}`},
+	)
+	if got, want := len(s.characterIDs(t, "ada")), len(defaultCharacters(t)); got != want {
+		t.Errorf("a new user has %d characters, want %d", got, want)
+	}
+	s.credential(t, "Carol", "carol")
+	s.run(t, exchange{
+		name: "has a credential", request: "POST create_user", body: `{"user_id":"carol"}`, status: 400,
+		want: failure(400, `user "carol" exists already`),
 	})
 }
 
 // A user that comes again after it was deleted has the same characters.
 func TestCreateUser_Again(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.createUser(t, "ada")
-		before := s.characterIDs(t, "ada")
-		s.exchange(t, exchange{request: "POST delete_user", body: `{"user_id":"ada"}`, status: 200, want: noBody})
-		s.createUser(t, "ada")
-		if after := s.characterIDs(t, "ada"); !slices.Equal(after, before) {
-			t.Errorf("character ids of a user made again\ngot  %q\nwant %q", after, before)
-		}
-		s.createUser(t, "bob")
-		if other := s.characterIDs(t, "bob"); slices.Equal(other, before) {
-			t.Errorf("two users have the same character ids %q", other)
-		}
-	})
+	s := newServer(t)
+	s.createUser(t, "ada")
+	before := s.characterIDs(t, "ada")
+	s.exchange(t, exchange{request: "POST delete_user", body: `{"user_id":"ada"}`, status: 200, want: noBody})
+	s.createUser(t, "ada")
+	if after := s.characterIDs(t, "ada"); !slices.Equal(after, before) {
+		t.Errorf("character ids of a user made again\ngot  %q\nwant %q", after, before)
+	}
+	s.createUser(t, "bob")
+	if other := s.characterIDs(t, "bob"); slices.Equal(other, before) {
+		t.Errorf("two users have the same character ids %q", other)
+	}
 }
 
 func TestDeleteUser(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.withUser(t).credential(t, "Carol", "carol")
-		s.run(
-			t,
-			exchange{
-				name: "with a password", request: "POST delete_user", status: 200, want: refusal(wrongCredentials, "user_id"),
-				body: `{"user_id":"ada","username":"Ada","password":"correct horse"}`,
-			},
-			exchange{
-				name: "with a password alone", request: "POST delete_user", status: 422,
-				want: validation(`{"user_id":"ada","password":"***"}`, faultOf("missing", "body", "username", map[string]string{"user_id": "ada", "password": "***"})),
-				body: `{"user_id":"ada","password":""}`,
-			},
-			exchange{
-				name: "with a name alone", request: "POST delete_user", status: 422,
-				want: validation(`{"user_id":"ada","username":"Ada"}`, faultOf("missing", "body", "password", map[string]string{"user_id": "ada", "username": "Ada"})),
-				body: `{"user_id":"ada","username":"Ada"}`,
-			},
-			exchange{
-				name: "password is no text", request: "POST delete_user", body: `{"user_id":"ada","password":5}`, status: 422,
-				want: validation(`{"user_id":"ada","password":"***"}`, faultOf("string_type", "body", "password", "***")),
-			},
-			exchange{name: "it is still there", request: "GET get_character_config/ada/$own", status: 200},
-			exchange{name: "empty id", request: "POST delete_user", body: `{"user_id":""}`, status: 404, want: noSuchUser("")},
-			exchange{name: "unknown", request: "POST delete_user", body: `{"user_id":"nobody"}`, status: 404, want: noSuchUser("nobody")},
-			exchange{
-				name: "null for the rest", request: "POST delete_user", status: 200, want: noBody,
-				body: `{"user_id":"ada","username":null,"password":null,"language":"zh"}`,
-			},
-			exchange{name: "twice", request: "POST delete_user", body: `{"user_id":"ada"}`, status: 404, want: noSuchUser("ada")},
-			exchange{name: "its characters are gone", request: "GET get_character_config/ada/$own", status: 404},
-			exchange{
-				name: "its list is empty", request: "GET list_characters/ada", status: 200,
-				want: `{"character_id_list":[],"character_name_list":[]}`,
-			},
-			exchange{name: "its config is gone", request: "GET get_available_llm/ada", status: 404, want: noSuchUser("ada")},
-			exchange{name: "a credential alone", request: "POST delete_user", body: `{"user_id":"carol"}`, status: 200, want: noBody},
-			exchange{name: "nobody is left", request: "GET list_users", status: 200, want: `{"user_id_list":[],"user_name_list":[]}`},
-		)
-	})
+	s := newServer(t)
+	s.withUser(t).credential(t, "Carol", "carol")
+	s.run(
+		t,
+		exchange{
+			name: "with a password", request: "POST delete_user", status: 200, want: refusal(wrongCredentials, "user_id"),
+			body: `{"user_id":"ada","username":"Ada","password":"correct horse"}`,
+		},
+		exchange{
+			name: "with a password alone", request: "POST delete_user", status: 422,
+			want: validation(`{"user_id":"ada","password":"***"}`, faultOf("missing", "body", "username", map[string]string{"user_id": "ada", "password": "***"})),
+			body: `{"user_id":"ada","password":""}`,
+		},
+		exchange{
+			name: "with a name alone", request: "POST delete_user", status: 422,
+			want: validation(`{"user_id":"ada","username":"Ada"}`, faultOf("missing", "body", "password", map[string]string{"user_id": "ada", "username": "Ada"})),
+			body: `{"user_id":"ada","username":"Ada"}`,
+		},
+		exchange{
+			name: "password is no text", request: "POST delete_user", body: `{"user_id":"ada","password":5}`, status: 422,
+			want: validation(`{"user_id":"ada","password":"***"}`, faultOf("string_type", "body", "password", "***")),
+		},
+		exchange{name: "it is still there", request: "GET get_character_config/ada/$own", status: 200},
+		exchange{name: "empty id", request: "POST delete_user", body: `{"user_id":""}`, status: 404, want: noSuchUser("")},
+		exchange{name: "unknown", request: "POST delete_user", body: `{"user_id":"nobody"}`, status: 404, want: noSuchUser("nobody")},
+		exchange{
+			name: "null for the rest", request: "POST delete_user", status: 200, want: noBody,
+			body: `{"user_id":"ada","username":null,"password":null,"language":"zh"}`,
+		},
+		exchange{name: "twice", request: "POST delete_user", body: `{"user_id":"ada"}`, status: 404, want: noSuchUser("ada")},
+		exchange{name: "its characters are gone", request: "GET get_character_config/ada/$own", status: 404},
+		exchange{
+			name: "its list is empty", request: "GET list_characters/ada", status: 200,
+			want: `{"character_id_list":[],"character_name_list":[]}`,
+		},
+		exchange{name: "its config is gone", request: "GET get_available_llm/ada", status: 404, want: noSuchUser("ada")},
+		exchange{name: "a credential alone", request: "POST delete_user", body: `{"user_id":"carol"}`, status: 200, want: noBody},
+		exchange{name: "nobody is left", request: "GET list_users", status: 200, want: `{"user_id_list":[],"user_name_list":[]}`},
+	)
 }
 
 func TestUpdateUserConfig(t *testing.T) {
 	t.Parallel()
 	type keys = map[string]string
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.createUser(t, "ada")
-		everyKey := keys{}
-		for i, name := range backend.ProviderKeys {
-			everyKey[name] = fmt.Sprintf("secret %d é😀", i)
-		}
-		for _, test := range []struct {
-			name, body string
-			timezone   string
-			keys       keys
-		}{
-			{"set", `{"user_id":"ada","openai_api_key":"a","xai_api_key":"b"}`, "", keys{"openai_api_key": "a", "xai_api_key": "b"}},
-			{"absent keeps", `{"user_id":"ada"}`, "", keys{"openai_api_key": "a", "xai_api_key": "b"}},
-			{"null keeps", `{"user_id":"ada","openai_api_key":null,"timezone":null}`, "", keys{"openai_api_key": "a", "xai_api_key": "b"}},
-			{"empty clears", `{"user_id":"ada","openai_api_key":""}`, "", keys{"xai_api_key": "b"}},
-			{"empty clears what is not set", `{"user_id":"ada","gemini_api_key":""}`, "", keys{"xai_api_key": "b"}},
-			{"a new value", `{"user_id":"ada","xai_api_key":" c "}`, "", keys{"xai_api_key": " c "}},
-			{
-				"unknown keys are ignored", `{"user_id":"ada","sensechat_api_key":"x","XAI_API_KEY":"x","character_id":5}`, "",
-				keys{"xai_api_key": " c "},
-			},
-			{"every key", encode(t, withMember(everyKey, "user_id", "ada")), "", everyKey},
-			{"time zone", `{"user_id":"ada","timezone":"America/Argentina/Ushuaia"}`, "America/Argentina/Ushuaia", everyKey},
-			{"time zone UTC", `{"user_id":"ada","timezone":"UTC"}`, "UTC", everyKey},
-			{"time zone kept", `{"user_id":"ada","timezone":null}`, "UTC", everyKey},
-			{"time zone cleared", `{"user_id":"ada","timezone":""}`, "", everyKey},
-		} {
-			t.Run(test.name, func(t *testing.T) {
-				s.exchange(t, exchange{request: "POST update_user_config", body: test.body, status: 200, want: noBody})
-				want := test.timezone
-				if want == "" {
-					want = "Asia/Shanghai"
-				}
-				s.wantConfig(t, "ada", want, test.keys)
-			})
-		}
-		s.run(
-			t,
-			exchange{
-				name: "unknown user", request: "POST update_user_config", body: `{"user_id":"nobody","xai_api_key":"b"}`,
-				status: 404, want: noSuchUser("nobody"),
-			},
-			exchange{
-				name: "all faults at once, nothing is stored", request: "POST update_user_config", status: 422,
-				body: `{"user_id":"ada","xai_api_key":"lost","openai_api_key":5,"minimax_api_key":{"a":"b"},"timezone":7}`,
-				want: validation(
-					`{"user_id":"ada","xai_api_key":"***","openai_api_key":"***","minimax_api_key":"***","timezone":7}`,
-					faultOf("string_type", "body", "timezone", 7),
-					faultOf("string_type", "body", "openai_api_key", "***"),
-					faultOf("string_type", "body", "minimax_api_key", "***"),
-				),
-			},
-		)
-		s.wantConfig(t, "ada", "Asia/Shanghai", everyKey)
-	})
+	s := newServer(t)
+	s.createUser(t, "ada")
+	everyKey := keys{}
+	for i, name := range backend.ProviderKeys {
+		everyKey[name] = fmt.Sprintf("secret %d é😀", i)
+	}
+	for _, test := range []struct {
+		name, body string
+		timezone   string
+		keys       keys
+	}{
+		{"set", `{"user_id":"ada","openai_api_key":"a","xai_api_key":"b"}`, "", keys{"openai_api_key": "a", "xai_api_key": "b"}},
+		{"absent keeps", `{"user_id":"ada"}`, "", keys{"openai_api_key": "a", "xai_api_key": "b"}},
+		{"null keeps", `{"user_id":"ada","openai_api_key":null,"timezone":null}`, "", keys{"openai_api_key": "a", "xai_api_key": "b"}},
+		{"empty clears", `{"user_id":"ada","openai_api_key":""}`, "", keys{"xai_api_key": "b"}},
+		{"empty clears what is not set", `{"user_id":"ada","gemini_api_key":""}`, "", keys{"xai_api_key": "b"}},
+		{"a new value", `{"user_id":"ada","xai_api_key":" c "}`, "", keys{"xai_api_key": " c "}},
+		{
+			"unknown keys are ignored", `{"user_id":"ada","sensechat_api_key":"x","XAI_API_KEY":"x","character_id":5}`, "",
+			keys{"xai_api_key": " c "},
+		},
+		{"every key", encode(t, withMember(everyKey, "user_id", "ada")), "", everyKey},
+		{"time zone", `{"user_id":"ada","timezone":"America/Argentina/Ushuaia"}`, "America/Argentina/Ushuaia", everyKey},
+		{"time zone UTC", `{"user_id":"ada","timezone":"UTC"}`, "UTC", everyKey},
+		{"time zone kept", `{"user_id":"ada","timezone":null}`, "UTC", everyKey},
+		{"time zone cleared", `{"user_id":"ada","timezone":""}`, "", everyKey},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s.exchange(t, exchange{request: "POST update_user_config", body: test.body, status: 200, want: noBody})
+			want := test.timezone
+			if want == "" {
+				want = "Asia/Shanghai"
+			}
+			s.wantConfig(t, "ada", want, test.keys)
+		})
+	}
+	s.run(
+		t,
+		exchange{
+			name: "unknown user", request: "POST update_user_config", body: `{"user_id":"nobody","xai_api_key":"b"}`,
+			status: 404, want: noSuchUser("nobody"),
+		},
+		exchange{
+			name: "all faults at once, nothing is stored", request: "POST update_user_config", status: 422,
+			body: `{"user_id":"ada","xai_api_key":"lost","openai_api_key":5,"minimax_api_key":{"a":"b"},"timezone":7}`,
+			want: validation(
+				`{"user_id":"ada","xai_api_key":"***","openai_api_key":"***","minimax_api_key":"***","timezone":7}`,
+				faultOf("string_type", "body", "timezone", 7),
+				faultOf("string_type", "body", "openai_api_key", "***"),
+				faultOf("string_type", "body", "minimax_api_key", "***"),
+			),
+		},
+	)
+	s.wantConfig(t, "ada", "Asia/Shanghai", everyKey)
 }
 
 // withMember is a copy of object with one more member.
@@ -403,41 +398,39 @@ func (s *server) wantConfig(t *testing.T, userID, timezone string, keys map[stri
 
 func TestUpdateUserConfig_InvalidTimezone(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.createUser(t, "ada")
-		for _, name := range []string{
-			"Local", "Mars/Olympus", "asia/shanghai ", " ", "+08:00", "../../etc/passwd", "/etc/localtime", "Asia", "Asia/",
-			"Asia\\Shanghai", "é", strings.Repeat("x", 10_000),
-		} {
-			body := object("user_id", `"ada"`, "timezone", quote(name), "xai_api_key", `"lost"`)
-			s.run(t, exchange{
-				name: brief(name[:min(len(name), 20)]), request: "POST update_user_config", body: body, status: 422,
-				want: validation(strings.Replace(body, "lost", "***", 1), faultOf("literal_error", "body", "timezone", name)),
-			})
-		}
-		s.wantConfig(t, "ada", "Asia/Shanghai", nil)
-	})
+	s := newServer(t)
+	s.createUser(t, "ada")
+	for _, name := range []string{
+		"Local", "Mars/Olympus", "asia/shanghai ", " ", "+08:00", "../../etc/passwd", "/etc/localtime", "Asia", "Asia/",
+		"Asia\\Shanghai", "é", strings.Repeat("x", 10_000),
+	} {
+		body := object("user_id", `"ada"`, "timezone", quote(name), "xai_api_key", `"lost"`)
+		s.run(t, exchange{
+			name: brief(name[:min(len(name), 20)]), request: "POST update_user_config", body: body, status: 422,
+			want: validation(strings.Replace(body, "lost", "***", 1), faultOf("literal_error", "body", "timezone", name)),
+		})
+	}
+	s.wantConfig(t, "ada", "Asia/Shanghai", nil)
 }
 
 // The time zone of the user dates its new characters.
 func TestUpdateUserConfig_TimezoneOfDuplicates(t *testing.T) {
 	t.Parallel()
-	forEachStore(t, func(t *testing.T, s *server) {
-		s.createUser(t, "ada")
-		source := s.characterIDs(t, "ada")[0]
-		for _, test := range []struct{ timezone, want string }{
-			{"Asia/Shanghai", "2025-09-26 14:49:13,123"},
-			{"America/Los_Angeles", "2025-09-25 23:49:13,123"},
-			{"Asia/Kathmandu", "2025-09-26 12:34:13,123"},
-			{"UTC", "2025-09-26 06:49:13,123"},
-			{"", "2025-09-26 14:49:13,123"},
-		} {
-			s.exchange(t, exchange{
-				request: "POST update_user_config", body: object("user_id", `"ada"`, "timezone", quote(test.timezone)), status: 200,
-			})
-			if got := s.character(t, s.duplicate(t, "ada", source))["create_datatime"]; got != test.want {
-				t.Errorf("a copy made in %q\ngot  %q\nwant %q", test.timezone, got, test.want)
-			}
+	s := newServer(t, at(september))
+	s.createUser(t, "ada")
+	source := s.characterIDs(t, "ada")[0]
+	for _, test := range []struct{ timezone, want string }{
+		{"Asia/Shanghai", "2025-09-26 14:49:13,123"},
+		{"America/Los_Angeles", "2025-09-25 23:49:13,123"},
+		{"Asia/Kathmandu", "2025-09-26 12:34:13,123"},
+		{"UTC", "2025-09-26 06:49:13,123"},
+		{"", "2025-09-26 14:49:13,123"},
+	} {
+		s.exchange(t, exchange{
+			request: "POST update_user_config", body: object("user_id", `"ada"`, "timezone", quote(test.timezone)), status: 200,
+		})
+		if got := s.character(t, s.duplicate(t, "ada", source))["create_datatime"]; got != test.want {
+			t.Errorf("a copy made in %q\ngot  %q\nwant %q", test.timezone, got, test.want)
 		}
-	}, at(september))
+	}
 }

@@ -19,6 +19,7 @@ import (
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/logging"
+	"web-backend/internal/store/sqlite"
 	"web-backend/internal/telemetry"
 )
 
@@ -89,6 +90,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console io.Writ
 	if s.store, s.place, err = openStore(ctx, cfg, s.log.Logger); err != nil {
 		return s, err
 	}
+	embedded, _ := s.store.(*sqlite.Store) // nil on MongoDB
 	s.store = s.watch.store(s.store)
 	access, tokenPlace, err := openAccess(cfg, s.log)
 	if err != nil {
@@ -101,7 +103,23 @@ func start(ctx context.Context, cfg *config.Config, build Build, console io.Writ
 	}
 	s.http = newHTTPServer(cfg, s.log.Logger, handler.Handler())
 	s.http.TLSConfig = certificate.config(s.log.Logger)
+	s.leaveAddress(cfg, embedded)
 	return s, nil
+}
+
+// leaveAddress tells commands where the owner of the data folder is asked. A
+// server whose users cannot be changed by command is better than none.
+func (s *server) leaveAddress(cfg *config.Config, store *sqlite.Store) {
+	if store == nil {
+		return
+	}
+	url, err := boundURL(cfg, s.listener.Addr())
+	if err == nil {
+		err = store.Announce(url)
+	}
+	if err != nil {
+		s.log.Warn("commands that change users will not find this server", "error", err)
+	}
 }
 
 func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *backend.Service {
@@ -116,7 +134,7 @@ func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *back
 
 func (s *server) newAPI(cfg *config.Config, service *backend.Service, access api.AccessOptions) *api.API {
 	return api.New(service, s.log.Logger, api.Options{
-		BasePath: cfg.BasePath, LogFile: cfg.Log.Path, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
+		BasePath: cfg.BasePath, LogFile: cfg.Log.Path, FlushLog: s.log.Flush, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
 		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins, Access: access,
 		Observer: telemetry.NewObserver(s.watch.metrics, s.watch.tracing), Metrics: s.watch.metrics.Write,
 	})
@@ -124,7 +142,7 @@ func (s *server) newAPI(cfg *config.Config, service *backend.Service, access api
 
 func newHTTPServer(cfg *config.Config, log *slog.Logger, handler http.Handler) *http.Server {
 	return &http.Server{
-		Handler: handler, MaxHeaderBytes: cfg.Limits.MaxHeaderBytes,
+		Handler: handler, MaxHeaderBytes: cfg.Limits.MaxHeaderBytes, ConnContext: api.OneWriteContext,
 		ReadHeaderTimeout: cfg.Limits.ReadHeaderTimeout, ReadTimeout: cfg.Limits.ReadTimeout,
 		WriteTimeout: cfg.Limits.WriteTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
@@ -142,6 +160,7 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 	if logFile == "" {
 		logFile = "none"
 	}
+	s.log.Flush() // what the start had to say comes before
 	fmt.Fprintf(console, "web-backend is listening on %s\n"+
 		"  documentation  %s/docs\n  store          %s\n  log            %s\n"+
 		"  access         %s\n  operator token %s\n",
@@ -149,22 +168,23 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 	s.log.Info("server started", "url", url, "store", s.place, "log_file", logFile, "access", cfg.Access.Mode)
 }
 
-// serve answers requests until ctx ends, and stops in order.
+// serve answers requests until ctx ends, or nothing more can be accepted, and
+// stops in order.
 func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 	s.backups = scheduleBackups(cfg, s.log.Logger, s.watch.metrics.BackupDone)
 	s.serveDebug()
 	failed := make(chan error, 1)
 	go func() {
-		listener := netutil.LimitListener(s.listener, cfg.Limits.MaxConnections)
+		listener := api.OneWrite(netutil.LimitListener(s.listener, cfg.Limits.MaxConnections))
 		if s.http.TLSConfig != nil {
 			failed <- s.http.ServeTLS(listener, "", "") // the files are read by TLSConfig
 			return
 		}
 		failed <- s.http.Serve(listener)
 	}()
+	var failure error
 	select {
-	case err := <-failed:
-		return errors.Join(err, s.close())
+	case failure = <-failed: // nothing more is accepted; the rest of the stop is as ever
 	case <-ctx.Done():
 	}
 	s.log.Info("server stopping", "deadline", cfg.Limits.ShutdownTimeout)
@@ -175,11 +195,13 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 		_ = s.http.Close() // the listener is closed already
 	}
 	s.watch.tracing.Close(deadline)
-	err := <-failed // a Serve that had not begun yet closes the listener only now
-	if errors.Is(err, http.ErrServerClosed) {
-		err = nil
+	if failure == nil {
+		failure = <-failed // a Serve that had not begun yet closes the listener only now
 	}
-	return errors.Join(err, s.close())
+	if errors.Is(failure, http.ErrServerClosed) {
+		failure = nil
+	}
+	return errors.Join(failure, s.close())
 }
 
 // close closes what was started, last first.

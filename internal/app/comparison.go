@@ -91,7 +91,12 @@ func differences(a, b backend.UserData, secrets bool) (count int64) {
 	return count
 }
 
+// sameCredential compares a credential of the source with that of the target.
+// Without secrets a login that only the target has was kept.
 func sameCredential(a, b *backend.Credential, secrets bool) bool {
+	if a == nil && !secrets {
+		return true
+	}
 	if a == nil || b == nil {
 		return a == b
 	}

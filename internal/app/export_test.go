@@ -2,12 +2,25 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
+	"io"
+	"log/slog"
 
 	"web-backend/internal/config"
 )
 
 // CertificateAge is how often the files of a certificate are looked at.
 const CertificateAge = certificateAge
+
+// ServedCertificate returns a function that gives the certificate to serve now.
+func ServedCertificate(cfg *config.Config, log *slog.Logger) (func() *tls.Certificate, error) {
+	c, err := openCertificate(cfg)
+	if err != nil {
+		return nil, err
+	}
+	c.config(log)
+	return c.get, nil
+}
 
 // RetryAfter is how long a schedule waits after so many failed backups.
 var RetryAfter = retryAfter
@@ -19,4 +32,18 @@ var RotationSteps = len(new(rotation).steps())
 func BreakOffRotation(ctx context.Context, cfg *config.Config, steps int) error {
 	r := &rotation{cfg: cfg}
 	return r.run(ctx, r.steps()[:steps])
+}
+
+// RunBroken is Run with a listener that breaks when broken is closed.
+func RunBroken(ctx context.Context, cfg *config.Config, console io.Writer, broken <-chan struct{}) error {
+	s, err := start(ctx, cfg, Build{}, io.Discard)
+	if err != nil {
+		return err
+	}
+	s.announce(cfg, console)
+	go func() {
+		<-broken
+		_ = s.listener.Close()
+	}()
+	return s.serve(ctx, cfg)
 }

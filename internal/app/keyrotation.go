@@ -78,9 +78,13 @@ func (r *rotation) takeKeys(use sqlite.KeyUse) (masterkey.Ring, error) {
 	if r.found.fault != nil {
 		return masterkey.Ring{}, r.found.fault
 	}
-	if lost := use.Lost(r.found.ring); lost > 0 && !r.discard {
+	if missing := use.Missing(r.found.ring); len(missing) > 0 && !r.discard {
+		lost, err := use.Lost(r.found.ring)
+		if err != nil {
+			return masterkey.Ring{}, err
+		}
 		return masterkey.Ring{}, fmt.Errorf("%s sealed with a master key that is missing (%s); nothing was changed; "+
-			"put that key back, or give what it sealed up with --discard-unreadable", keysAre(lost), strings.Join(missingKeys(use, r.found.ring), ", "))
+			"put that key back, or give what it sealed up with --discard-unreadable", keysAre(lost), strings.Join(idTexts(missing), ", "))
 	}
 	old := r.found.ring.Keys()
 	if r.found.source == keysFromConfig || len(old) > 1 {

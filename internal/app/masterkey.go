@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
-	"slices"
 
 	"web-backend/internal/config"
 	"web-backend/internal/masterkey"
@@ -78,11 +77,15 @@ func masterKeys(cfg *config.Config, log *slog.Logger) sqlite.KeySource {
 		if found.fault != nil {
 			log.Warn("the master key cannot be read", "reason", found.fault, "remedy", keysRemedy)
 		}
-		lost := use.Lost(found.ring)
+		missing := use.Missing(found.ring)
 		switch {
-		case lost > 0:
+		case len(missing) > 0:
+			lost, err := use.Lost(found.ring)
+			if err != nil {
+				return masterkey.Ring{}, err
+			}
 			log.Warn("provider keys are sealed with a master key that is missing; they count as not set and cannot be changed",
-				"provider_keys", lost, "master_keys", missingKeys(use, found.ring), "remedy", keysRemedy)
+				"provider_keys", lost, "master_keys", idTexts(missing), "remedy", keysRemedy)
 		case found.ring.Empty():
 			log.Warn("provider keys cannot be changed without a master key", "remedy", keysRemedy)
 		case use.Plain > 0:
@@ -92,14 +95,11 @@ func masterKeys(cfg *config.Config, log *slog.Logger) sqlite.KeySource {
 	}
 }
 
-// missingKeys gives the ids of the keys that ring lacks, in order.
-func missingKeys(use sqlite.KeyUse, ring masterkey.Ring) []string {
-	var ids []string
-	for id := range use.Sealed {
-		if !ring.Has(id) {
-			ids = append(ids, id.String())
-		}
+// idTexts gives ids as they are written for people.
+func idTexts(ids []masterkey.ID) []string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = id.String()
 	}
-	slices.Sort(ids)
-	return ids
+	return texts
 }

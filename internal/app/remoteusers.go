@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,12 +11,14 @@ import (
 	"io/fs"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/secretfile"
+	"web-backend/internal/store/sqlite"
 )
 
 // remoteTimeout bounds one call of the running server; hashing a password is
@@ -31,12 +34,16 @@ type remoteUsers struct {
 	http  *http.Client
 }
 
-// reachServer prepares calls of the server that runs with this configuration.
+// reachServer prepares calls of the server that owns the data folder, at the
+// URL that it announced there: the token goes nowhere else.
 func reachServer(cfg *config.Config) (*remoteUsers, error) {
 	r := &remoteUsers{place: "the configuration (operator_token)"}
 	var err error
-	if r.url, err = serverURL(cfg); err != nil {
+	if r.url, err = sqlite.Announced(cfg.DataDir); err != nil {
 		return nil, err
+	}
+	if err := readServerURL(r.url); err != nil {
+		return nil, fmt.Errorf("the address that it left in the folder (server.address) is wrong: %w; start the server anew", err)
 	}
 	tokens := cfg.Access.OperatorTokens()
 	if len(tokens) == 0 {
@@ -50,8 +57,12 @@ func reachServer(cfg *config.Config) (*remoteUsers, error) {
 	if len(tokens) > 0 {
 		r.token = tokens[0]
 	}
-	tlsConfig := unverifiedTLS()
-	if cfg.TLSCert != "" {
+	var tlsConfig *tls.Config
+	if strings.HasPrefix(strings.ToLower(r.url), "https:") {
+		if cfg.TLSCert == "" {
+			return nil, fmt.Errorf("it serves %s, and tls_cert does not say with which certificate; "+
+				"use the server's own configuration", r.url)
+		}
 		if tlsConfig, err = ownCertificateTLS(cfg.TLSCert); err != nil {
 			return nil, err
 		}
@@ -121,7 +132,7 @@ func (r *remoteUsers) call(ctx context.Context, operation string, body map[strin
 	response, err := r.http.Do(request)
 	if err != nil {
 		return answer, fmt.Errorf("the data folder is in use, and its server cannot be reached at %s (%w); "+
-			"stop it, or say with --host and --port where it listens", r.url, err)
+			"run the command on the machine, or in the container, of the server", r.url, err)
 	}
 	defer response.Body.Close()
 	data, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
@@ -142,5 +153,5 @@ func (r *remoteUsers) call(ctx context.Context, operation string, body map[strin
 		return answer, errors.New(answer.Detail.Errors[0].Msg)
 	}
 	return answer, fmt.Errorf("the server at %s answered %s, not as web-backend does; "+
-		"say with --host and --port where the server of the data folder listens", r.url, response.Status)
+		"run the command on the machine, or in the container, of the server", r.url, response.Status)
 }

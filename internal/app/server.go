@@ -29,18 +29,51 @@ func serverURL(cfg *config.Config) (string, error) {
 	if cfg.Port == 0 {
 		return "", errors.New("port 0 does not say where the server listens; give its --port")
 	}
-	host := cfg.Host
+	return localURL(cfg, cfg.Host, strconv.Itoa(cfg.Port)), nil
+}
+
+// boundURL is serverURL for the address that was bound in the end.
+func boundURL(cfg *config.Config, bound net.Addr) (string, error) {
+	host, port, err := net.SplitHostPort(bound.String())
+	if err != nil {
+		return "", err
+	}
+	// Who listens on 0.0.0.0 may be shown as ::, where ::1 need not answer.
+	if addr, err := netip.ParseAddr(cfg.Host); err == nil && addr.IsUnspecified() {
+		host = cfg.Host
+	}
+	return localURL(cfg, host, port), nil
+}
+
+// localURL puts the loopback address in place of one that means all of them.
+func localURL(cfg *config.Config, host, port string) string {
 	if addr, err := netip.ParseAddr(host); err == nil && addr.IsUnspecified() {
 		host = "127.0.0.1"
 		if addr.Is6() {
 			host = "::1"
 		}
 	}
-	scheme := "http"
+	address := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)} // which escapes a zone
 	if cfg.TLSCert != "" {
-		scheme = "https"
+		address.Scheme = "https"
 	}
-	return scheme + "://" + net.JoinHostPort(host, strconv.Itoa(cfg.Port)) + strings.TrimSuffix(cfg.BasePath, "/"), nil
+	return address.String() + strings.TrimSuffix(cfg.BasePath, "/")
+}
+
+// readServerURL checks what is to be the URL of a server.
+func readServerURL(text string) error {
+	address, err := url.Parse(text)
+	switch {
+	case err != nil: // which would repeat the text
+		return errors.New("it is no URL")
+	case address.Scheme != "http" && address.Scheme != "https" || address.Hostname() == "" || address.Opaque != "":
+		return errors.New("want a URL such as http://127.0.0.1:18080")
+	case address.User != nil:
+		return errors.New("no user name and no password belong in it")
+	case strings.ContainsAny(text, "?#"):
+		return errors.New("nothing belongs after the path")
+	}
+	return nil
 }
 
 // newHTTPClient gives a client for one server. It uses no proxy, which could

@@ -130,7 +130,7 @@ func TestRun_DebugListener(t *testing.T) {
 			}
 			for _, path := range []string{
 				"/metrics", "/debug/pprof/", "/debug/pprof/heap", "/debug/pprof/cmdline", "/debug/pprof/symbol",
-				"/debug/pprof/profile?seconds=1", "/debug/pprof/trace?seconds=1",
+				"/debug/pprof/profile?seconds=1", "/debug/pprof/trace?seconds=0.01",
 			} {
 				for _, c := range []struct {
 					name   string
@@ -142,6 +142,9 @@ func TestRun_DebugListener(t *testing.T) {
 					{"with a false token", []string{"Authorization", "Bearer wrong"}, http.StatusUnauthorized},
 					{"from this machine", nil, local},
 				} {
+					if strings.Contains(path, "seconds=1") && c.want == http.StatusOK && (access != "strict" || c.header == nil) {
+						continue // this profile takes a second; once is enough
+					}
 					if status, body := get(t, debug+path, c.header...); status != c.want || body == "" {
 						t.Errorf("%s %s: got %d with %d bytes, want %d", path, c.name, status, len(body), c.want)
 					}

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"web-backend/internal/app"
@@ -121,40 +123,63 @@ func TestRun_TLS(t *testing.T) {
 }
 
 // A certificate is served as soon as both of its files are there; until then,
-// and while they are of no use, the former one is.
+// and while they are of no use, the former one is. The clock is that of the
+// test, and each look comes when the files are looked at again.
+func TestCertificate_Renewal(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		cfg := testConfig(t)
+		first, second := newPair(t, 1), newPair(t, 2)
+		withTLS(t, cfg, first)
+		log := newStream()
+		served, err := app.ServedCertificate(cfg, slog.New(slog.NewTextHandler(log, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		look := func(when string, want int64) {
+			t.Helper()
+			time.Sleep(app.CertificateAge)
+			if got := served().Leaf.SerialNumber.Int64(); got != want {
+				t.Errorf("%s: got certificate %d, want %d", when, got, want)
+			}
+		}
+		write(t, cfg.TLSCert, second.cert)
+		for range 2 {
+			look("with the key of another", 1)
+		}
+		if err := os.Rename(cfg.TLSKey, cfg.TLSKey+".away"); err != nil {
+			t.Fatal(err)
+		}
+		look("without a key", 1)
+		write(t, cfg.TLSKey, second.key)
+		look("when both are new", 2)
+		text := log.String()
+		if got := strings.Count(text, "cannot be read again"); got != 2 {
+			t.Errorf("it complained %d times, want once of the key of another and once of none: %s", got, text)
+		}
+		if strings.Count(text, "tls certificate read again") != 1 || strings.Contains(text, "PRIVATE KEY") {
+			t.Errorf("the log is %s", text)
+		}
+	})
+}
+
+// A running server serves a renewed certificate without a restart.
 func TestRun_TLSRenewal(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
 	first, second := newPair(t, 1), newPair(t, 2)
 	withTLS(t, cfg, first)
 	s := run(t, cfg)
-	look := func() int64 {
-		time.Sleep(app.CertificateAge + 10*time.Millisecond) // it looks at the files no more often
-		serial, _ := ask(t, s, "/health", first, second)
-		return serial
-	}
 	write(t, cfg.TLSCert, second.cert)
-	for range 2 {
-		if got := look(); got != 1 {
-			t.Errorf("with the key of another: got certificate %d", got)
-		}
-	}
-	if err := os.Rename(cfg.TLSKey, cfg.TLSKey+".away"); err != nil {
-		t.Fatal(err)
-	}
-	if got := look(); got != 1 {
-		t.Errorf("without a key: got certificate %d", got)
-	}
 	write(t, cfg.TLSKey, second.key)
-	if got := look(); got != 2 {
-		t.Errorf("when both are new: got certificate %d", got)
-	}
-	log := s.log.String()
-	if got := strings.Count(log, "cannot be read again"); got != 2 {
-		t.Errorf("it complained %d times, want once of the key of another and once of none: %s", got, log)
-	}
-	if strings.Count(log, "tls certificate read again") != 1 || strings.Contains(log, "PRIVATE KEY") {
-		t.Errorf("the log is %s", log)
+	for end := time.Now().Add(deadline); ; {
+		serial, _ := ask(t, s, "/health", first, second)
+		if serial == 2 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("certificate %d is served %s after the renewal", serial, deadline)
+		}
 	}
 }
 

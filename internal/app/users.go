@@ -159,7 +159,7 @@ func EditUsers(ctx context.Context, cfg *config.Config, logLines io.Writer) (*Us
 	if errors.Is(err, sqlite.ErrInUse) {
 		server, err := reachServer(cfg)
 		if err != nil {
-			return nil, fmt.Errorf("data folder %s is in use, and its server cannot be asked: %w", cfg.DataDir, err)
+			return nil, fmt.Errorf("data folder %s is in use, and its owner cannot be asked: %w", cfg.DataDir, err)
 		}
 		return &UserEditor{server}, nil
 	}

@@ -3,8 +3,6 @@ package auth_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -304,52 +302,4 @@ func TestPasswords_QueueIsInOrder(t *testing.T) {
 			t.Errorf("got order %v, want as they came", order)
 		}
 	})
-}
-
-// medians measures every case once per round, in another order each time, so
-// that what slows the machine, and the garbage collector, slow all alike.
-func medians(t *testing.T, rounds int, cases []func()) []time.Duration {
-	t.Helper()
-	all := make([][]time.Duration, len(cases))
-	for range rounds {
-		for _, i := range rand.Perm(len(cases)) {
-			start := time.Now()
-			cases[i]()
-			all[i] = append(all[i], time.Since(start))
-		}
-	}
-	result := make([]time.Duration, len(cases))
-	for i, times := range all {
-		slices.Sort(times)
-		result[i] = times[len(times)/2]
-	}
-	return result
-}
-
-// The durations are reported and not judged: a busy machine proves nothing.
-func TestPasswords_TimingTellsNothing(t *testing.T) {
-	for _, c := range []struct {
-		params auth.PasswordParams
-		rounds int
-	}{{cheap, 4000}, {auth.DefaultPasswordParams, 50}} {
-		t.Run(fmt.Sprintf("%d KiB", c.params.MemoryKiB), func(t *testing.T) {
-			if testing.Short() && c.params != cheap {
-				t.Skip("takes some seconds")
-			}
-			passwords, stored := auth.NewPasswords(c.params), hash(t, c.params, "right password")
-			verify := func(stored backend.Secret) func() {
-				return func() {
-					if ok, _, err := passwords.Verify(t.Context(), secret("wrong password"), stored); ok || err != nil {
-						t.Fatalf("got %t, %v, want a refusal", ok, err)
-					}
-				}
-			}
-			times := medians(t, c.rounds, []func(){
-				verify(stored), verify(backend.Secret{}), verify(secret("the plain text of the original")),
-			})
-			ratio := func(i int) float64 { return float64(times[i]) / float64(times[0]) }
-			t.Logf("medians of %d: wrong password %v; unknown name %v (ratio %.3f); plain text %v (ratio %.3f)",
-				c.rounds, times[0], times[1], ratio(1), times[2], ratio(2))
-		})
-	}
 }

@@ -24,7 +24,8 @@ const (
 type ImportOptions struct {
 	OnConflict OnConflict
 	// Secrets says that the source carries passwords and provider keys. Without
-	// them those that are stored are kept, and are not compared.
+	// them those that are stored are kept, and are not compared; so is the login
+	// of a user for whom the source has none.
 	Secrets bool
 	// LockedPassword is the stored password of a user that is added without
 	// Secrets: the hash of one that nobody knows. Needed without Secrets.
@@ -227,7 +228,9 @@ func (i *importer) completed(stored, user UserData) UserData {
 	if i.options.Secrets {
 		return user
 	}
-	if user.Credential != nil {
+	if user.Credential == nil {
+		user.Credential = stored.Credential // a login is a secret, too
+	} else {
 		credential := *user.Credential
 		credential.Password = i.options.LockedPassword
 		if stored.Credential != nil {

@@ -76,8 +76,9 @@ type Store interface {
 	// Character gives one character. NotFound if it does not exist.
 	Character(ctx context.Context, key CharacterKey) (Character, error)
 
-	// CharacterDocument gives one character in the form of EncodeCharacter.
-	// NotFound if it does not exist.
+	// CharacterDocument gives one character in the form of EncodeCharacter,
+	// which others may be reading, too: it must not be changed. NotFound if it
+	// does not exist.
 	CharacterDocument(ctx context.Context, key CharacterKey) ([]byte, error)
 
 	// CopyCharacter reads the character at key, lets edit make the new one of

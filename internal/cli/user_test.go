@@ -7,11 +7,13 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -415,18 +417,95 @@ func TestUserList_Long(t *testing.T) {
 func TestUser_ServerThatCannotBeAsked(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
-	_, port, stop := p.serve(t)
-	p.fails(t, "", []string{"user", "create", "--port", "1"}, "in use", "cannot be reached at http://127.0.0.1:1", "--host and --port")
-	p.fails(t, "", []string{"user", "create", "--port", "0"}, "in use", "--port")
+	_, _, stop := p.serve(t)
 	p.env = map[string]string{"WEB_BACKEND_OPERATOR_TOKEN": strings.Repeat("wrong-token-", 4)}
-	p.fails(t, "", []string{"user", "create", "--port", port}, "does not take the operator token", "operator_token")
+	p.fails(t, "", []string{"user", "create"}, "does not take the operator token", "operator_token")
+	p.env = nil
+	p.leave(t, "http://127.0.0.1:1\n")
+	p.fails(t, "", []string{"user", "create"}, "in use", "cannot be reached at http://127.0.0.1:1 ")
+	for _, text := range []string{
+		"", "\n", "garbage\n", "127.0.0.1:18080\n", "/path\n", "http://\n", "http:///path\n", "http://:80\n", "ftp://127.0.0.1\n", "http:127.0.0.1\n",
+		"http://ada:secret@127.0.0.1:1\n", "http://127.0.0.1:1/?a=b\n", "http://127.0.0.1:1/?\n", "http://127.0.0.1:1/#a\n", "http://127.0.0.1:1",
+		"http://127.0.0.1:1\nhttp://127.0.0.1:2\n", "http://127.0.0.1:1/" + strings.Repeat("a", 5000) + "\n",
+	} {
+		p.leave(t, text)
+		p.fails(t, "", []string{"user", "create"}, "in use", "server.address")
+	}
+	if strings.Contains(p.printed(), "ada:secret") {
+		t.Errorf("a password was printed: %s", p.printed())
+	}
 	p.env = nil
 	// Reading needs no server, not even its address.
 	if got := p.list(t); len(got) != 0 {
 		t.Errorf("users were made: %+v", got)
 	}
 	stop()
-	p.must(t, "", "user", "create", "--port", "1")
+	p.leave(t, "http://127.0.0.1:1\n") // as if it had been killed
+	p.must(t, "", "user", "create")
+	if _, err := os.Stat(filepath.Join(p.folder, "data", "server.address")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the address of a server that ended: got %v, want none", err)
+	}
+}
+
+// leave puts an address in the data folder in place of the server's own.
+func (p *place) leave(t *testing.T, text string) {
+	t.Helper()
+	path := filepath.Join(p.folder, "data", "server.address")
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	writeNew(t, path, text)
+}
+
+// The server says where it is; what the caller's configuration says of that
+// does not count.
+func TestUser_FindsTheServer(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{}, {"--host", "0.0.0.0"}, {"--host", "::"}, {"--host", "::1"}, {"--host", "localhost"}} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
+			if strings.Contains(strings.Join(args, ""), ":") && !hasIPv6Loopback(t) {
+				t.Skip("this machine has no IPv6")
+			}
+			p := &place{folder: t.TempDir()}
+			p.env = map[string]string{"WEB_BACKEND_BASE_PATH": "/characters"}
+			_, port, _ := p.serve(t, args...)
+			path := filepath.Join(p.folder, "data", "server.address")
+			text, err := os.ReadFile(path)
+			if err != nil || !regexp.MustCompile(`^http://(127\.0\.0\.1|\[::1\]):`+port+`/characters\n$`).Match(text) {
+				t.Errorf("it announces %q, %v", text, err)
+			}
+			if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 && runtime.GOOS != "windows" {
+				t.Errorf("got mode %v, %v, want 0600", info.Mode(), err)
+			}
+			p.env = nil
+			p.flags = []string{"--host", "192.0.2.1", "--port", "1"}
+			if got := p.must(t, "", "user", "create", "ada"); got != "ada" {
+				t.Errorf("printed %q", got)
+			}
+		})
+	}
+}
+
+func hasIPv6Loopback(t *testing.T) bool {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "[::1]:0")
+	if err != nil {
+		return false
+	}
+	return listener.Close() == nil
+}
+
+// Where another command owns the folder nobody is asked.
+func TestUser_BesideAnotherCommand(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	store, err := sqlite.Open(filepath.Join(p.folder, "data"), sqlite.Keys(masterkey.Ring{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	p.fails(t, "", []string{"user", "create"}, "data folder", "in use by another command", "try again")
 }
 
 // Another program at the address of the server is not believed, even if it
@@ -439,7 +518,7 @@ func TestUser_AnotherProgramAnswers(t *testing.T) {
 	defer stop()
 	for _, answer := range []string{"", "{}", `{"user_id":"ada","auth_code":200}`} {
 		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
-		p.flags = []string{"--port", other.URL[strings.LastIndex(other.URL, ":")+1:]}
+		p.leave(t, other.URL+"\n")
 		p.fails(t, "", []string{"user", "create", "bob"}, "not as web-backend does")
 		p.fails(t, "", []string{"user", "delete", "ada", "--yes"}, "not as web-backend does")
 		p.fails(t, goodPassword, []string{"user", "set-password", "ada", "--username", "Ada"}, "not as web-backend does")

@@ -19,7 +19,7 @@ import (
 )
 
 // The operator token goes to a server with the certificate of tls_cert and to
-// no other, below base_path.
+// no other, below its base_path.
 func TestUser_ThroughTLS(t *testing.T) {
 	t.Parallel()
 	token := strings.Repeat("operator-token-", 4)
@@ -40,10 +40,10 @@ func TestUser_ThroughTLS(t *testing.T) {
 	}
 	defer store.Close()
 
-	p.flags = []string{"--port", server.URL[strings.LastIndex(server.URL, ":")+1:]}
-	p.env = map[string]string{
-		"WEB_BACKEND_TLS_CERT": own, "WEB_BACKEND_TLS_KEY": own, "WEB_BACKEND_BASE_PATH": "/characters", "WEB_BACKEND_OPERATOR_TOKEN": token,
+	if err := store.Announce(server.URL + "/characters"); err != nil {
+		t.Fatal(err)
 	}
+	p.env = map[string]string{"WEB_BACKEND_TLS_CERT": own, "WEB_BACKEND_TLS_KEY": own, "WEB_BACKEND_OPERATOR_TOKEN": token}
 	if got := p.must(t, "", "user", "create", "ada"); got != "ada" {
 		t.Errorf("printed %q", got)
 	}
@@ -54,6 +54,8 @@ func TestUser_ThroughTLS(t *testing.T) {
 	p.fails(t, "", []string{"user", "create", "bob"}, "another certificate than that in "+foreign)
 	p.env["WEB_BACKEND_TLS_CERT"] = filepath.Join(p.folder, "none.pem")
 	p.fails(t, "", []string{"user", "create", "bob"}, "tls_cert", "none.pem")
+	p.env = map[string]string{"WEB_BACKEND_OPERATOR_TOKEN": token}
+	p.fails(t, "", []string{"user", "create", "bob"}, "tls_cert", server.URL)
 	if len(asked) > 0 {
 		t.Errorf("it was asked: %s", <-asked)
 	}

@@ -3,6 +3,7 @@
 package logging
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -26,14 +27,16 @@ type Options struct {
 // Log is a logger with the file behind it.
 type Log struct {
 	*slog.Logger
-	file *timberjack.Logger // nil for none
+
+	console, file *lines // nil without a file; then lines are written as they come
+	rotating      *timberjack.Logger
 }
 
 // Open opens the log. A file that cannot be written is an error now, not at
 // the first line.
 func Open(options Options) (*Log, error) {
-	console := slog.NewTextHandler(options.Console, &slog.HandlerOptions{Level: options.ConsoleLevel})
 	if options.Path == "" {
+		console := slog.NewTextHandler(options.Console, &slog.HandlerOptions{Level: options.ConsoleLevel})
 		return &Log{Logger: slog.New(console)}, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(options.Path), 0o750); err != nil {
@@ -50,17 +53,29 @@ func Open(options Options) (*Log, error) {
 		Filename: options.Path, MaxSize: options.MaxSizeMB, MaxBackups: options.MaxFiles,
 		LocalTime: true, FileMode: fileMode,
 	}
-	file := slog.NewTextHandler(rotating, &slog.HandlerOptions{Level: options.FileLevel})
-	return &Log{Logger: slog.New(slog.NewMultiHandler(console, file)), file: rotating}, nil
+	log := &Log{console: newLines(options.Console), file: newLines(rotating), rotating: rotating}
+	log.Logger = slog.New(newHandler(log.console, options.ConsoleLevel, log.file, options.FileLevel, log.Flush))
+	return log, nil
 }
 
 // fileMode lets the group read the log, as log collectors expect.
 const fileMode = 0o640
 
-// Close closes the file.
+// Flush returns when every line that was logged before is written.
+func (l *Log) Flush() {
+	if l.file == nil {
+		return
+	}
+	l.console.flush()
+	l.file.flush()
+}
+
+// Close writes what is left, and closes the file. A console that cannot be
+// written to is nothing to report: nobody would see it.
 func (l *Log) Close() error {
 	if l.file == nil {
 		return nil
 	}
-	return l.file.Close()
+	_ = l.console.close()
+	return errors.Join(l.file.close(), l.rotating.Close())
 }

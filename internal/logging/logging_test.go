@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 	"unicode"
 )
 
@@ -64,6 +66,7 @@ func TestOpen_LevelsAreSeparate(t *testing.T) {
 				for _, level := range levels {
 					log.Log(t.Context(), level, "line")
 				}
+				log.Flush()
 				check := func(where string, lines []string, least slog.Level) {
 					t.Helper()
 					for _, level := range levels {
@@ -173,8 +176,8 @@ func TestRotation(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info.Size() > 1<<20 || file != path && info.Size() < 1<<20-2*lineSize {
-			t.Errorf("%s has %d bytes, want 1 MB", file, info.Size())
+		if info.Size() > 1<<20 || file != path && info.Size() < 1<<20-pendingMost {
+			t.Errorf("%s has %d bytes, want about 1 MB", file, info.Size())
 		}
 		kept = append(kept, readLines(t, file)...)
 	}
@@ -199,6 +202,7 @@ func TestLog_Injection(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "server.log")
 			log := open(t, Options{Console: &console, Path: path})
 			log.Info("request", "value", value, "error", fmt.Errorf("cause: %s", value), "list", []string{value})
+			log.Flush()
 			for where, lines := range map[string][]string{"file": readLines(t, path), "console": splitLines(console.String())} {
 				if len(lines) != 1 {
 					t.Fatalf("%s: %d lines: %q", where, len(lines), lines)
@@ -229,6 +233,7 @@ func TestLog_Concurrent(t *testing.T) {
 		})
 	}
 	group.Wait()
+	log.Flush()
 	for where, lines := range map[string][]string{"file": readLines(t, path), "console": splitLines(console.String())} {
 		seen := map[string]bool{}
 		for _, line := range lines {
@@ -251,6 +256,92 @@ func TestClose_Twice(t *testing.T) {
 	for range 2 {
 		if err := log.Close(); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// blocked is a console that takes nothing until it is opened.
+type blocked struct {
+	open  chan struct{}
+	wrote bytes.Buffer
+}
+
+func (b *blocked) Write(p []byte) (int, error) {
+	<-b.open
+	return b.wrote.Write(p)
+}
+
+// A console that takes nothing neither loses lines nor lets them fill the
+// memory: whoever logs waits for it.
+func TestLog_WaitsForASlowConsole(t *testing.T) {
+	t.Parallel()
+	console := &blocked{open: make(chan struct{})}
+	log := open(t, Options{Console: console, Path: filepath.Join(t.TempDir(), "server.log")})
+	const count = 2000
+	filler := strings.Repeat("x", 1000) // of which pendingMost does not hold as many
+	var group sync.WaitGroup
+	var logged atomic.Int64
+	group.Go(func() {
+		for i := range count {
+			log.Info("line", "number", i, "filler", filler)
+			logged.Add(1)
+		}
+	})
+	waiting := func() int {
+		log.console.mu.Lock()
+		defer log.console.mu.Unlock()
+		return len(log.console.pending)
+	}
+	for waiting() < pendingMost-2*len(filler) && logged.Load() < count {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(20 * time.Millisecond) // in which far more would come
+	if got := waiting(); got > pendingMost {
+		t.Errorf("lines that wait: got %d bytes, want %d at the most", got, pendingMost)
+	}
+	close(console.open)
+	group.Wait()
+	log.Flush()
+	lines := splitLines(console.wrote.String())
+	if len(lines) != count {
+		t.Fatalf("lines: got %d, want %d", len(lines), count)
+	}
+	for i, line := range lines {
+		if !strings.Contains(line, fmt.Sprintf(" number=%d ", i)) {
+			t.Fatalf("line %d: got %s, want it in its place", i, line[:80])
+		}
+	}
+}
+
+func TestLog_AfterClose(t *testing.T) {
+	t.Parallel()
+	var console bytes.Buffer
+	log := open(t, Options{Console: &console, Path: filepath.Join(t.TempDir(), "server.log")})
+	log.Info("before")
+	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(console.String(), "msg=before") {
+		t.Errorf("the console after the close: got %q, want what was logged", console.String())
+	}
+	log.Info("after")
+	if !strings.Contains(console.String(), "msg=after") {
+		t.Errorf("the console after the close: got %q, want also what came later", console.String())
+	}
+}
+
+// Nothing may keep a warning from the log, not even a crash right after it.
+func TestLog_WarningsAreWrittenAtOnce(t *testing.T) {
+	t.Parallel()
+	var console bytes.Buffer
+	path := filepath.Join(t.TempDir(), "server.log")
+	log := open(t, Options{Console: &console, Path: path})
+	for i := range 20 { // also in a pause between two writes
+		log.Info("line", "number", i)
+		log.Warn("warned", "number", i)
+		want := fmt.Sprintf("msg=warned number=%d", i)
+		if got := readLines(t, path); !strings.Contains(got[len(got)-1], want) || !strings.Contains(console.String(), want) {
+			t.Fatalf("got the last line %q, want %q", got[len(got)-1], want)
 		}
 	}
 }

@@ -2,7 +2,7 @@ package telemetry
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
@@ -46,9 +46,13 @@ func StartTracing(ctx context.Context, build Build, log *slog.Logger) (*Tracing,
 	// What the SDK itself has to say goes through its one handler per process;
 	// without this it writes to standard error.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(handler.warn))
-	exporter, err := otlptracehttp.New(ctx)
+	client, err := newCollector()
 	if err != nil {
-		return nil, errors.New("traces: the OTEL_EXPORTER_OTLP_* variables are not valid") // the cause may quote a header
+		return nil, fmt.Errorf("traces: %w", err)
+	}
+	exporter, err := otlptrace.New(ctx, client)
+	if err != nil {
+		return nil, fmt.Errorf("traces: %w", err)
 	}
 	described, err := resource.New(ctx, resource.WithAttributes(
 		semconv.ServiceName("web-backend"), semconv.ServiceVersion(build.Version)),

@@ -221,7 +221,7 @@ func (l *idList) fill(ctx context.Context) error {
 func (l *idList) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.store.timeout)
 	defer cancel()
-	const count = 1000
+	const count = exportPage
 	filter := bson.D{}
 	if !l.last.IsZero() {
 		filter = bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: l.last}}}}

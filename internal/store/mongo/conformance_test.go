@@ -16,14 +16,15 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	server := mongotest.Engine(t)
-	storetest.Run(t, func(t *testing.T) backend.Store {
+	storetest.Run(t, 450, func(t *testing.T) backend.Store {
 		t.Helper()
+		server := mongotest.Engine(t)
 		o := optionsFor(server.URI(), server.Database(t))
-		return &balanced{servers: [2]backend.Store{openStore(t, o), openStore(t, o)}}
+		return &balanced{servers: [2]backend.Store{openStore(t, o), openBare(t, o)}}
 	})
 	storetest.RunReopen(t, func(t *testing.T) func(*testing.T) backend.Store {
 		t.Helper()
+		server := mongotest.Engine(t)
 		o := optionsFor(server.URI(), server.Database(t))
 		return func(t *testing.T) backend.Store {
 			t.Helper()

@@ -75,7 +75,7 @@ func stored(t *testing.T, database *driver.Database, collection string) []bson.R
 }
 
 // must ends the test unless err is nil.
-func must(t *testing.T, what string, err error) {
+func must(t testing.TB, what string, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("%s: got error %v, want none", what, err)

@@ -26,8 +26,13 @@ type indexKind uint8
 const (
 	plain indexKind = iota
 	unique
-	expires // a document is removed when the time in its key has come
+	expires  // a document is removed when the time in its key has come
+	outdates // a document is removed when that is outdatedAfter ago
 )
+
+// outdatedAfter is how long the lock of a crash is kept: an import that broke
+// off can be run again meanwhile, and finds the config that was out of sight.
+const outdatedAfter = 30 * 24 * time.Hour
 
 // options are new ones each time: the driver writes the name into them.
 func (k indexKind) options() *options.IndexOptionsBuilder {
@@ -36,6 +41,8 @@ func (k indexKind) options() *options.IndexOptionsBuilder {
 		return options.Index().SetUnique(true)
 	case expires:
 		return options.Index().SetExpireAfterSeconds(0)
+	case outdates:
+		return options.Index().SetExpireAfterSeconds(int32(outdatedAfter / time.Second))
 	default:
 		return options.Index()
 	}
@@ -50,7 +57,7 @@ func (s *Store) indexes() []index {
 		{s.credentials, []string{fieldUserID}, unique},
 		{s.configs, []string{fieldUserID}, unique},
 		{s.characters, []string{fieldUserID, fieldCharacterID}, unique},
-		{s.locks, []string{lockUntil}, expires},
+		{s.locks, []string{lockUntil}, outdates},
 		{s.tokens, []string{tokenExpiresAt}, expires},
 		{s.tokens, []string{fieldUserID}, plain},
 	}

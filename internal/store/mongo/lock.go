@@ -12,22 +12,25 @@ import (
 )
 
 // The locks have a collection of their own, with a document for each user that
-// is being made or removed: the user id as _id, who holds the lock, and until
-// when by the clock of the database. A server that crashes leaves its lock
-// behind; it ends by itself.
+// is being made, replaced or removed: the user id as _id, who holds the lock,
+// and until when by the clock of the database. While a user is replaced, it
+// also keeps the config that is out of sight meanwhile. A server that crashes
+// leaves its lock behind; it ends by itself.
 const (
 	lockCollection = "web_backend_locks"
 	lockHolder     = "holder"
 	lockUntil      = "until"
+	lockConfig     = "config"
 )
 
 // lease is how long a lock lasts. Its holder stops when its call's time is up;
 // the rest is for a last command that is still on its way.
 func (s *Store) lease() time.Duration { return s.timeout * 3 / 2 }
 
-// alone runs change while no other call, of this or of another server, makes
-// or removes the same user. Unavailable if others do all the time.
-func (s *Store) alone(ctx context.Context, userID string, change func() error) error {
+// alone runs change while no other call, of this or of another server, makes,
+// replaces or removes the same user. Where such a replacement broke off, it
+// brings the config back first. Unavailable if others do all the time.
+func (s *Store) alone(ctx context.Context, userID string, change func(heldLock) error) error {
 	// Of the calls of this server only one at a time asks for the lock.
 	leave, err := s.queues.enter(ctx, userID)
 	if err != nil {
@@ -35,12 +38,14 @@ func (s *Store) alone(ctx context.Context, userID string, change func() error) e
 	}
 	defer leave()
 	holder := bson.NewObjectID()
+	var saved bson.Raw
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		locked, err := s.lock(ctx, userID, holder)
+		locked, config, err := s.lock(ctx, userID, holder)
 		if err != nil {
 			return storeError(err)
 		}
 		if locked {
+			saved = config
 			break
 		}
 		select {
@@ -49,10 +54,89 @@ func (s *Store) alone(ctx context.Context, userID string, change func() error) e
 		case <-time.After(pause):
 		}
 	}
-	err = change()
-	// If this fails, the lock ends with its lease.
-	_, _ = s.locks.DeleteOne(ctx, bson.D{{Key: fieldID, Value: userID}, {Key: lockHolder, Value: holder}})
+	held := heldLock{userID, holder}
+	if saved != nil {
+		if err := s.bringBack(ctx, held, saved); err != nil {
+			return storeError(err)
+		}
+	}
+	err = change(held)
+	release := held.filter()
+	if err != nil { // a config that is out of sight stays saved
+		release = append(release, bson.E{Key: lockConfig, Value: bson.D{{Key: "$exists", Value: false}}})
+	}
+	_, _ = s.locks.DeleteOne(ctx, release) // if this fails, the lock ends with its lease
 	return err
+}
+
+// heldLock is a lock that the caller has.
+type heldLock struct {
+	userID string
+	holder bson.ObjectID
+}
+
+// filter finds the lock for as long as nobody else has taken it.
+func (l heldLock) filter() bson.D {
+	return bson.D{{Key: fieldID, Value: l.userID}, {Key: lockHolder, Value: l.holder}}
+}
+
+// save keeps a config with the lock before it goes out of sight. It is
+// unavailable if the lock has ended.
+func (s *Store) save(ctx context.Context, held heldLock, config bson.Raw) error {
+	saved, err := s.locks.UpdateOne(ctx, held.filter(),
+		bson.D{{Key: "$set", Value: bson.D{{Key: lockConfig, Value: withUnknown(nil, config)}}}})
+	if err != nil {
+		return err
+	}
+	if saved.MatchedCount == 0 {
+		return unavailable(errLockEnded)
+	}
+	return nil
+}
+
+var errLockEnded = errors.New("the lock on the user has ended")
+
+// bringBack undoes the first step of a replacement that broke off: it stores
+// the config again that was out of sight. If it is in its place, or the new one
+// already, that one stays, without the mark that a removal on its way looks for.
+func (s *Store) bringBack(ctx context.Context, held heldLock, config bson.Raw) error {
+	_, err := s.configs.InsertOne(ctx, config)
+	if mongo.IsDuplicateKeyError(err) {
+		_, err = s.configs.UpdateOne(ctx, byUser(held.userID),
+			bson.D{{Key: "$unset", Value: bson.D{{Key: fieldReplacing, Value: ""}}}})
+	}
+	if err != nil {
+		return err
+	}
+	_, err = s.locks.UpdateOne(ctx, held.filter(),
+		bson.D{{Key: "$unset", Value: bson.D{{Key: lockConfig, Value: ""}}}})
+	return err
+}
+
+// withSavedConfig tells which of users have a config that a replacement which
+// broke off has left out of sight.
+func (s *Store) withSavedConfig(ctx context.Context, userIDs []string) (saved []string, err error) {
+	if len(userIDs) == 0 {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	cursor, err := s.locks.Find(ctx, bson.D{
+		{Key: fieldID, Value: bson.D{{Key: "$in", Value: userIDs}}},
+		{Key: lockConfig, Value: bson.D{{Key: "$exists", Value: true}}}}, options.Find().SetProjection(onlyID))
+	if err != nil {
+		return nil, err
+	}
+	var locks []struct {
+		UserID string `bson:"_id"`
+	}
+	if err := cursor.All(ctx, &locks); err != nil {
+		return nil, err
+	}
+	for _, lock := range locks {
+		saved = append(saved, lock.UserID)
+	}
+	return saved, nil
 }
 
 // number is a time of the database as a number: the engine of the tests cannot
@@ -60,8 +144,9 @@ func (s *Store) alone(ctx context.Context, userID string, change func() error) e
 func number(time string) bson.D { return bson.D{{Key: "$toLong", Value: time}} }
 
 // lock takes the lock of a user if it is free or has ended, in one command, and
-// reports whether holder has it.
-func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (bool, error) {
+// reports whether holder has it. saved is the config that the lock keeps of a
+// replacement that broke off, nil for none.
+func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (locked bool, saved bson.Raw, err error) {
 	// A lock that is not there has ended too: null is less than any number.
 	ended := bson.D{{Key: "$lt", Value: bson.A{number("$" + lockUntil), number("$$NOW")}}}
 	takeIfEnded := func(value any, field string) bson.D {
@@ -69,8 +154,9 @@ func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (
 	}
 	var found struct {
 		Holder bson.ObjectID `bson:"holder"`
+		Config bson.Raw      `bson:"config"`
 	}
-	err := s.locks.FindOneAndUpdate(ctx, bson.D{{Key: fieldID, Value: userID}},
+	err = s.locks.FindOneAndUpdate(ctx, bson.D{{Key: fieldID, Value: userID}},
 		mongo.Pipeline{{{Key: "$set", Value: bson.D{
 			{Key: lockHolder, Value: takeIfEnded(holder, lockHolder)},
 			{Key: lockUntil, Value: takeIfEnded(s.leaseEnd(), lockUntil)},
@@ -78,9 +164,9 @@ func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (
 		options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After),
 	).Decode(&found)
 	if mongo.IsDuplicateKeyError(err) || errors.Is(err, mongo.ErrNoDocuments) {
-		return false, nil // it was taken, or given back, in the middle of it
+		return false, nil, nil // it was taken, or given back, in the middle of it
 	}
-	return found.Holder == holder, err
+	return found.Holder == holder, found.Config, err
 }
 
 // leaseEnd is when a lock ends that is taken now, by the clock of the database.

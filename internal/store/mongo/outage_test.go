@@ -25,6 +25,7 @@ type worker struct {
 	store *mongo.Store
 	home  backend.Character // of a user that stays
 	round int
+	done  *atomic.Int64 // acknowledged, of all workers
 
 	prompt, zone      int             // the last ones acknowledged
 	copies            map[string]bool // by id: whether it is there, for sure
@@ -41,6 +42,7 @@ func (w *worker) try(what string, retried backend.Kind, call func(ctx context.Co
 	switch err := call(w.Context()); {
 	case err == nil:
 		w.acknowledged++
+		w.done.Add(1)
 		return true
 	case errors.Is(err, backend.Unavailable):
 		w.unavailable++
@@ -164,15 +166,18 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
 	o := optionsFor(server.URI(), server.Database(t))
+	patient := openStore(t, o)
 	o.Timeout = 500 * time.Millisecond
-	store := openStore(t, o)
+	store := openBare(t, o)
+	wantPing(t, store)
 	workers := make([]*worker, 4)
+	var done atomic.Int64
 	for i := range workers {
 		user := fmt.Sprintf("worker %d", i)
-		workers[i] = &worker{T: t, store: store, home: storetest.Character(user, 0),
+		workers[i] = &worker{T: t, store: store, home: storetest.Character(user, 0), done: &done,
 			copies: map[string]bool{}, users: map[string]bool{}, tokens: map[string]bool{}}
-		must(t, "create user", store.CreateUser(t.Context(), storetest.UserConfig(user), []backend.Character{workers[i].home}))
-		must(t, "create credential", store.CreateCredential(t.Context(), storetest.Credential(user, user)))
+		must(t, "create user", patient.CreateUser(t.Context(), storetest.UserConfig(user), []backend.Character{workers[i].home}))
+		must(t, "create credential", patient.CreateCredential(t.Context(), storetest.Credential(user, user)))
 	}
 	work := func(meanwhile func()) (acknowledged int) {
 		t.Helper()
@@ -196,14 +201,25 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 		}
 		return acknowledged
 	}
+	load := func() { // some rounds of each worker
+		t.Helper()
+		begun := done.Load()
+		const calls = 100
+		for end := time.Now().Add(time.Minute); done.Load() < begun+calls; <-time.After(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Errorf("%d calls are acknowledged in a minute, want %d", done.Load()-begun, calls)
+				return
+			}
+		}
+	}
 	before := work(func() {
-		time.Sleep(800 * time.Millisecond) // load, and then the outage in the middle of it
-		server.Kill(t)
+		load()
+		server.Kill(t) // in the middle of it
 	})
 	during := work(func() {})
 	after := work(func() {
 		server.Restart(t)
-		time.Sleep(time.Second)
+		load()
 	})
 	if before == 0 || during > 0 || after == 0 {
 		t.Errorf("acknowledged: got %d before the outage, %d during, %d after, want some, none, some", before, during, after)

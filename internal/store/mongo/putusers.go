@@ -226,13 +226,15 @@ func (s *Store) namesFree(ctx context.Context, users []backend.UserData) error {
 
 // putOne stores a user in place of what is stored of it. Where that changes the
 // characters, the config goes first, so that the user is out of sight
-// meanwhile, and comes back last, under its _id.
+// meanwhile, and comes back last, under its _id. If this breaks off, the lock
+// still keeps the config as it was, with the provider keys that an import
+// without secrets does not bring along.
 func (s *Store) putOne(ctx context.Context, data backend.UserData) error {
 	if err := distinct(data.Characters); err != nil {
 		return err
 	}
 	userID := data.UserID()
-	return s.alone(ctx, userID, func() error {
+	return s.alone(ctx, userID, func(held heldLock) error {
 		if err := s.namesFree(ctx, []backend.UserData{data}); err != nil {
 			return err
 		}
@@ -240,17 +242,20 @@ func (s *Store) putOne(ctx context.Context, data backend.UserData) error {
 		if err != nil {
 			return storeError(err)
 		}
-		return storeError(s.replace(ctx, found[userID], data))
+		return storeError(s.replace(ctx, held, found[userID], data))
 	})
 }
 
 // replace stores data in place of old, of the same user.
-func (s *Store) replace(ctx context.Context, old stored, data backend.UserData) error {
+func (s *Store) replace(ctx context.Context, held heldLock, old stored, data backend.UserData) error {
 	credentialID, configID := placesOf(old, data)
 	same := old.config != nil && data.Config != nil && configID.Equal(old.config.Lookup(fieldID)) &&
 		slices.EqualFunc(old.characters, data.Characters,
 			func(a storedCharacter, b backend.Character) bool { return a.character == b })
 	if old.config != nil && !same {
+		if err := s.save(ctx, held, old.config); err != nil {
+			return err
+		}
 		if err := s.hide(ctx, old.config); err != nil {
 			return err
 		}
@@ -266,14 +271,8 @@ func (s *Store) replace(ctx context.Context, old stored, data backend.UserData) 
 			})
 		return err
 	}
-	ids := make(bson.A, len(old.characters))
-	for i, c := range old.characters {
-		ids[i] = c.id
-	}
-	if len(ids) > 0 {
-		if _, err := s.characters.DeleteMany(ctx, bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}}); err != nil {
-			return err
-		}
+	if err := s.removeCharacters(ctx, old.characters); err != nil {
+		return err
 	}
 	if data.Config == nil {
 		return nil
@@ -283,6 +282,19 @@ func (s *Store) replace(ctx context.Context, old stored, data backend.UserData) 
 	}
 	document := withUnknown(withID(configID, configDocument(*data.Config)), old.config)
 	_, err := s.configs.InsertOne(ctx, document)
+	return err
+}
+
+// removeCharacters removes these, and none that came since they were read.
+func (s *Store) removeCharacters(ctx context.Context, characters []storedCharacter) error {
+	if len(characters) == 0 {
+		return nil
+	}
+	ids := make(bson.A, len(characters))
+	for i, c := range characters {
+		ids[i] = c.id
+	}
+	_, err := s.characters.DeleteMany(ctx, bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: ids}}}})
 	return err
 }
 

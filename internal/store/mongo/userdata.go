@@ -102,7 +102,8 @@ func (s *Store) loadWhole(ctx context.Context, userIDs []string, limit int) (use
 	return users, nil
 }
 
-// loadSome reads users once, and adds to whole those that are of one moment.
+// loadSome reads users once, and adds to whole those that are of one moment. A
+// user whose replacement broke off gets the config back, and is read next time.
 func (s *Store) loadSome(ctx context.Context, userIDs []string, limit int, whole map[string]stored) error {
 	before, err := s.readStored(ctx, userIDs, limit)
 	if err != nil {
@@ -112,12 +113,23 @@ func (s *Store) loadSome(ctx context.Context, userIDs []string, limit int, whole
 	if err != nil {
 		return err
 	}
+	saved, err := s.withSavedConfig(ctx, slices.DeleteFunc(slices.Clone(userIDs), func(id string) bool {
+		return locked[id] || before[id].config != nil
+	}))
+	if err != nil {
+		return err
+	}
 	after, err := s.readStored(ctx, userIDs, onlyIDs)
 	if err != nil {
 		return err
 	}
+	for _, id := range saved {
+		if err := s.alone(ctx, id, func(heldLock) error { return nil }); err != nil {
+			return err
+		}
+	}
 	for _, id := range userIDs {
-		if !locked[id] && before[id].sameAs(after[id]) {
+		if !locked[id] && !slices.Contains(saved, id) && before[id].sameAs(after[id]) {
 			whole[id] = before[id]
 		}
 	}

@@ -56,7 +56,7 @@ func (s *Store) makeUser(
 		return err
 	}
 	defer done()
-	return s.alone(ctx, config.UserID, func() error {
+	return s.alone(ctx, config.UserID, func(heldLock) error {
 		if err := allowed(ctx); err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 		return err
 	}
 	defer done()
-	return s.alone(ctx, userID, func() error {
+	return s.alone(ctx, userID, func(heldLock) error {
 		var removed int64
 		for _, collection := range []*mongo.Collection{s.configs, s.characters, s.credentials} {
 			n, err := deleteOwned(ctx, collection, userID)

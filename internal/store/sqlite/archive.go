@@ -28,6 +28,7 @@ func (s *Store) Count(ctx context.Context) (counts backend.Counts, err error) {
 			{`SELECT count(*) FROM users WHERE username IS NOT NULL`, &counts.Credentials},
 			{`SELECT count(*) FROM user_configs`, &counts.Configs},
 			{`SELECT count(*) FROM characters`, &counts.Characters},
+			{`SELECT count(*) FROM provider_keys`, &counts.ProviderKeys},
 		} {
 			rows, err := countRows(c, number.query)
 			if err != nil {
@@ -36,11 +37,12 @@ func (s *Store) Count(ctx context.Context) (counts backend.Counts, err error) {
 			*number.count = int64(rows)
 		}
 		use, err := keyUse(c)
-		counts.ProviderKeys = int64(use.Plain)
-		for _, values := range use.Sealed {
-			counts.ProviderKeys += int64(values)
+		if err != nil {
+			return err
 		}
-		counts.UnreadableKeys = int64(use.Lost(s.sealing.ring))
+		unreadable, err := use.Lost(s.sealing.ring)
+		counts.ProviderKeys += int64(use.Plain)
+		counts.UnreadableKeys = int64(unreadable)
 		return err
 	})
 	return counts, err
@@ -169,7 +171,11 @@ func (s *Store) userData(c *conn, user account) (data backend.UserData, size int
 
 // PutUsers implements [backend.Archive]: all of users, or none.
 func (s *Store) PutUsers(ctx context.Context, users []backend.UserData) error {
-	return s.write(ctx, func(c *conn) error {
+	userIDs := make([]string, len(users))
+	for i, user := range users {
+		userIDs[i] = user.UserID()
+	}
+	return s.write(ctx, userIDs, func(c *conn) error {
 		for _, user := range users {
 			if err := s.putUser(c, user); err != nil {
 				return err

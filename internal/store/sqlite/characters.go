@@ -3,6 +3,7 @@ package sqlite
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -11,42 +12,54 @@ import (
 
 // CharacterNames implements [backend.Store].
 func (s *Store) CharacterNames(ctx context.Context, userID string) ([]backend.CharacterName, error) {
-	var names []backend.CharacterName
-	err := s.read(ctx, func(c *conn) error {
-		return c.query(`SELECT character_id, character_name FROM characters WHERE user_id = ? ORDER BY seq`,
-			[]any{userID}, func(row *sqlite3.Stmt) error {
-				names = append(names, backend.CharacterName{
-					CharacterID: row.ColumnText(0), CharacterName: row.ColumnText(1)})
-				return nil
-			})
+	names, err := readRecent(ctx, s, readKey{userID, readNames}, sizeOfNames, func(ctx context.Context) (names []backend.CharacterName, err error) {
+		err = s.read(ctx, func(c *conn) error {
+			return c.query(`SELECT character_id, character_name FROM characters WHERE user_id = ? ORDER BY seq`,
+				[]any{userID}, func(row *sqlite3.Stmt) error {
+					names = append(names, backend.CharacterName{
+						CharacterID: row.ColumnText(0), CharacterName: row.ColumnText(1)})
+					return nil
+				})
+		})
+		return names, err
 	})
-	return names, err
+	return slices.Clone(names), err
+}
+
+func sizeOfNames(names []backend.CharacterName) (size int) {
+	for _, name := range names {
+		size += len(name.CharacterID) + len(name.CharacterName) + 32 // two string headers
+	}
+	return size
 }
 
 // Character implements [backend.Store].
-func (s *Store) Character(ctx context.Context, key backend.CharacterKey) (character backend.Character, err error) {
-	err = s.read(ctx, func(c *conn) (err error) {
-		character, err = readCharacter(c, key)
-		return err
-	})
-	return character, err
+func (s *Store) Character(ctx context.Context, key backend.CharacterKey) (backend.Character, error) {
+	document, err := s.CharacterDocument(ctx, key)
+	if err != nil {
+		return backend.Character{}, err
+	}
+	character, err := backend.DecodeCharacter(document)
+	return character, storeError(err)
 }
 
 // CharacterDocument implements [backend.Store].
 func (s *Store) CharacterDocument(ctx context.Context, key backend.CharacterKey) ([]byte, error) {
-	var document []byte
-	err := s.read(ctx, func(c *conn) (err error) {
-		document, err = characterDocument(c, key)
-		return err
-	})
-	return document, err
+	return readRecent(ctx, s, readKey{key.UserID, documentMark + key.CharacterID}, func(document []byte) int { return len(document) },
+		func(ctx context.Context) (document []byte, err error) {
+			err = s.read(ctx, func(c *conn) (err error) {
+				document, err = characterDocument(c, key)
+				return err
+			})
+			return document, err
+		})
 }
 
 // CopyCharacter implements [backend.Store].
 func (s *Store) CopyCharacter(
 	ctx context.Context, key backend.CharacterKey, edit func(backend.Character) backend.Character,
 ) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, []string{key.UserID}, func(c *conn) error {
 		character, err := readCharacter(c, key)
 		if err != nil {
 			return err
@@ -57,7 +70,7 @@ func (s *Store) CopyCharacter(
 
 // UpdateCharacter implements [backend.Store].
 func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, []string{key.UserID}, func(c *conn) error {
 		character, err := readCharacter(c, key)
 		if err != nil {
 			return err
@@ -79,7 +92,7 @@ func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, p
 
 // DeleteCharacter implements [backend.Store].
 func (s *Store) DeleteCharacter(ctx context.Context, key backend.CharacterKey) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, []string{key.UserID}, func(c *conn) error {
 		changed, err := c.run(`DELETE FROM characters WHERE user_id = ? AND character_id = ?`,
 			key.UserID, key.CharacterID)
 		if err == nil && changed == 0 {

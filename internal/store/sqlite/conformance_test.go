@@ -12,9 +12,16 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, func(t *testing.T) backend.Store {
+	storetest.Run(t, 2600, func(t *testing.T) backend.Store {
 		t.Helper()
 		return openStore(t, t.TempDir())
+	})
+	t.Run("Import_EveryConflict", func(t *testing.T) {
+		t.Parallel()
+		storetest.RunImportRules(t, func(t *testing.T) backend.Store {
+			t.Helper()
+			return openStore(t, t.TempDir())
+		})
 	})
 	storetest.RunReopen(t, func(t *testing.T) func(*testing.T) backend.Store {
 		t.Helper()

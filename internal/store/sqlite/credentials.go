@@ -14,7 +14,7 @@ const usernameGiven = `coalesce(username_given, username)`
 
 // CreateCredential implements [backend.Store].
 func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, noUsers, func(c *conn) error {
 		key, given := usernameColumns(credential.Username)
 		changed, err := c.run(`INSERT INTO users (user_id, username, username_given, password) VALUES (?1, ?2, ?3, ?4)
 			ON CONFLICT (user_id) DO UPDATE SET username = ?2, username_given = ?3, password = ?4 WHERE username IS NULL`,
@@ -62,7 +62,7 @@ func (s *Store) Credential(ctx context.Context, username string) (credential bac
 func (s *Store) ReplacePassword(
 	ctx context.Context, credential backend.Credential, password backend.Secret, fate backend.TokenFate,
 ) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, noUsers, func(c *conn) error {
 		changed, err := c.run(`UPDATE users SET password = ? WHERE user_id = ? AND username = ? AND password = ?`,
 			password.Reveal(),
 			credential.UserID, backend.UsernameKey(credential.Username), credential.Password.Reveal())

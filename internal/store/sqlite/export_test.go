@@ -12,6 +12,8 @@ const (
 	DatabaseFile = databaseFile
 	MaxBatch     = maxBatch
 	MaxExpired   = maxExpired
+	RecentBytes  = recentBytes
+	RecentRead   = recentRead
 )
 
 // SchemaVersion is the newest version that this program knows.
@@ -22,7 +24,7 @@ var SchemaV1 = fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version =
 
 // OnWriter runs fn on the writer's connection, as one of its writes.
 func (s *Store) OnWriter(ctx context.Context, fn func(*sqlite3.Conn) error) error {
-	return s.write(ctx, func(c *conn) error { return fn(c.Conn) })
+	return s.write(ctx, nil, func(c *conn) error { return fn(c.Conn) })
 }
 
 // Waiting is how many writes wait for the writer.

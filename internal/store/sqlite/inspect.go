@@ -93,8 +93,7 @@ func checkKeys(c *conn, ring masterkey.Ring) (check KeyCheck, err error) {
 	}
 	found := map[masterkey.ID]SealedBy{}
 	err = eachKey(c, sealedPage, func(key providerKey) error {
-		var id masterkey.ID
-		copy(id[:], key.value)
+		id := keyID(key.value)
 		entry := found[id]
 		entry.ID = id
 		entry.Values++
@@ -121,8 +120,8 @@ func hasTable(c *conn, name string) (bool, error) {
 	return count > 0, err
 }
 
-func countRows(c *conn, query string) (count int, err error) {
-	err = c.query(query, nil, func(row *sqlite3.Stmt) error {
+func countRows(c *conn, query string, args ...any) (count int, err error) {
+	err = c.query(query, args, func(row *sqlite3.Stmt) error {
 		count = row.ColumnInt(0)
 		return nil
 	})

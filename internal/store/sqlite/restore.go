@@ -12,7 +12,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/ncruces/go-sqlite3"
 )
 
@@ -47,13 +46,12 @@ func Restore(ctx context.Context, dir, file string) (done Restored, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return done, fmt.Errorf("data folder %s cannot be made: %w", dir, err)
 	}
-	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
-	locked, err := lock.TryLock()
-	if err != nil {
-		return done, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
+	lock, err := lockFolder(dir)
+	if errors.Is(err, ErrInUse) {
+		return done, fmt.Errorf("%w; stop it first", err)
 	}
-	if !locked {
-		return done, fmt.Errorf("data folder %s is in use by another web-backend process; stop it first", dir)
+	if err != nil {
+		return done, err
 	}
 	partial := path + restoring
 	defer func() { err = errors.Join(err, removeDatabase(partial), lock.Close()) }()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -14,18 +15,22 @@ import (
 
 // KeyUse says what is stored of provider keys.
 type KeyUse struct {
-	Sealed map[masterkey.ID]int // values by the master key that sealed them
-	Plain  int                  // values of a version that did not seal
+	Sealed []masterkey.ID // master keys that sealed a value that is stored
+	Plain  int            // values of a version that did not seal
+
+	count func(masterkey.Ring) (int, error)
 }
 
-// Lost counts the values whose master key is not in ring.
-func (u KeyUse) Lost(ring masterkey.Ring) (values int) {
-	for id, count := range u.Sealed {
-		if !ring.Has(id) {
-			values += count
-		}
-	}
-	return values
+// Missing gives those of Sealed that are not in ring.
+func (u KeyUse) Missing(ring masterkey.Ring) []masterkey.ID {
+	return slices.DeleteFunc(slices.Clone(u.Sealed), ring.Has)
+}
+
+// Lost counts the values whose master key is not in ring. It takes the longer
+// the more of them there are, and asks the database: a [KeySource] may call it
+// only while it runs.
+func (u KeyUse) Lost(ring masterkey.Ring) (values int, err error) {
+	return u.count(ring)
 }
 
 // KeySource gives the master keys, once it is known what is stored. It runs
@@ -65,7 +70,7 @@ func startSealing(c *conn, keys KeySource) (s sealing, err error) {
 		return s, err
 	}
 	s.plain = use.Plain > 0
-	if s.suspect = s.ring.Empty() || use.Lost(s.ring) > 0; !s.suspect && s.plain {
+	if s.suspect = s.ring.Empty() || len(use.Missing(s.ring)) > 0; !s.suspect && s.plain {
 		if err := sealPlain(c, s.ring); err != nil {
 			return s, fmt.Errorf("seal the provider keys: %w", err)
 		}
@@ -83,25 +88,50 @@ func (s sealing) locked(c *conn) (bool, error) {
 		return s.suspect, nil
 	}
 	use, err := keyUse(c)
-	return use.Lost(s.ring) > 0, err
+	return len(use.Missing(s.ring)) > 0, err
 }
 
-// keyUse counts what is stored.
-func keyUse(c *conn) (KeyUse, error) {
-	use := KeyUse{Sealed: map[masterkey.ID]int{}}
-	err := c.query(`SELECT key_id, count(*) FROM provider_keys GROUP BY key_id
-		UNION ALL SELECT NULL, count(*) FROM plain_provider_keys`, nil, func(row *sqlite3.Stmt) error {
-		count := row.ColumnInt(1)
-		if row.ColumnType(0) == sqlite3.NULL {
-			use.Plain = count
-			return nil
-		}
-		var id masterkey.ID
-		copy(id[:], row.ColumnRawBlob(0)) // an altered value may be shorter
-		use.Sealed[id] += count
+// keyIDs walks through the index of key_id in one step for each master key, as
+// a GROUP BY would read the row of every user.
+const keyIDs = `WITH RECURSIVE ids (id) AS (
+		SELECT min(key_id) FROM provider_keys
+		UNION ALL SELECT (SELECT min(key_id) FROM provider_keys WHERE key_id > id) FROM ids WHERE id IS NOT NULL
+	) SELECT id FROM ids WHERE id IS NOT NULL`
+
+// keyUse finds what is stored.
+func keyUse(c *conn) (use KeyUse, err error) {
+	var stored [][]byte // as in key_id: an altered value may be shorter than an id
+	err = c.query(keyIDs, nil, func(row *sqlite3.Stmt) error {
+		stored = append(stored, bytes.Clone(row.ColumnRawBlob(0)))
 		return nil
 	})
+	if err != nil {
+		return use, err
+	}
+	for _, short := range stored {
+		use.Sealed = append(use.Sealed, keyID(short))
+	}
+	use.count = func(ring masterkey.Ring) (values int, err error) {
+		for _, id := range stored {
+			if ring.Has(keyID(id)) {
+				continue
+			}
+			count, err := countRows(c, `SELECT count(*) FROM provider_keys WHERE key_id = ?`, blob(id))
+			if err != nil {
+				return 0, err
+			}
+			values += count
+		}
+		return values, nil
+	}
+	use.Plain, err = countRows(c, `SELECT count(*) FROM plain_provider_keys`)
 	return use, err
+}
+
+// keyID is the id that a value begins with.
+func keyID(value []byte) (id masterkey.ID) {
+	copy(id[:], value)
+	return id
 }
 
 // keyPlace is what a provider key is bound to when it is sealed. It must never
@@ -205,7 +235,7 @@ func (s *Store) Reseal(ctx context.Context, discard bool) (done Resealed, err er
 		return done, errors.New("there is no master key to seal provider keys with")
 	}
 	first := ring.Keys()[0].ID()
-	err = s.write(ctx, func(c *conn) error {
+	err = s.write(ctx, nil, func(c *conn) error {
 		moved, err := movePlain(c, ring)
 		if err != nil {
 			return err

@@ -498,3 +498,45 @@ func TestInspectKeys_OtherDatabases(t *testing.T) {
 		}
 	}
 }
+
+// Two master keys sealed values, and one value was cut short: whoever gives the
+// keys is told of each, and how many values each ring loses.
+func TestSealing_KeySourceIsToldOfEveryKey(t *testing.T) {
+	t.Parallel()
+	first, second := newRing(), newRing()
+	dir := sealedStore(t, first, "ada", "bob")
+	both := masterkey.NewRing(second.Keys()[0], first.Keys()[0])
+	store := openWith(t, dir, both)
+	if err := store.UpdateUserConfig(t.Context(), "ada", setKey("sk-2")); err != nil {
+		t.Fatal(err)
+	}
+	onWriter(t, store, "UPDATE provider_keys SET value = x'0102' WHERE user_id = 'bob' AND name = 'openai_api_key'")
+	mustClose(t, store)
+
+	want := []masterkey.ID{{1, 2}, first.Keys()[0].ID(), second.Keys()[0].ID()}
+	all := 2 * len(backend.ProviderKeys)
+	store, err := sqlite.Open(dir, func(use sqlite.KeyUse) (masterkey.Ring, error) {
+		slices.SortFunc(want, func(a, b masterkey.ID) int { return bytes.Compare(a[:], b[:]) })
+		if !slices.Equal(use.Sealed, want) {
+			t.Errorf("master keys in use: got %v, want %v", use.Sealed, want)
+		}
+		for _, c := range []struct {
+			name string
+			ring masterkey.Ring
+			lost int
+		}{{"both", both, 1}, {"first", first, 2}, {"second", second, all - 1}, {"none", masterkey.Ring{}, all}} {
+			if lost, err := use.Lost(c.ring); err != nil || lost != c.lost {
+				t.Errorf("values lost with %s: got %d, error %v, want %d", c.name, lost, err, c.lost)
+			}
+		}
+		return both, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, store)
+	counts, err := store.Count(t.Context())
+	if err != nil || counts.ProviderKeys != int64(all) || counts.UnreadableKeys != 1 {
+		t.Errorf("got %+v, error %v, want %d provider keys, 1 of them unreadable", counts, err, all)
+	}
+}

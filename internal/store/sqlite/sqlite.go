@@ -44,6 +44,7 @@ type Store struct {
 	sealing sealing
 
 	readers chan *conn // a slot per reader; nil until the reader is first used
+	recent  *recent    // nil where another process writes
 
 	counters
 
@@ -66,17 +67,13 @@ func Open(dir string, keys KeySource) (_ *Store, err error) {
 	}
 	s := &Store{
 		path:       filepath.Join(dir, databaseFile),
-		lock:       flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600)),
 		jobs:       make(chan *job, maxBatch),
 		writerDone: make(chan struct{}),
 		readers:    make(chan *conn, max(2, runtime.GOMAXPROCS(0))),
+		recent:     newRecent(),
 	}
-	locked, err := s.lock.TryLock()
-	if err != nil {
-		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
-	}
-	if !locked {
-		return nil, fmt.Errorf("data folder %s %w", dir, ErrInUse)
+	if s.lock, err = lockFolder(dir); err != nil {
+		return nil, err
 	}
 	defer func() {
 		if err != nil {
@@ -119,7 +116,11 @@ func (s *Store) Path() string { return s.path }
 // mode of the database file. SQLite does not read "+" as a space.
 func databaseURI(path string) string {
 	path = strings.ReplaceAll(url.QueryEscape(filepath.ToSlash(path)), "+", "%20")
-	return "file:" + path + "?modeof=" + path
+	uri := "file:" + path + "?modeof=" + path
+	if vfsName != "" {
+		uri += "&vfs=" + vfsName
+	}
+	return uri
 }
 
 // Close implements [backend.Store].
@@ -139,7 +140,7 @@ func (s *Store) Close() error {
 	// The writer goes last: the last connection to close empties the WAL.
 	errs = append(errs, s.writer.close())
 	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+		errs = append(errs, forgetAddress(filepath.Dir(s.path)), s.lock.Close())
 	}
 	return errors.Join(errs...)
 }

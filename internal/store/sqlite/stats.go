@@ -9,6 +9,7 @@ import (
 type counters struct {
 	opened, waiting    atomic.Int64 // readers, and calls that wait for one
 	commits, committed atomic.Int64 // transactions, and the writes in them
+	recentHits         atomic.Int64 // reads that were answered from memory
 }
 
 // Stats is what the store does at one moment, and what it has done since it was
@@ -18,6 +19,7 @@ type Stats struct {
 	ReadersWaiting                     int64 // calls that wait for a reader
 	WritesQueued                       int64 // writes that no transaction has taken yet
 	Commits, CommittedWrites           int64 // a write that was refused counts, too
+	RecentHits, RecentBytes            int64 // reads that were answered from memory, and what is kept there
 	DatabaseBytes, WALBytes            int64
 }
 
@@ -28,6 +30,7 @@ func (s *Store) Stats() Stats {
 		ReadersInUse: int64(cap(s.readers) - len(s.readers)), ReadersWaiting: s.waiting.Load(),
 		WritesQueued: int64(len(s.jobs)),
 		Commits:      s.commits.Load(), CommittedWrites: s.committed.Load(),
+		RecentHits: s.recentHits.Load(), RecentBytes: s.recent.size(),
 		DatabaseBytes: sizeOf(s.path), WALBytes: sizeOf(s.path + "-wal"),
 	}
 }

@@ -15,7 +15,7 @@ const maxExpired = 64
 
 // CreateToken implements [backend.Store].
 func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential backend.Credential) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, noUsers, func(c *conn) error {
 		created := token.CreatedAt.UnixMilli()
 		changed, err := c.run(`INSERT INTO tokens (hash, user_id, created_at, expires_at)
 			SELECT ?, user_id, ?, ? FROM users WHERE user_id = ? AND username = ? AND password = ?`,
@@ -53,7 +53,7 @@ func (s *Store) Token(ctx context.Context, hash backend.TokenHash, now time.Time
 
 // DeleteToken implements [backend.Store].
 func (s *Store) DeleteToken(ctx context.Context, hash backend.TokenHash) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, noUsers, func(c *conn) error {
 		changed, err := c.run(`DELETE FROM tokens WHERE hash = ?`, hash)
 		if err == nil && changed == 0 {
 			err = backend.TokenNotFound()

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"maps"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -11,18 +12,30 @@ import (
 // UserConfig implements [backend.Store]. A provider key that no master key
 // opens is given as not set; see Open.
 func (s *Store) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
-	var config *backend.UserConfig
-	err := s.read(ctx, func(c *conn) (err error) {
-		config, err = s.userConfig(c, userID)
-		return err
+	config, err := readRecent(ctx, s, readKey{userID, readConfig}, sizeOfConfig, func(ctx context.Context) (backend.UserConfig, error) {
+		var config *backend.UserConfig
+		err := s.read(ctx, func(c *conn) (err error) {
+			config, err = s.userConfig(c, userID)
+			return err
+		})
+		if err == nil && config == nil {
+			err = backend.UserNotFound(userID)
+		}
+		if err != nil {
+			return backend.UserConfig{}, err
+		}
+		return *config, nil
 	})
-	if err == nil && config == nil {
-		err = backend.UserNotFound(userID)
+	config.Keys = maps.Clone(config.Keys)
+	return config, err
+}
+
+func sizeOfConfig(config backend.UserConfig) int {
+	size := len(config.UserID) + len(config.Timezone)
+	for name, key := range config.Keys {
+		size += len(name) + len(key.Reveal()) + 64 // of the map
 	}
-	if err != nil {
-		return backend.UserConfig{}, err
-	}
-	return *config, nil
+	return size
 }
 
 // userConfig reads a user's config; nil if there is none.
@@ -47,7 +60,7 @@ func (s *Store) userConfig(c *conn, userID string) (config *backend.UserConfig, 
 
 // UpdateUserConfig implements [backend.Store].
 func (s *Store) UpdateUserConfig(ctx context.Context, userID string, patch backend.UserConfigPatch) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, []string{userID}, func(c *conn) error {
 		var timezone any // nil keeps it
 		if patch.Timezone != nil {
 			timezone = *patch.Timezone

@@ -11,7 +11,7 @@ import (
 
 // CreateUser implements [backend.Store].
 func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, []string{config.UserID}, func(c *conn) error {
 		if _, err := c.run(`INSERT INTO users (user_id) VALUES (?)`, config.UserID); err != nil {
 			if isUniqueViolation(err) {
 				return backend.UserExists(config.UserID)
@@ -24,7 +24,7 @@ func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, chara
 
 // SetUpUser implements [backend.Store].
 func (s *Store) SetUpUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, []string{config.UserID}, func(c *conn) error {
 		found := false
 		err := c.query(`SELECT 1 FROM users WHERE user_id = ? AND username IS NOT NULL`, []any{config.UserID},
 			func(*sqlite3.Stmt) error {
@@ -63,7 +63,7 @@ func (s *Store) setUp(c *conn, config backend.UserConfig, characters []backend.C
 
 // DeleteUser implements [backend.Store].
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
-	return s.write(ctx, func(c *conn) error {
+	return s.write(ctx, []string{userID}, func(c *conn) error {
 		var removed int64
 		for _, statement := range []string{
 			`DELETE FROM provider_keys WHERE user_id = ?`,

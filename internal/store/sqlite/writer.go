@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"web-backend/internal/failpoint"
 )
 
 // maxBatch bounds how many writes share one commit: enough to hide the cost of
@@ -12,15 +14,17 @@ const maxBatch = 256
 
 // job is one write on its way through the writer.
 type job struct {
-	ctx  context.Context //nolint:containedctx // the job is the call, handed to the writer goroutine
-	run  func(*conn) error
-	done chan error // buffered: the writer never waits for the caller
+	ctx   context.Context //nolint:containedctx // the job is the call, handed to the writer goroutine
+	users []string        // whose config or characters it changes; nil for anyone's
+	run   func(*conn) error
+	done  chan error // buffered: the writer never waits for the caller
 }
 
 // write runs fn in the writer goroutine, atomically, and returns once its
 // effect is on disk or undone. If ctx ends while the job waits, fn does not
 // run; once fn runs, its outcome is waited for, so that the answer is true.
-func (s *Store) write(ctx context.Context, fn func(*conn) error) error {
+// It may change the config and the characters of users only; nil is for all.
+func (s *Store) write(ctx context.Context, users []string, fn func(*conn) error) error {
 	if err := s.enter(); err != nil {
 		return err
 	}
@@ -29,7 +33,7 @@ func (s *Store) write(ctx context.Context, fn func(*conn) error) error {
 		return errReadOnly
 	}
 
-	j := &job{ctx: ctx, run: fn, done: make(chan error, 1)}
+	j := &job{ctx: ctx, users: users, run: fn, done: make(chan error, 1)}
 	select {
 	case s.jobs <- j:
 	case <-ctx.Done():
@@ -63,16 +67,21 @@ func (s *Store) commit(jobs []*job) (answered int) {
 		answer(jobs, make([]error, len(jobs)), err)
 		return len(jobs)
 	}
+	failpoint.Hit(failpoint.Begun)
 	results := make([]error, len(jobs))
 	for i, j := range jobs {
 		results[i] = s.runJob(j)
+		failpoint.Hit(failpoint.JobRun)
 		if s.writer.GetAutocommit() {
 			lost := fmt.Errorf("the transaction was given up: %w", results[i])
 			answer(jobs[:i+1], results[:i+1], lost)
 			return i + 1
 		}
 	}
+	end := s.recent.begin(jobs)
 	_, err := s.writer.run(`COMMIT`)
+	end()
+	failpoint.Hit(failpoint.Committed)
 	if err != nil && !s.writer.GetAutocommit() {
 		_, rollbackErr := s.writer.run(`ROLLBACK`)
 		err = errors.Join(err, rollbackErr)

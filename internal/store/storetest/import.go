@@ -7,20 +7,29 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"testing"
 
 	"web-backend/internal/backend"
 )
 
 // importPromises are those of [backend.Import], which rest on the store's own.
 var importPromises = []promise{
-	{"Import_EveryConflict", importConflicts},
 	{"Import_IntoAnEmptyStoreAndAgain", importAll},
 	{"Import_WithoutSecrets", importWithoutSecrets},
+	{"Import_KeepsLoginsThatTheSourceLacks", importWithoutLogins},
 	{"Import_NamesWithinABatch", importNames},
 	{"Import_AUserTwice", importTwice},
 	{"Import_RefusesWhatIsInvalid", importInvalid},
 	{"Import_StopsAtAnErrorOfTheSource", importSourceFails},
 	{"Import_GoesOnWhereItBrokeOff", importGoesOn},
+}
+
+// RunImportRules checks every rule of [backend.Import] for what is stored
+// already. They do not depend on the store, so one store is enough; open is
+// that of [Run].
+func RunImportRules(t *testing.T, open func(t *testing.T) backend.Store) {
+	t.Helper()
+	importConflicts(&trial{T: t, Store: open(t), open: open})
 }
 
 var lockedPassword = backend.NewSecret("the hash of a password that nobody knows")
@@ -185,7 +194,7 @@ func (t *trial) importNameTaken() {
 
 func importAll(t *trial) {
 	users := ArchiveUsers()
-	for n := range 250 {
+	for n := range 120 { // more than a batch
 		user := UserData(fmt.Sprint("user ", n), 0)
 		users = append(users, user)
 	}
@@ -227,6 +236,23 @@ func importWithoutSecrets(t *trial) {
 		}
 	}
 	t.wantExport(users...)
+}
+
+// importWithoutLogins imports users of whom the source has no login over one
+// that has: without secrets it is kept, with secrets it goes.
+func importWithoutLogins(t *trial) {
+	stored := UserData("ada", 2)
+	t.must("put", t.PutUsers(t.Context(), []backend.UserData{stored}))
+	bare := UserData("ada", 2)
+	bare.Credential, bare.Config.Keys = nil, nil
+	replace := backend.ImportOptions{OnConflict: backend.ReplaceConflicts}
+	t.wantImport("no login, without secrets", replace, 'U', bare)
+	bare.Config.Timezone, stored.Config.Timezone = "Asia/Tokyo", "Asia/Tokyo"
+	t.wantImport("no login and another zone, without secrets", replace, 'R', bare)
+	t.wantExport(stored)
+	replace.Secrets = true
+	t.wantImport("no login, with secrets", replace, 'R', bare)
+	t.wantExport(bare)
 }
 
 // importNames has users give each other's names away within one batch.
@@ -314,7 +340,7 @@ func importSourceFails(t *trial) {
 // importGoesOn ends imports after each batch in turn. The end is as if none had.
 func importGoesOn(t *trial) {
 	var users []backend.UserData
-	for n := range 320 {
+	for n := range 220 { // more than two batches
 		users = append(users, UserData(fmt.Sprint("user ", n), n%2))
 	}
 	broken := errors.New("killed")

@@ -1,8 +1,11 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"sync"
 	"sync/atomic"
 
 	"web-backend/internal/backend"
@@ -21,6 +24,7 @@ var racePromises = []promise{
 	{"Race_UpdateCharacterAgainstReadOnly", raceUpdateReadOnly},
 	{"Race_UpdateCharacter_NoneIsLost", raceUpdateFields},
 	{"Race_UpdateCharacter_IsSeenWhole", raceUpdateRead},
+	{"Race_Reads_NeverGoBack", raceReadsInOrder},
 	{"Race_UpdateUserConfig_NoneIsLost", raceUpdateConfig},
 	{"Race_UpdateUserConfigAgainstDeleteUser", raceUpdateConfigDelete},
 }
@@ -406,4 +410,73 @@ func raceUpdateConfigDelete(t *trial) {
 		t.wantUserConfig(bare)
 		t.must("delete user again", t.DeleteUser(t.Context(), "ada"))
 	}
+}
+
+// raceReadsInOrder counts up in all that is read of a user. A read that begins
+// when a write was answered, or when another read has seen a number, gives no
+// lower one.
+func raceReadsInOrder(t *trial) {
+	t.mustCreateUser("ada", 1)
+	key := Character("ada", 0).Key()
+	reads := map[string]func() (string, error){
+		"name": func() (string, error) {
+			names, err := t.CharacterNames(t.Context(), "ada")
+			if len(names) != 1 {
+				return "", err
+			}
+			return names[0].CharacterName, err
+		},
+		"character": func() (string, error) {
+			character, err := t.Character(t.Context(), key)
+			return character.CharacterName, err
+		},
+		"document": func() (string, error) {
+			document, err := t.CharacterDocument(t.Context(), key)
+			if err != nil {
+				return "", err
+			}
+			character, err := backend.DecodeCharacter(document)
+			return character.CharacterName, err
+		},
+		"config": func() (string, error) {
+			config, err := t.UserConfig(t.Context(), "ada")
+			return config.Timezone, err
+		},
+	}
+	write := func(n int64) error {
+		text := strconv.FormatInt(n, 10)
+		return errors.Join(
+			t.UpdateCharacter(t.Context(), key, backend.CharacterPatch{CharacterName: &text}),
+			t.UpdateUserConfig(t.Context(), "ada", backend.UserConfigPatch{Timezone: &text}))
+	}
+	t.must("write", write(0))
+	writes := int64(t.many / 10)
+	var written atomic.Int64
+	var readers sync.WaitGroup
+	for name, read := range reads {
+		var seen atomic.Int64
+		for range 2 {
+			readers.Go(func() {
+				for written.Load() < writes && !t.Failed() {
+					floor := max(written.Load(), seen.Load())
+					text, err := read()
+					got, parseErr := strconv.ParseInt(text, 10, 64)
+					if err != nil || parseErr != nil || got < floor {
+						t.Errorf("%s: got %q, error %v, want %d or more", name, text, err, floor)
+					}
+					for before := seen.Load(); got > before && !seen.CompareAndSwap(before, got); {
+						before = seen.Load()
+					}
+				}
+			})
+		}
+	}
+	for n := int64(1); n <= writes && !t.Failed(); n++ {
+		if err := write(n); err != nil {
+			t.Errorf("write %d: %v", n, err)
+		}
+		written.Store(n)
+	}
+	written.Store(writes)
+	readers.Wait()
 }

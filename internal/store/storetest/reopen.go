@@ -34,7 +34,7 @@ func session(t *testing.T, open func(t *testing.T) backend.Store, fn func(t *tri
 			t.Errorf("close: got error %v, want none", err)
 		}
 	}()
-	fn(&trial{t, store, open})
+	fn(&trial{T: t, Store: store, open: open})
 }
 
 func reopenKeepsAll(t *testing.T, open func(t *testing.T) backend.Store) {
@@ -104,7 +104,7 @@ func (t *trial) mustLeaveTokens() (good, ended []backend.Token) {
 // still succeeds, and is stored, and only then does Close return.
 func closeWaits(t *testing.T, open func(t *testing.T) backend.Store) {
 	t.Helper()
-	store := &trial{t, open(t), open}
+	store := &trial{T: t, Store: open(t), open: open}
 	_, characters := store.mustCreateUser("ada", 1)
 
 	var once sync.Once

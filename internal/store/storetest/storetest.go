@@ -28,11 +28,13 @@ type trial struct {
 	backend.Store
 
 	open func(t *testing.T) backend.Store // makes another store, empty and of the same kind
+	many int                              // users, more than the store reads in one go
 }
 
-// Run checks that a store keeps every promise of [backend.Store]. open gives a
-// fresh, empty store and registers its clean-up.
-func Run(t *testing.T, open func(t *testing.T) backend.Store) {
+// Run checks that a store keeps every promise of [backend.Store]. open returns
+// a fresh, empty store and registers its clean-up. many is a number of users
+// that the store lists and exports in three pages or more.
+func Run(t *testing.T, many int, open func(t *testing.T) backend.Store) {
 	t.Helper()
 	for _, p := range slices.Concat(
 		createUserPromises, setUpUserPromises, deleteUserPromises, usersPromises, userConfigPromises,
@@ -42,7 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) backend.Store) {
 	) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			p.check(&trial{t, open(t), open})
+			p.check(&trial{t, open(t), open, many})
 		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 var usersPromises = []promise{
 	{"Users_NoneInAnEmptyStore", usersNone},
 	{"Users_AreFilteredInCreationOrder", usersFiltered},
-	{"Users_AreCompleteWhenThereAreMany", usersMany},
+	{"Users_ManyAreListedAndExported", usersMany},
 	{"Users_EndsEarly", usersBreak},
 	{"Users_MayBeReadAgain", usersAgain},
 	{"Users_ToleratesChangesMeanwhile", usersChanging},
@@ -46,16 +46,13 @@ func usersFiltered(t *trial) {
 	t.wantUsers(backend.UsersWithConfig, config9, both7, both5, config3)
 }
 
-// manyUsers is more than a store may be expected to read in one go.
-const manyUsers = 2600
-
-// mustCreateMany stores n users, each third with a credential only, made by
-// many callers at once.
-func (t *trial) mustCreateMany(n int) {
+// mustCreateMany stores t.many users, each third with a credential only, made
+// by many callers at once.
+func (t *trial) mustCreateMany() {
 	t.Helper()
 	const callers = 64
 	together(callers, func(caller int) {
-		for i := caller; i < n; i += callers {
+		for i := caller; i < t.many; i += callers {
 			id := fmt.Sprintf("user %d", i)
 			err := error(nil)
 			if i%3 == 0 {
@@ -71,26 +68,28 @@ func (t *trial) mustCreateMany(n int) {
 }
 
 func usersMany(t *trial) {
-	t.mustCreateMany(manyUsers)
+	t.mustCreateMany()
 	all := t.users(backend.AllUsers)
 	seen := make(map[string]bool)
 	for _, user := range all {
 		seen[user.UserID] = true
 	}
-	if len(all) != manyUsers || len(seen) != manyUsers {
-		t.Errorf("all users: got %d with %d different ids, want %d", len(all), len(seen), manyUsers)
+	if len(all) != t.many || len(seen) != t.many {
+		t.Errorf("all users: got %d with %d different ids, want %d", len(all), len(seen), t.many)
 	}
 
 	hasName := func(u backend.User) bool { return u.Username != "" }
 	hasNone := func(u backend.User) bool { return u.Username == "" }
 	named := slices.DeleteFunc(slices.Clone(all), hasNone)
 	unnamed := slices.DeleteFunc(slices.Clone(all), hasName)
-	if len(named) != (manyUsers+2)/3 {
-		t.Errorf("users with a name: got %d, want %d", len(named), (manyUsers+2)/3)
+	if len(named) != (t.many+2)/3 {
+		t.Errorf("users with a name: got %d, want %d", len(named), (t.many+2)/3)
 	}
 	t.wantUsers(backend.UsersWithCredential, named...)
 	t.wantUsers(backend.UsersWithConfig, unnamed...)
 	t.usersCancelled()
+	t.exportedAsListed()
+	t.exportCancelled()
 }
 
 // usersCancelled ends the context while a long list is read: the list is whole
@@ -108,8 +107,8 @@ func (t *trial) usersCancelled() {
 		count++
 		cancel()
 	}
-	if count != manyUsers {
-		t.Errorf("list users, context ended half-way: got %d users and no error, want %d or an error", count, manyUsers)
+	if count != t.many {
+		t.Errorf("list users, context ended half-way: got %d users and no error, want %d or an error", count, t.many)
 	}
 }
 

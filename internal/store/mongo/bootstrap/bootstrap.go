@@ -241,7 +241,7 @@ var errOnlyChecked = errors.New("only checked")
 
 // confirm tests the access again, after setUp.
 func (b *bootstrap) confirm(ctx context.Context) error {
-	err := b.testAccess(ctx)
+	err := b.waitFor(ctx, b.testAccess)
 	switch {
 	case err == nil:
 		b.reportAccess()

@@ -29,6 +29,7 @@ type trial struct {
 	bootstrap.Options
 	server *mongotest.Server
 	admin  *driver.Database
+	heard  chan string // what is said, if it is not nil
 }
 
 func newTrial(t *testing.T, server *mongotest.Server) *trial {
@@ -89,7 +90,12 @@ func (tr *trial) createApp(password backend.Secret, roles ...string) {
 // its options and its error print as, holds no secret.
 func (tr *trial) run() (lines []string, err error) {
 	tr.Helper()
-	err = bootstrap.Run(tr.Context(), tr.Options, func(line string) { lines = append(lines, line) })
+	err = bootstrap.Run(tr.Context(), tr.Options, func(line string) {
+		lines = append(lines, line)
+		if tr.heard != nil {
+			tr.heard <- line
+		}
+	})
 	said := append(slices.Clone(lines), fmt.Sprintf("%v %+v %#v", tr.Options, tr.Options, tr.Options), fmt.Sprint(err))
 	for cause := err; cause != nil; cause = errors.Unwrap(cause) {
 		said = append(said, fmt.Sprintf("%v %+v", cause, cause))
@@ -115,8 +121,8 @@ func (tr *trial) mustRun() []string {
 }
 
 // wantFailure checks that the bootstrap fails for a reason, and that its one
-// line names the host and holds the words.
-func (tr *trial) wantFailure(want bootstrap.Reason, words ...string) {
+// line names the host and holds the words. It gives what was said before.
+func (tr *trial) wantFailure(want bootstrap.Reason, words ...string) []string {
 	tr.Helper()
 	lines, err := tr.run()
 	failure, ok := errors.AsType[*bootstrap.Failure](err)
@@ -131,6 +137,7 @@ func (tr *trial) wantFailure(want bootstrap.Reason, words ...string) {
 			tr.Errorf("bootstrap: got error %q, want one line with %q in it", text, word)
 		}
 	}
+	return lines
 }
 
 // wantWork checks whether someone can write to the application's database.
@@ -385,10 +392,8 @@ func TestRun_SettingsAreNotValid(t *testing.T) {
 		"name service and hosts": "mongodb+srv://app:hush@one.example,two.example/",
 	} {
 		tr.Store.URI = backend.NewSecret(uri)
-		start := time.Now()
-		tr.wantFailure(bootstrap.Settings, "mongodb_uri")
-		if took := time.Since(start); took > time.Second {
-			t.Errorf("%s: took %s, want no waiting", name, took)
+		if lines := tr.wantFailure(bootstrap.Settings, "mongodb_uri"); len(lines) > 0 {
+			t.Errorf("%s: it said %q, want no attempts", name, lines)
 		}
 	}
 }
@@ -439,11 +444,14 @@ func TestRun_HostIsUnreachable(t *testing.T) {
 			lines, err := tr.run()
 			took := time.Since(start)
 			failure, ok := errors.AsType[*bootstrap.Failure](err)
-			if !ok || failure.Reason != bootstrap.Unreachable || !strings.Contains(failure.Problem, test.why) ||
-				!strings.Contains(failure.Remedy, "mongodb_host") {
-				t.Errorf("bootstrap: got error %v, want that no server answers, with %q", err, test.why)
+			if !ok || failure.Reason != bootstrap.Unreachable || !strings.Contains(failure.Remedy, "mongodb_host") {
+				t.Fatalf("bootstrap: got error %v, want that no server answers", err)
 			}
-			if limit := tr.StartupTimeout + 500*time.Millisecond; took > limit {
+			// On a busy machine the time of one attempt may be over before it is refused.
+			if said := strings.Join(append(lines, failure.Problem), "\n"); !strings.Contains(said, test.why) {
+				t.Errorf("bootstrap said %q, want %q in it", said, test.why)
+			}
+			if limit := tr.StartupTimeout + 20*time.Second; took > limit { // the driver by itself would wait for 30 s
 				t.Errorf("bootstrap took %s, want at most %s", took, limit)
 			}
 			got := pauses(t, tr.Store.HostList(), lines)
@@ -465,8 +473,9 @@ func TestRun_WaitsForAServerThatStartsLate(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
 	tr := newTrial(t, &server.Server)
-	tr.Store.Timeout, tr.StartupTimeout = 500*time.Millisecond, 30*time.Second
+	tr.Store.Timeout, tr.StartupTimeout = 500*time.Millisecond, time.Minute
 	server.Kill(t)
+	tr.heard = make(chan string, 1000)
 	type result struct {
 		lines []string
 		err   error
@@ -476,10 +485,12 @@ func TestRun_WaitsForAServerThatStartsLate(t *testing.T) {
 		lines, err := tr.run()
 		done <- result{lines, err}
 	}()
-	select {
-	case r := <-done:
-		t.Fatalf("bootstrap ended before there was a server: error %v, lines %q", r.err, r.lines)
-	case <-time.After(2 * time.Second):
+	for range 2 { // attempts
+		select {
+		case <-tr.heard:
+		case r := <-done:
+			t.Fatalf("bootstrap ended before there was a server: error %v, lines %q", r.err, r.lines)
+		}
 	}
 	server.Restart(t)
 	r := <-done

@@ -16,6 +16,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,35 +25,46 @@ import (
 )
 
 // Server is a MongoDB server to test against.
-type Server struct{ uri string }
+type Server struct {
+	uri string
 
-// shared is the server of all tests of this process, started when the first
-// one asks for it.
-var shared struct {
-	sync.Once
-	server *Server
-	err    error // why there is none
+	// foreign is a server that outlives the tests: they drop their databases.
+	// Where the server's folder goes with it they do not: SecantusDB drops
+	// key by key, and nobody else can log in or read meanwhile.
+	foreign bool
 }
 
-// Engine gives the server that all tests of this process share, on which the
-// user of [Server.URI] may do everything. Without any the test is skipped, and
-// fails when CI is "true".
+// shared are the servers of all tests of this process. Each is started when a
+// test asks for it. There are two, as one SecantusDB cannot use two processors.
+var (
+	shared [2]struct {
+		sync.Once
+		server *Server
+		err    error // why there is none
+	}
+	asked atomic.Uint32 // how often a test has asked for a shared server
+)
+
+// Engine returns one of the servers that all tests of this process share, on
+// which the user of [Server.URI] may do everything. Two calls may return two
+// servers. Without any the test is skipped, and fails when CI is "true".
 func Engine(t testing.TB) *Server {
 	t.Helper()
-	shared.Do(func() {
+	one := &shared[asked.Add(1)%uint32(len(shared))]
+	one.Do(func() {
 		if uri := os.Getenv("TEST_MONGODB_URI"); uri != "" {
-			shared.server = &Server{uri}
+			one.server = &Server{uri: uri, foreign: true}
 			return
 		}
 		var engine *process
-		if engine, shared.err = startEngine(); shared.err == nil {
-			shared.server = &Server{engine.uri(false)}
+		if engine, one.err = startEngine(); one.err == nil {
+			one.server = &Server{uri: engine.uri(false)}
 		}
 	})
-	if shared.err != nil {
-		unavailable(t, shared.err)
+	if one.err != nil {
+		unavailable(t, one.err)
 	}
-	return shared.server
+	return one.server
 }
 
 // unavailable ends a test that has no server.
@@ -85,7 +97,7 @@ func (s *Server) Client(t testing.TB) *mongo.Client {
 }
 
 // Database gives the name of a database that does not exist. It holds the name
-// of the test and is dropped when the test ends.
+// of the test. The test's end drops it, unless it goes with the server anyway.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
 	const most = 63 // bytes, by MongoDB's limits
@@ -97,7 +109,9 @@ func (s *Server) Database(t testing.TB) string {
 	}, t.Name())
 	unique := "-" + rand.Text()[:8]
 	name = name[:min(len(name), most-len(unique))] + unique
-
+	if !s.foreign {
+		return name
+	}
 	t.Cleanup(func() {
 		client, err := mongo.Connect(s.Options().SetTimeout(10 * time.Second))
 		if err == nil {

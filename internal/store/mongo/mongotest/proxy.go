@@ -76,6 +76,7 @@ type link struct {
 	client, server net.Conn
 	ended          chan struct{}
 	end            func()
+	unanswered     map[uint32]bool // commands by their request id; guarded by Proxy.mu
 }
 
 // Proxy starts a proxy before s, for one test. It needs a server of one host
@@ -163,6 +164,29 @@ func (p *Proxy) Commands() []Command {
 	return slices.Clone(p.commands)
 }
 
+// Settle waits until the server has answered every command that it was sent,
+// also those that a fault held back and whose client is gone.
+func (p *Proxy) Settle(t testing.TB) {
+	t.Helper()
+	for end := time.Now().Add(startTimeout); time.Now().Before(end); <-time.After(time.Millisecond) {
+		if p.settled() {
+			return
+		}
+	}
+	t.Errorf("commands are not answered after %s", startTimeout)
+}
+
+func (p *Proxy) settled() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for link := range p.links {
+		if len(link.unanswered) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
 func (p *Proxy) serve() {
 	var links sync.WaitGroup
 	defer links.Wait()
@@ -182,7 +206,7 @@ func (p *Proxy) connect(client net.Conn) {
 		_ = client.Close()
 		return
 	}
-	l := &link{client: client, server: server, ended: make(chan struct{})}
+	l := &link{client: client, server: server, ended: make(chan struct{}), unanswered: map[uint32]bool{}}
 	l.end = sync.OnceFunc(func() {
 		close(l.ended)
 		_ = client.Close()
@@ -204,8 +228,16 @@ func (p *Proxy) connect(client net.Conn) {
 	}()
 
 	var both sync.WaitGroup
-	both.Go(func() { p.pass(l, client, server, p.command) })
-	both.Go(func() { p.pass(l, server, client, p.reply) })
+	both.Go(func() {
+		p.pass(l, client, server, p.command)
+		if half, ok := server.(*net.TCPConn); ok {
+			_ = half.CloseWrite() // the server carries out what it has read, and then hangs up
+		}
+	})
+	both.Go(func() {
+		defer l.end()
+		p.pass(l, server, client, p.reply)
+	})
 	both.Wait()
 }
 
@@ -213,7 +245,6 @@ func (p *Proxy) connect(client net.Conn) {
 // passed on to the server even if the client is gone by then, as a network
 // may do.
 func (p *Proxy) pass(l *link, from, to net.Conn, look func(l *link, message []byte)) {
-	defer l.end()
 	for {
 		message, err := readMessage(from)
 		if err != nil {
@@ -265,6 +296,7 @@ func (p *Proxy) command(l *link, message []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.commands = append(p.commands, command)
+	l.unanswered[binary.LittleEndian.Uint32(message[4:])] = true
 	s := p.strike
 	if s == nil || s.link != nil {
 		return
@@ -283,8 +315,10 @@ func (p *Proxy) command(l *link, message []byte) {
 func (p *Proxy) reply(l *link, message []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	request := binary.LittleEndian.Uint32(message[8:])
+	delete(l.unanswered, request)
 	s := p.strike
-	if s != nil && s.link == l && s.request == binary.LittleEndian.Uint32(message[8:]) {
+	if s != nil && s.link == l && s.request == request {
 		p.begin(l)
 	}
 }

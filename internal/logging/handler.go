@@ -1,0 +1,76 @@
+package logging
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+)
+
+// handler writes records to the console and to the file, each from a level on.
+// What goes to both is put into words once. A warning or an error is written
+// when Handle returns.
+type handler struct {
+	flush                   func() // returns when all is written
+	console, file, both     slog.Handler
+	consoleLevel, fileLevel slog.Level
+}
+
+// newHandler returns a handler on two writers, which are safe to use
+// concurrently.
+func newHandler(console io.Writer, consoleLevel slog.Level, file io.Writer, fileLevel slog.Level, flush func()) *handler {
+	every := &slog.HandlerOptions{Level: min(consoleLevel, fileLevel)}
+	return &handler{
+		flush:        flush,
+		console:      slog.NewTextHandler(console, every),
+		file:         slog.NewTextHandler(file, every),
+		both:         slog.NewTextHandler(eachWriter{console, file}, every),
+		consoleLevel: consoleLevel, fileLevel: fileLevel,
+	}
+}
+
+// Enabled implements [slog.Handler].
+func (h *handler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= min(h.consoleLevel, h.fileLevel)
+}
+
+// Handle implements [slog.Handler].
+func (h *handler) Handle(ctx context.Context, record slog.Record) error {
+	to := h.both
+	switch {
+	case record.Level < h.fileLevel:
+		to = h.console
+	case record.Level < h.consoleLevel:
+		to = h.file
+	}
+	err := to.Handle(ctx, record)
+	if record.Level >= slog.LevelWarn {
+		h.flush()
+	}
+	return err
+}
+
+// WithAttrs implements [slog.Handler].
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return h.with(func(next slog.Handler) slog.Handler { return next.WithAttrs(attrs) })
+}
+
+// WithGroup implements [slog.Handler].
+func (h *handler) WithGroup(name string) slog.Handler {
+	return h.with(func(next slog.Handler) slog.Handler { return next.WithGroup(name) })
+}
+
+func (h *handler) with(add func(slog.Handler) slog.Handler) slog.Handler {
+	changed := *h
+	changed.console, changed.file, changed.both = add(h.console), add(h.file), add(h.both)
+	return &changed
+}
+
+// eachWriter writes to all of them, also if one fails.
+type eachWriter [2]io.Writer
+
+func (w eachWriter) Write(line []byte) (int, error) {
+	_, first := w[0].Write(line)
+	_, second := w[1].Write(line)
+	return len(line), errors.Join(first, second)
+}

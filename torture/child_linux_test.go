@@ -1,0 +1,8 @@
+//go:build failpoints
+
+package torture
+
+import "syscall"
+
+// A test that is killed, or that panics at its timeout, cleans nothing up.
+func init() { childAttributes = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
