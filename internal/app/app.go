@@ -146,6 +146,9 @@ func newHTTPServer(cfg *config.Config, log *slog.Logger, handler http.Handler) *
 		ReadHeaderTimeout: cfg.Limits.ReadHeaderTimeout, ReadTimeout: cfg.Limits.ReadTimeout,
 		WriteTimeout: cfg.Limits.WriteTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// "OPTIONS *" gets headers, id and log line as every request, and the 404 of
+		// a path that does not exist.
+		DisableGeneralOptionsHandler: true,
 	}
 }
 

@@ -616,6 +616,34 @@ func TestRun_Limits(t *testing.T) {
 	}
 }
 
+// "OPTIONS *" is answered by the server's own code, not by net/http.
+func TestRun_OptionsOfTheServer(t *testing.T) {
+	t.Parallel()
+	s := run(t, testConfig(t))
+	conn := s.dial(t, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: asterisk\r\n\r\n")
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusNotFound || !strings.Contains(string(body), `"code":404`) {
+		t.Errorf("got %s %s, %v", response.Status, body, err)
+	}
+	for name, want := range map[string]string{"X-Request-Id": "asterisk", "X-Content-Type-Options": "nosniff"} {
+		if got := response.Header.Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	s.stop()
+	if err := s.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	if want := "request_id=asterisk method=OPTIONS route=unknown status=404"; !strings.Contains(s.log.String(), want) {
+		t.Errorf("the log has no %q:\n%s", want, s.log)
+	}
+}
+
 // wantClosed waits until the server closes the connection.
 func wantClosed(t *testing.T, conn net.Conn) {
 	t.Helper()
