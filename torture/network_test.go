@@ -83,6 +83,72 @@ func TestNetwork_IdleConnections(t *testing.T) {
 		connections, max(0, after-before)>>10/int64(connections), p99.Round(100*time.Microsecond))
 }
 
+// flood opens connections that each send text, from the addresses that from
+// gives, and wait for the first byte of an answer or the end. They stay open
+// until the test ends, as far as the server wants it. It skips the test where
+// the system does not allow so many.
+func flood(t *testing.T, s *server, connections int, text string, from func(n int) net.IP) {
+	t.Helper()
+	var group sync.WaitGroup
+	var next atomic.Int64
+	errs := make(chan error, 1)
+	for range 16 {
+		group.Go(func() {
+			for n := int(next.Add(1)) - 1; n < connections; n = int(next.Add(1)) - 1 {
+				dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: from(n)}, Timeout: deadline}
+				conn, err := dialer.DialContext(t.Context(), "tcp", s.address)
+				if err != nil {
+					select {
+					case errs <- err:
+					default:
+					}
+					return
+				}
+				t.Cleanup(func() { _ = conn.Close() })
+				_, _ = io.WriteString(conn, text) // it may be closed already
+				_, _ = conn.Read(make([]byte, 1))
+			}
+		})
+	}
+	group.Wait()
+	select {
+	case err := <-errs:
+		if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.EADDRNOTAVAIL) {
+			t.Skipf("NOT TESTED: %d connections from addresses of 127.0.0.0/8 cannot be opened here: %v", connections, err)
+		}
+		t.Fatal(err)
+	default:
+	}
+}
+
+// Ten thousand connections that were answered once and then stay, from one
+// address and from forty, keep nobody out who comes anew.
+func TestBounds_Connections(t *testing.T) {
+	t.Parallel()
+	const connections = 10_000 // as many as there may be
+	for name, from := range map[string]func(n int) net.IP{
+		"one address":     func(int) net.IP { return net.IPv4(127, 0, 0, 2) },
+		"forty addresses": func(n int) net.IP { return net.IPv4(127, 0, 1, byte(n%40)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serveAda(t)
+			began := time.Now()
+			flood(t, s, connections, "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", from)
+			took := time.Since(began)
+			s.client.Transport = &http.Transport{DisableKeepAlives: true} // each request on a connection of its own
+			p99 := served(t, s, 300)
+			if p99 > time.Second {
+				t.Errorf("a new client waits for %s", p99)
+			}
+			if lines := strings.Count(s.output.String(), "max_connections"); lines > 5 {
+				t.Errorf("the flood left %d lines in the log", lines)
+			}
+			figure("network: connection flood, "+name, "%d connections in %s, %d MB at the most; a new client's p99 %s",
+				connections, took.Round(100*time.Millisecond), s.memory("VmHWM")>>20, p99.Round(100*time.Microsecond))
+		})
+	}
+}
+
 // Who sends a header or a body byte by byte is cut off in time.
 func TestNetwork_SlowSendersAreCutOff(t *testing.T) {
 	t.Parallel()

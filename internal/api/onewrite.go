@@ -42,6 +42,9 @@ type oneWriteConn struct {
 	held *[]byte // nil unless the goroutine that answers a request holds its writes
 }
 
+// NetConn is the connection below, as of a [crypto/tls.Conn].
+func (c *oneWriteConn) NetConn() net.Conn { return c.Conn }
+
 func (c *oneWriteConn) Write(p []byte) (int, error) {
 	if c.held == nil {
 		return c.Conn.Write(p)

@@ -12,12 +12,11 @@ import (
 	"net/http"
 	"strconv"
 
-	"golang.org/x/net/netutil"
-
 	"web-backend/internal/api"
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
+	"web-backend/internal/connections"
 	"web-backend/internal/logging"
 	"web-backend/internal/store/sqlite"
 	"web-backend/internal/telemetry"
@@ -46,6 +45,7 @@ type server struct {
 	store    backend.Store
 	place    string // of the store, for a person
 	http     *http.Server
+	bound    *connections.Bound
 	backups  *backupSchedule
 
 	debugListener net.Listener // nil without one
@@ -102,6 +102,11 @@ func start(ctx context.Context, cfg *config.Config, build Build, console io.Writ
 		return s, err
 	}
 	s.http = newHTTPServer(cfg, s.log.Logger, handler.Handler())
+	s.bound = connections.New(connections.Options{
+		Max: cfg.Limits.MaxConnections, PerAddress: cfg.Limits.MaxConnectionsPerAddress, Proxies: access.Proxies, Log: s.log.Logger,
+	})
+	s.bound.Apply(s.http)
+	s.watch.clients(s.bound)
 	s.http.TLSConfig = certificate.config(s.log.Logger)
 	s.leaveAddress(cfg, embedded)
 	return s, nil
@@ -146,6 +151,9 @@ func newHTTPServer(cfg *config.Config, log *slog.Logger, handler http.Handler) *
 		ReadHeaderTimeout: cfg.Limits.ReadHeaderTimeout, ReadTimeout: cfg.Limits.ReadTimeout,
 		WriteTimeout: cfg.Limits.WriteTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// "OPTIONS *" gets headers, id and log line as every request, and the 404 of
+		// a path that does not exist.
+		DisableGeneralOptionsHandler: true,
 	}
 }
 
@@ -175,7 +183,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 	s.serveDebug()
 	failed := make(chan error, 1)
 	go func() {
-		listener := api.OneWrite(netutil.LimitListener(s.listener, cfg.Limits.MaxConnections))
+		listener := api.OneWrite(s.bound.Listener(s.listener))
 		if s.http.TLSConfig != nil {
 			failed <- s.http.ServeTLS(listener, "", "") // the files are read by TLSConfig
 			return

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -141,8 +142,19 @@ func (s *server) send(t *testing.T, path, body string) (status int, answer strin
 // dial opens a bare connection, and writes text to it.
 func (s *server) dial(t *testing.T, text string) net.Conn {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", s.address, deadline)
+	return s.dialFrom(t, net.IPv4(127, 0, 0, 1), text)
+}
+
+// dialFrom is dial from an address of this machine. It skips the test where
+// there is no such address: only Linux has all of 127.0.0.0/8.
+func (s *server) dialFrom(t *testing.T, from net.IP, text string) net.Conn {
+	t.Helper()
+	dialer := net.Dialer{Timeout: deadline, LocalAddr: &net.TCPAddr{IP: from}}
+	conn, err := dialer.DialContext(t.Context(), "tcp", s.address)
 	if err != nil {
+		if runtime.GOOS != "linux" && !from.Equal(net.IPv4(127, 0, 0, 1)) {
+			t.Skip(err)
+		}
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
@@ -581,29 +593,34 @@ func TestRun_Limits(t *testing.T) {
 		{"idle_timeout", func(l *config.Limits) { l.IdleTimeout = 50 * time.Millisecond }, func(t *testing.T, s *server) {
 			wantClosed(t, s.dial(t, "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"))
 		}},
-		{"max_connections", func(l *config.Limits) { l.MaxConnections = 1 }, func(t *testing.T, s *server) {
+		{"max_connections", func(l *config.Limits) { l.MaxConnections = 2 }, func(t *testing.T, s *server) {
 			const request = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-			first := s.dial(t, request)
+			held := s.hold(t)
+			idle := s.dial(t, request)
+			expectOK(t, bufio.NewReader(idle))
+			expectOK(t, bufio.NewReader(s.dial(t, request)))
+			wantClosed(t, idle)
+			if _, err := io.WriteString(held, `{"user_id": "a"}`); err != nil {
+				t.Fatal(err)
+			}
+			if line, err := bufio.NewReader(held).ReadString('\n'); !strings.Contains(line, " 200 ") {
+				t.Errorf("the request that had begun: got %q, %v", line, err)
+			}
+		}},
+		{"max_connections_per_address", func(l *config.Limits) { l.MaxConnectionsPerAddress = 1 }, func(t *testing.T, s *server) {
+			const request = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+			first := s.dialFrom(t, net.IPv4(127, 0, 0, 2), request)
 			answers := bufio.NewReader(first)
 			expectOK(t, answers)
-			second := s.dial(t, request)
-			for range 20 { // the first one is served again and again
-				if _, err := io.WriteString(first, request); err != nil {
-					t.Fatal(err)
-				}
-				expectOK(t, answers)
+			wantClosed(t, s.dialFrom(t, net.IPv4(127, 0, 0, 2), ""))
+			expectOK(t, bufio.NewReader(s.dialFrom(t, net.IPv4(127, 0, 0, 3), request)))
+			for range 3 { // 127.0.0.1 is exempt
+				expectOK(t, bufio.NewReader(s.dial(t, request)))
 			}
-			if err := second.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+			if _, err := io.WriteString(first, request); err != nil {
 				t.Fatal(err)
 			}
-			if n, err := second.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
-				t.Fatalf("the second connection is served beside the first: %d bytes, %v", n, err)
-			}
-			if err := second.SetReadDeadline(time.Now().Add(deadline)); err != nil {
-				t.Fatal(err)
-			}
-			first.Close()
-			expectOK(t, bufio.NewReader(second))
+			expectOK(t, answers)
 		}},
 	}
 	for _, tt := range tests {
@@ -613,6 +630,73 @@ func TestRun_Limits(t *testing.T) {
 			tt.change(&cfg.Limits)
 			tt.check(t, run(t, cfg))
 		})
+	}
+}
+
+// Whoever opens as many connections as there may be, from one address or from
+// many, and leaves them idle, keeps nobody else waiting.
+func TestRun_IdleConnectionsKeepNobodyOut(t *testing.T) {
+	t.Parallel()
+	const request = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+	for name, from := range map[string]func(i int) net.IP{
+		"one address":    func(int) net.IP { return net.IPv4(127, 0, 0, 2) },
+		"many addresses": func(i int) net.IP { return net.IPv4(127, 0, 1, byte(i)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := testConfig(t)
+			cfg.Limits.MaxConnections, cfg.Limits.MaxConnectionsPerAddress = 50, 10
+			s := run(t, cfg)
+			for i := range 100 {
+				conn := s.dialFrom(t, from(i), "")
+				_, _ = io.WriteString(conn, request) // it may be closed already
+				_, _ = bufio.NewReader(conn).ReadString('\n')
+			}
+			expectOK(t, bufio.NewReader(s.dialFrom(t, net.IPv4(127, 0, 0, 3), request))) // long before idle_timeout
+			_, page := get(t, s.url+"/metrics")
+			counts := map[string]int{}
+			for _, match := range connectionsPattern.FindAllStringSubmatch(page, -1) {
+				counts[match[1]], _ = strconv.Atoi(match[2])
+			}
+			// The attacker's 10 with the client's and this one, or as many as there may be.
+			want := map[string]int{"": 12, "_refused_total": 90, "_dropped_total": 0}
+			if name == "many addresses" {
+				want = map[string]int{"": 50, "_refused_total": 0, "_dropped_total": 52}
+			}
+			if !maps.Equal(counts, want) {
+				t.Errorf("the metrics say %v, want %v", counts, want)
+			}
+		})
+	}
+}
+
+var connectionsPattern = regexp.MustCompile(`(?m)^webbackend_http_connections(\S*) (\d+)$`)
+
+// "OPTIONS *" is answered by the server's own code, not by net/http.
+func TestRun_OptionsOfTheServer(t *testing.T) {
+	t.Parallel()
+	s := run(t, testConfig(t))
+	conn := s.dial(t, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: asterisk\r\n\r\n")
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusNotFound || !strings.Contains(string(body), `"code":404`) {
+		t.Errorf("got %s %s, %v", response.Status, body, err)
+	}
+	for name, want := range map[string]string{"X-Request-Id": "asterisk", "X-Content-Type-Options": "nosniff"} {
+		if got := response.Header.Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	s.stop()
+	if err := s.wait(t); err != nil {
+		t.Fatal(err)
+	}
+	if want := "request_id=asterisk method=OPTIONS route=unknown status=404"; !strings.Contains(s.log.String(), want) {
+		t.Errorf("the log has no %q:\n%s", want, s.log)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
+	"web-backend/internal/connections"
 	"web-backend/internal/store/mongo"
 	"web-backend/internal/store/sqlite"
 	"web-backend/internal/telemetry"
@@ -73,6 +74,19 @@ func (w watch) sqlite(store *sqlite.Store) {
 		value(func(s sqlite.Stats) int64 { return s.DatabaseBytes }))
 	w.metrics.Gauge("store_size_bytes", help, telemetry.Labels{"file": "wal"},
 		value(func(s sqlite.Stats) int64 { return s.WALBytes }))
+}
+
+// clients watches the connections of clients.
+func (w watch) clients(bound *connections.Bound) {
+	value := func(of func(connections.Stats) int64) func() float64 {
+		return func() float64 { return float64(of(bound.Stats())) }
+	}
+	w.metrics.Gauge("http_connections", "Connections of clients.", nil,
+		value(func(s connections.Stats) int64 { return s.Open }))
+	w.metrics.Counter("http_connections_refused_total", "Connections that were closed at once, as their address had too many.",
+		value(func(s connections.Stats) int64 { return s.Refused }))
+	w.metrics.Counter("http_connections_dropped_total", "Connections that waited for a request and were closed for new ones.",
+		value(func(s connections.Stats) int64 { return s.Dropped }))
 }
 
 // passwords watches the queue of password hashes.

@@ -63,7 +63,7 @@ func TestRun_Metrics(t *testing.T) {
 		`webbackend_store_operations_total{operation="CreateUser",outcome="ok"} 1`,
 		`webbackend_store_commits_total 1`, `webbackend_store_committed_writes_total 1`,
 		`webbackend_store_connections{state="waiting"} 0`, `webbackend_store_write_queue_length 0`,
-		`webbackend_password_hash_queue_limit 32`,
+		`webbackend_password_hash_queue_limit 32`, `webbackend_http_connections_dropped_total 0`,
 	} {
 		if !strings.Contains(page, "\n"+want+"\n") {
 			t.Errorf("there is no %s", want)

@@ -70,14 +70,16 @@ type Log struct {
 
 // Limits bound what one client can take.
 type Limits struct {
-	MaxBodyBytes      int
-	MaxHeaderBytes    int
-	MaxConnections    int
-	ReadHeaderTimeout time.Duration
-	ReadTimeout       time.Duration
-	WriteTimeout      time.Duration
-	IdleTimeout       time.Duration
-	ShutdownTimeout   time.Duration
+	MaxBodyBytes   int
+	MaxHeaderBytes int
+	MaxConnections int
+	// MaxConnectionsPerAddress are those of one client address; 0 for no bound.
+	MaxConnectionsPerAddress int
+	ReadHeaderTimeout        time.Duration
+	ReadTimeout              time.Duration
+	WriteTimeout             time.Duration
+	IdleTimeout              time.Duration
+	ShutdownTimeout          time.Duration
 }
 
 // Access says who may call what (docs/security.md).
@@ -146,7 +148,7 @@ func Default() *Config {
 			MaxSizeMB: 50, MaxFiles: 5,
 		},
 		Limits: Limits{
-			MaxBodyBytes: 1 << 20, MaxHeaderBytes: 256 << 10, MaxConnections: 10_000,
+			MaxBodyBytes: 1 << 20, MaxHeaderBytes: 256 << 10, MaxConnections: 10_000, MaxConnectionsPerAddress: 256,
 			ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
 			IdleTimeout: 2 * time.Minute, ShutdownTimeout: 10 * time.Second,
 		},

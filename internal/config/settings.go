@@ -54,6 +54,7 @@ func (c *Config) settings() []setting {
 		{"max_body_bytes", "WEB_BACKEND_MAX_BODY_BYTES", number{&c.Limits.MaxBodyBytes, 1 << 10, limit}},
 		{"max_header_bytes", "WEB_BACKEND_MAX_HEADER_BYTES", number{&c.Limits.MaxHeaderBytes, 4 << 10, limit}},
 		{"max_connections", "WEB_BACKEND_MAX_CONNECTIONS", number{&c.Limits.MaxConnections, 1, 1_000_000}},
+		{"max_connections_per_address", "WEB_BACKEND_MAX_CONNECTIONS_PER_ADDRESS", number{&c.Limits.MaxConnectionsPerAddress, 0, 1_000_000}},
 		{"read_header_timeout", "WEB_BACKEND_READ_HEADER_TIMEOUT", duration{&c.Limits.ReadHeaderTimeout, time.Second, time.Hour}},
 		{"read_timeout", "WEB_BACKEND_READ_TIMEOUT", duration{&c.Limits.ReadTimeout, time.Second, time.Hour}},
 		{"write_timeout", "WEB_BACKEND_WRITE_TIMEOUT", duration{&c.Limits.WriteTimeout, time.Second, time.Hour}},
