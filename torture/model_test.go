@@ -181,7 +181,7 @@ func (c *comparison) actions(ctx context.Context) map[string]func(*rapid.T) {
 				from.CharacterID, from.CharacterName = id, "copy"
 				return from
 			}
-			if c.want(t, c.store.CopyCharacter(ctx, key, edit), wrong) {
+			if c.want(t, c.store.CopyCharacter(ctx, key, 0, edit), wrong) {
 				known.characters = append(known.characters, edit(known.characters[at]))
 			}
 		},

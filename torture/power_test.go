@@ -96,7 +96,7 @@ func (l *life) live(ctx context.Context, store backend.Store, now func() int, ch
 		case 3:
 			id := storetest.Character(l.user, 2+len(l.copies)).CharacterID
 			s, err = write(func() error {
-				return store.CopyCharacter(ctx, key, func(c backend.Character) backend.Character {
+				return store.CopyCharacter(ctx, key, 0, func(c backend.Character) backend.Character {
 					c.CharacterID = id
 					return c
 				})

@@ -27,6 +27,9 @@ type AccessOptions struct {
 	// AddressTries and UsernameTries bound how often an account may be tried,
 	// by client address and by user name; nil for no bound.
 	AddressTries, UsernameTries *auth.RateLimit
+	// UserWrites bounds how often the data of one user may be changed, by user
+	// id; nil for no bound.
+	UserWrites *auth.RateLimit
 }
 
 // selfProving is a request that may carry a password, which then proves the
@@ -103,6 +106,19 @@ func (g guard) afterDecoding(in any) error {
 		userID = owned.ownerID()
 	}
 	return refusalOf(auth.Decide(g.mode, g.level, g.caller, userID))
+}
+
+// limitWrites counts a change of what one user owns.
+func (a *API) limitWrites(in any) error {
+	owned, ok := in.(ownedRequest)
+	if !ok {
+		return nil
+	}
+	if ok, wait := a.options.Access.UserWrites.Allow(owned.ownerID()); !ok {
+		a.options.Observer.RateLimited(WriteLimit)
+		return tooMany("to change the data of this user", wait)
+	}
+	return nil
 }
 
 // Texts of refusals. None tells whether the user exists.

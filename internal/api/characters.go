@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"web-backend/internal/backend"
 )
@@ -38,13 +39,50 @@ type characterList struct {
 	CharacterNameList []string `json:"character_name_list" required:"true" nullable:"false" description:"Character names in the same order." example:"[\"Mira\"]"`
 }
 
-func (a *API) listCharacters(ctx context.Context, in *userPath) (characterList, error) {
+func (a *API) listCharacters(ctx context.Context, in *userPath) (characterListReply, error) {
 	names, err := a.service.CharacterNames(ctx, in.UserID)
-	list := characterList{make([]string, len(names)), make([]string, len(names))}
-	for i, name := range names {
-		list.CharacterIDList[i], list.CharacterNameList[i] = name.CharacterID, name.CharacterName
+	return characterListReply{in.UserID, names}, err
+}
+
+// characterListReply writes a [characterList]. Names that are too long to be
+// held together, from before there were limits, are read one by one.
+type characterListReply struct {
+	userID string
+	names  []backend.CharacterName
+}
+
+// documented implements [documentedReply].
+func (characterListReply) documented() any {
+	return characterList{[]string{exampleCharacter.CharacterID}, []string{"Mira"}}
+}
+
+// write breaks the connection off after a fault beyond the first chunk: nobody
+// must take a part for the whole.
+func (l characterListReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
+	if !slices.ContainsFunc(l.names, func(name backend.CharacterName) bool { return name.TooLong }) {
+		list := characterList{make([]string, len(l.names)), make([]string, len(l.names))}
+		for i, name := range l.names {
+			list.CharacterIDList[i], list.CharacterNameList[i] = name.CharacterID, name.CharacterName
+		}
+		return writeJSON(w, http.StatusOK, list)
 	}
-	return list, err
+	list := a.newLongJSON(w, r)
+	list.text(`{"character_id_list":[`)
+	for i, name := range l.names {
+		_ = list.element(i, name.CharacterID, nil) // any text can be encoded
+	}
+	list.text(`],"character_name_list":[`)
+	for i, name := range l.names {
+		var err error
+		if name.TooLong {
+			name.CharacterName, err = a.service.LongCharacterName(r.Context(), backend.CharacterKey{UserID: l.userID, CharacterID: name.CharacterID})
+		}
+		if !list.element(i, name.CharacterName, err) {
+			break
+		}
+	}
+	list.text(`]}`)
+	return list.end()
 }
 
 // documented implements [documentedReply].

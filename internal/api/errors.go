@@ -17,6 +17,8 @@ var kindStatus = map[backend.Kind]int{
 	backend.Exists:       http.StatusBadRequest, // contract §2, create_user
 	backend.ReadOnly:     http.StatusForbidden,
 	backend.Invalid:      http.StatusUnprocessableEntity,
+	backend.TooLong:      http.StatusUnprocessableEntity,
+	backend.Full:         http.StatusUnprocessableEntity,
 	backend.Unauthorized: http.StatusUnauthorized,
 	backend.Forbidden:    http.StatusForbidden,
 	backend.TooMany:      http.StatusTooManyRequests,
@@ -79,7 +81,12 @@ func (e *validationError) withBody(received *body) error {
 
 func (e *validationError) Error() string { return fmt.Sprintf("%d validation faults", len(e.faults)) }
 
-// invalidField turns an Invalid error of the domain into the 422 of its field.
+// faultTypes are the types of the faults that the domain finds.
+var faultTypes = map[backend.Kind]string{
+	backend.Invalid: "literal_error", backend.TooLong: "string_too_long", backend.Full: "too_long",
+}
+
+// invalidField turns such a fault into the 422 of its field.
 func (p *plan) invalidField(err error, r *http.Request, received *body) error {
 	domain, _ := errors.AsType[*backend.Error](err)
 	place, input := "body", jsonNull
@@ -94,7 +101,7 @@ func (p *plan) invalidField(err error, r *http.Request, received *body) error {
 		}
 	}
 	return &validationError{body: received, faults: []fault{
-		{Type: "literal_error", Loc: []any{place, domain.Field}, Msg: domain.Message, Input: input},
+		{Type: faultTypes[domain.Kind], Loc: []any{place, domain.Field}, Msg: domain.Message, Input: input},
 	}}
 }
 

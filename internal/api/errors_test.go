@@ -90,7 +90,7 @@ func (f failingStore) CharacterDocument(context.Context, backend.CharacterKey) (
 	return nil, f.fail()
 }
 
-func (f failingStore) CopyCharacter(context.Context, backend.CharacterKey, func(backend.Character) backend.Character) error {
+func (f failingStore) CopyCharacter(context.Context, backend.CharacterKey, int, func(backend.Character) backend.Character) error {
 	return f.fail()
 }
 
@@ -132,7 +132,7 @@ func (o *operation) exampleExchange(t *testing.T) exchange {
 func TestErrorKinds(t *testing.T) {
 	t.Parallel()
 	statuses := map[backend.Kind]int{
-		backend.Internal: 500, backend.NotFound: 404, backend.Exists: 400, backend.ReadOnly: 403, backend.Invalid: 422,
+		backend.Internal: 500, backend.NotFound: 404, backend.Exists: 400, backend.ReadOnly: 403, backend.Invalid: 422, backend.TooLong: 422, backend.Full: 422,
 		backend.Unauthorized: 401, backend.Forbidden: 403, backend.TooMany: 429, backend.Unavailable: 503,
 	}
 	const unexpected = "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"
@@ -149,8 +149,9 @@ func TestErrorKinds(t *testing.T) {
 			want := failure(status, "said by the test")
 			switch status {
 			case 422:
+				types := map[backend.Kind]string{backend.Invalid: "literal_error", backend.TooLong: "string_too_long", backend.Full: "too_long"}
 				want = validation("null",
-					`{"type":"literal_error","loc":["path","user_id"],"msg":"said by the test","input":"a/b"}`)
+					`{"type":"`+types[kind]+`","loc":["path","user_id"],"msg":"said by the test","input":"a/b"}`)
 			case 500:
 				want = failure(500, unexpected)
 			}

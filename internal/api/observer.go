@@ -63,10 +63,11 @@ type RateLimitName string
 const (
 	AddressLimit  RateLimitName = "address"
 	UsernameLimit RateLimitName = "username"
+	WriteLimit    RateLimitName = "writes"
 )
 
 // RateLimitNames are all of them.
-var RateLimitNames = []RateLimitName{AddressLimit, UsernameLimit}
+var RateLimitNames = []RateLimitName{AddressLimit, UsernameLimit, WriteLimit}
 
 // unobserved is the observer of who wants none.
 type unobserved struct{}

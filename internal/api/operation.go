@@ -50,6 +50,9 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 			if err == nil {
 				err = guard.afterDecoding(in)
 			}
+			if err == nil && r.Method == http.MethodPost {
+				err = a.limitWrites(in)
+			}
 			if err != nil {
 				return err
 			}
@@ -166,13 +169,13 @@ func valueOf(contentType string) []string {
 	return []string{contentType}
 }
 
-// withInput adds to an Invalid error of the domain what its 422 shows: where
+// withInput adds to a fault that the domain found what its 422 shows: where
 // the field stands and what was received.
 func withInput(err error, plan *plan, r *http.Request, received *body) error {
 	if e, ok := errors.AsType[*validationError](err); ok {
 		return e.withBody(received)
 	}
-	if backend.KindOf(err) != backend.Invalid {
+	if faultTypes[backend.KindOf(err)] == "" {
 		return err
 	}
 	return plan.invalidField(err, r, received)

@@ -90,6 +90,7 @@ type config struct {
 	log   logging.Options
 
 	accounts backend.AccountRules
+	limits   backend.Limits
 	hash     auth.PasswordParams
 }
 
@@ -184,7 +185,7 @@ func newHandler(t testing.TB, options ...option) *server {
 		t.Fatalf("read the default characters: %v", err)
 	}
 	s.handler = api.New(backend.New(store, backend.Options{
-		Defaults: defaults, Accounts: c.accounts, Passwords: auth.NewPasswords(c.hash), Now: c.now,
+		Defaults: defaults, Accounts: c.accounts, Limits: c.limits, Passwords: auth.NewPasswords(c.hash), Now: c.now,
 	}), log.Logger, c.Options).Handler()
 	return s
 }

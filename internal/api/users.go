@@ -3,10 +3,8 @@ package api
 import (
 	"bytes"
 	"context"
-	"io"
 	"iter"
 	"net/http"
-	"time"
 
 	"github.com/swaggest/jsonschema-go"
 
@@ -41,10 +39,6 @@ func (a *API) listUserConfigIDs(ctx context.Context, _ *none) (userIDListReply, 
 	return userIDListReply{userListReply{users: a.service.Users(ctx, backend.UsersWithConfig)}}, nil
 }
 
-// listChunk is how much of a list is gathered before it is sent, in bytes. A
-// shorter list goes out whole, with its length.
-const listChunk = 64 << 10
-
 // documented implements [documentedReply].
 func (userListReply) documented() any {
 	return userList{[]string{"ada", "bob"}, []string{"Ada Lovelace", ""}}
@@ -54,78 +48,33 @@ func (userListReply) documented() any {
 func (userIDListReply) documented() any { return userList{UserIDList: []string{"ada", "bob"}} }
 
 // write sends the ids as they come and holds back only the names, which stand
-// after all ids. A fault after the first chunk breaks off the connection:
-// nobody must take a part for the whole.
+// after all ids.
 func (u userListReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
-	var ids, names bytes.Buffer
-	out := a.longAnswer(w)
-	sent := false
-	ids.WriteString(`{"user_id_list":[`)
-	separator := ""
+	list := a.newLongJSON(w, r)
+	var names bytes.Buffer
+	list.text(`{"user_id_list":[`)
+	n := 0
 	for user, err := range u.users {
-		if err == nil {
-			err = appendUser(&ids, &names, separator, user, u.names)
-		}
-		switch {
-		case err != nil && sent:
-			requestFrom(r.Context()).err = err
-			panic(http.ErrAbortHandler)
-		case err != nil:
-			return err
-		}
-		if ids.Len() >= listChunk {
-			w.Header().Set("Content-Type", "application/json")
-			sent = true
-			if _, err := ids.WriteTo(out); err != nil {
-				panic(http.ErrAbortHandler) // a client that went away
+		if u.names && err == nil {
+			if n > 0 {
+				names.WriteByte(',')
 			}
+			err = encodeJSON(&names, user.Username)
 		}
-		separator = ","
+		if !list.element(n, user.UserID, err) {
+			break
+		}
+		n++
 	}
-	ids.WriteString(`],"user_name_list":`)
-	if u.names {
-		ids.WriteByte('[')
-		_, _ = names.WriteTo(&ids)
-		ids.WriteByte(']')
-	} else {
-		ids.WriteString("null")
+	switch {
+	case u.names:
+		list.text(`],"user_name_list":[`)
+		list.text(names.String())
+		list.text(`]}`)
+	default:
+		list.text(`],"user_name_list":null}`)
 	}
-	ids.WriteByte('}')
-	if !sent {
-		writeBytes(w, http.StatusOK, "application/json", ids.Bytes())
-		return nil
-	}
-	_, _ = ids.WriteTo(out) // a client that went away
-	return nil
-}
-
-func appendUser(ids, names *bytes.Buffer, separator string, user backend.User, withNames bool) error {
-	ids.WriteString(separator)
-	if err := encodeJSON(ids, user.UserID); err != nil || !withNames {
-		return err
-	}
-	names.WriteString(separator)
-	return encodeJSON(names, user.Username)
-}
-
-// longAnswer gives a writer that allows each write the whole write timeout, so
-// that a long answer to a slow client is not cut off while it moves.
-func (a *API) longAnswer(w http.ResponseWriter) io.Writer {
-	return deadlineWriter{w, http.NewResponseController(w), a.options.WriteTimeout}
-}
-
-type deadlineWriter struct {
-	http.ResponseWriter
-	control *http.ResponseController
-	timeout time.Duration
-}
-
-func (w deadlineWriter) Write(p []byte) (int, error) {
-	if w.timeout > 0 {
-		// A connection without deadlines (a test's recorder) needs none.
-		_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
-	}
-	return w.ResponseWriter.Write(p)
+	return list.end()
 }
 
 // userPath is a request for one user.

@@ -35,6 +35,7 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 		return access, "", fmt.Errorf("trusted_proxies: %w", err)
 	}
 	access.AddressTries = auth.NewRateLimit(cfg.Access.RatePerAddress, cfg.Access.RateAddressBurst, rateAddresses, time.Now)
+	access.UserWrites = auth.NewRateLimit(cfg.Access.WritesPerUser, cfg.Access.WritesPerUserBurst, rateUsernames, time.Now)
 	access.UsernameTries = auth.NewRateLimit(cfg.Access.RatePerUsername, cfg.Access.RatePerUsername, rateUsernames, time.Now)
 
 	tokens, place := cfg.Access.OperatorTokens(), "from the configuration"

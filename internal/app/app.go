@@ -130,6 +130,7 @@ func (s *server) leaveAddress(cfg *config.Config, store *sqlite.Store) {
 func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *backend.Service {
 	return backend.New(s.store, backend.Options{
 		Defaults:  defaults,
+		Limits:    backend.Limits(cfg.Quotas),
 		Passwords: s.watch.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
 		Accounts: backend.AccountRules{
 			PasswordMinLength: cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,

@@ -17,6 +17,7 @@ type Service struct {
 	store     Store
 	defaults  Defaults
 	accounts  AccountRules
+	limits    Limits
 	passwords PasswordHasher
 	now       func() time.Time
 	newID     func() string
@@ -26,6 +27,7 @@ type Service struct {
 type Options struct {
 	Defaults  Defaults
 	Accounts  AccountRules
+	Limits    Limits
 	Passwords PasswordHasher // required where accounts are used
 	// Now is the clock, outside so that tests can hold it still; nil is
 	// time.Now.
@@ -51,7 +53,7 @@ func New(store Store, o Options) *Service {
 		o.Defaults.UserConfig.Timezone = DefaultTimezone
 	}
 	return &Service{
-		store: store, defaults: o.Defaults, accounts: o.Accounts, passwords: o.Passwords,
+		store: store, defaults: o.Defaults, accounts: o.Accounts, limits: o.Limits, passwords: o.Passwords,
 		now: o.Now, newID: uuid.NewString,
 	}
 }

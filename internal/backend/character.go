@@ -51,7 +51,24 @@ type Character struct {
 type CharacterKey struct{ UserID, CharacterID string }
 
 // CharacterName is what a list of characters shows of each.
-type CharacterName struct{ CharacterID, CharacterName string }
+type CharacterName struct {
+	CharacterID, CharacterName string
+	// TooLong: the name has more than MaxListedName bytes, and only the
+	// character itself has it.
+	TooLong bool
+}
+
+// MaxListedName bounds the names that a list holds in memory, in bytes. Only
+// data from before [Limits] can have longer ones.
+const MaxListedName = 4 << 10
+
+// NewCharacterName returns what a list shows of a character.
+func NewCharacterName(id, name string) CharacterName {
+	if len(name) > MaxListedName {
+		return CharacterName{CharacterID: id, TooLong: true}
+	}
+	return CharacterName{CharacterID: id, CharacterName: name}
+}
 
 // Key is the key of c.
 func (c Character) Key() CharacterKey { return CharacterKey{c.UserID, c.CharacterID} }

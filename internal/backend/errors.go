@@ -17,6 +17,8 @@ const (
 	Exists                   // the name or id is taken
 	ReadOnly                 // the character must not be changed
 	Invalid                  // a value breaks a rule; Field names it
+	TooLong                  // a text is longer than it may be; Field names it
+	Full                     // there are as many as there may be; Field names whose
 	Unauthorized             // the caller is not known
 	Forbidden                // the caller is known and may not
 	TooMany                  // a rate limit was hit
@@ -24,11 +26,11 @@ const (
 )
 
 // Kinds lists every kind, for tables that must be complete.
-var Kinds = []Kind{Internal, NotFound, Exists, ReadOnly, Invalid, Unauthorized, Forbidden, TooMany, Unavailable}
+var Kinds = []Kind{Internal, NotFound, Exists, ReadOnly, Invalid, TooLong, Full, Unauthorized, Forbidden, TooMany, Unavailable}
 
 var kindNames = map[Kind]string{
 	Internal: "internal error", NotFound: "not found", Exists: "exists already",
-	ReadOnly: "read-only", Invalid: "invalid value", Unauthorized: "unauthorized",
+	ReadOnly: "read-only", Invalid: "invalid value", TooLong: "too long", Full: "full", Unauthorized: "unauthorized",
 	Forbidden: "forbidden", TooMany: "too many requests", Unavailable: "unavailable",
 }
 
@@ -40,7 +42,7 @@ func (k Kind) Error() string { return kindNames[k] }
 type Error struct {
 	Kind    Kind
 	Message string
-	Field   string // the offending field of the request, with kind Invalid
+	Field   string // the offending field of the request, with kinds Invalid, TooLong and Full
 	Cause   error
 }
 
@@ -107,6 +109,11 @@ func CharacterNotFound(key CharacterKey) error {
 func CharacterExists(key CharacterKey) error {
 	return &Error{Kind: Exists, Message: fmt.Sprintf(
 		"character %s of user %s exists already", shortQuote(key.CharacterID), shortQuote(key.UserID))}
+}
+
+// TooManyCharacters is the error for a user that has most characters already.
+func TooManyCharacters(most int) error {
+	return &Error{Kind: Full, Field: "user_id", Message: fmt.Sprintf("The user should have at most %d characters", most)}
 }
 
 // CharacterReadOnly is the error for changing a read-only character.

@@ -12,6 +12,7 @@ const (
 	NameInvalid      RefusalReason = "name_invalid"
 	PasswordTooShort RefusalReason = "password_too_short"
 	PasswordTooLong  RefusalReason = "password_too_long"
+	NoRoom           RefusalReason = "no_room" // for another user
 	// WrongCredentials never tells whether the name, the password or the user
 	// id was wrong.
 	WrongCredentials RefusalReason = "wrong_credentials"
@@ -19,7 +20,7 @@ const (
 
 // RefusalReasons lists every reason, for catalogues that must be complete.
 var RefusalReasons = []RefusalReason{
-	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, WrongCredentials,
+	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, NoRoom, WrongCredentials,
 }
 
 // Refusal is the error of an account operation that the rules do not allow: an

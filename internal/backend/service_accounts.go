@@ -43,13 +43,18 @@ type Login struct {
 }
 
 // Register makes an account and returns its user id. The user is set up at the
-// first login. A [Refusal] if the name is taken, or name or password are not
-// allowed.
+// first login. A [Refusal] if the name is taken, name or password are not
+// allowed, or there are as many users as there may be.
 func (s *Service) Register(ctx context.Context, username string, password Secret) (userID string, err error) {
 	if err := checkUsername(username); err != nil {
 		return "", err
 	}
 	if err := s.checkNewPassword(password); err != nil {
+		return "", err
+	}
+	if err := s.checkUsers(ctx); errors.Is(err, Full) {
+		return "", &Refusal{Reason: NoRoom}
+	} else if err != nil {
 		return "", err
 	}
 	userID = s.newID()

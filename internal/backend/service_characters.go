@@ -11,6 +11,16 @@ func (s *Service) CharacterNames(ctx context.Context, userID string) ([]Characte
 	return s.store.CharacterNames(ctx, userID)
 }
 
+// LongCharacterName returns the name of a character that a list leaves out, and
+// "" if the character was deleted meanwhile.
+func (s *Service) LongCharacterName(ctx context.Context, key CharacterKey) (string, error) {
+	character, err := s.store.Character(ctx, key)
+	if errors.Is(err, NotFound) {
+		return "", nil
+	}
+	return character.CharacterName, err
+}
+
 // CharacterDocument gives one character as JSON; see [EncodeCharacter].
 // NotFound if it does not exist.
 func (s *Service) CharacterDocument(ctx context.Context, key CharacterKey) ([]byte, error) {
@@ -20,15 +30,20 @@ func (s *Service) CharacterDocument(ctx context.Context, key CharacterKey) ([]by
 // DuplicateCharacter copies a character and returns the id of the copy, which
 // may be changed and is the last of its user's list. A nil name keeps the
 // name. The copy's creation time is the user's own local time. NotFound if
-// there is no such character.
+// there is no such character, TooLong or Full beyond the [Limits].
 func (s *Service) DuplicateCharacter(ctx context.Context, key CharacterKey, name *string) (string, error) {
+	if name != nil {
+		if err := s.limits.checkText("character_name", *name); err != nil {
+			return "", err
+		}
+	}
 	config, err := s.store.UserConfig(ctx, key.UserID)
 	if err != nil && !errors.Is(err, NotFound) {
 		return "", err
 	}
 	id := s.newID()
 	created := Timestamp(s.now(), config.location(s.defaults.UserConfig.Timezone))
-	err = s.store.CopyCharacter(ctx, key, func(c Character) Character {
+	err = s.store.CopyCharacter(ctx, key, s.limits.Characters, func(c Character) Character {
 		c.CharacterID, c.CreateDatatime, c.ReadOnly = id, created, false
 		set(&c.CharacterName, name)
 		return c
@@ -40,8 +55,11 @@ func (s *Service) DuplicateCharacter(ctx context.Context, key CharacterKey, name
 }
 
 // UpdateCharacter changes a character. NotFound if it does not exist, then
-// ReadOnly if it must not be changed.
+// ReadOnly if it must not be changed. TooLong beyond the [Limits].
 func (s *Service) UpdateCharacter(ctx context.Context, key CharacterKey, patch CharacterPatch) error {
+	if err := s.limits.checkPatch(patch); err != nil {
+		return err
+	}
 	return s.store.UpdateCharacter(ctx, key, patch)
 }
 

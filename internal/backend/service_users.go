@@ -23,8 +23,15 @@ func defaultCharacterID(userID string, position int) string {
 
 // CreateUser makes a user with the default config and a read-only copy of
 // each default character, all or nothing, and returns the id: userID, or a new
-// one if userID is empty. Exists if the id is taken.
+// one if userID is empty. Exists if the id is taken, TooLong or Full beyond the
+// [Limits].
 func (s *Service) CreateUser(ctx context.Context, userID string) (string, error) {
+	if err := s.limits.checkID("user_id", userID); err != nil {
+		return "", err
+	}
+	if err := s.checkUsers(ctx); err != nil {
+		return "", err
+	}
 	if userID == "" {
 		userID = s.newID()
 	}
@@ -64,7 +71,7 @@ func (s *Service) Users(ctx context.Context, filter UserFilter) iter.Seq2[User, 
 
 // UpdateUserConfig changes a user's provider keys and time zone; an empty time
 // zone means the default again. NotFound for an unknown user, Invalid for an
-// unknown time zone.
+// unknown time zone, TooLong beyond the [Limits].
 func (s *Service) UpdateUserConfig(ctx context.Context, userID string, patch UserConfigPatch) error {
 	if patch.Timezone != nil {
 		if *patch.Timezone == "" {
@@ -73,6 +80,9 @@ func (s *Service) UpdateUserConfig(ctx context.Context, userID string, patch Use
 		if err := checkTimezone(*patch.Timezone); err != nil {
 			return err
 		}
+	}
+	if err := s.limits.checkKeys(patch.Keys); err != nil {
+		return err
 	}
 	return s.store.UpdateUserConfig(ctx, userID, patch)
 }

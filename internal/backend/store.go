@@ -62,6 +62,10 @@ type Store interface {
 	// the sequence.
 	Users(ctx context.Context, filter UserFilter) iter.Seq2[User, error]
 
+	// CountUsers returns how many users there are with a credential or a
+	// config.
+	CountUsers(ctx context.Context) (int64, error)
+
 	// UserConfig gives a user's config. NotFound if there is none.
 	UserConfig(ctx context.Context, userID string) (UserConfig, error)
 
@@ -70,7 +74,7 @@ type Store interface {
 	UpdateUserConfig(ctx context.Context, userID string, patch UserConfigPatch) error
 
 	// CharacterNames lists a user's characters in creation order: none for an
-	// unknown user.
+	// unknown user. A name of more than MaxListedName bytes is left out.
 	CharacterNames(ctx context.Context, userID string) ([]CharacterName, error)
 
 	// Character gives one character. NotFound if it does not exist.
@@ -85,8 +89,10 @@ type Store interface {
 	// it, and stores that as the last of its user. edit must change the id,
 	// keep the user, and have no effect beyond its result: it may run more
 	// than once. NotFound if there is no character at key, Exists if the new
-	// id is taken.
-	CopyCharacter(ctx context.Context, key CharacterKey, edit func(Character) Character) error
+	// id is taken, Full if the user would have more than most characters, 0
+	// for any number; of copies at the same moment more may be refused than
+	// need be.
+	CopyCharacter(ctx context.Context, key CharacterKey, most int, edit func(Character) Character) error
 
 	// UpdateCharacter applies patch unless the character is read-only.
 	// NotFound if it does not exist, ReadOnly if it must not be changed; it

@@ -42,6 +42,7 @@ type Config struct {
 
 	Log      Log
 	Limits   Limits
+	Quotas   Quotas
 	Access   Access
 	Accounts Accounts
 	Backup   Backup
@@ -82,6 +83,16 @@ type Limits struct {
 	ShutdownTimeout          time.Duration
 }
 
+// Quotas are [backend.Limits].
+type Quotas struct {
+	IDLength         int
+	TextLength       int
+	PromptBytes      int
+	ProviderKeyBytes int
+	Characters       int
+	Users            int
+}
+
 // Access says who may call what (docs/security.md).
 type Access struct {
 	Mode string // open, guarded or strict
@@ -96,6 +107,10 @@ type Access struct {
 	RatePerAddress   int
 	RateAddressBurst int // tries that one address may make at once
 	RatePerUsername  int
+
+	// WritesPerUser are the changes of one user's data per minute, and
+	// WritesPerUserBurst those at once; 0 for no bound.
+	WritesPerUser, WritesPerUserBurst int
 }
 
 // OperatorTokens gives each operator token.
@@ -152,9 +167,13 @@ func Default() *Config {
 			ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second, WriteTimeout: 30 * time.Second,
 			IdleTimeout: 2 * time.Minute, ShutdownTimeout: 10 * time.Second,
 		},
+		Quotas: Quotas{
+			IDLength: 256, TextLength: 256, PromptBytes: 64 << 10, ProviderKeyBytes: 4 << 10, Characters: 200,
+		},
 		Access: Access{
 			Mode: auth.Guarded.String(), TokenLifetime: 7 * 24 * time.Hour,
 			RatePerAddress: 60, RateAddressBurst: 30, RatePerUsername: 10,
+			WritesPerUser: 6000, WritesPerUserBurst: 1000,
 		},
 		Accounts: Accounts{
 			PasswordMinLength: 8, HashMemoryKiB: int(auth.DefaultPasswordParams.MemoryKiB),

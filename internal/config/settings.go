@@ -40,6 +40,8 @@ func (c *Config) settings() []setting {
 		{"rate_limit.address_per_minute", "WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE", number{&c.Access.RatePerAddress, 0, 1_000_000}},
 		{"rate_limit.address_burst", "WEB_BACKEND_RATE_LIMIT_ADDRESS_BURST", number{&c.Access.RateAddressBurst, 1, 1_000_000}},
 		{"rate_limit.username_per_minute", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE", number{&c.Access.RatePerUsername, 0, 1_000_000}},
+		{"rate_limit.writes_per_user_per_minute", "WEB_BACKEND_RATE_LIMIT_WRITES_PER_USER_PER_MINUTE", number{&c.Access.WritesPerUser, 0, 1_000_000}},
+		{"rate_limit.writes_per_user_burst", "WEB_BACKEND_RATE_LIMIT_WRITES_PER_USER_BURST", number{&c.Access.WritesPerUserBurst, 1, 1_000_000}},
 		{"password_min_length", "WEB_BACKEND_PASSWORD_MIN_LENGTH", number{&c.Accounts.PasswordMinLength, 0, 256}},
 		{"password_hash.memory_kib", "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB", number{&c.Accounts.HashMemoryKiB, 8, 1 << 20}},
 		{"password_hash.iterations", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS", number{&c.Accounts.HashIterations, 1, 1 << 20}},
@@ -50,6 +52,13 @@ func (c *Config) settings() []setting {
 		{"logger_cfg.console_level", "WEB_BACKEND_LOG_CONSOLE_LEVEL", level{&c.Log.ConsoleLevel}},
 		{"logger_cfg.max_size_mb", "WEB_BACKEND_LOG_MAX_SIZE_MB", number{&c.Log.MaxSizeMB, 1, 10_000}},
 		{"logger_cfg.max_files", "WEB_BACKEND_LOG_MAX_FILES", number{&c.Log.MaxFiles, 1, 1_000}},
+
+		{"max_id_length", "WEB_BACKEND_MAX_ID_LENGTH", number{&c.Quotas.IDLength, 0, limit}},
+		{"max_text_length", "WEB_BACKEND_MAX_TEXT_LENGTH", number{&c.Quotas.TextLength, 0, limit}},
+		{"max_prompt_bytes", "WEB_BACKEND_MAX_PROMPT_BYTES", number{&c.Quotas.PromptBytes, 0, limit}},
+		{"max_provider_key_bytes", "WEB_BACKEND_MAX_PROVIDER_KEY_BYTES", number{&c.Quotas.ProviderKeyBytes, 0, limit}},
+		{"max_characters_per_user", "WEB_BACKEND_MAX_CHARACTERS_PER_USER", number{&c.Quotas.Characters, 0, limit}},
+		{"max_users", "WEB_BACKEND_MAX_USERS", number{&c.Quotas.Users, 0, limit}},
 
 		{"max_body_bytes", "WEB_BACKEND_MAX_BODY_BYTES", number{&c.Limits.MaxBodyBytes, 1 << 10, limit}},
 		{"max_header_bytes", "WEB_BACKEND_MAX_HEADER_BYTES", number{&c.Limits.MaxHeaderBytes, 4 << 10, limit}},

@@ -43,6 +43,7 @@ type operations struct {
 	CreateToken, Token, DeleteToken                 operation
 	UserConfig, UpdateUserConfig                    operation
 	CharacterNames, Character, CharacterDocument    operation
+	CountUsers                                      operation
 	CopyCharacter, UpdateCharacter, DeleteCharacter operation
 	Ping                                            operation
 	Count, ExportUsers, UserData, PutUsers          operation

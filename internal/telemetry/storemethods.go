@@ -69,6 +69,11 @@ func (s *store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[
 	return list(ctx, s.meter, &s.meter.operations.Users, func(ctx context.Context) iter.Seq2[backend.User, error] { return s.next.Users(ctx, filter) })
 }
 
+// CountUsers implements [backend.Store].
+func (s *store) CountUsers(ctx context.Context) (int64, error) {
+	return measure(ctx, s.meter, &s.meter.operations.CountUsers, func(ctx context.Context) (int64, error) { return s.next.CountUsers(ctx) })
+}
+
 // UserConfig implements [backend.Store].
 func (s *store) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
 	return measure(ctx, s.meter, &s.meter.operations.UserConfig, func(ctx context.Context) (backend.UserConfig, error) { return s.next.UserConfig(ctx, userID) })
@@ -95,8 +100,8 @@ func (s *store) CharacterDocument(ctx context.Context, key backend.CharacterKey)
 }
 
 // CopyCharacter implements [backend.Store].
-func (s *store) CopyCharacter(ctx context.Context, key backend.CharacterKey, edit func(backend.Character) backend.Character) error {
-	return do(ctx, s.meter, &s.meter.operations.CopyCharacter, func(ctx context.Context) error { return s.next.CopyCharacter(ctx, key, edit) })
+func (s *store) CopyCharacter(ctx context.Context, key backend.CharacterKey, most int, edit func(backend.Character) backend.Character) error {
+	return do(ctx, s.meter, &s.meter.operations.CopyCharacter, func(ctx context.Context) error { return s.next.CopyCharacter(ctx, key, most, edit) })
 }
 
 // UpdateCharacter implements [backend.Store].

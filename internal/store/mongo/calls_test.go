@@ -115,7 +115,7 @@ var writes = []call{
 	}, has("UserConfigs", 1, byUser(" ada", bson.E{Key: "timezone", Value: "Asia/Tokyo"}))},
 
 	{"CopyCharacter", func(ctx context.Context, s backend.Store, who string) error {
-		return s.CopyCharacter(ctx, adas(who, 0), withID("copy"))
+		return s.CopyCharacter(ctx, adas(who, 0), 0, withID("copy"))
 	}, has("CharacterConfigs", 1, byUser(" ada", bson.E{Key: "character_id", Value: "copy"}))},
 
 	{"UpdateCharacter", func(ctx context.Context, s backend.Store, who string) error {

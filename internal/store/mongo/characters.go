@@ -46,8 +46,9 @@ func (s *Store) characterNames(ctx context.Context, userID string) ([]backend.Ch
 	}
 	names := make([]backend.CharacterName, len(documents))
 	for i, document := range documents {
-		names[i].CharacterID, _ = document.Lookup(fieldCharacterID).StringValueOK()
-		names[i].CharacterName, _ = document.Lookup(fieldName).StringValueOK()
+		id, _ := document.Lookup(fieldCharacterID).StringValueOK()
+		name, _ := document.Lookup(fieldName).StringValueOK()
+		names[i] = backend.NewCharacterName(id, name)
 	}
 	return names, nil
 }
@@ -103,9 +104,9 @@ func (s *Store) CharacterDocument(ctx context.Context, key backend.CharacterKey)
 
 // CopyCharacter implements [backend.Store]. The copy is stored, and then the
 // config is looked at: a deletion that removed it meanwhile either saw the
-// copy too, or is seen here and the copy is taken back.
+// copy too, or is seen here and the copy is taken back. So is one too many.
 func (s *Store) CopyCharacter(
-	ctx context.Context, key backend.CharacterKey, edit func(backend.Character) backend.Character,
+	ctx context.Context, key backend.CharacterKey, most int, edit func(backend.Character) backend.Character,
 ) error {
 	ctx, done, err := s.beginWhole(ctx)
 	if err != nil {
@@ -131,14 +132,34 @@ func (s *Store) CopyCharacter(
 		}
 		return storeError(err)
 	}
-	after, err := idOf(ctx, s.configs, key.UserID)
-	if err != nil || after.Equal(before) {
+	refusal, err := s.refusalOfCopy(ctx, key, before, most)
+	if err != nil || refusal == nil {
 		return storeError(err)
 	}
 	if _, err := s.characters.DeleteOne(ctx, bson.D{{Key: fieldID, Value: id}}); err != nil {
 		return storeError(err)
 	}
-	return backend.CharacterNotFound(key)
+	return refusal
+}
+
+// refusalOfCopy tells why a copy that was just stored must not stay; nil if it
+// may.
+func (s *Store) refusalOfCopy(ctx context.Context, key backend.CharacterKey, config bson.RawValue, most int) (refusal, err error) {
+	after, err := idOf(ctx, s.configs, key.UserID)
+	if err != nil {
+		return nil, err
+	}
+	if !after.Equal(config) {
+		return backend.CharacterNotFound(key), nil
+	}
+	if most == 0 {
+		return nil, nil
+	}
+	count, err := s.characters.CountDocuments(ctx, byUser(key.UserID))
+	if err == nil && count > int64(most) {
+		refusal = backend.TooManyCharacters(most)
+	}
+	return refusal, err
 }
 
 // lastID gives a new _id that sorts behind those of all characters of a user,

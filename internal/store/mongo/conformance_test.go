@@ -121,6 +121,8 @@ func (b *balanced) Users(ctx context.Context, filter backend.UserFilter) iter.Se
 	return b.next().Users(ctx, filter)
 }
 
+func (b *balanced) CountUsers(ctx context.Context) (int64, error) { return b.next().CountUsers(ctx) }
+
 func (b *balanced) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
 	return b.next().UserConfig(ctx, userID)
 }
@@ -142,9 +144,9 @@ func (b *balanced) CharacterDocument(ctx context.Context, key backend.CharacterK
 }
 
 func (b *balanced) CopyCharacter(
-	ctx context.Context, key backend.CharacterKey, edit func(backend.Character) backend.Character,
+	ctx context.Context, key backend.CharacterKey, most int, edit func(backend.Character) backend.Character,
 ) error {
-	return b.next().CopyCharacter(ctx, key, edit)
+	return b.next().CopyCharacter(ctx, key, most, edit)
 }
 
 func (b *balanced) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {

@@ -96,7 +96,7 @@ var severals = []several{
 		name:    "CopyCharacter",
 		prepare: createWhole,
 		do: func(ctx context.Context, s backend.Store, userID string) error {
-			return s.CopyCharacter(ctx, storetest.Character(userID, 0).Key(), withID("copy"))
+			return s.CopyCharacter(ctx, storetest.Character(userID, 0).Key(), 0, withID("copy"))
 		},
 		before: func(userID string) string { return whole(userID, "") },
 		after:  func(userID string) string { return whole(userID, "", "copy") },
@@ -489,7 +489,7 @@ func TestCopyCharacter_OfAUserThatGoesAway(t *testing.T) {
 		userID := "goes away " + name
 		must(t, "create user", createWhole(t.Context(), site.other, userID))
 		store := openBare(t, site.options)
-		err := store.CopyCharacter(t.Context(), storetest.Character(userID, 0).Key(), func(c backend.Character) backend.Character {
+		err := store.CopyCharacter(t.Context(), storetest.Character(userID, 0).Key(), 0, func(c backend.Character) backend.Character {
 			must(t, "delete user", site.other.DeleteUser(t.Context(), userID))
 			if anew {
 				must(t, "create user anew", createWhole(t.Context(), site.other, userID))

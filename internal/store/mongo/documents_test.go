@@ -130,7 +130,7 @@ func TestDocuments_AreThoseOfTheContract(t *testing.T) {
 	must(t, "create user", store.CreateUser(t.Context(), backend.UserConfig{UserID: "bob", Timezone: "UTC"}, nil))
 	must(t, "create credential", store.CreateCredential(t.Context(), storetest.Credential("Ada L.", "ada")))
 	want("after creation")
-	must(t, "copy", store.CopyCharacter(t.Context(), characters[0].Key(), withID("copy")))
+	must(t, "copy", store.CopyCharacter(t.Context(), characters[0].Key(), 0, withID("copy")))
 	want("after a copy")
 	for _, patch := range everyPatch() {
 		must(t, "update", store.UpdateCharacter(t.Context(), characters[0].Key(), patch))
@@ -262,7 +262,7 @@ func TestFixtures_Load(t *testing.T) {
 			must(t, "create token", store.CreateToken(t.Context(), tokenOf(oldUser, "old"), old))
 			must(t, "replace password", store.ReplacePassword(t.Context(), old, newPassword, backend.KeepTokens))
 
-			must(t, "copy", store.CopyCharacter(t.Context(), oldKey, withID("copy")))
+			must(t, "copy", store.CopyCharacter(t.Context(), oldKey, 0, withID("copy")))
 			for _, patch := range everyPatch() {
 				must(t, "update", store.UpdateCharacter(t.Context(), oldKey, patch))
 				patch.Apply(&character)
@@ -383,7 +383,7 @@ func TestOrchestrator_ReadsWhatIsStored(t *testing.T) {
 	characters := storetest.Characters("ada", 2)
 	must(t, "create user", store.CreateUser(t.Context(), storetest.UserConfig("ada"), characters))
 	must(t, "create credential", store.CreateCredential(t.Context(), storetest.Credential("Ada", "ada")))
-	must(t, "copy", store.CopyCharacter(t.Context(), characters[0].Key(), withID("copy")))
+	must(t, "copy", store.CopyCharacter(t.Context(), characters[0].Key(), 0, withID("copy")))
 	speed, key := 2.0, backend.NewSecret("sk-new")
 	must(t, "update", store.UpdateCharacter(t.Context(), backend.CharacterKey{UserID: "ada", CharacterID: "copy"},
 		backend.CharacterPatch{VoiceSpeed: &speed}))
@@ -453,7 +453,7 @@ func TestCopyCharacter_GoesLastBehindAFastClock(t *testing.T) {
 	want := []string{first.CharacterID, "ahead"}
 	for i := range 3 {
 		id := life("copy ", i)
-		must(t, "copy", store.CopyCharacter(t.Context(), first.Key(), withID(id)))
+		must(t, "copy", store.CopyCharacter(t.Context(), first.Key(), 0, withID(id)))
 		want = append(want, id)
 	}
 	var got []string

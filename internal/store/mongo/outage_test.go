@@ -69,7 +69,7 @@ func (w *worker) work() {
 		w.zone = w.round
 	}
 	if w.try("copy", backend.Exists, func(ctx context.Context) error {
-		return w.store.CopyCharacter(ctx, w.home.Key(), withID(id))
+		return w.store.CopyCharacter(ctx, w.home.Key(), 0, withID(id))
 	}) {
 		w.copies[id] = true
 	}

@@ -42,6 +42,18 @@ func (s *Store) SetUpUser(ctx context.Context, config backend.UserConfig, charac
 	})
 }
 
+// CountUsers implements [backend.Store].
+func (s *Store) CountUsers(ctx context.Context) (int64, error) {
+	ctx, done := s.begin(ctx)
+	defer done()
+	configs, err := sum(ctx, s.configs, sumOf(1))
+	if err != nil {
+		return 0, storeError(err)
+	}
+	others, err := sum(ctx, s.credentials, s.withoutConfig())
+	return configs + others, storeError(err)
+}
+
 // makeUser stores config and characters if allowed gives no error and there is
 // no config yet. The config goes last: without it the characters are nobody's,
 // and the next attempt replaces them.

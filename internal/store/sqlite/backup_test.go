@@ -215,7 +215,7 @@ func disagreeing(t *testing.T, backup []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const change = `PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = %s WHERE name = 'characters_list';
+	const change = `PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = %s WHERE name = 'characters_by_user';
 		PRAGMA writable_schema = RESET;`
 	if err := errors.Join(c.Exec(fmt.Sprintf(change, "sql || ' WHERE 0'")), c.Exec("DELETE FROM characters WHERE seq > 3"),
 		c.Exec(fmt.Sprintf(change, "replace(sql, ' WHERE 0', '')")), c.Close()); err != nil {

@@ -16,8 +16,7 @@ func (s *Store) CharacterNames(ctx context.Context, userID string) ([]backend.Ch
 		err = s.read(ctx, func(c *conn) error {
 			return c.query(`SELECT character_id, character_name FROM characters WHERE user_id = ? ORDER BY seq`,
 				[]any{userID}, func(row *sqlite3.Stmt) error {
-					names = append(names, backend.CharacterName{
-						CharacterID: row.ColumnText(0), CharacterName: row.ColumnText(1)})
+					names = append(names, backend.NewCharacterName(row.ColumnText(0), row.ColumnText(1)))
 					return nil
 				})
 		})
@@ -57,12 +56,21 @@ func (s *Store) CharacterDocument(ctx context.Context, key backend.CharacterKey)
 
 // CopyCharacter implements [backend.Store].
 func (s *Store) CopyCharacter(
-	ctx context.Context, key backend.CharacterKey, edit func(backend.Character) backend.Character,
+	ctx context.Context, key backend.CharacterKey, most int, edit func(backend.Character) backend.Character,
 ) error {
 	return s.write(ctx, []string{key.UserID}, func(c *conn) error {
 		character, err := readCharacter(c, key)
 		if err != nil {
 			return err
+		}
+		if most > 0 {
+			count, err := countRows(c, `SELECT count(*) FROM characters WHERE user_id = ?`, key.UserID)
+			if err != nil {
+				return err
+			}
+			if count >= most {
+				return backend.TooManyCharacters(most)
+			}
 		}
 		return insertCharacter(c, edit(character))
 	})

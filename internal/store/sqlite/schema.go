@@ -83,6 +83,10 @@ var migrations = []string{
 		PRIMARY KEY (user_id, name)
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX provider_keys_by_master_key ON provider_keys (key_id);`,
+
+	// The index holds no names any more: they can be long, and stood twice.
+	`DROP INDEX characters_list;
+	CREATE INDEX characters_by_user ON characters (user_id);`,
 }
 
 // registerUsernameKey gives migrations the SQL function username_key.

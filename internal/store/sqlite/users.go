@@ -85,6 +85,16 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	})
 }
 
+// CountUsers implements [backend.Store].
+func (s *Store) CountUsers(ctx context.Context) (count int64, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		rows, err := countRows(c, `SELECT count(*) FROM users`)
+		count = int64(rows)
+		return err
+	})
+	return count, err
+}
+
 // usersQueries list users by filter, from a position in the creation order.
 var usersQueries = map[backend.UserFilter]string{
 	backend.AllUsers: `SELECT seq, user_id, ` + usernameGiven + ` FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,

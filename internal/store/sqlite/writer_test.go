@@ -188,7 +188,7 @@ func TestWriter_OutlivesAPanic(t *testing.T) {
 	q := holdWriter(t, store)
 	before := q.add(createUser(t, store, "before", 1))
 	broken := q.add(func() error {
-		return store.CopyCharacter(t.Context(), key, func(backend.Character) backend.Character { panic("a fault in edit") })
+		return store.CopyCharacter(t.Context(), key, 0, func(backend.Character) backend.Character { panic("a fault in edit") })
 	})
 	after := q.add(createUser(t, store, "after", 1))
 	q.run()

@@ -70,7 +70,7 @@ func (t *trial) calls() []call {
 			_, err := t.CharacterDocument(ctx, key)
 			return err
 		}},
-		{"CopyCharacter", func(ctx context.Context) error { return t.CopyCharacter(ctx, key, withID("copy")) }},
+		{"CopyCharacter", func(ctx context.Context) error { return t.CopyCharacter(ctx, key, 0, withID("copy")) }},
 		{"UpdateCharacter", func(ctx context.Context) error {
 			return t.UpdateCharacter(ctx, key, backend.CharacterPatch{Prompt: &patched})
 		}},

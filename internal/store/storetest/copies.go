@@ -1,17 +1,25 @@
 package storetest
 
-import "web-backend/internal/backend"
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"web-backend/internal/backend"
+)
 
 var copyPromises = []promise{
 	{"CopyCharacter_StoresWhatEditMakes", copyStoresEdit},
 	{"CopyCharacter_Exists", copyExists},
 	{"CopyCharacter_NotFound", copyNotFound},
+	{"CopyCharacter_Full", copyFull},
+	{"CopyCharacter_FullAtOnce", copyFullAtOnce},
 }
 
 // mustCopy copies a character and changes nothing but its id.
 func (t *trial) mustCopy(source backend.Character, newID string) backend.Character {
 	t.Helper()
-	t.must("copy character", t.CopyCharacter(t.Context(), source.Key(), withID(newID)))
+	t.must("copy character", t.CopyCharacter(t.Context(), source.Key(), 0, withID(newID)))
 	source.CharacterID = newID
 	return source
 }
@@ -32,7 +40,7 @@ func copyStoresEdit(t *trial) {
 		made := Character("ada", 10+n) // differs from the source in every field
 		made.ReadOnly = n == 0
 		var given backend.Character
-		t.must("copy", t.CopyCharacter(t.Context(), source.Key(), func(c backend.Character) backend.Character {
+		t.must("copy", t.CopyCharacter(t.Context(), source.Key(), 0, func(c backend.Character) backend.Character {
 			given = c
 			return made
 		}))
@@ -48,7 +56,7 @@ func copyExists(t *trial) {
 	_, characters := t.mustCreateUser("ada", 2)
 	_, others := t.mustCreateUser("bob", 3)
 	before := t.contents()
-	err := t.CopyCharacter(t.Context(), characters[0].Key(), withID(characters[1].CharacterID))
+	err := t.CopyCharacter(t.Context(), characters[0].Key(), 0, withID(characters[1].CharacterID))
 	t.wantKind("copy onto another character", err, backend.Exists)
 	t.wantContents("a refused copy", before)
 	t.mustCopy(characters[0], others[2].CharacterID) // another user's id is free
@@ -62,11 +70,44 @@ func copyNotFound(t *trial) {
 	for _, key := range []backend.CharacterKey{
 		characterKey("ada", "unknown"), characterKey("bob", characters[0].CharacterID), characterKey("unknown", "unknown"),
 	} {
-		err := t.CopyCharacter(t.Context(), key, func(backend.Character) backend.Character {
+		err := t.CopyCharacter(t.Context(), key, 0, func(backend.Character) backend.Character {
 			t.Errorf("copy %v: got a call of edit, want none", key)
 			return Character(key.UserID, 5)
 		})
 		t.wantKind("copy", err, backend.NotFound)
 	}
 	t.wantContents("a refused copy", before, "unknown")
+}
+
+func copyFull(t *trial) {
+	_, characters := t.mustCreateUser("ada", 2)
+	t.mustCreateUser("bob", 5)
+	t.must("copy within the bound", t.CopyCharacter(t.Context(), characters[0].Key(), 3, withID("copy")))
+	before := t.contents()
+	err := t.CopyCharacter(t.Context(), characters[0].Key(), 3, withID("another"))
+	t.wantKind("copy beyond the bound", err, backend.Full)
+	t.wantContents("a refused copy", before)
+	t.must("delete", t.DeleteCharacter(t.Context(), characters[1].Key()))
+	t.must("copy when there is room again", t.CopyCharacter(t.Context(), characters[0].Key(), 3, withID("another")))
+}
+
+// Copies at the same moment never leave more than may be.
+func copyFullAtOnce(t *trial) {
+	_, characters := t.mustCreateUser("ada", 2)
+	const most = 5
+	var group sync.WaitGroup
+	for n := range 8 {
+		group.Go(func() {
+			err := t.CopyCharacter(t.Context(), characters[0].Key(), most, withID(fmt.Sprint("copy ", n)))
+			if err != nil && !errors.Is(err, backend.Full) {
+				t.Errorf("copy: got %v, want no error, or full", err)
+			}
+		})
+	}
+	group.Wait()
+	names, err := t.CharacterNames(t.Context(), "ada")
+	t.must("list characters", err)
+	if len(names) > most {
+		t.Errorf("got %d characters, want %d at the most", len(names), most)
+	}
 }

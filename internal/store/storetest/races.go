@@ -177,7 +177,7 @@ func raceCopies(t *trial) {
 	together(callers, func(i int) {
 		for n := range each {
 			id := fmt.Sprintf("caller %d copy %d", i, n)
-			if err := t.CopyCharacter(t.Context(), characters[0].Key(), withID(id)); err != nil {
+			if err := t.CopyCharacter(t.Context(), characters[0].Key(), 0, withID(id)); err != nil {
 				t.Errorf("copy to %q: got error %v, want none", id, err)
 			}
 		}
@@ -208,7 +208,7 @@ func raceCopiesToOneID(t *trial) {
 	for round := range rounds {
 		id, results := fmt.Sprintf("copy %d", round), make([]error, callers)
 		together(callers, func(i int) {
-			results[i] = t.CopyCharacter(t.Context(), characters[i].Key(), withID(id))
+			results[i] = t.CopyCharacter(t.Context(), characters[i].Key(), 0, withID(id))
 		})
 		made := characters[t.wantOneWinner("copy to one id", results, backend.Exists)]
 		made.CharacterID = id
@@ -228,7 +228,7 @@ func raceCopyDeleteUser(t *trial) {
 				deletion = t.DeleteUser(t.Context(), "ada")
 				return
 			}
-			copies[i] = t.CopyCharacter(t.Context(), characters[i%2].Key(), withID(fmt.Sprintf("copy %d", i)))
+			copies[i] = t.CopyCharacter(t.Context(), characters[i%2].Key(), 0, withID(fmt.Sprintf("copy %d", i)))
 		})
 		t.must("delete user", deletion)
 		t.tally("copy character", copies, backend.NotFound)

@@ -111,7 +111,7 @@ func closeWaits(t *testing.T, open func(t *testing.T) backend.Store) {
 	started, goOn := make(chan struct{}), make(chan struct{})
 	copied, closed := make(chan error, 1), make(chan error, 1)
 	go func() {
-		copied <- store.CopyCharacter(t.Context(), characters[0].Key(), func(c backend.Character) backend.Character {
+		copied <- store.CopyCharacter(t.Context(), characters[0].Key(), 0, func(c backend.Character) backend.Character {
 			once.Do(func() { close(started) })
 			<-goOn
 			return withID("copy")(c)

@@ -208,7 +208,7 @@ func (t *trial) contentsOf(userID string) []string {
 	for _, name := range names {
 		document, err := t.CharacterDocument(t.Context(), backend.CharacterKey{UserID: userID, CharacterID: name.CharacterID})
 		t.must("read a character of "+userID, err)
-		lines = append(lines, fmt.Sprintf("%q %s", name, document))
+		lines = append(lines, fmt.Sprintf("%+v %s", name, document))
 	}
 	return lines
 }
@@ -247,7 +247,7 @@ func describeCredential(c backend.Credential) string {
 func namesOf(characters []backend.Character) []backend.CharacterName {
 	var names []backend.CharacterName
 	for _, c := range characters {
-		names = append(names, backend.CharacterName{CharacterID: c.CharacterID, CharacterName: c.CharacterName})
+		names = append(names, backend.NewCharacterName(c.CharacterID, c.CharacterName))
 	}
 	return names
 }

@@ -101,7 +101,7 @@ func idsOfCharacters(t *trial) {
 	prompt := "updated"
 	for n := range characters {
 		c := &characters[n]
-		err := t.CopyCharacter(t.Context(), c.Key(), withID(characters[(n+1)%len(characters)].CharacterID))
+		err := t.CopyCharacter(t.Context(), c.Key(), 0, withID(characters[(n+1)%len(characters)].CharacterID))
 		t.wantKind("copy onto the next", err, backend.Exists)
 		t.must("update", t.UpdateCharacter(t.Context(), c.Key(), backend.CharacterPatch{Prompt: &prompt}))
 		c.Prompt = prompt

@@ -44,6 +44,10 @@ func usersFiltered(t *trial) {
 	t.wantUsers(backend.AllUsers, config9, credential8, both7, both5, credential4, config3)
 	t.wantUsers(backend.UsersWithCredential, credential8, both7, both5, credential4)
 	t.wantUsers(backend.UsersWithConfig, config9, both7, both5, config3)
+	count, err := t.CountUsers(t.Context())
+	if err != nil || count != 6 {
+		t.Errorf("count users: got %d, %v, want 6", count, err)
+	}
 }
 
 // mustCreateMany stores t.many users, each third with a credential only, made

@@ -1,0 +1,91 @@
+package backend
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"unicode/utf8"
+)
+
+// Limits bound what requests may write. What is stored already stays as it is,
+// and an import may bring what is larger. 0 is no bound.
+type Limits struct {
+	IDLength         int // characters of the id of a new user
+	TextLength       int // characters of each text of a character but its prompt
+	PromptBytes      int // bytes of a prompt
+	ProviderKeyBytes int // bytes of a provider key
+	Characters       int // characters that one user may have
+	Users            int // with a credential or a config; of many at the same moment a few more may come in
+}
+
+func (l Limits) checkID(field, id string) error {
+	return checkLength(field, utf8.RuneCountInString(id), l.IDLength, "characters")
+}
+
+func (l Limits) checkText(field, text string) error {
+	return checkLength(field, utf8.RuneCountInString(text), l.TextLength, "characters")
+}
+
+// checkPatch returns the first error, in the order of the fields.
+func (l Limits) checkPatch(p CharacterPatch) error {
+	for _, text := range []struct {
+		field string
+		value *string
+	}{
+		{"character_name", p.CharacterName},
+		{"avatar", p.Avatar},
+		{"scene_name", p.SceneName},
+		{"asr_adapter", p.ASRAdapter},
+		{"tts_adapter", p.TTSAdapter},
+		{"voice", p.Voice},
+		{"classification_adapter", p.ClassificationAdapter},
+		{"classification_model_override", p.ClassificationModelOverride},
+		{"conversation_adapter", p.ConversationAdapter},
+		{"conversation_model_override", p.ConversationModelOverride},
+		{"reaction_adapter", p.ReactionAdapter},
+		{"reaction_model_override", p.ReactionModelOverride},
+		{"memory_adapter", p.MemoryAdapter},
+		{"memory_model_override", p.MemoryModelOverride},
+	} {
+		if text.value == nil {
+			continue
+		}
+		if err := l.checkText(text.field, *text.value); err != nil {
+			return err
+		}
+	}
+	if p.Prompt == nil {
+		return nil
+	}
+	return checkLength("prompt", len(*p.Prompt), l.PromptBytes, "bytes")
+}
+
+func (l Limits) checkKeys(keys map[string]Secret) error {
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		if err := checkLength(name, len(keys[name].Reveal()), l.ProviderKeyBytes, "bytes"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkLength(field string, length, most int, unit string) error {
+	if most == 0 || length <= most {
+		return nil
+	}
+	return &Error{Kind: TooLong, Field: field, Message: fmt.Sprintf("String should have at most %d %s", most, unit)}
+}
+
+// checkUsers returns a Full error unless there may be another user.
+func (s *Service) checkUsers(ctx context.Context) error {
+	most := int64(s.limits.Users)
+	if most == 0 {
+		return nil
+	}
+	count, err := s.store.CountUsers(ctx)
+	if err == nil && count >= most {
+		err = &Error{Kind: Full, Field: "user_id", Message: fmt.Sprintf("There should be at most %d users", most)}
+	}
+	return err
+}
