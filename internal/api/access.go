@@ -20,6 +20,9 @@ import (
 // AccessOptions say who may call what; see docs/security.md.
 type AccessOptions struct {
 	Mode auth.Mode
+	// LocalOperator lets a program on this machine call what is at
+	// [auth.LocalOperator] without a token, where access is guarded.
+	LocalOperator bool
 	// OperatorTokens open every route.
 	OperatorTokens auth.OperatorTokens
 	// Proxies are believed when they say whom they speak for.
@@ -36,7 +39,7 @@ type selfProving interface{ provesItself() bool }
 // ownedRequest is a request for what one user owns.
 type ownedRequest interface{ ownerID() string }
 
-// public, owner and operator say who may call fn, and adapt it to HTTP. There
+// public, owner, localOperator and operator say who may call fn, and adapt it to HTTP. There
 // is no other way to make an endpoint, so every route has its level.
 
 func public[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
@@ -51,6 +54,13 @@ func owner[In any, P interface {
 	return serve(a, auth.Owner, func(ctx context.Context, in *In) (Out, error) { return fn(ctx, in) })
 }
 
+// localOperator is for the operator's routes of the contract, which old clients
+// on this machine call without a token. No other route is to have this level.
+func localOperator[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
+	return serve(a, auth.LocalOperator, fn)
+}
+
+// operator is for the operator's routes of our own.
 func operator[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
 	return serve(a, auth.Operator, fn)
 }
@@ -146,7 +156,7 @@ func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 	info := requestFrom(r.Context())
 	token := info.token
 	switch {
-	case !info.tokenSent && a.isDirectLoopback(r):
+	case !info.tokenSent && a.options.Access.LocalOperator && a.isDirectLoopback(r):
 		return auth.Caller{Kind: auth.CallerLoopback}, nil
 	case !info.tokenSent:
 		return auth.Caller{Kind: auth.CallerNobody}, nil

@@ -25,19 +25,22 @@ import (
 // request names, and of another one; the next two of the owner, which expired
 // or was given back. A forged token was never given.
 const accessTable = `
-mode     level     nobody loopback owner  other  expired revoked operator forged
-open     public    ok     ok       ok     ok     ok      ok      ok       ok
-open     owner     ok     ok       ok     ok     ok      ok      ok       ok
-open     operator  ok     ok       ok     ok     ok      ok      ok       ok
-open     session   401    401      ok     ok     401     401     401      401
-guarded  public    ok     ok       ok     ok     ok      ok      ok       ok
-guarded  owner     ok     ok       ok     ok     ok      ok      ok       ok
-guarded  operator  401    ok       403    403    401     401     ok       401
-guarded  session   401    401      ok     ok     401     401     401      401
-strict   public    ok     ok       ok     ok     ok      ok      ok       ok
-strict   owner     401    401      ok     403    401     401     ok       401
-strict   operator  401    401      403    403    401     401     ok       401
-strict   session   401    401      ok     ok     401     401     401      401
+mode     level           nobody loopback owner  other  expired revoked operator forged
+open     public          ok     ok       ok     ok     ok      ok      ok       ok
+open     owner           ok     ok       ok     ok     ok      ok      ok       ok
+open     local-operator  ok     ok       ok     ok     ok      ok      ok       ok
+open     operator        401    401      403    403    401     401     ok       401
+open     session         401    401      ok     ok     401     401     401      401
+guarded  public          ok     ok       ok     ok     ok      ok      ok       ok
+guarded  owner           ok     ok       ok     ok     ok      ok      ok       ok
+guarded  local-operator  401    ok       403    403    401     401     ok       401
+guarded  operator        401    401      403    403    401     401     ok       401
+guarded  session         401    401      ok     ok     401     401     401      401
+strict   public          ok     ok       ok     ok     ok      ok      ok       ok
+strict   owner           401    401      ok     403    401     401     ok       401
+strict   local-operator  401    401      403    403    401     401     ok       401
+strict   operator        401    401      403    403    401     401     ok       401
+strict   session         401    401      ok     ok     401     401     401      401
 `
 
 // routeAccess is what the contract and the issue of access say of each route,
@@ -53,14 +56,14 @@ var routeAccess = []struct {
 	{"public", "POST delete_user", `{"username": "nobody", "password": "$password", "user_id": "$owner"}`, 200},
 	{"session", "POST logout", ``, 200},
 
-	{"operator", "GET list_users", ``, 200},
-	{"operator", "GET list_user_credential_id", ``, 200},
-	{"operator", "GET list_user_config_id", ``, 200},
-	{"operator", "POST create_user", `{"user_id": "$owner"}`, 400},
-	{"operator", "POST delete_user", `{"user_id": "gone"}`, 404},
+	{"local-operator", "GET list_users", ``, 200},
+	{"local-operator", "GET list_user_credential_id", ``, 200},
+	{"local-operator", "GET list_user_config_id", ``, 200},
+	{"local-operator", "POST create_user", `{"user_id": "$owner"}`, 400},
+	{"local-operator", "POST delete_user", `{"user_id": "gone"}`, 404},
 	{"operator", "POST set_user_password", `{"user_id": "gone", "new_password": "$password"}`, 404},
-	{"operator", "GET /tail_log/1", ``, 200},
-	{"operator", "GET /dowload_log_file", ``, 200},
+	{"local-operator", "GET /tail_log/1", ``, 200},
+	{"local-operator", "GET /dowload_log_file", ``, 200},
 	{"operator", "GET /metrics", ``, 200},
 
 	{"owner", "POST update_user_config", `{"user_id": "$owner"}`, 200},
@@ -392,7 +395,8 @@ func TestAccess_CarriersOfTheToken(t *testing.T) {
 }
 
 // What makes a request one of this machine, so that it needs no operator token
-// where access is guarded.
+// for the routes of the contract where access is guarded. For the routes of our
+// own nothing does.
 func TestAccess_DirectLoopback(t *testing.T) {
 	t.Parallel()
 	proxies, err := auth.ParseProxies([]string{"127.0.0.2", "10.0.0.0/8"})
@@ -400,6 +404,7 @@ func TestAccess_DirectLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newHandler(t, withOptions(func(o *api.Options) { o.Access.Proxies, o.EnableCORS = proxies, true }))
+	off := newHandler(t, withOptions(func(o *api.Options) { o.Access.LocalOperator = false }))
 	tests := []struct {
 		name, peer, host string
 		header           http.Header
@@ -442,6 +447,20 @@ func TestAccess_DirectLoopback(t *testing.T) {
 				maps.Copy(r.Header, tt.header)
 				if got := s.serve(r); got.status != tt.status {
 					t.Errorf("%s from %s to %q with %v: got %d, want %d", request, tt.peer, tt.host, tt.header, got.status, tt.status)
+				}
+				if got := off.serve(r.Clone(t.Context())); got.status != 401 {
+					t.Errorf("%s without the exemption: got %d, want 401", request, got.status)
+				}
+			}
+			for request, body := range map[string]string{
+				"GET /metrics": "", "POST /api/v1/set_user_password": `{"user_id": "gone", "new_password": "a good password"}`,
+			} {
+				method, path, _ := strings.Cut(request, " ")
+				r := httpRequest(t, method, path, body)
+				r.RemoteAddr, r.Host = tt.peer, tt.host
+				maps.Copy(r.Header, tt.header)
+				if got := s.serve(r); got.status != 401 {
+					t.Errorf("%s from %s to %q with %v: got %d, want 401", request, tt.peer, tt.host, tt.header, got.status)
 				}
 			}
 		})

@@ -8,7 +8,7 @@ type Mode uint8
 
 // The modes.
 const (
-	Open    Mode = iota + 1 // the original's contract: everyone may do everything
+	Open    Mode = iota + 1 // the original's contract: everyone may do everything that is in it
 	Guarded                 // a user id is enough for what is a user's; operators prove themselves
 	Strict                  // everyone proves who they are, except for what is public
 )
@@ -39,12 +39,13 @@ type Level uint8
 
 // The levels.
 const (
-	Public   Level = iota + 1 // everyone
-	Owner                     // the user whom the request names, and operators
-	Operator                  // operators
+	Public        Level = iota + 1 // everyone
+	Owner                          // the user whom the request names, and operators
+	LocalOperator                  // operators, and programs on this machine: what the original had
+	Operator                       // operators by their token, in every mode: what is ours
 )
 
-var levelNames = map[Level]string{Public: "public", Owner: "owner", Operator: "operator"}
+var levelNames = map[Level]string{Public: "public", Owner: "owner", LocalOperator: "local-operator", Operator: "operator"}
 
 // String gives the name of the level, for documents and tables.
 func (l Level) String() string {
@@ -97,13 +98,13 @@ func (v Verdict) String() string { return verdictNames[v] }
 // LooksAtCaller reports whether Decide depends on the caller. Where it does
 // not, a token need not be looked up, and a bad one does no harm.
 func LooksAtCaller(mode Mode, level Level) bool {
-	switch mode {
-	case Guarded:
-		return level == Operator
-	case Strict:
-		return level == Owner || level == Operator
+	switch level {
+	case Owner:
+		return mode == Strict
+	case LocalOperator:
+		return mode == Guarded || mode == Strict
 	}
-	return false
+	return level == Operator
 }
 
 // Decide says whether caller may make a request to a route of the level about
@@ -124,7 +125,7 @@ func Decide(mode Mode, level Level, caller Caller, userID string) Verdict {
 	case CallerNobody:
 		return NeedsToken
 	case CallerLoopback:
-		if mode == Guarded {
+		if mode == Guarded && level == LocalOperator {
 			return Allow
 		}
 		return NeedsToken

@@ -83,6 +83,9 @@ type Limits struct {
 // Access says who may call what (docs/security.md).
 type Access struct {
 	Mode string // open, guarded or strict
+	// LocalOperator lets programs on the server's machine list, make and delete
+	// users and see the log without a token, where access is guarded.
+	LocalOperator bool
 	// OperatorToken opens the operator's routes; several, separated by commas
 	// or line ends, while one replaces another.
 	OperatorToken  backend.Secret
@@ -151,7 +154,7 @@ func Default() *Config {
 			IdleTimeout: 2 * time.Minute, ShutdownTimeout: 10 * time.Second,
 		},
 		Access: Access{
-			Mode: auth.Guarded.String(), TokenLifetime: 7 * 24 * time.Hour,
+			Mode: auth.Guarded.String(), LocalOperator: true, TokenLifetime: 7 * 24 * time.Hour,
 			RatePerAddress: 60, RateAddressBurst: 30, RatePerUsername: 10,
 		},
 		Accounts: Accounts{
