@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -213,21 +212,27 @@ func isForwarded(header http.Header) bool {
 // isDirectLoopback reports whether a request comes from a program on this
 // machine: from a loopback address that is no proxy's, to a loopback name (a
 // page of another site may have bound its own name to 127.0.0.1), and from no
-// page of another site.
+// page but the server's own: what serves pages at another port of this machine
+// is another program, and no operator.
 func (a *API) isDirectLoopback(r *http.Request) bool {
 	peer := peerOf(r)
 	if !peer.IsLoopback() || a.options.Access.Proxies.Trusts(peer) || !auth.IsLoopbackHost(r.Host) || isForwarded(r.Header) {
 		return false
 	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" {
+	// Browsers call other ports of the same name the same site.
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
 		return false
 	}
 	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
+	return origin == "" || origin == schemeOf(r)+"://"+r.Host
+}
+
+// schemeOf is how a request came to this process.
+func schemeOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
 	}
-	u, err := url.Parse(origin)
-	return err == nil && auth.IsLoopbackHost(u.Host)
+	return "http"
 }
 
 // peerOf gives the address at the other end of the connection; the zero
