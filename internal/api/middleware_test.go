@@ -10,6 +10,7 @@ import (
 
 	"web-backend/internal/api"
 	"web-backend/internal/auth"
+	"web-backend/internal/backend"
 )
 
 func TestRequestID(t *testing.T) {
@@ -69,6 +70,31 @@ func TestRequestID(t *testing.T) {
 		if lines := linesWith(log, "request_id="+id+" "); len(lines) != 1 {
 			t.Errorf("request %s has the log lines %q, want one", id, lines)
 		}
+	}
+}
+
+// No answer tells whether an id is an operator's token, and no log line shows
+// one. A token that an operator chose may look like an id.
+func TestRequestID_IsNoOracle(t *testing.T) {
+	t.Parallel()
+	const token, guess = "an-operators.own_token-of-2026", "an-operators.own_token-of-2025"
+	s := newServer(t, withOptions(func(o *api.Options) {
+		o.Access.OperatorTokens = auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(token)})
+	}))
+	for _, request := range []string{"GET /health", "GET list_users", "GET /nothing", "POST create_user"} {
+		var answers []string
+		for _, id := range []string{token, guess} {
+			got := s.send(t, request, "", http.Header{"X-Request-Id": {id}})
+			got.header.Del("Date")
+			answers = append(answers, strings.ReplaceAll(fmt.Sprint(got), id, "ID"))
+		}
+		if answers[0] != answers[1] {
+			t.Errorf("%s\nwith the token %s\nwith a guess   %s", request, answers[0], answers[1])
+		}
+	}
+	log := s.stop(t)
+	if guesses, hidden := linesWith(log, "request_id="+guess), linesWith(log, "request_id=*** "); len(guesses) != 4 || len(hidden) != 4 || strings.Contains(log, token) {
+		t.Errorf("got the log\n%swant each guess and no token", log)
 	}
 }
 

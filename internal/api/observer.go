@@ -97,7 +97,7 @@ func observed(r *http.Request, info *request, w *recorder, duration time.Duratio
 		status = http.StatusOK // what the server makes of no answer at all
 	}
 	return ObservedRequest{
-		ID: info.id[0], Method: methodOf(r, "other"), Route: routeOf(r), Scheme: schemeOf(r),
+		ID: info.loggedID, Method: methodOf(r, "other"), Route: routeOf(r), Scheme: schemeOf(r),
 		Status: status, Bytes: w.bytes, Duration: duration,
 		Broken: status >= http.StatusInternalServerError || (info.err != nil && !errors.Is(info.err, context.Canceled)),
 	}
