@@ -27,7 +27,8 @@ type AccessOptions struct {
 	// Proxies are believed when they say whom they speak for.
 	Proxies auth.Proxies
 	// AddressTries and UsernameTries bound how often an account may be tried,
-	// by client address and by user name; nil for no bound.
+	// by client address and by user name; nil for no bound. AddressTries counts
+	// wrong operator tokens, too.
 	AddressTries, UsernameTries *auth.RateLimit
 }
 
@@ -150,7 +151,7 @@ func tooMany(whose string, wait time.Duration) error {
 
 // callerOf finds out who calls: by the bearer token, else by where the request
 // comes from. Other schemes of Authorization are a proxy's affair. The error
-// is one of the store.
+// is one of the store, or of too many tries.
 func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 	info := requestFrom(r.Context())
 	token := info.token
@@ -161,16 +162,36 @@ func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 		return auth.Caller{Kind: auth.CallerNobody}, nil
 	case !token.IsSet():
 		return auth.Caller{Kind: auth.CallerBadToken}, nil
-	case a.options.Access.OperatorTokens.Match(token):
-		return auth.Caller{Kind: auth.CallerOperator}, nil
 	case !auth.LooksLikeToken(token): // the store need not be asked
-		return auth.Caller{Kind: auth.CallerBadToken}, nil
+		return a.tryOperatorToken(info)
 	}
 	userID, err := a.service.TokenUser(r.Context(), token)
 	if errors.Is(err, backend.NotFound) {
 		return auth.Caller{Kind: auth.CallerBadToken}, nil
 	}
 	return auth.Caller{Kind: auth.CallerUser, UserID: userID}, err
+}
+
+// tryOperatorToken finds out whether the token of a request is an operator's.
+// Each that is none counts as a try of the client's address. Without a try left
+// a token is not looked at, be it right or wrong: else guessing would go on. A
+// user's tokens do not come here: they are too long to be guessed, and those of
+// clients that go on with one that has expired must not use up the tries of
+// their household.
+func (a *API) tryOperatorToken(info *request) (auth.Caller, error) {
+	access := a.options.Access
+	right, tried, wait := access.AddressTries.Try(auth.RateKey(info.client), func() bool {
+		return access.OperatorTokens.Match(info.token)
+	})
+	switch {
+	case !tried:
+		a.options.Observer.RateLimited(AddressLimit)
+		a.warnOfUntrustedProxy(info)
+		return auth.Caller{}, tooMany("from this address", wait)
+	case right:
+		return auth.Caller{Kind: auth.CallerOperator}, nil
+	}
+	return auth.Caller{Kind: auth.CallerBadToken}, nil
 }
 
 // bearerToken gives the token of the header Authorization (RFC 6750 §2.1), the

@@ -485,3 +485,47 @@ func TestAccess_OperatorTokens(t *testing.T) {
 	none.exchange(t, exchange{request: "GET list_users", header: viaProxy(http.Header{"Authorization": {"Bearer "}}), status: 401})
 	none.exchange(t, exchange{request: "GET list_users", header: viaProxy(bearer("x")), status: 401})
 }
+
+// Wrong operator tokens use up the tries of their address. Then none is looked
+// at, the right one neither; other addresses, right tokens and the tokens of
+// users have nothing to do with it.
+func TestAccess_TokenTries(t *testing.T) {
+	t.Parallel()
+	const burst = 3
+	clock := &movedClock{}
+	s := newHandler(t, accessMode(auth.Strict), withOptions(func(o *api.Options) {
+		o.Access.AddressTries = auth.NewRateLimit(1, burst, 10, clock.now)
+	}))
+	send := func(path, peer, token string) answer {
+		r := httpRequest(t, http.MethodGet, path, "")
+		r.RemoteAddr = peer + ":1"
+		maps.Copy(r.Header, bearer(token))
+		return s.serve(r)
+	}
+	const users, guesser, household = "/api/v1/list_users", "192.0.2.1", "192.0.2.2"
+	right := operatorToken.Reveal()
+	for range 3 * burst {
+		send(users, guesser, right).with(t, 200)
+		send(users, household, auth.NewToken().Reveal()).with(t, 401)
+	}
+	for i := range burst {
+		// Every route that asks for a token counts, not one each.
+		send([]string{users, "/metrics", "/api/v1/list_characters/ada"}[i], guesser, fmt.Sprint("guess ", i)).with(t, 401)
+	}
+	first := send(users, guesser, "guess")
+	for _, got := range []answer{first, send(users, guesser, right), send("/metrics", guesser, right), send("/api/v1/list_characters/ada", guesser, "guess")} {
+		if got.status != 429 || got.header.Get("Retry-After") != "60" || got.body != first.body {
+			t.Errorf("without a try left: got %d %v %s, want 429 that is the same for all", got.status, got.header, got.body)
+		}
+	}
+	send(users, guesser, auth.NewToken().Reveal()).with(t, 401)
+	send(users, guesser, "").with(t, 401)
+	send("/health", guesser, right).with(t, 200)
+	send(users, household, right).with(t, 200)
+	clock.move(time.Minute)
+	send(users, guesser, right).with(t, 200)
+	log := s.logLines()
+	if lines := linesWith(log, "status=429"); len(lines) != 4 || !strings.Contains(lines[0], " client="+guesser) {
+		t.Errorf("got the lines %q, want the address in each", lines)
+	}
+}

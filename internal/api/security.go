@@ -49,5 +49,5 @@ func (r route) refusals() []int {
 	if r.endpoint.level == auth.Public {
 		return nil
 	}
-	return []int{http.StatusUnauthorized, http.StatusForbidden}
+	return []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}
 }

@@ -48,6 +48,11 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 		if mode, exposed := secretfile.Exposed(place); exposed {
 			log.Warn("operator token may be read by others", "file", place, "mode", mode.String(), "remedy", "chmod 600")
 		}
+		for _, token := range tokens {
+			if advice := auth.OperatorTokenAdvice(token); advice != "" {
+				log.Warn("operator token is short", "file", place, "warning", advice)
+			}
+		}
 	}
 	if len(tokens) == 0 {
 		place = "none"

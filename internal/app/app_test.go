@@ -454,8 +454,12 @@ func TestRun_WarnsOfAccess(t *testing.T) {
 		"open on loopback":      {func(_ *testing.T, c *config.Config) { c.Access.Mode = "open" }, "access is open"},
 		"token that others may read": {func(t *testing.T, c *config.Config) {
 			t.Helper()
-			writeToken(t, c, "a token of more than 16", 0o644)
+			writeToken(t, c, "a token of more than 32 characters", 0o644)
 		}, "may be read by others"},
+		"short token": {func(t *testing.T, c *config.Config) {
+			t.Helper()
+			writeToken(t, c, "a token of more than 16", 0o600)
+		}, "operator token is short"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

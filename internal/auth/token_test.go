@@ -46,6 +46,30 @@ func TestLooksLikeToken(t *testing.T) {
 	}
 }
 
+func TestCheckOperatorToken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ token, fault, advice string }{
+		{strings.Repeat("a", 15), "15 bytes, want 16", ""},
+		{strings.Repeat("a", 16), "", "16 bytes"},
+		{strings.Repeat("a", 31), "", "31 bytes"},
+		{strings.Repeat("a", 32), "", ""},
+		{strings.Repeat("a", 1025), "1025 bytes", ""},
+		{auth.NewOperatorToken().Reveal(), "", ""},
+		{auth.NewToken().Reveal(), "looks like a user's", ""},
+	} {
+		err := auth.CheckOperatorToken(secret(c.token))
+		if (err != nil) != (c.fault != "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%d bytes: got %v, want %q", len(c.token), err, c.fault)
+		}
+		if err != nil {
+			continue
+		}
+		if advice := auth.OperatorTokenAdvice(secret(c.token)); (advice != "") != (c.advice != "") || !strings.Contains(advice, c.advice) {
+			t.Errorf("%d bytes: got the advice %q, want %q", len(c.token), advice, c.advice)
+		}
+	}
+}
+
 func TestOperatorTokens(t *testing.T) {
 	t.Parallel()
 	tokens := auth.NewOperatorTokens([]backend.Secret{{}, secret("first"), secret("second"), secret("second")})

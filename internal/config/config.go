@@ -47,8 +47,8 @@ type Config struct {
 	Backup   Backup
 	MongoDB  MongoDB
 
-	// Warnings are what the sources hold without effect, a line each; whoever
-	// starts the server logs them.
+	// Warnings are what in the sources has no effect, or is unwise, a line each;
+	// whoever starts the server logs them.
 	Warnings []string
 }
 
