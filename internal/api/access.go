@@ -70,18 +70,31 @@ type guard struct {
 	mode   auth.Mode
 	level  auth.Level
 	caller auth.Caller
+	info   *request
 }
 
 // guardOf finds out who calls. It asks the store only for a token that must be
 // looked at.
 func (a *API) guardOf(r *http.Request, level auth.Level) (guard, error) {
-	g := guard{mode: a.options.Access.Mode, level: level}
-	if !auth.LooksAtCaller(g.mode, level) {
-		return g, nil
-	}
+	g := guard{mode: a.options.Access.Mode, level: level, info: requestFrom(r.Context())}
 	var err error
-	g.caller, err = a.callerOf(r)
+	if auth.LooksAtCaller(g.mode, level) {
+		g.caller, err = a.callerOf(r)
+	} else if number := a.operatorOf(g.info); number > 0 && level != auth.Public {
+		g.caller = auth.Caller{Kind: auth.CallerOperator, Token: number} // for the log: everyone may
+	}
+	if level == auth.LocalOperator || level == auth.Operator || g.caller.Kind == auth.CallerOperator {
+		g.info.caller = g.caller.String()
+	}
 	return g, err
+}
+
+// operatorOf gives which operator token a request carries, 0 for none.
+func (a *API) operatorOf(info *request) int {
+	if !info.token.IsSet() || auth.LooksLikeToken(info.token) {
+		return 0
+	}
+	return a.options.Access.OperatorTokens.Match(info.token)
 }
 
 // beforeDecoding refuses what no user id in the request could mend, so that a
@@ -97,11 +110,13 @@ func (g guard) beforeDecoding(in any) error {
 // afterDecoding decides about the request as it is.
 func (g guard) afterDecoding(in any) error {
 	if self, ok := in.(selfProving); ok && self.provesItself() {
+		g.info.caller = "password"
 		return nil
 	}
 	userID := ""
 	if owned, ok := in.(ownedRequest); ok {
 		userID = owned.ownerID()
+		g.info.userID = userID
 	}
 	return refusalOf(auth.Decide(g.mode, g.level, g.caller, userID))
 }
@@ -180,16 +195,18 @@ func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 // their household.
 func (a *API) tryOperatorToken(info *request) (auth.Caller, error) {
 	access := a.options.Access
+	number := 0
 	right, tried, wait := access.AddressTries.Try(auth.RateKey(info.client), func() bool {
-		return access.OperatorTokens.Match(info.token)
+		number = access.OperatorTokens.Match(info.token)
+		return number > 0
 	})
 	switch {
 	case !tried:
 		a.options.Observer.RateLimited(AddressLimit)
 		a.warnOfUntrustedProxy(info)
-		return auth.Caller{}, tooMany("from this address", wait)
+		return auth.Caller{Kind: auth.CallerBadToken}, tooMany("from this address", wait)
 	case right:
-		return auth.Caller{Kind: auth.CallerOperator}, nil
+		return auth.Caller{Kind: auth.CallerOperator, Token: number}, nil
 	}
 	return auth.Caller{Kind: auth.CallerBadToken}, nil
 }

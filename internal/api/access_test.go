@@ -529,3 +529,60 @@ func TestAccess_TokenTries(t *testing.T) {
 		t.Errorf("got the lines %q, want the address in each", lines)
 	}
 }
+
+// What operators do stands in the log: who, on whom, and what came of it. The
+// lines of users' own requests hold no id.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	first, second := backend.NewSecret("the first operator's token"), auth.NewOperatorToken()
+	s := newServer(t, withOptions(func(o *api.Options) {
+		o.Access.OperatorTokens = auth.NewOperatorTokens([]backend.Secret{first, second})
+	}))
+	s.names["Zoe"] = s.register(t, "Zoe", testPassword)
+	_, user := s.login(t, "Zoe", testPassword)
+	setPassword := `{"username": "Zoe", "new_password": "` + testPassword + `"}`
+	for _, c := range []struct {
+		request, body string
+		header        http.Header
+		status        int
+		want          string // after bytes=…, without client=…
+	}{
+		{"GET list_users", "", nil, 200, "caller=loopback"},
+		{"GET list_users", "", bearer(second.Reveal()), 200, "caller=operator#2"},
+		{"GET list_users", "", viaProxy(bearer("")), 401, "caller=nobody"},
+		{"GET list_users", "", bearer(user), 403, "caller=user"},
+		{"GET list_users", "", bearer("a guess"), 401, "caller=bad_token"},
+		{"POST create_user", `{"user_id": "ada"}`, nil, 200, "caller=loopback user_id=ada"},
+		{"POST create_user", `{"user_id": "ada"}`, bearer(first.Reveal()), 400, "caller=operator#1"},
+		{"POST create_user", `{"user_id": "` + first.Reveal() + `"}`, nil, 200, "caller=loopback user_id=***"},
+		{"POST set_user_password", setPassword, bearer(first.Reveal()), 200, "caller=operator#1 user_id=$Zoe"},
+		{"POST set_user_password", `{"user_id": "gone", "new_password": "` + testPassword + `"}`, bearer(first.Reveal()), 404, "caller=operator#1"},
+		{"POST delete_user", `{"user_id": "ada"}`, bearer(first.Reveal()), 200, "caller=operator#1 user_id=ada"},
+		{"POST delete_user", `{"user_id": "$Zoe", "username": "Zoe", "password": "a wrong one"}`, nil, 200, "caller=password refused=true"},
+		{"GET list_characters/$Zoe", "", bearer(second.Reveal()), 200, "caller=operator#2"},
+		{"GET list_characters/a-secret-in-the-wrong-place", "", bearer(second.Reveal()), 200, "caller=operator#2"},
+		{"POST update_user_config", `{"user_id": "$Zoe", "timezone": "UTC"}`, bearer(second.Reveal()), 200, "caller=operator#2 user_id=$Zoe"},
+		{"GET list_characters/$Zoe", "", nil, 200, ""},
+		{"GET list_characters/$Zoe", "", bearer(user), 200, ""},
+		{"GET /health", "", bearer(first.Reveal()), 200, ""},
+	} {
+		id := rand.Text()
+		header := c.header.Clone()
+		if header == nil {
+			header = http.Header{}
+		}
+		header.Set("X-Request-Id", id)
+		s.exchange(t, exchange{request: c.request, body: c.body, header: header, status: c.status})
+		lines := linesWith(s.logLines(), "request_id="+id)
+		if len(lines) != 1 {
+			t.Fatalf("%s: got the lines %q, want one", c.request, lines)
+		}
+		_, got, _ := strings.Cut(lines[0], " bytes=")
+		_, got, _ = strings.Cut(strings.TrimSpace(got), " ")
+		got, _, _ = strings.Cut(got, " client=")
+		got, _, _ = strings.Cut(got, "client=")
+		if want := s.expander()(c.want); strings.TrimSpace(got) != want {
+			t.Errorf("%s %s: the log says %q, want %q", c.request, c.body, got, want)
+		}
+	}
+}

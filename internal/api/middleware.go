@@ -43,6 +43,10 @@ type request struct {
 	// said that it may.
 	untrustedProxy bool
 	refused        bool // an account operation was refused, in a 200
+	// caller and userID are for the log of what operators do: who called, "" if
+	// neither the route nor the caller is an operator's, and the user whom it
+	// changed.
+	caller, userID string
 	// token is the bearer token; empty for none, and for one that cannot count,
 	// such as two of them. tokenSent tells these apart.
 	token     backend.Secret
@@ -100,7 +104,7 @@ func requestID(chosen string) string {
 // hideToken gives text, a client's own, as the log may show it. No answer may
 // show what it gives.
 func (a *API) hideToken(text string) string {
-	if a.options.Access.OperatorTokens.Match(backend.NewSecret(text)) {
+	if a.options.Access.OperatorTokens.Match(backend.NewSecret(text)) > 0 {
 		return "***"
 	}
 	return text
@@ -131,6 +135,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.trace != "" {
 		attrs = append(attrs, slog.String("trace_id", info.trace))
 	}
+	attrs = append(attrs, a.audit(r, info, w)...)
 	if info.refused {
 		attrs = append(attrs, slog.Bool("refused", true))
 	}
@@ -144,6 +149,29 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 		attrs = append(attrs, slog.String("stack", string(info.stack)))
 	}
 	a.log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// audit is what the log says of who did what as an operator, and on whom.
+func (a *API) audit(r *http.Request, info *request, w *recorder) []slog.Attr {
+	if info.caller == "" {
+		return nil
+	}
+	attrs := []slog.Attr{slog.String("caller", info.caller)}
+	// What is no user's id may be anything, a secret in the wrong place too.
+	if info.userID != "" && r.Method == http.MethodPost && w.status == http.StatusOK {
+		attrs = append(attrs, slog.String("user_id", shortened(a.hideToken(info.userID))))
+	}
+	return attrs
+}
+
+// shortened is a user id with a bounded length: those that are made here have 36
+// bytes, and an operator may name any.
+func shortened(userID string) string {
+	const most = 128 // bytes
+	if len(userID) <= most {
+		return userID
+	}
+	return strings.ToValidUTF8(userID[:most], "") + "…"
 }
 
 // refusals are the statuses of a request that was not let in.

@@ -120,7 +120,7 @@ func TestRequestID_OfErrors(t *testing.T) {
 }
 
 var logLine = regexp.MustCompile(`^time=\S+ level=(\w+) msg=request request_id=\S+ method=(\w+) route=(\S+) ` +
-	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( refused=true)?( client=\S+)?( error=.*)?\n$`)
+	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( caller=\S+( user_id=\S+)?)?( refused=true)?( client=\S+)?( error=.*)?\n$`)
 
 // The line of a request has its route, never its path, and nothing of its
 // body.
@@ -140,8 +140,8 @@ func TestLogLine(t *testing.T) {
 		{"GET get_character_config/ada/$own", "", 200, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
 		{"GET get_character_config/ada/" + hidden, "", 404, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
 		{"HEAD get_character_config/ada/$own", "", 200, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
-		{"POST create_user", `{"user_id":"` + hidden + `"}`, 200, "INFO", "/api/v1/create_user"},
-		{"POST create_user", `{"user_id":"` + hidden + `"}`, 400, "INFO", "/api/v1/create_user"},
+		{"POST create_user", `{"user_id":"new","password":"` + hidden + `"}`, 200, "INFO", "/api/v1/create_user"},
+		{"POST create_user", `{"user_id":"new","password":"` + hidden + `"}`, 400, "INFO", "/api/v1/create_user"},
 		{"POST update_character_prompt", `{"user_id":"ada","character_id":"$own","prompt":"` + hidden + `"}`, 200, "INFO", "/api/v1/update_character_prompt"},
 		{"POST update_character_prompt", `{"user_id":"ada","character_id":"$readonly","prompt":"` + hidden + `"}`, 403, "INFO", "/api/v1/update_character_prompt"},
 		{"POST update_character_prompt", `{"prompt":"` + hidden + `"}`, 422, "INFO", "/api/v1/update_character_prompt"},

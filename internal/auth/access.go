@@ -1,6 +1,9 @@
 package auth
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Mode is how much the server asks of its callers. The zero value is no mode,
 // and lets nobody in.
@@ -74,6 +77,24 @@ const (
 type Caller struct {
 	Kind   CallerKind
 	UserID string // with CallerUser
+	Token  int    // with CallerOperator: which of the tokens, from 1
+}
+
+// String tells for the log who called, and nothing of a token or a user.
+func (c Caller) String() string {
+	switch c.Kind {
+	case CallerNobody:
+		return "nobody"
+	case CallerLoopback:
+		return "loopback"
+	case CallerUser:
+		return "user"
+	case CallerOperator:
+		return "operator#" + strconv.Itoa(c.Token)
+	case CallerBadToken:
+		return "bad_token"
+	}
+	return "unknown"
 }
 
 // Verdict is what becomes of a request. The zero value is Forbidden.

@@ -118,14 +118,15 @@ func NewOperatorTokens(tokens []backend.Secret) OperatorTokens {
 // Len is the number of tokens.
 func (t OperatorTokens) Len() int { return len(t.tokens) }
 
-// Match reports whether token is one of them. How long it takes depends on
-// neither which one it is nor how much of one it has right.
-func (t OperatorTokens) Match(token backend.Secret) bool {
+// Match gives which of them token is, counted from 1, and 0 if it is none. How
+// long it takes depends on neither which one it is nor how much of one it has
+// right.
+func (t OperatorTokens) Match(token backend.Secret) int {
 	given := sha256.Sum256([]byte(token.Reveal()))
 	match := 0
-	for _, want := range t.tokens {
+	for i, want := range t.tokens {
 		hash := sha256.Sum256([]byte(want.Reveal()))
-		match |= subtle.ConstantTimeCompare(given[:], hash[:])
+		match = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(given[:], hash[:]), i+1, match)
 	}
-	return match == 1
+	return match
 }
