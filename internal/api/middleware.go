@@ -29,11 +29,14 @@ var requestIDFormat = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // request is what the middleware knows of one request beside HTTP's own.
 type request struct {
-	id    [1]string // one element, to be the value of a header as it is
-	trace string    // id of the trace that it belongs to; "" for none
-	err   error     // the cause of an answer of 500 and above, or of one that broke off
-	stack []byte    // of the panic that caused it
-	quiet bool      // no log line if it succeeds
+	id [1]string // one element, to be the value of a header as it is
+	// loggedID is the id for log and traces: "***" if it is an operator token
+	// in the wrong header.
+	loggedID string
+	trace    string // id of the trace that it belongs to; "" for none
+	err      error  // the cause of an answer of 500 and above, or of one that broke off
+	stack    []byte // of the panic that caused it
+	quiet    bool   // no log line if it succeeds
 	// client is who asks, for limits and for the log line of a refusal.
 	client netip.Addr
 	// untrustedProxy: the peer says that it forwards for another, and nobody
@@ -41,6 +44,10 @@ type request struct {
 	untrustedProxy bool
 	tried          bool // it counted as a try at an account
 	refused        bool // an account operation was refused, in a 200
+	// caller and userID are for the log of what operators do: who called, "" if
+	// neither the route nor the caller is an operator's, and the user whom it
+	// changed.
+	caller, userID string
 	// token is the bearer token; empty for none, and for one that cannot count,
 	// such as two of them. tokenSent tells these apart.
 	token     backend.Secret
@@ -66,7 +73,11 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 		info := &request{client: a.clientOf(r)}
 		info.untrustedProxy = r.Header["X-Forwarded-For"] != nil && !a.options.Access.Proxies.Trusts(peerOf(r))
 		info.token, info.tokenSent = bearerToken(r.Header)
-		info.id[0] = a.requestID(r.Header.Get(requestIDHeader))
+		chosen := r.Header.Get(requestIDHeader)
+		info.id[0] = requestID(chosen)
+		if info.loggedID = info.id[0]; chosen != "" {
+			info.loggedID = a.hideToken(info.loggedID)
+		}
 		w.Header()[requestIDHeader] = info.id[:]
 		recorder := &recorder{ResponseWriter: w}
 		ctx, trace := a.options.Observer.Begin(r.Context(), r.Header)
@@ -81,14 +92,23 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 	})
 }
 
-// requestID gives the id that a client chose, unless it does not look like one
-// or is a token in the wrong header, which must not get into the log.
-func (a *API) requestID(chosen string) string {
-	if !requestIDFormat.MatchString(chosen) || auth.HasTokenPrefix(chosen) ||
-		a.options.Access.OperatorTokens.Match(backend.NewSecret(chosen)) {
+// requestID gives the id that a client chose, unless it does not look like one,
+// or looks like a token that was made here. It must not depend on what the
+// operator's tokens are: the answer would tell whether a guess is right.
+func requestID(chosen string) string {
+	if !requestIDFormat.MatchString(chosen) || auth.HasTokenPrefix(chosen) {
 		return uuid.NewString()
 	}
 	return chosen
+}
+
+// hideToken gives text, a client's own, as the log may show it. No answer may
+// show what it gives.
+func (a *API) hideToken(text string) string {
+	if a.options.Access.OperatorTokens.Match(backend.NewSecret(text)) > 0 {
+		return "***"
+	}
+	return text
 }
 
 func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration time.Duration) {
@@ -106,7 +126,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 		sent = 0 // the server throws the body away
 	}
 	attrs := []slog.Attr{
-		slog.String("request_id", info.id[0]),
+		slog.String("request_id", info.loggedID),
 		slog.String("method", methodOf(r, "other")),
 		slog.String("route", routeOf(r)),
 		slog.Int("status", w.status),
@@ -116,6 +136,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.trace != "" {
 		attrs = append(attrs, slog.String("trace_id", info.trace))
 	}
+	attrs = append(attrs, a.audit(r, info, w)...)
 	if info.refused {
 		attrs = append(attrs, slog.Bool("refused", true))
 	}
@@ -129,6 +150,29 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 		attrs = append(attrs, slog.String("stack", string(info.stack)))
 	}
 	a.log.LogAttrs(r.Context(), level, "request", attrs...)
+}
+
+// audit is what the log says of who did what as an operator, and on whom.
+func (a *API) audit(r *http.Request, info *request, w *recorder) []slog.Attr {
+	if info.caller == "" {
+		return nil
+	}
+	attrs := []slog.Attr{slog.String("caller", info.caller)}
+	// What is no user's id may be anything, a secret in the wrong place too.
+	if info.userID != "" && r.Method == http.MethodPost && w.status == http.StatusOK {
+		attrs = append(attrs, slog.String("user_id", shortened(a.hideToken(info.userID))))
+	}
+	return attrs
+}
+
+// shortened is a user id with a bounded length: those that are made here have 36
+// bytes, and an operator may name any.
+func shortened(userID string) string {
+	const most = 128 // bytes
+	if len(userID) <= most {
+		return userID
+	}
+	return strings.ToValidUTF8(userID[:most], "") + "…"
 }
 
 // refusals are the statuses of a request that was not let in.

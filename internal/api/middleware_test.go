@@ -10,6 +10,7 @@ import (
 
 	"web-backend/internal/api"
 	"web-backend/internal/auth"
+	"web-backend/internal/backend"
 )
 
 func TestRequestID(t *testing.T) {
@@ -72,6 +73,31 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
+// No answer tells whether an id is an operator's token, and no log line shows
+// one. A token that an operator chose may look like an id.
+func TestRequestID_IsNoOracle(t *testing.T) {
+	t.Parallel()
+	const token, guess = "an-operators.own_token-of-2026", "an-operators.own_token-of-2025"
+	s := newServer(t, withOptions(func(o *api.Options) {
+		o.Access.OperatorTokens = auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(token)})
+	}))
+	for _, request := range []string{"GET /health", "GET list_users", "GET /nothing", "POST create_user"} {
+		var answers []string
+		for _, id := range []string{token, guess} {
+			got := s.send(t, request, "", http.Header{"X-Request-Id": {id}})
+			got.header.Del("Date")
+			answers = append(answers, strings.ReplaceAll(fmt.Sprint(got), id, "ID"))
+		}
+		if answers[0] != answers[1] {
+			t.Errorf("%s\nwith the token %s\nwith a guess   %s", request, answers[0], answers[1])
+		}
+	}
+	log := s.stop(t)
+	if guesses, hidden := linesWith(log, "request_id="+guess), linesWith(log, "request_id=*** "); len(guesses) != 4 || len(hidden) != 4 || strings.Contains(log, token) {
+		t.Errorf("got the log\n%swant each guess and no token", log)
+	}
+}
+
 // Errors of every kind have the id of their log line.
 func TestRequestID_OfErrors(t *testing.T) {
 	t.Parallel()
@@ -94,7 +120,7 @@ func TestRequestID_OfErrors(t *testing.T) {
 }
 
 var logLine = regexp.MustCompile(`^time=\S+ level=(\w+) msg=request request_id=\S+ method=(\w+) route=(\S+) ` +
-	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( refused=true)?( client=\S+)?( error=.*)?\n$`)
+	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( caller=\S+( user_id=\S+)?)?( refused=true)?( client=\S+)?( error=.*)?\n$`)
 
 // The line of a request has its route, never its path, and nothing of its
 // body.
@@ -114,8 +140,8 @@ func TestLogLine(t *testing.T) {
 		{"GET get_character_config/ada/$own", "", 200, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
 		{"GET get_character_config/ada/" + hidden, "", 404, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
 		{"HEAD get_character_config/ada/$own", "", 200, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
-		{"POST create_user", `{"user_id":"` + hidden + `"}`, 200, "INFO", "/api/v1/create_user"},
-		{"POST create_user", `{"user_id":"` + hidden + `"}`, 400, "INFO", "/api/v1/create_user"},
+		{"POST create_user", `{"user_id":"new","password":"` + hidden + `"}`, 200, "INFO", "/api/v1/create_user"},
+		{"POST create_user", `{"user_id":"new","password":"` + hidden + `"}`, 400, "INFO", "/api/v1/create_user"},
 		{"POST update_character_prompt", `{"user_id":"ada","character_id":"$own","prompt":"` + hidden + `"}`, 200, "INFO", "/api/v1/update_character_prompt"},
 		{"POST update_character_prompt", `{"user_id":"ada","character_id":"$readonly","prompt":"` + hidden + `"}`, 403, "INFO", "/api/v1/update_character_prompt"},
 		{"POST update_character_prompt", `{"prompt":"` + hidden + `"}`, 422, "INFO", "/api/v1/update_character_prompt"},

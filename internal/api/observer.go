@@ -93,16 +93,12 @@ func loginOutcomeOf(result outcome, err error) LoginOutcome {
 
 // observed describes a request that was answered.
 func observed(r *http.Request, info *request, w *recorder, duration time.Duration) ObservedRequest {
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
 	status := w.status
 	if status == 0 {
 		status = http.StatusOK // what the server makes of no answer at all
 	}
 	return ObservedRequest{
-		ID: info.id[0], Method: methodOf(r, "other"), Route: routeOf(r), Scheme: scheme,
+		ID: info.loggedID, Method: methodOf(r, "other"), Route: routeOf(r), Scheme: schemeOf(r),
 		Status: status, Bytes: w.bytes, Duration: duration,
 		Broken: status >= http.StatusInternalServerError || (info.err != nil && !errors.Is(info.err, context.Canceled)),
 	}

@@ -55,7 +55,7 @@ func (a *API) routes() []route {
 }
 
 // table is the table of the operations, in the order of the documentation:
-// public, owner and operator say who may call each.
+// public, owner, localOperator and operator say who may call each.
 func (a *API) table() []route { //nolint:funlen // one table, to be read from top to bottom
 	return []route{
 		{method: http.MethodPost, path: v1 + "register_user", tag: tagAccounts, errors: tries,
@@ -75,17 +75,17 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 			description: "Ends the access token that the request carries in the header Authorization."},
 
 		{method: http.MethodGet, path: v1 + "list_users", tag: tagUsers,
-			summary: "List all users", endpoint: operator(a, a.listUsers),
+			summary: "List all users", endpoint: localOperator(a, a.listUsers),
 			description: "Everyone with a credential or a user config, in creation order; the name is empty for a user without a credential."},
 		{method: http.MethodGet, path: v1 + "list_user_credential_id", tag: tagUsers,
-			summary: "List the ids of users with a credential", description: "In creation order; user_name_list is null.", endpoint: operator(a, a.listUserCredentialIDs)},
+			summary: "List the ids of users with a credential", description: "In creation order; user_name_list is null.", endpoint: localOperator(a, a.listUserCredentialIDs)},
 		{method: http.MethodGet, path: v1 + "list_user_config_id", tag: tagUsers,
-			summary: "List the ids of users with a user config", description: "In creation order; user_name_list is null.", endpoint: operator(a, a.listUserConfigIDs)},
+			summary: "List the ids of users with a user config", description: "In creation order; user_name_list is null.", endpoint: localOperator(a, a.listUserConfigIDs)},
 		{method: http.MethodPost, path: v1 + "create_user", tag: tagUsers, errors: []int{http.StatusBadRequest},
-			summary: "Create a user", endpoint: operator(a, a.createUser),
+			summary: "Create a user", endpoint: localOperator(a, a.createUser),
 			description: "The new user has the default user config and a read-only copy of each default character. 400 if the id is taken."},
 		{method: http.MethodPost, path: v1 + "delete_user", tag: tagUsers, errors: []int{http.StatusNotFound, http.StatusTooManyRequests},
-			summary: "Delete a user with everything stored for it", endpoint: operator(a, a.deleteUser),
+			summary: "Delete a user with everything stored for it", endpoint: localOperator(a, a.deleteUser),
 			description: "With username and password, which must belong to the user id, everyone may call it, and the outcome is in the body. " +
 				"Without them it is for operators: the body of the answer is empty, and it is 404 if nothing at all is stored for the user."},
 		{method: http.MethodPost, path: v1 + "update_user_config", tag: tagUsers, errors: []int{http.StatusNotFound},
@@ -124,12 +124,12 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 			description: "An adapter's provider is the text before its first underscore; an unknown provider needs nothing."},
 
 		{method: http.MethodGet, path: "/tail_log/{n_lines}", tag: tagLogs, responseType: "text/html",
-			errors: []int{http.StatusServiceUnavailable}, summary: "Show the end of the log as a page", endpoint: operator(a, a.tailLog),
+			errors: []int{http.StatusServiceUnavailable}, summary: "Show the end of the log as a page", endpoint: localOperator(a, a.tailLog),
 			description: "The last n_lines lines, 10,000 at the most, newest last. With ?refresh the page reloads itself. 503 if there is no log file."},
 		{method: http.MethodGet, path: "/dowload_log_file", tag: tagLogs, responseType: "application/octet-stream",
 			operationID: "download_log_file",
 			errors:      []int{http.StatusRequestedRangeNotSatisfiable, http.StatusServiceUnavailable},
-			summary:     "Download the log", endpoint: operator(a, a.downloadLog),
+			summary:     "Download the log", endpoint: localOperator(a, a.downloadLog),
 			description: "The path is spelt so for the clients that know it. A Range header asks for a part. 503 if there is no log file."},
 
 		{method: http.MethodGet, path: "/health", tag: tagSystem,

@@ -73,6 +73,9 @@ func (o *operation) plantedExchange(t *testing.T) exchange {
 		"Proxy-Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+planted+"basic"))},
 		"Authorization":       {"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+planted+"basic"))},
 	}
+	if o.OperationID == "set_user_password" {
+		header.Set("Authorization", "Bearer "+operatorToken.Reveal()) // else it gets nowhere
+	}
 	if o.OperationID == "logout" {
 		header["Authorization"] = []string{"Bearer " + planted + "token"}
 	}

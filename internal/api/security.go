@@ -19,7 +19,7 @@ const (
 func describeSecuritySchemes(spec *openapi31.Spec) {
 	for name, description := range map[string]string{
 		userTokenScheme:     "access_token of POST /api/v1/authenticate_user. Needed for a user's routes where access is strict.",
-		operatorTokenScheme: "Operator token of the server, for every route; without one, an operator's routes are open where access is open, and to programs on the server's own machine where it is guarded.",
+		operatorTokenScheme: "Operator token of the server, for every route. Routes that take nothing else need it in every mode; an operator's other routes are open where access is open, and to programs on the server's own machine where it is guarded (unless local_operator is false).",
 	} {
 		scheme := openapi31.SecurityScheme{Description: &description, HTTPBearer: &openapi31.SecuritySchemeHTTPBearer{Scheme: "bearer"}}
 		spec.ComponentsEns().WithSecuritySchemesItem(name, openapi31.SecuritySchemeOrReference{SecurityScheme: &scheme})
@@ -27,7 +27,7 @@ func describeSecuritySchemes(spec *openapi31.Spec) {
 }
 
 // security says which of the schemes a route takes. The document is one for
-// every mode, so each route that needs a token in some mode can do without one.
+// every mode, so each route that needs no token in some mode can do without one.
 func (r route) security() []map[string][]string {
 	user, operator := map[string][]string{userTokenScheme: {}}, map[string][]string{operatorTokenScheme: {}}
 	none := map[string][]string{}
@@ -36,8 +36,10 @@ func (r route) security() []map[string][]string {
 		return []map[string][]string{user}
 	case r.endpoint.level == auth.Owner:
 		return []map[string][]string{user, operator, none}
-	case r.endpoint.level == auth.Operator:
+	case r.endpoint.level == auth.LocalOperator:
 		return []map[string][]string{operator, none}
+	case r.endpoint.level == auth.Operator:
+		return []map[string][]string{operator}
 	}
 	return nil
 }
@@ -47,5 +49,5 @@ func (r route) refusals() []int {
 	if r.endpoint.level == auth.Public {
 		return nil
 	}
-	return []int{http.StatusUnauthorized, http.StatusForbidden}
+	return []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}
 }

@@ -154,7 +154,9 @@ func newHandler(t testing.TB, options ...option) *server {
 		Options: api.Options{
 			MaxBodyBytes: testBodyLimit, LogFile: s.logFile,
 			Observer: telemetry.NewObserver(metrics, nil), Metrics: metrics.Write,
-			Access: api.AccessOptions{Mode: auth.Guarded, OperatorTokens: auth.NewOperatorTokens([]backend.Secret{operatorToken})},
+			Access: api.AccessOptions{
+				Mode: auth.Guarded, LocalOperator: true, OperatorTokens: auth.NewOperatorTokens([]backend.Secret{operatorToken}),
+			},
 		},
 		store:    embedded,
 		accounts: backend.AccountRules{PasswordMinLength: 8, TokenLifetime: 7 * 24 * time.Hour, NewToken: auth.NewToken},
@@ -300,7 +302,10 @@ func (s *server) send(t testing.TB, request, body string, header http.Header) an
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	maps.Copy(r.Header, header) // also nil, to send none
+	if header == nil && (strings.HasSuffix(r.URL.Path, "/set_user_password") || r.URL.Path == "/metrics") {
+		header = bearer(operatorToken.Reveal())
+	}
+	maps.Copy(r.Header, header)
 	response, err := noRedirect.Do(r)
 	if err != nil {
 		t.Fatalf("%s %s: got no answer: %v", brief(request), brief(body), err)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"iter"
 	"net/http"
@@ -99,6 +100,7 @@ func (a *API) createUser(ctx context.Context, in *createUserRequest) (createUser
 		wanted = *in.UserID
 	}
 	id, err := a.service.CreateUser(ctx, wanted)
+	requestFrom(ctx).userID = cmp.Or(id, wanted)
 	return createUserResponse{id}, err
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"path/filepath"
 	"time"
 
@@ -34,6 +35,7 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 	if access.Proxies, err = auth.ParseProxies(cfg.Access.TrustedProxies); err != nil {
 		return access, "", fmt.Errorf("trusted_proxies: %w", err)
 	}
+	access.LocalOperator = cfg.Access.LocalOperator
 	access.AddressTries = auth.NewRateLimit(cfg.Access.RatePerAddress, cfg.Access.RateAddressBurst, rateAddresses, time.Now)
 	access.UserWrites = auth.NewRateLimit(cfg.Access.WritesPerUser, cfg.Access.WritesPerUserBurst, rateUsernames, time.Now)
 	access.UsernameTries = auth.NewRateLimit(cfg.Access.RatePerUsername, cfg.Access.RatePerUsername, rateUsernames, time.Now)
@@ -46,6 +48,11 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 		}
 		if mode, exposed := secretfile.Exposed(place); exposed {
 			log.Warn("operator token may be read by others", "file", place, "mode", mode.String(), "remedy", "chmod 600")
+		}
+		for _, token := range tokens {
+			if advice := auth.OperatorTokenAdvice(token); advice != "" {
+				log.Warn("operator token is short", "file", place, "warning", advice)
+			}
 		}
 	}
 	if len(tokens) == 0 {
@@ -67,6 +74,11 @@ func warnOfAccess(cfg *config.Config, access api.AccessOptions, log *logging.Log
 	if access.Mode == auth.Strict && access.OperatorTokens.Len() == 0 {
 		log.Warn("there is no operator token: nobody can list, make or delete users, or see the log",
 			"remedy", "set WEB_BACKEND_OPERATOR_TOKEN")
+	}
+	if access.Mode == auth.Guarded && access.LocalOperator && len(cfg.Access.TrustedProxies) == 0 &&
+		!auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0")) {
+		log.Warn("who seems to call from this machine is an operator without a token, and a proxy on it may make strangers seem so",
+			"host", cfg.Host, "remedy", "set local_operator: false, or name the proxy in trusted_proxies")
 	}
 }
 

@@ -457,12 +457,21 @@ func TestRun_WarnsOfAccess(t *testing.T) {
 		change func(*testing.T, *config.Config)
 		want   string // in a warning; "" for none
 	}{
-		"guarded":          {func(*testing.T, *config.Config) {}, ""},
-		"open on loopback": {func(_ *testing.T, c *config.Config) { c.Access.Mode = "open" }, "access is open"},
+		"guarded":                    {func(*testing.T, *config.Config) {}, ""},
+		"guarded, reached by others": {func(_ *testing.T, c *config.Config) { c.Host = "0.0.0.0" }, "local_operator: false"},
+		"guarded, behind a proxy": {func(_ *testing.T, c *config.Config) {
+			c.Host, c.Access.TrustedProxies = "0.0.0.0", []string{"10.0.0.1"}
+		}, ""},
+		"guarded, no exemption": {func(_ *testing.T, c *config.Config) { c.Host, c.Access.LocalOperator = "0.0.0.0", false }, ""},
+		"open on loopback":      {func(_ *testing.T, c *config.Config) { c.Access.Mode = "open" }, "access is open"},
 		"token that others may read": {func(t *testing.T, c *config.Config) {
 			t.Helper()
-			writeToken(t, c, "a token of more than 16", 0o644)
+			writeToken(t, c, "a token of more than 32 characters", 0o644)
 		}, "may be read by others"},
+		"short token": {func(t *testing.T, c *config.Config) {
+			t.Helper()
+			writeToken(t, c, "a token of more than 16", 0o600)
+		}, "operator token is short"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,9 @@
 package auth
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+)
 
 // Mode is how much the server asks of its callers. The zero value is no mode,
 // and lets nobody in.
@@ -8,7 +11,7 @@ type Mode uint8
 
 // The modes.
 const (
-	Open    Mode = iota + 1 // the original's contract: everyone may do everything
+	Open    Mode = iota + 1 // the original's contract: everyone may do everything that is in it
 	Guarded                 // a user id is enough for what is a user's; operators prove themselves
 	Strict                  // everyone proves who they are, except for what is public
 )
@@ -39,12 +42,13 @@ type Level uint8
 
 // The levels.
 const (
-	Public   Level = iota + 1 // everyone
-	Owner                     // the user whom the request names, and operators
-	Operator                  // operators
+	Public        Level = iota + 1 // everyone
+	Owner                          // the user whom the request names, and operators
+	LocalOperator                  // operators, and programs on this machine: what the original had
+	Operator                       // operators by their token, in every mode: what is ours
 )
 
-var levelNames = map[Level]string{Public: "public", Owner: "owner", Operator: "operator"}
+var levelNames = map[Level]string{Public: "public", Owner: "owner", LocalOperator: "local-operator", Operator: "operator"}
 
 // String gives the name of the level, for documents and tables.
 func (l Level) String() string {
@@ -73,6 +77,24 @@ const (
 type Caller struct {
 	Kind   CallerKind
 	UserID string // with CallerUser
+	Token  int    // with CallerOperator: which of the tokens, from 1
+}
+
+// String tells for the log who called, and nothing of a token or a user.
+func (c Caller) String() string {
+	switch c.Kind {
+	case CallerNobody:
+		return "nobody"
+	case CallerLoopback:
+		return "loopback"
+	case CallerUser:
+		return "user"
+	case CallerOperator:
+		return "operator#" + strconv.Itoa(c.Token)
+	case CallerBadToken:
+		return "bad_token"
+	}
+	return "unknown"
 }
 
 // Verdict is what becomes of a request. The zero value is Forbidden.
@@ -97,13 +119,13 @@ func (v Verdict) String() string { return verdictNames[v] }
 // LooksAtCaller reports whether Decide depends on the caller. Where it does
 // not, a token need not be looked up, and a bad one does no harm.
 func LooksAtCaller(mode Mode, level Level) bool {
-	switch mode {
-	case Guarded:
-		return level == Operator
-	case Strict:
-		return level == Owner || level == Operator
+	switch level {
+	case Owner:
+		return mode == Strict
+	case LocalOperator:
+		return mode == Guarded || mode == Strict
 	}
-	return false
+	return level == Operator
 }
 
 // Decide says whether caller may make a request to a route of the level about
@@ -124,7 +146,7 @@ func Decide(mode Mode, level Level, caller Caller, userID string) Verdict {
 	case CallerNobody:
 		return NeedsToken
 	case CallerLoopback:
-		if mode == Guarded {
+		if mode == Guarded && level == LocalOperator {
 			return Allow
 		}
 		return NeedsToken

@@ -48,8 +48,17 @@ func NewRateLimit(perMinute, burst, keys int, now func() time.Time) *RateLimit {
 // Allow counts a try of key. If it is refused, retryAfter is how long to wait
 // until one is allowed, provided that nobody else uses the key.
 func (l *RateLimit) Allow(key string) (ok bool, retryAfter time.Duration) {
+	_, ok, retryAfter = l.Try(key, func() bool { return false })
+	return ok, retryAfter
+}
+
+// Try calls try if key has a try left, and counts it if it fails. ok tells
+// whether it was called; if not, retryAfter is as Allow gives it. Calls wait for
+// each other, so that many at once try no more than one after the other: try
+// must be quick.
+func (l *RateLimit) Try(key string, try func() bool) (success, ok bool, retryAfter time.Duration) {
 	if l == nil || l.perSecond == 0 {
-		return true, 0
+		return try(), true, 0
 	}
 	hash := sha256.Sum256([]byte(key))
 	l.mu.Lock()
@@ -60,9 +69,11 @@ func (l *RateLimit) Allow(key string) (ok bool, retryAfter time.Duration) {
 		l.limiters.Add(hash, limiter)
 	}
 	now := l.now()
-	if limiter.AllowN(now, 1) {
-		return true, 0
+	if missing := 1 - limiter.TokensAt(now); missing > 0 {
+		return false, false, time.Duration(math.Ceil(missing / float64(l.perSecond) * float64(time.Second)))
 	}
-	missing := 1 - limiter.TokensAt(now)
-	return false, time.Duration(math.Ceil(missing / float64(l.perSecond) * float64(time.Second)))
+	if success = try(); !success {
+		limiter.AllowN(now, 1)
+	}
+	return success, true, 0
 }

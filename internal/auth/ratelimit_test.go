@@ -56,6 +56,43 @@ func TestRateLimit_BurstThenPerMinute(t *testing.T) {
 	}
 }
 
+// Only tries that fail count, and of many at once no more are made than there
+// are.
+func TestRateLimit_Try(t *testing.T) {
+	t.Parallel()
+	const burst = 5
+	clock := newClock()
+	limit := auth.NewRateLimit(60, burst, 10, clock.Now)
+	for range 10 * burst {
+		if success, ok, _ := limit.Try("key", func() bool { return true }); !success || !ok {
+			t.Fatal("a try that succeeds was counted")
+		}
+	}
+	made := 0 // without a lock of its own: tries wait for each other
+	var all sync.WaitGroup
+	for range 10 * burst {
+		all.Go(func() {
+			limit.Try("key", func() bool { made++; return false })
+		})
+	}
+	all.Wait()
+	if made != burst {
+		t.Errorf("%d tries that fail were made, want %d", made, burst)
+	}
+	success, ok, wait := limit.Try("key", func() bool { t.Error("a try was made though none was left"); return true })
+	if success || ok || wait != time.Second {
+		t.Errorf("without a try left: got %t, %t, %s, want a second to wait", success, ok, wait)
+	}
+	clock.now = clock.now.Add(wait)
+	if success, ok, _ := limit.Try("key", func() bool { return true }); !success || !ok {
+		t.Error("after the wait no try was made")
+	}
+	var none *auth.RateLimit
+	if success, ok, _ := none.Try("key", func() bool { return true }); !success || !ok {
+		t.Error("no limit makes no try")
+	}
+}
+
 func TestRateLimit_RetryAfterIsExact(t *testing.T) {
 	t.Parallel()
 	for _, perMinute := range []int{1, 7, 10, 60, 999} {

@@ -55,10 +55,12 @@ func LooksLikeToken(token backend.Secret) bool {
 }
 
 // Limits of an operator token, in bytes: a shorter one could be guessed, and a
-// longer one, of whomever, is not looked at.
+// longer one, of whomever, is not looked at. Below wiseOperatorToken it depends
+// on how it was chosen.
 const (
-	minOperatorToken = 16
-	MaxTokenLength   = 1024
+	minOperatorToken  = 16
+	wiseOperatorToken = 32
+	MaxTokenLength    = 1024
 )
 
 // SplitOperatorTokens gives each of several tokens, which commas or line ends
@@ -73,12 +75,27 @@ func SplitOperatorTokens(text backend.Secret) []backend.Secret {
 	return tokens
 }
 
-// CheckOperatorToken says what is wrong with the length of a token.
+// CheckOperatorToken says what is wrong with a token. What looks like a user's
+// would be looked up as one.
 func CheckOperatorToken(token backend.Secret) error {
 	if length := len(token.Reveal()); length < minOperatorToken || length > MaxTokenLength {
 		return fmt.Errorf("one has %d bytes, want %d to %d", length, minOperatorToken, MaxTokenLength)
 	}
+	if LooksLikeToken(token) {
+		return fmt.Errorf("one looks like a user's access token (%s…); choose another", userTokenPrefix)
+	}
 	return nil
+}
+
+// OperatorTokenAdvice says what would be better about a token that is allowed;
+// "" for nothing.
+func OperatorTokenAdvice(token backend.Secret) string {
+	length := len(token.Reveal())
+	if length >= wiseOperatorToken {
+		return ""
+	}
+	return fmt.Sprintf("one has %d bytes, which might be guessed; use %d random ones or more, such as of `openssl rand -base64 32`",
+		length, wiseOperatorToken)
 }
 
 // OperatorTokens are the tokens that operators may use, several while one
@@ -101,14 +118,15 @@ func NewOperatorTokens(tokens []backend.Secret) OperatorTokens {
 // Len is the number of tokens.
 func (t OperatorTokens) Len() int { return len(t.tokens) }
 
-// Match reports whether token is one of them. How long it takes depends on
-// neither which one it is nor how much of one it has right.
-func (t OperatorTokens) Match(token backend.Secret) bool {
+// Match gives which of them token is, counted from 1, and 0 if it is none. How
+// long it takes depends on neither which one it is nor how much of one it has
+// right.
+func (t OperatorTokens) Match(token backend.Secret) int {
 	given := sha256.Sum256([]byte(token.Reveal()))
 	match := 0
-	for _, want := range t.tokens {
+	for i, want := range t.tokens {
 		hash := sha256.Sum256([]byte(want.Reveal()))
-		match |= subtle.ConstantTimeCompare(given[:], hash[:])
+		match = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(given[:], hash[:]), i+1, match)
 	}
-	return match == 1
+	return match
 }

@@ -46,21 +46,45 @@ func TestLooksLikeToken(t *testing.T) {
 	}
 }
 
+func TestCheckOperatorToken(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ token, fault, advice string }{
+		{strings.Repeat("a", 15), "15 bytes, want 16", ""},
+		{strings.Repeat("a", 16), "", "16 bytes"},
+		{strings.Repeat("a", 31), "", "31 bytes"},
+		{strings.Repeat("a", 32), "", ""},
+		{strings.Repeat("a", 1025), "1025 bytes", ""},
+		{auth.NewOperatorToken().Reveal(), "", ""},
+		{auth.NewToken().Reveal(), "looks like a user's", ""},
+	} {
+		err := auth.CheckOperatorToken(secret(c.token))
+		if (err != nil) != (c.fault != "") || err != nil && !strings.Contains(err.Error(), c.fault) {
+			t.Errorf("%d bytes: got %v, want %q", len(c.token), err, c.fault)
+		}
+		if err != nil {
+			continue
+		}
+		if advice := auth.OperatorTokenAdvice(secret(c.token)); (advice != "") != (c.advice != "") || !strings.Contains(advice, c.advice) {
+			t.Errorf("%d bytes: got the advice %q, want %q", len(c.token), advice, c.advice)
+		}
+	}
+}
+
 func TestOperatorTokens(t *testing.T) {
 	t.Parallel()
 	tokens := auth.NewOperatorTokens([]backend.Secret{{}, secret("first"), secret("second"), secret("second")})
 	if tokens.Len() != 3 {
 		t.Errorf("got %d tokens, want 3: those that are set", tokens.Len())
 	}
-	for text, want := range map[string]bool{
-		"first": true, "second": true, "": false, "First": false, "firs": false, "first\n": false, "firstsecond": false,
+	for text, want := range map[string]int{
+		"first": 1, "second": 3, "": 0, "First": 0, "firs": 0, "first\n": 0, "firstsecond": 0,
 	} {
 		if got := tokens.Match(secret(text)); got != want {
-			t.Errorf("%q: got %t, want %t", text, got, want)
+			t.Errorf("%q: got %d, want %d", text, got, want)
 		}
 	}
 	for _, none := range []auth.OperatorTokens{{}, auth.NewOperatorTokens([]backend.Secret{{}})} {
-		if none.Match(backend.Secret{}) || none.Match(secret("first")) {
+		if none.Match(backend.Secret{}) != 0 || none.Match(secret("first")) != 0 {
 			t.Error("no tokens match something, want them to match nothing")
 		}
 	}

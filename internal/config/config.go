@@ -48,8 +48,8 @@ type Config struct {
 	Backup   Backup
 	MongoDB  MongoDB
 
-	// Warnings are what the sources hold without effect, a line each; whoever
-	// starts the server logs them.
+	// Warnings are what in the sources has no effect, or is unwise, a line each;
+	// whoever starts the server logs them.
 	Warnings []string
 }
 
@@ -96,6 +96,9 @@ type Quotas struct {
 // Access says who may call what (docs/security.md).
 type Access struct {
 	Mode string // open, guarded or strict
+	// LocalOperator lets programs on the server's machine list, make and delete
+	// users and see the log without a token, where access is guarded.
+	LocalOperator bool
 	// OperatorToken opens the operator's routes; several, separated by commas
 	// or line ends, while one replaces another.
 	OperatorToken  backend.Secret
@@ -171,7 +174,7 @@ func Default() *Config {
 			IDLength: 256, TextLength: 256, PromptBytes: 64 << 10, ProviderKeyBytes: 4 << 10, Characters: 200,
 		},
 		Access: Access{
-			Mode: auth.Guarded.String(), TokenLifetime: 7 * 24 * time.Hour,
+			Mode: auth.Guarded.String(), LocalOperator: true, TokenLifetime: 7 * 24 * time.Hour,
 			RatePerAddress: 60, RateAddressBurst: 30, RatePerUsername: 10,
 			WritesPerUser: 6000, WritesPerUserBurst: 1000,
 		},

@@ -117,7 +117,7 @@ func (l *loader) chooseStore() {
 	}
 }
 
-// warn notes what has no effect.
+// warn notes what has no effect, or is unwise.
 func (l *loader) warn(line string) { l.config.Warnings = append(l.config.Warnings, line) }
 
 // checkMasterKey notes what is wrong with the master keys, without showing any.
@@ -138,6 +138,8 @@ func (l *loader) checkAccess() {
 	for _, token := range l.config.Access.OperatorTokens() {
 		if err := auth.CheckOperatorToken(token); err != nil {
 			l.faults = append(l.faults, fmt.Sprintf("operator_token: %v", err))
+		} else if advice := auth.OperatorTokenAdvice(token); advice != "" {
+			l.warn("operator_token: " + advice)
 		}
 	}
 	if err := l.config.Accounts.PasswordParams().Check(); err != nil {

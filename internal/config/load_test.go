@@ -512,3 +512,17 @@ func TestSettings_Complete(t *testing.T) {
 			leaves, len(keys), len(targets), slices.Sorted(maps.Keys(keys)))
 	}
 }
+
+// A short operator token is taken, with a warning that does not show it.
+func TestLoad_ShortOperatorToken(t *testing.T) {
+	t.Parallel()
+	const short = "sixteen letters!"
+	cfg, err := Load(Sources{Getenv: environment(map[string]string{"WEB_BACKEND_OPERATOR_TOKEN": short + "," + strings.Repeat("long", 8)})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(cfg.Warnings, "\n"); len(cfg.Warnings) != 1 || !strings.HasPrefix(text, "operator_token: one has 16 bytes") ||
+		strings.Contains(text, short) {
+		t.Errorf("got the warnings %q, want one of the short token", cfg.Warnings)
+	}
+}

@@ -34,6 +34,7 @@ func (c *Config) settings() []setting {
 		{"cors_origins", "WEB_BACKEND_CORS_ORIGINS", list{&c.CORSOrigins, "a list of origins such as https://example.org", checkOrigin}},
 
 		{"access", "WEB_BACKEND_ACCESS", choice{&c.Access.Mode, []string{"open", "guarded", "strict"}}},
+		{"local_operator", "WEB_BACKEND_LOCAL_OPERATOR", boolean{&c.Access.LocalOperator}},
 		{"operator_token", "WEB_BACKEND_OPERATOR_TOKEN", secret{&c.Access.OperatorToken}},
 		{"token_lifetime", "WEB_BACKEND_TOKEN_LIFETIME", duration{&c.Access.TokenLifetime, time.Minute, 365 * 24 * time.Hour}},
 		{"trusted_proxies", "WEB_BACKEND_TRUSTED_PROXIES", list{&c.Access.TrustedProxies, "a list of addresses or networks such as 10.0.0.0/8", checkProxy}},
