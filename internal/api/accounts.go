@@ -147,11 +147,12 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 // note gives the outcome of an account operation and marks the request's log
 // line, so that who watches the log sees refusals.
 func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, error) {
-	result, err := in.outcomeOf(err)
-	if result.AuthCode == authRefused {
+	result, failure := in.outcomeOf(err)
+	if refusal, ok := errors.AsType[*backend.Refusal](err); ok {
 		requestFrom(ctx).refused = true
+		requestFrom(ctx).err = refusal.Cause
 	}
-	return result, err
+	return result, failure
 }
 
 // limitTries counts a try at an account of username, from the client's address

@@ -278,6 +278,29 @@ func TestAuthenticate_HashesAnew(t *testing.T) {
 	s.exchange(t, exchange{request: "POST logout", header: bearer(token), status: 200, want: noBody})
 }
 
+// A stored hash that would take the machine is answered as a wrong password is;
+// the log tells the operator.
+func TestAuthenticate_HashThatCostsTooMuch(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	stored := backend.NewSecret("$argon2id$v=19$m=1048576,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4")
+	if err := s.store.CreateCredential(t.Context(), backend.Credential{Username: "greta", Password: stored, UserID: "id of greta"}); err != nil {
+		t.Fatal(err)
+	}
+	s.exchange(t, exchange{request: "POST authenticate_user", body: account("greta", testPassword), status: 200, want: refusal(wrongCredentials, "user_id")})
+	log := s.stop(t)
+	for _, want := range []string{"ERROR", "refused=true", "at most 65536 are allowed", "web-backend user set-password"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q: %s", want, log)
+		}
+	}
+	for _, secret := range []string{"greta", "c29tZXNhbHQ", testPassword} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log shows %q: %s", secret, log)
+		}
+	}
+}
+
 // A change of the password, or the end of the user, ends all tokens of the
 // user, on every server, and no other user's.
 func TestTokens_EndTogether(t *testing.T) {

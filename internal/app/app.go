@@ -125,7 +125,7 @@ func (s *server) leaveAddress(cfg *config.Config, store *sqlite.Store) {
 func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *backend.Service {
 	return backend.New(s.store, backend.Options{
 		Defaults:  defaults,
-		Passwords: s.watch.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
+		Passwords: s.watch.passwords(passwordsOf(cfg)),
 		Accounts: backend.AccountRules{
 			PasswordMinLength: cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
 		},

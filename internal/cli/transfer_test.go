@@ -197,6 +197,32 @@ func TestExport_Refuses(t *testing.T) {
 	ok(t, folder, "export")
 }
 
+// A password hash that would take the machine at a login is not taken, by
+// neither way into a store, unless the target's own hashes take as much.
+func TestImportAndCopy_HashThatCostsTooMuch(t *testing.T) {
+	t.Parallel()
+	folder, other := t.TempDir(), t.TempDir()
+	data := filepath.Join(folder, "data")
+	withUsers(t, data)
+	change(t, data, func(store *sqlite.Store) error {
+		return store.PutUsers(t.Context(), []backend.UserData{{Credential: &backend.Credential{UserID: "greta", Username: "greta",
+			Password: backend.NewSecret("$argon2id$v=19$m=1048576,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4")}}})
+	})
+	identity, recipient := identityFile(t)
+	file := filepath.Join(folder, "e.age")
+	ok(t, folder, "export", "--with-secrets", "--recipient", recipient, "--out", file)
+	// ada and her two characters, bob and his, then greta
+	refused(t, other, `line 7: field "password": the argon2id hash takes 1048576 KiB of memory, and at most 65536 are allowed; nothing was imported`,
+		"import", file, "--identity", identity)
+	refused(t, folder, `user "greta": password: the argon2id hash takes 1048576 KiB`,
+		"copy", "--with-secrets", "--to", filepath.Join(other, "data"))
+	ok(t, folder, "copy", "--to", filepath.Join(t.TempDir(), "without secrets"))
+	env := map[string]string{"WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "1048576", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS": "1"}
+	if got := command(t, other, "", env, "import", file, "--identity", identity, "--dry-run"); got.status != 0 {
+		t.Errorf("into a store whose own hashes take as much: %+v", got)
+	}
+}
+
 // What is written never takes the place of a file of the server, by whatever
 // spelling of its folder, nor of what is no file.
 func TestExportAndBackup_SpareTheServersFiles(t *testing.T) {

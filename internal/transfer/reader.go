@@ -17,6 +17,10 @@ import (
 // Reader reads an export. Beside one user it remembers 16 bytes for each user
 // id and user name that it has met.
 type Reader struct {
+	// CheckPassword, if set, is an error for a stored password that must not be
+	// taken. It shows nothing of the password.
+	CheckPassword func(stored backend.Secret) error
+
 	in        *bufio.Reader
 	buffer    []byte // the line, if it is longer than what in holds
 	sum       hash.Hash
@@ -182,6 +186,11 @@ func (e *Reader) user(line []byte) (*backend.UserData, error) {
 	var err error
 	if user.Credential, err = l.credential(e.header.Secrets); err != nil {
 		return nil, e.wrong(err)
+	}
+	if user.Credential != nil && e.CheckPassword != nil {
+		if err := e.CheckPassword(user.Credential.Password); err != nil {
+			return nil, e.wrong(fmt.Errorf(`field "password": %w`, err))
+		}
 	}
 	if user.Config, err = l.config(e.header.Secrets); err != nil {
 		return nil, e.wrong(err)
