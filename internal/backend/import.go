@@ -62,7 +62,7 @@ type ImportTarget interface {
 	Credential(ctx context.Context, username string) (Credential, error)
 }
 
-// A batch ends with this many users, or bytes of texts.
+// A batch ends with this many users, or bytes of memory.
 const (
 	importUsers = 100
 	importBytes = 8 << 20
@@ -97,7 +97,7 @@ func Import(ctx context.Context, target ImportTarget, users iter.Seq2[UserData, 
 		if err := i.check(user); err != nil {
 			return i.report, err
 		}
-		bytes := textBytes(user)
+		bytes := memoryBytes(user)
 		full := len(batch) == importUsers || size+bytes > importBytes && len(batch) > 0
 		if full || seen[user.UserID()] { // who comes again is compared with what was stored
 			if err := flush(); err != nil {

@@ -223,6 +223,9 @@ func (e *Reader) character(user *backend.UserData, line []byte) error {
 	case l.CharacterID == nil:
 		return e.wrong(errors.New(`field "character_id" is missing`))
 	}
+	if len(user.Characters) == MaxCharacters {
+		return e.wrong(fmt.Errorf("the user has more than %d characters", MaxCharacters))
+	}
 	if _, known := e.characterIDs[*l.CharacterID]; known {
 		return e.wrong(errors.New(`field "character_id": a character of this user before has it`))
 	}
