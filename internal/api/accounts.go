@@ -164,7 +164,7 @@ func (a *API) limitTries(ctx context.Context, username string) error {
 		a.warnOfUntrustedProxy(requestFrom(ctx))
 		return tooMany("from this address", wait)
 	}
-	if ok, wait := access.UsernameTries.Allow(backend.UsernameKey(username)); !ok {
+	if ok, wait := access.UsernameTries.Allow(backend.UsernameTriesKey(username)); !ok {
 		a.options.Observer.RateLimited(UsernameLimit)
 		return tooMany("at this user name", wait)
 	}
