@@ -159,11 +159,12 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 // note gives the outcome of an account operation and marks the request's log
 // line, so that who watches the log sees refusals.
 func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, error) {
-	result, err := in.outcomeOf(err)
-	if result.AuthCode == authRefused {
+	result, failure := in.outcomeOf(err)
+	if refusal, ok := errors.AsType[*backend.Refusal](err); ok {
 		requestFrom(ctx).refused = true
+		requestFrom(ctx).err = refusal.Cause
 	}
-	return result, err
+	return result, failure
 }
 
 // limitAddress counts a request as a try from the client's address, once.
@@ -186,7 +187,7 @@ func (a *API) limitTries(ctx context.Context, username string) error {
 	if err := a.limitAddress(requestFrom(ctx)); err != nil {
 		return err
 	}
-	if ok, wait := a.options.Access.UsernameTries.Allow(backend.UsernameKey(username)); !ok {
+	if ok, wait := a.options.Access.UsernameTries.Allow(backend.UsernameTriesKey(username)); !ok {
 		a.options.Observer.RateLimited(UsernameLimit)
 		return tooMany("at this user name", wait)
 	}

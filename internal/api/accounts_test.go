@@ -21,7 +21,7 @@ import (
 // Sentences of the English catalogue.
 const (
 	nameTaken        = "This user name is already in use. Please choose another one."
-	nameInvalid      = "A user name has 1 to 254 characters, none of them a control character."
+	nameInvalid      = "A user name has 1 to 254 characters, without control characters, invisible characters, and spaces around it."
 	passwordTooShort = "The new password is too short. It needs at least 8 characters."
 	passwordTooLong  = "The new password is too long. It may have at most 1024 bytes."
 	wrongCredentials = "The user name or the password is not correct."
@@ -99,10 +99,27 @@ func TestRegister_Limits(t *testing.T) {
 		"empty name":                    {"", testPassword, nameInvalid},
 		"longest name":                  {strings.Repeat("é", 254), testPassword, fine},
 		"name too long":                 {strings.Repeat("é", 255), testPassword, nameInvalid},
-		"name of spaces":                {"  ", testPassword, fine},
+		"name of spaces":                {"  ", testPassword, nameInvalid},
 		"line end in a name":            {"a\nb", testPassword, nameInvalid},
 		"escape in a name":              {"a\x1b[31m", testPassword, nameInvalid},
 		"C1 control in a name":          {"a\u0085", testPassword, nameInvalid},
+		"space before a name":           {" ann", testPassword, nameInvalid},
+		"space behind a name":           {"ann ", testPassword, nameInvalid},
+		"wide space before a name":      {"\u3000ann", testPassword, nameInvalid},
+		"no-break space behind a name":  {"ann\u00a0", testPassword, nameInvalid},
+		"zero-width space in a name":    {"a\u200bnn", testPassword, nameInvalid},
+		"zero-width joiner in a name":   {"a\u200dnn", testPassword, nameInvalid},
+		"byte order mark in a name":     {"\ufeffann", testPassword, nameInvalid},
+		"soft hyphen in a name":         {"a\u00adnn", testPassword, nameInvalid},
+		"direction mark in a name":      {"ann\u200e", testPassword, nameInvalid},
+		"direction override in a name":  {"\u202eann", testPassword, nameInvalid},
+		"direction isolate in a name":   {"\u2066ann", testPassword, nameInvalid},
+		"line separator in a name":      {"a\u2028nn", testPassword, nameInvalid},
+		"blank letter as a name":        {"\u3164", testPassword, nameInvalid},
+		"inner space":                   {"ann lee", testPassword, fine},
+		"Chinese with inner space":      {"张 三", testPassword, fine},
+		"emoji":                         {"😀", testPassword, fine},
+		"emoji with a skin tone":        {"👍🏽", testPassword, fine},
 		"markup is a name":              {"<script>alert(1)</script>", testPassword, fine},
 		"operator is a name":            {`{"$ne":""}`, testPassword, fine},
 		"shortest password":             {"s1", "8 chars.", fine},
@@ -145,6 +162,44 @@ func TestRegister_NoLeastLength(t *testing.T) {
 }
 
 // Two names that look the same are one name, as it was registered.
+func TestAccounts_NamesThatLookAlike(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, alike := range [][]string{
+		{"Ann Lee", "Ａｎｎ　Ｌｅｅ", "Ann\u00a0Lee", "Ann  Lee"},
+		{"ｗｉｄｅ", "wide", "wiｄe"},
+		{"❤", "❤\ufe0f"},
+		{"小明（北京）", "小明(北京)"},
+	} {
+		id := s.register(t, alike[0], testPassword)
+		for _, name := range alike {
+			s.exchange(t, exchange{name: name, request: "POST register_user", body: account(name, testPassword), status: 200, want: refusal(nameTaken, "user_id", "confirmation_required")})
+			if got, _ := s.login(t, name, testPassword); got != id {
+				t.Errorf("%q logs in as %q, want %q, who registered as %q", name, got, id, alike[0])
+			}
+		}
+	}
+}
+
+// A name that an older server took works as it is stored, and beside a new one.
+func TestAccounts_NamesOfOld(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, name := range []string{" ann", "a\u200bnn", "\u202eann", "Ａｎｎ", "👨\u200d👩\u200d👧"} {
+		s.plainCredential(t, name)
+		if got, _ := s.login(t, name, testPassword); got != "id of "+name {
+			t.Errorf("%q logs in as %q", name, got)
+		}
+	}
+	s.exchange(t, exchange{request: "POST register_user", body: account("Ａｎｎ", testPassword), status: 200, want: refusal(nameTaken, "user_id", "confirmation_required")})
+	s.plainCredential(t, "Ann")
+	for _, name := range []string{"Ann", "Ａｎｎ"} {
+		if got, _ := s.login(t, name, testPassword); got != "id of "+name {
+			t.Errorf("beside another, %q logs in as %q", name, got)
+		}
+	}
+}
+
 func TestAccounts_NamesInNFC(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -278,6 +333,29 @@ func TestAuthenticate_HashesAnew(t *testing.T) {
 	s.exchange(t, exchange{request: "POST logout", header: bearer(token), status: 200, want: noBody})
 }
 
+// A stored hash that would take the machine is answered as a wrong password is;
+// the log tells the operator.
+func TestAuthenticate_HashThatCostsTooMuch(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	stored := backend.NewSecret("$argon2id$v=19$m=1048576,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4")
+	if err := s.store.CreateCredential(t.Context(), backend.Credential{Username: "greta", Password: stored, UserID: "id of greta"}); err != nil {
+		t.Fatal(err)
+	}
+	s.exchange(t, exchange{request: "POST authenticate_user", body: account("greta", testPassword), status: 200, want: refusal(wrongCredentials, "user_id")})
+	log := s.stop(t)
+	for _, want := range []string{"ERROR", "refused=true", "at most 65536 are allowed", "web-backend user set-password"} {
+		if !strings.Contains(log, want) {
+			t.Errorf("the log lacks %q: %s", want, log)
+		}
+	}
+	for _, secret := range []string{"greta", "c29tZXNhbHQ", testPassword} {
+		if strings.Contains(log, secret) {
+			t.Errorf("the log shows %q: %s", secret, log)
+		}
+	}
+}
+
 // A change of the password, or the end of the user, ends all tokens of the
 // user, on every server, and no other user's.
 func TestTokens_EndTogether(t *testing.T) {
@@ -372,6 +450,7 @@ func TestAccounts_RateLimits(t *testing.T) {
 	try("a name", "203.0.113.9", account("caf\u00e9", "x"), 200)
 	try("a name in another form", "203.0.113.10", account("cafe\u0301", "x"), 200)
 	try("the name is over", "203.0.113.11", account("caf\u00e9", "x"), 429)
+	try("a wide form of it, too", "203.0.113.13", account("ｃaf\u00e9", "x"), 429)
 	now = now.Add(7 * time.Second)
 	try("the name again", "203.0.113.11", account("caf\u00e9", "x"), 200)
 	try("the address again", "203.0.113.7", account("d", "x"), 200)
@@ -385,7 +464,7 @@ func TestAccounts_RateLimits(t *testing.T) {
 		}
 		s.exchange(t, exchange{request: request, header: from("203.0.113.12"), body: body, status: 429, contains: []string{"too many tries at this user name; try again in 6 s"}})
 	}
-	if log := s.stop(t); strings.Count(log, "status=429") != 7 || strings.Count(log, "client=203.0.113.7 ") == 0 && strings.Count(log, "client=203.0.113.7\n") == 0 {
+	if log := s.stop(t); strings.Count(log, "status=429") != 8 || strings.Count(log, "client=203.0.113.7 ") == 0 && strings.Count(log, "client=203.0.113.7\n") == 0 {
 		t.Errorf("the log does not tell of the refusals and their addresses:\n%s", log)
 	}
 }

@@ -131,7 +131,7 @@ func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *back
 	return backend.New(s.store, backend.Options{
 		Defaults:  defaults,
 		Limits:    backend.Limits(cfg.Quotas),
-		Passwords: s.watch.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
+		Passwords: s.watch.passwords(passwordsOf(cfg)),
 		Accounts: backend.AccountRules{
 			PasswordMinLength: cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
 		},

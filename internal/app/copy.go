@@ -53,7 +53,7 @@ func copyFrom(ctx context.Context, source backend.Store, to place, options CopyO
 	move := move{
 		users: func() iter.Seq2[backend.UserData, error] { return source.ExportUsers(ctx) },
 		count: counts.Users, secrets: options.Secrets, onConflict: options.OnConflict, dryRun: options.DryRun,
-		what: "copy", messages: messages,
+		what: "copy", messages: messages, passwords: passwordsOf(to.cfg),
 	}
 	report, err := move.run(ctx, to)
 	report.Secrets, report.Orphans = options.Secrets, counts.Orphans

@@ -48,7 +48,8 @@ func Import(ctx context.Context, cfg *config.Config, options ImportOptions, stdi
 	if err != nil {
 		return MoveReport{}, stopped(ctx, err)
 	}
-	report, err := importFile(ctx, exportFile{file, keys}, target, options, messages)
+	export := exportFile{file, keys, passwordsOf(target.cfg)}
+	report, err := importFile(ctx, export, target, options, messages)
 	return report, stopped(ctx, errors.Join(err, closed()))
 }
 
@@ -60,7 +61,7 @@ func importFile(ctx context.Context, file exportFile, target place, options Impo
 	move := move{
 		users: func() iter.Seq2[backend.UserData, error] { return file.users(ctx) },
 		count: totals.Users, secrets: header.Secrets, onConflict: options.OnConflict, dryRun: options.DryRun,
-		what: "import", messages: messages,
+		what: "import", messages: messages, passwords: file.passwords,
 	}
 	report, err := move.run(ctx, target)
 	report.Secrets = header.Secrets
@@ -90,8 +91,9 @@ func stopped(ctx context.Context, err error) error {
 
 // exportFile is an export that is read from its beginning several times.
 type exportFile struct {
-	file *os.File
-	keys *transfer.Keys
+	file      *os.File
+	keys      *transfer.Keys
+	passwords *auth.Passwords
 }
 
 func (f exportFile) reader() (*transfer.Reader, error) {
@@ -102,7 +104,11 @@ func (f exportFile) reader() (*transfer.Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return transfer.NewReader(lines)
+	r, err := transfer.NewReader(lines)
+	if err == nil {
+		r.CheckPassword = f.passwords.CheckStored
+	}
+	return r, err
 }
 
 // verify reads the whole file and keeps nothing of it.
@@ -153,6 +159,7 @@ type move struct {
 	dryRun     bool
 	what       string
 	messages   Messages
+	passwords  *auth.Passwords // of the target
 }
 
 // run sets the target up, looks for conflicts if one shall stop everything, and
@@ -170,7 +177,7 @@ func (m move) run(ctx context.Context, target place) (report MoveReport, err err
 		return report, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	locked, err := lockedPassword(ctx, target.cfg)
+	locked, err := lockedPassword(ctx, m.passwords)
 	if err != nil {
 		return report, err
 	}
@@ -202,7 +209,8 @@ func (m move) write(ctx context.Context, target *moveTarget, locked backend.Secr
 	target.locked = locked
 	report, err := backend.Import(ctx, target, m.users(), backend.ImportOptions{
 		OnConflict: m.onConflict, Secrets: m.secrets, LockedPassword: locked,
-		Progress: func(r backend.ImportReport) { bar.at(r.Users(), r.Characters) },
+		CheckPassword: m.passwords.CheckStored,
+		Progress:      func(r backend.ImportReport) { bar.at(r.Users(), r.Characters) },
 	})
 	return moveReport(report, target.lockedUsers), err
 }
@@ -248,9 +256,12 @@ func (t *moveTarget) PutUsers(ctx context.Context, users []backend.UserData) err
 }
 
 // lockedPassword makes the hash of a password that nobody knows.
-func lockedPassword(ctx context.Context, cfg *config.Config) (backend.Secret, error) {
+func lockedPassword(ctx context.Context, passwords *auth.Passwords) (backend.Secret, error) {
 	var unknown [32]byte
 	_, _ = rand.Read(unknown[:]) // never fails
-	return auth.NewPasswords(cfg.Accounts.PasswordParams()).Hash(ctx,
-		backend.NewSecret(base64.RawURLEncoding.EncodeToString(unknown[:])))
+	return passwords.Hash(ctx, backend.NewSecret(base64.RawURLEncoding.EncodeToString(unknown[:])))
+}
+
+func passwordsOf(cfg *config.Config) *auth.Passwords {
+	return auth.NewPasswords(cfg.Accounts.PasswordParams())
 }

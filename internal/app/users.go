@@ -10,7 +10,6 @@ import (
 	"log/slog"
 
 	"web-backend/internal/api"
-	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/masterkey"
@@ -168,7 +167,7 @@ func EditUsers(ctx context.Context, cfg *config.Config, logLines io.Writer) (*Us
 	}
 	return &UserEditor{&storedUsers{store, backend.New(store, backend.Options{
 		Defaults:  defaults,
-		Passwords: auth.NewPasswords(cfg.Accounts.PasswordParams()),
+		Passwords: passwordsOf(cfg),
 		Accounts:  backend.AccountRules{PasswordMinLength: cfg.Accounts.PasswordMinLength},
 	})}}, nil
 }

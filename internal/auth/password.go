@@ -32,8 +32,13 @@ type PasswordParams struct {
 // Sheet for servers (19 MiB).
 var DefaultPasswordParams = PasswordParams{MemoryKiB: 19 << 10, Iterations: 2, Parallelism: 1}
 
+// mostOfStored bounds each parameter of a stored hash, unless that of new hashes
+// is greater: an import may bring hashes of strangers, and a single login at one
+// of them must not take the machine.
+var mostOfStored = PasswordParams{MemoryKiB: 64 << 10, Iterations: 10, Parallelism: 4}
+
 const (
-	maxHashMemoryKiB = 1 << 20 // a stored hash must not be able to take the machine
+	maxHashMemoryKiB = 1 << 20 // of a new hash, by configuration
 	maxHashWorkKiB   = 8 << 20 // memory × iterations: some ten seconds
 	maxHashLength    = 512     // characters of the PHC form; ours has 97
 	hashPrefix       = "$argon2id$"
@@ -79,8 +84,9 @@ const (
 // there is only one, hashing rests in between.
 type Passwords struct {
 	params  argon2id.Params
-	invalid error  // why params cannot be used, or nil
-	nobody  string // a hash that no password has
+	most    PasswordParams // of a stored hash
+	invalid error          // why params cannot be used, or nil
+	nobody  string         // a hash that no password has
 
 	budget  *semaphore.Weighted // KiB
 	size    int64               // of budget
@@ -97,6 +103,11 @@ func NewPasswords(params PasswordParams) *Passwords {
 		params: argon2id.Params{
 			Memory: params.MemoryKiB, Iterations: params.Iterations, Parallelism: params.Parallelism,
 			SaltLength: saltLength, KeyLength: keyLength,
+		},
+		most: PasswordParams{
+			MemoryKiB:   max(params.MemoryKiB, mostOfStored.MemoryKiB),
+			Iterations:  max(params.Iterations, mostOfStored.Iterations),
+			Parallelism: max(params.Parallelism, mostOfStored.Parallelism),
 		},
 		invalid: params.Check(),
 		size:    max(hashMemoryKiB, int64(params.MemoryKiB)),
@@ -143,7 +154,8 @@ func (p *Passwords) Hash(ctx context.Context, password backend.Secret) (backend.
 //
 // All but hashes with other parameters take the same time, so that who waits
 // for the answer learns nothing about the user name. Errors are those of Hash,
-// and Internal if stored is a hash that cannot be computed.
+// and Internal if stored is a hash that cannot be computed. One that CheckStored
+// does not allow is refused as a wrong password is, with the cause for the log.
 func (p *Passwords) Verify(ctx context.Context, password, stored backend.Secret) (ok, outdated bool, err error) {
 	if p.invalid != nil {
 		return false, false, &backend.Error{Message: "verify a password", Cause: p.invalid}
@@ -151,6 +163,10 @@ func (p *Passwords) Verify(ctx context.Context, password, stored backend.Secret)
 	hash, isHash := stored.Reveal(), true
 	if !strings.HasPrefix(hash, hashPrefix) {
 		hash, isHash = p.nobody, false
+	}
+	tooCostly := p.CheckStored(stored)
+	if tooCostly != nil {
+		hash = p.nobody
 	}
 	params, err := hashParams(hash)
 	if err != nil {
@@ -165,12 +181,47 @@ func (p *Passwords) Verify(ctx context.Context, password, stored backend.Secret)
 	if err != nil {
 		return false, false, &backend.Error{Message: "verify a password against the stored hash", Cause: errMalformedHash}
 	}
+	if tooCostly != nil {
+		return false, false, &backend.Refusal{Reason: backend.WrongCredentials, Cause: fmt.Errorf(
+			"a stored password is not checked: %w; its user needs a new password (web-backend user set-password)", tooCostly)}
+	}
 	if isHash {
 		return ok, ok && *params != p.params, nil
 	}
 	given, want := sha256.Sum256([]byte(password.Reveal())), sha256.Sum256([]byte(stored.Reveal()))
 	ok = subtle.ConstantTimeCompare(given[:], want[:]) == 1 && stored.IsSet()
 	return ok, ok, nil
+}
+
+// CheckStored is an error, which shows nothing of the hash, if stored is an
+// argon2id hash that takes more than Verify spends on one: 64 MiB of memory, 10
+// iterations and 4 lanes, or what new hashes take if that is more.
+func (p *Passwords) CheckStored(stored backend.Secret) error {
+	hash := stored.Reveal()
+	if !strings.HasPrefix(hash, hashPrefix) || len(hash) > maxHashLength {
+		return nil // no hash, or none that is computed
+	}
+	if params, _, _, err := argon2id.DecodeHash(hash); err == nil {
+		return p.checkCost(params)
+	}
+	return nil
+}
+
+func (p *Passwords) checkCost(params *argon2id.Params) error {
+	for _, parameter := range []struct {
+		name      string
+		got, most uint32
+	}{
+		{"KiB of memory", params.Memory, p.most.MemoryKiB},
+		{"iterations", params.Iterations, p.most.Iterations},
+		{"lanes", uint32(params.Parallelism), uint32(p.most.Parallelism)},
+	} {
+		if parameter.got > parameter.most {
+			return fmt.Errorf("the argon2id hash takes %d %s, and at most %d are allowed",
+				parameter.got, parameter.name, parameter.most)
+		}
+	}
+	return nil
 }
 
 // errMalformedHash stands for what the library says, which may quote the hash.

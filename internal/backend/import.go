@@ -30,7 +30,10 @@ type ImportOptions struct {
 	// LockedPassword is the stored password of a user that is added without
 	// Secrets: the hash of one that nobody knows. Needed without Secrets.
 	LockedPassword Secret
-	Progress       func(ImportReport) // after each batch, if set
+	// CheckPassword, if set, is an error for a stored password that must not be
+	// taken; asked with Secrets.
+	CheckPassword func(stored Secret) error
+	Progress      func(ImportReport) // after each batch, if set
 }
 
 // ImportReport counts users by what became of them, each once.
@@ -59,7 +62,7 @@ type ImportTarget interface {
 	Credential(ctx context.Context, username string) (Credential, error)
 }
 
-// A batch ends with this many users, or bytes of texts.
+// A batch ends with this many users, or bytes of memory.
 const (
 	importUsers = 100
 	importBytes = 8 << 20
@@ -91,10 +94,10 @@ func Import(ctx context.Context, target ImportTarget, users iter.Seq2[UserData, 
 		if err != nil {
 			return i.report, err
 		}
-		if err := checkUserData(user); err != nil {
+		if err := i.check(user); err != nil {
 			return i.report, err
 		}
-		bytes := textBytes(user)
+		bytes := memoryBytes(user)
 		full := len(batch) == importUsers || size+bytes > importBytes && len(batch) > 0
 		if full || seen[user.UserID()] { // who comes again is compared with what was stored
 			if err := flush(); err != nil {
@@ -113,6 +116,20 @@ type importer struct {
 	target  ImportTarget
 	options ImportOptions
 	report  ImportReport
+}
+
+// check gives an Invalid error, which names the user, unless it may be stored.
+func (i *importer) check(user UserData) error {
+	if err := checkUserData(user); err != nil {
+		return err
+	}
+	if user.Credential == nil || !i.options.Secrets || i.options.CheckPassword == nil {
+		return nil
+	}
+	if err := i.options.CheckPassword(user.Credential.Password); err != nil {
+		return &Error{Kind: Invalid, Message: fmt.Sprintf("user %s: password", shortQuote(user.UserID())), Cause: err}
+	}
+	return nil
 }
 
 // importBatch decides about each user, then writes those that are to be

@@ -28,6 +28,9 @@ var RefusalReasons = []RefusalReason{
 type Refusal struct {
 	Reason RefusalReason
 	Limit  int // that was not kept: the least or greatest length; 0 for none
+	// Cause is what the operator should know and the person should not; nil for
+	// most.
+	Cause error
 }
 
 // Error gives the reason.

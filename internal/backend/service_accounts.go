@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"time"
-	"unicode"
 	"unicode/utf8"
 )
 
@@ -46,7 +45,7 @@ type Login struct {
 // first login. A [Refusal] if the name is taken, name or password are not
 // allowed, or there are as many users as there may be.
 func (s *Service) Register(ctx context.Context, username string, password Secret) (userID string, err error) {
-	if err := checkUsername(username); err != nil {
+	if _, err := newUsername(username); err != nil {
 		return "", err
 	}
 	if err := s.checkNewPassword(password); err != nil {
@@ -65,10 +64,14 @@ func (s *Service) Register(ctx context.Context, username string, password Secret
 }
 
 // createCredential gives a user a name and a password that were checked. A
-// [Refusal] if the name is taken.
+// [Refusal] if the name is taken, as it is given or as it would be stored.
 func (s *Service) createCredential(ctx context.Context, userID, username string, password Secret) error {
+	stored, err := newUsername(username)
+	if err != nil {
+		return err
+	}
 	taken := &Refusal{Reason: NameTaken}
-	switch _, err := s.store.Credential(ctx, username); {
+	switch _, err := s.credential(ctx, username); {
 	case err == nil:
 		return taken // without the cost of a hash
 	case !errors.Is(err, NotFound):
@@ -78,7 +81,7 @@ func (s *Service) createCredential(ctx context.Context, userID, username string,
 	if err != nil {
 		return err
 	}
-	err = s.store.CreateCredential(ctx, Credential{Username: username, Password: hash, UserID: userID})
+	err = s.store.CreateCredential(ctx, Credential{Username: stored, Password: hash, UserID: userID})
 	if errors.Is(err, Exists) {
 		return taken
 	}
@@ -191,7 +194,7 @@ func (s *Service) withCredential(
 	ctx context.Context, username string, password Secret, do func(credential Credential, outdated bool) error,
 ) error {
 	for range credentialTries {
-		credential, err := s.store.Credential(ctx, username)
+		credential, err := s.credential(ctx, username)
 		if err != nil && !errors.Is(err, NotFound) {
 			return err
 		}
@@ -222,19 +225,6 @@ func (s *Service) verify(ctx context.Context, password, stored Secret) (ok, outd
 		return false, false, nil
 	}
 	return s.passwords.Verify(ctx, password, stored)
-}
-
-func checkUsername(username string) error {
-	length := utf8.RuneCountInString(username)
-	if length < 1 || length > maxUsernameLength {
-		return &Refusal{Reason: NameInvalid, Limit: maxUsernameLength}
-	}
-	for _, r := range username {
-		if unicode.IsControl(r) {
-			return &Refusal{Reason: NameInvalid, Limit: maxUsernameLength}
-		}
-	}
-	return nil
 }
 
 func (s *Service) checkNewPassword(password Secret) error {

@@ -23,7 +23,7 @@ func (s *Service) SetPassword(ctx context.Context, userID, username string, newP
 		}
 		first := credential == nil
 		if first {
-			if err := checkUsername(username); err != nil {
+			if _, err := newUsername(username); err != nil {
 				return "", err
 			}
 		}
@@ -51,7 +51,7 @@ func (s *Service) credentialOf(ctx context.Context, userID, username string) (*C
 	case userID == "" && username == "":
 		return nil, &Error{Kind: Invalid, Field: "user_id", Message: "user_id or username must be given"}
 	case userID == "":
-		credential, err := s.store.Credential(ctx, username)
+		credential, err := s.credential(ctx, username)
 		if errors.Is(err, NotFound) {
 			err = usernameUnknown(username)
 		}

@@ -67,6 +67,10 @@ type Archive interface {
 	PutUsers(ctx context.Context, users []UserData) error
 }
 
+// MaxMovedCharacters bounds the characters of one user that moves between
+// stores, as it does so in memory. No person has as many.
+const MaxMovedCharacters = 10_000
+
 // checkUserData gives an Invalid error, which names the user, unless a store
 // may keep d. Whether a time zone is known is not asked: the Python original
 // stored what it got.
@@ -82,6 +86,8 @@ func checkUserData(d UserData) error {
 		return invalid("its credential is that of user %s", shortQuote(d.Credential.UserID))
 	case d.Config == nil && len(d.Characters) > 0:
 		return invalid("it has characters, but no config")
+	case len(d.Characters) > MaxMovedCharacters:
+		return invalid("it has %d characters, at most %d can be taken", len(d.Characters), MaxMovedCharacters)
 	}
 	for place, text := range d.texts() {
 		if !ValidText(text) {
@@ -160,8 +166,9 @@ func (d UserData) texts() iter.Seq2[textPlace, string] {
 	}
 }
 
-// textBytes is about how much memory the texts of a user take.
-func textBytes(d UserData) (size int) {
+// memoryBytes is about how much memory a user takes.
+func memoryBytes(d UserData) (size int) {
+	size = len(d.Characters) * int(reflect.TypeFor[Character]().Size())
 	for _, text := range d.texts() {
 		size += len(text)
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -52,11 +53,20 @@ func (s passphraseSource) of(ctx context.Context) func() (backend.Secret, error)
 			return backend.Secret{}, errors.New("a passphrase is needed, and there is no terminal to ask for it: " +
 				"use --passphrase-file, or set " + passphraseVariable + " or " + passphraseVariable + "_FILE")
 		}
-		prompts := []string{"Passphrase: "}
-		if s.twice {
-			prompts = append(prompts, "The same again: ")
+		if !s.twice {
+			return typeSecret(ctx, s.streams, "passphrase", "Passphrase: ")
 		}
-		return typeSecret(ctx, s.streams, "passphrase", prompts...)
+		seen, prompt := messages(s.streams, false).Terminal, "New passphrase: "
+		if seen { // by nobody but who asked for it
+			prompt = "New passphrase (empty: one is made for you): "
+		}
+		passphrase, err := typeSecret(ctx, s.streams, "passphrase", prompt, "The same again: ")
+		if seen && errors.Is(err, errNothingTyped) {
+			made := rand.Text()
+			fmt.Fprintf(s.streams.Err, "The passphrase is %s\nKeep it: it is shown this once only.\n", made)
+			return backend.NewSecret(made), nil
+		}
+		return passphrase, err
 	}
 }
 

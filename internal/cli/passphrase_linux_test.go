@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bufio"
 	"bytes"
 	"fmt"
 	"io"
@@ -63,18 +64,20 @@ func TestPassphrase_AtATerminal(t *testing.T) {
 	folder := t.TempDir()
 	withUsers(t, filepath.Join(folder, "data"))
 	person, program := pseudoterminal(t)
-	file := filepath.Join(folder, "e.age")
+	file, cheap := filepath.Join(folder, "e.age"), cheapExport(t, folder)
 	for _, tt := range []struct {
 		name  string
 		args  []string
 		types []string
 		want  string // of an error; "" for success
 	}{
+		{"too short", []string{"export", "--with-secrets", "--out", file}, []string{"short", "short"}, "it has 5 of at least 12 characters"},
+		{"the second one empty", []string{"export", "--with-secrets", "--out", file}, []string{secretText, ""}, "the two passphrases differ"},
 		{"two that differ", []string{"export", "--with-secrets", "--out", file}, []string{secretText, secretText + "x"}, "the two passphrases differ"},
 		{"an empty one", []string{"export", "--with-secrets", "--out", file}, []string{""}, "the passphrase is empty"},
 		{"a new one", []string{"export", "--with-secrets", "--out", file}, []string{secretText, secretText}, ""},
-		{"a wrong one", []string{"import", file}, []string{"wrong"}, "the passphrase is not the one"},
-		{"the right one", []string{"import", file}, []string{secretText}, ""},
+		{"a wrong one", []string{"import", cheap}, []string{"wrong"}, "the passphrase is not the one"},
+		{"the right one", []string{"import", cheap}, []string{secretText}, ""},
 	} {
 		s := &screen{prompts: make(chan struct{}, 4)}
 		status := make(chan int, 1)
@@ -101,4 +104,50 @@ func TestPassphrase_AtATerminal(t *testing.T) {
 			t.Errorf("%s: status %d, printed %q, want %q", tt.name, got, printed, tt.want)
 		}
 	}
+}
+
+// cheapExport is an export that secretText opens soon.
+func cheapExport(t *testing.T, folder string) string {
+	t.Helper()
+	identity, recipient := identityFile(t)
+	export := ok(t, folder, "export", "--with-secrets", "--recipient", recipient).out
+	return writeFile(t, "cheap", sealedWith(t, secretText, export, identity))
+}
+
+// An empty answer makes a passphrase, which the terminal shows and which opens
+// the export.
+func TestPassphrase_Made(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	withUsers(t, filepath.Join(folder, "data"))
+	person, program := pseudoterminal(t)
+	file := filepath.Join(folder, "e.age")
+	status := make(chan int, 1)
+	go func() {
+		got := cli.Main(t.Context(), []string{"export", "--quiet", "--with-secrets", "--out", file, "--data-dir", filepath.Join(folder, "data")}, cli.Streams{
+			In: program, ReadPassword: cli.PasswordReader(program), Out: io.Discard, Err: program,
+			Getenv: func(string) (string, bool) { return "", false },
+		})
+		program.Close() // reading what it showed comes to an end
+		status <- got
+	}()
+	shown := bufio.NewReader(person)
+	if _, err := shown.ReadString(':'); err != nil { // of the question
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(person, "\n"); err != nil {
+		t.Fatal(err)
+	}
+	made := ""
+	for made == "" {
+		line, err := shown.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, made, _ = strings.Cut(strings.TrimSpace(line), "The passphrase is ")
+	}
+	if got := <-status; got != 0 || len(made) < 20 {
+		t.Fatalf("status %d, and a passphrase of %d characters", got, len(made))
+	}
+	ok(t, folder, "import", file, "--passphrase-file", writeFile(t, "made", made))
 }

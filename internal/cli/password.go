@@ -54,6 +54,9 @@ func askPassword(ctx context.Context, streams Streams) (backend.Secret, error) {
 	return typeSecret(ctx, streams, "password", "New password: ", "The same again: ")
 }
 
+// errNothingTyped is the error for an empty answer.
+var errNothingTyped = errors.New("is empty")
+
 // typeSecret asks for a text at the terminal once for each prompt, and wants
 // the same each time. what is the text, for an error.
 func typeSecret(ctx context.Context, streams Streams, what string, prompts ...string) (backend.Secret, error) {
@@ -65,8 +68,8 @@ func typeSecret(ctx context.Context, streams Streams, what string, prompts ...st
 		switch {
 		case err != nil:
 			return backend.Secret{}, fmt.Errorf("read the %s: %w", what, err)
-		case text == "":
-			return backend.Secret{}, fmt.Errorf("the %s is empty; nothing was done", what)
+		case i == 0 && text == "":
+			return backend.Secret{}, fmt.Errorf("the %s %w; nothing was done", what, errNothingTyped)
 		case i == 0:
 			first = text
 		case text != first:

@@ -189,12 +189,43 @@ func TestExport_Refuses(t *testing.T) {
 	refused(t, folder, "passphrase file", "export", "--passphrase-file", filepath.Join(folder, "none"))
 	refused(t, folder, "want one line", "export", "--passphrase-file", writeFile(t, "p", "\n"))
 	refused(t, folder, "want one line", "export", "--passphrase-file", writeFile(t, "p", "a\nb\n"))
+	refused(t, folder, "it has 11 of at least 12 characters", "export", "--passphrase-file", writeFile(t, "p", "eleven char\n"))
+	short := command(t, folder, "", map[string]string{"WEB_BACKEND_PASSPHRASE": "1"}, "export", "--with-secrets")
+	if short.status != 1 || short.out != "" || !strings.Contains(short.err, "it has 1 of at least 12 characters") {
+		t.Errorf("a passphrase of one character: %+v", short)
+	}
 	if err := os.Remove(filepath.Join(data, masterkey.FileName)); err != nil {
 		t.Fatal(err)
 	}
 	refused(t, folder, "web-backend keys doctor", "export", "--with-secrets", "--recipient", recipient)
 	refused(t, folder, "web-backend keys doctor", "copy", "--with-secrets", "--to", filepath.Join(folder, "other"))
 	ok(t, folder, "export")
+}
+
+// A password hash that would take the machine at a login is not taken, by
+// neither way into a store, unless the target's own hashes take as much.
+func TestImportAndCopy_HashThatCostsTooMuch(t *testing.T) {
+	t.Parallel()
+	folder, other := t.TempDir(), t.TempDir()
+	data := filepath.Join(folder, "data")
+	withUsers(t, data)
+	change(t, data, func(store *sqlite.Store) error {
+		return store.PutUsers(t.Context(), []backend.UserData{{Credential: &backend.Credential{UserID: "greta", Username: "greta",
+			Password: backend.NewSecret("$argon2id$v=19$m=1048576,t=1,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4")}}})
+	})
+	identity, recipient := identityFile(t)
+	file := filepath.Join(folder, "e.age")
+	ok(t, folder, "export", "--with-secrets", "--recipient", recipient, "--out", file)
+	// ada and her two characters, bob and his, then greta
+	refused(t, other, `line 7: field "password": the argon2id hash takes 1048576 KiB of memory, and at most 65536 are allowed; nothing was imported`,
+		"import", file, "--identity", identity)
+	refused(t, folder, `user "greta": password: the argon2id hash takes 1048576 KiB`,
+		"copy", "--with-secrets", "--to", filepath.Join(other, "data"))
+	ok(t, folder, "copy", "--to", filepath.Join(t.TempDir(), "without secrets"))
+	env := map[string]string{"WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "1048576", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS": "1"}
+	if got := command(t, other, "", env, "import", file, "--identity", identity, "--dry-run"); got.status != 0 {
+		t.Errorf("into a store whose own hashes take as much: %+v", got)
+	}
 }
 
 // What is written never takes the place of a file of the server, by whatever
@@ -228,6 +259,37 @@ func TestExportAndBackup_SpareTheServersFiles(t *testing.T) {
 	ok(t, folder, "backup", "--out", filepath.Join(data, "monday.db"))
 }
 
+// sealedWith encrypts an export that identity opens anew with a passphrase,
+// which costs next to nothing to open.
+func sealedWith(t *testing.T, passphrase, export, identity string) string {
+	t.Helper()
+	identities, err := age.ParseIdentities(strings.NewReader(content(t, identity)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := age.Decrypt(strings.NewReader(export), identities...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipient, err := age.NewScryptRecipient(passphrase)
+	if err != nil {
+		t.Fatal(err)
+	}
+	recipient.SetWorkFactor(10)
+	var sealed bytes.Buffer
+	w, err := age.Encrypt(&sealed, recipient)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(w, plain); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return sealed.String()
+}
+
 // Every way to a passphrase and to a key.
 func TestExport_Encrypted(t *testing.T) {
 	t.Parallel()
@@ -241,7 +303,8 @@ func TestExport_Encrypted(t *testing.T) {
 
 	byRecipients := ok(t, folder, "export", "--with-secrets", "--recipient", recipient, "--recipient", otherRecipient).out
 	plainContent := ok(t, folder, "export", "--recipient", recipient).out
-	// Each passphrase takes a second of work, so one file shows all ways to give it but the terminal.
+	// A passphrase of the program's own takes a second of work each time.
+	cheap := sealedWith(t, "correct horse", byRecipients, identity)
 	byPhrase := command(t, folder, "", map[string]string{"WEB_BACKEND_PASSPHRASE_FILE": phrase}, "export", "--with-secrets").out
 	for name, file := range map[string]string{"recipients": byRecipients, "without secrets": plainContent, "passphrase": byPhrase} {
 		if !strings.HasPrefix(file, "age-encryption.org/v1\n") || strings.Contains(file, "user_id") {
@@ -259,7 +322,8 @@ func TestExport_Encrypted(t *testing.T) {
 		"other identity":  importing(byRecipients, nil, "--identity", other),
 		"without secrets": importing(plainContent, nil, "--identity", identity),
 		"passphrase":      importing(byPhrase, nil, "--passphrase-file", phrase),
-		"environment":     importing(byPhrase, map[string]string{"WEB_BACKEND_PASSPHRASE": "correct horse"}),
+		"environment":     importing(cheap, map[string]string{"WEB_BACKEND_PASSPHRASE": "correct horse"}),
+		"short":           importing(sealedWith(t, "1", byRecipients, identity), map[string]string{"WEB_BACKEND_PASSPHRASE": "1"}),
 	} {
 		if got.status != 0 {
 			t.Errorf("%s: %+v", name, got)
@@ -277,14 +341,14 @@ func TestExport_Encrypted(t *testing.T) {
 		{"a stranger", "no identity is given that opens it", importing(byRecipients, nil, "--identity", stranger)},
 		{"no file", "--identity", importing(byRecipients, nil, "--identity", filepath.Join(folder, "none"))},
 		{"no identity in it", "holds no age identity", importing(byRecipients, nil, "--identity", phrase)},
-		{"wrong passphrase", "the passphrase is not the one", importing(byPhrase, nil, "--passphrase-file", wrong)},
-		{"no passphrase", "there is no terminal", importing(byPhrase, nil)},
+		{"wrong passphrase", "the passphrase is not the one", importing(cheap, nil, "--passphrase-file", wrong)},
+		{"no passphrase", "there is no terminal", importing(cheap, nil)},
 	} {
 		if tt.got.status != 1 || !strings.Contains(tt.got.err, tt.want) || tt.got.out != "" {
 			t.Errorf("%s: got %+v, want an error that says %q", tt.name, tt.got, tt.want)
 		}
 	}
-	if entries, err := os.ReadDir(filepath.Join(folder, "into")); err != nil || len(entries) != 5 {
+	if entries, err := os.ReadDir(filepath.Join(folder, "into")); err != nil || len(entries) != 6 {
 		t.Errorf("refused imports made folders: %v, %v", entries, err)
 	}
 }

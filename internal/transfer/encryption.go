@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
@@ -33,11 +34,16 @@ func Recipients(keys []string) ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// PassphraseRecipient is whoever knows the passphrase. age mixes it with no
-// other recipient.
+// minPassphrase is the least length of a new passphrase in characters: whoever
+// has the file can try as many as they like. What opens a file has no bound.
+const minPassphrase = 12
+
+// PassphraseRecipient is whoever knows the passphrase, which is a new one of at
+// least 12 characters. age mixes it with no other recipient.
 func PassphraseRecipient(passphrase backend.Secret) (age.Recipient, error) {
-	if !passphrase.IsSet() {
-		return nil, errors.New("the passphrase is empty")
+	if length := utf8.RuneCountInString(passphrase.Reveal()); length < minPassphrase {
+		return nil, fmt.Errorf("the passphrase is too short: it has %d of at least %d characters; "+
+			"at a terminal an empty answer makes one", length, minPassphrase)
 	}
 	return age.NewScryptRecipient(passphrase.Reveal())
 }

@@ -220,7 +220,10 @@ func TestKeys_AreRefusedWithoutShowingThem(t *testing.T) {
 			t.Errorf("identities %q: %v", file, err)
 		}
 	}
-	if _, err := transfer.PassphraseRecipient(backend.Secret{}); err == nil {
-		t.Error("an empty passphrase is taken")
+	for _, short := range []string{"", "1", "eleven char", "ü-ü-ü-ü-ü-ü"} {
+		_, err := transfer.PassphraseRecipient(backend.NewSecret(short))
+		if err == nil || !strings.Contains(err.Error(), "of at least 12 characters") || len(short) > 1 && strings.Contains(err.Error(), short) {
+			t.Errorf("a passphrase of %d bytes: got %v, want that it is too short", len(short), err)
+		}
 	}
 }

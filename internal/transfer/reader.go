@@ -17,6 +17,10 @@ import (
 // Reader reads an export. Beside one user it remembers 16 bytes for each user
 // id and user name that it has met.
 type Reader struct {
+	// CheckPassword, if set, is an error for a stored password that must not be
+	// taken. It shows nothing of the password.
+	CheckPassword func(stored backend.Secret) error
+
 	in        *bufio.Reader
 	buffer    []byte // the line, if it is longer than what in holds
 	sum       hash.Hash
@@ -183,6 +187,11 @@ func (e *Reader) user(line []byte) (*backend.UserData, error) {
 	if user.Credential, err = l.credential(e.header.Secrets); err != nil {
 		return nil, e.wrong(err)
 	}
+	if user.Credential != nil && e.CheckPassword != nil {
+		if err := e.CheckPassword(user.Credential.Password); err != nil {
+			return nil, e.wrong(fmt.Errorf(`field "password": %w`, err))
+		}
+	}
 	if user.Config, err = l.config(e.header.Secrets); err != nil {
 		return nil, e.wrong(err)
 	}
@@ -213,6 +222,9 @@ func (e *Reader) character(user *backend.UserData, line []byte) error {
 		return e.wrong(errors.New(`a character of a user without a "config"`))
 	case l.CharacterID == nil:
 		return e.wrong(errors.New(`field "character_id" is missing`))
+	}
+	if len(user.Characters) == MaxCharacters {
+		return e.wrong(fmt.Errorf("the user has more than %d characters", MaxCharacters))
 	}
 	if _, known := e.characterIDs[*l.CharacterID]; known {
 		return e.wrong(errors.New(`field "character_id": a character of this user before has it`))

@@ -5,6 +5,8 @@ package transfer
 
 import (
 	"time"
+
+	"web-backend/internal/backend"
 )
 
 // Format and Version are what a header says of the file. A change that this
@@ -20,6 +22,10 @@ const (
 	MaxLine = 16 << 20
 	MaxUser = 128 << 20 // all lines of one user
 )
+
+// MaxCharacters bounds the characters of one user in a file, which is read whole
+// into memory: short lines take ten times their length there.
+const MaxCharacters = backend.MaxMovedCharacters
 
 // The kinds of lines.
 const (

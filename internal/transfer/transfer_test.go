@@ -267,9 +267,33 @@ func TestBounds(t *testing.T) {
 	if _, err := transfer.Write(io.Discard, transfer.Header{}, sequence(many), nil); err == nil || !strings.Contains(err.Error(), `character "8" of user`) {
 		t.Errorf("a large user: %v", err)
 	}
+	countless := users()[:1]
+	countless[0].Characters = make([]backend.Character, transfer.MaxCharacters+1)
+	if _, err := transfer.Write(io.Discard, transfer.Header{}, sequence(countless), nil); err == nil || !strings.Contains(err.Error(), `user "ada/ü" has 10001 characters`) {
+		t.Errorf("many characters: %v", err)
+	}
 	endless := io.MultiReader(strings.NewReader(headLine), repeat('x'))
 	if _, _, err := read(endless); err == nil || !strings.Contains(err.Error(), "line 2: the line is longer than") {
 		t.Errorf("an endless line: %v", err)
+	}
+}
+
+// However many characters a file has of one user, only so many are kept.
+func TestReader_BoundsCharacters(t *testing.T) {
+	t.Parallel()
+	var file strings.Builder
+	file.WriteString(headLine + userLine)
+	for i := range transfer.MaxCharacters {
+		fmt.Fprintf(&file, `{"kind":"character","user_id":"ada","character_id":"%d"}`+"\n", i)
+	}
+	_, got, err := read(strings.NewReader(footed(file.String(), 1, transfer.MaxCharacters)))
+	if err != nil || len(got) != 1 || len(got[0].Characters) != transfer.MaxCharacters {
+		t.Fatalf("as many as are allowed: %d users, %v", len(got), err)
+	}
+	file.WriteString(`{"kind":"character","user_id":"ada","character_id":"more"}` + "\n")
+	_, _, err = read(strings.NewReader(footed(file.String(), 1, transfer.MaxCharacters+1)))
+	if err == nil || !strings.Contains(err.Error(), "line 10003: the user has more than 10000 characters") {
+		t.Errorf("one more: %v", err)
 	}
 }
 

@@ -61,6 +61,9 @@ func (e *Writer) Write(user backend.UserData) error {
 	if err := e.line(line); err != nil {
 		return fmt.Errorf("user %q: %w", shorten(id), err)
 	}
+	if len(user.Characters) > MaxCharacters {
+		return fmt.Errorf("user %q has %d characters, an export holds %d of one user", shorten(id), len(user.Characters), MaxCharacters)
+	}
 	for i := range user.Characters {
 		c := &user.Characters[i]
 		if err := e.line(characterLine{kindCharacter, &c.UserID, &c.CharacterID, *c}); err != nil {

@@ -297,6 +297,7 @@ func importInvalid(t *trial) {
 		"character of another":      func(u *backend.UserData) { u.Characters[1].UserID = "bob" },
 		"character twice":           func(u *backend.UserData) { u.Characters[1] = u.Characters[0] },
 		"characters and no config":  func(u *backend.UserData) { u.Config = nil },
+		"too many characters":       func(u *backend.UserData) { u.Characters = make([]backend.Character, backend.MaxMovedCharacters+1) },
 		"NUL in the name":           func(u *backend.UserData) { u.Credential.Username = "a\x00b" },
 		"no UTF-8 in the password":  func(u *backend.UserData) { u.Credential.Password = backend.NewSecret("s3cr3t\xff") },
 		"NUL in a key":              func(u *backend.UserData) { u.Config.Keys["xai_api_key"] = backend.NewSecret("s3cr3t\x00") },
