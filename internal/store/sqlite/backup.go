@@ -60,6 +60,9 @@ var sidecars = []string{"-wal", "-shm", "-journal"}
 // logins are left out: they would be open sessions in a file that is carried
 // around, and would bring ended ones back.
 func WriteBackup(ctx context.Context, dir, target string) (made Backup, err error) {
+	if err := checkFolder(dir); err != nil {
+		return made, err
+	}
 	source := filepath.Join(dir, databaseFile)
 	if _, err := os.Stat(source); err != nil {
 		return made, fmt.Errorf("database: %w", err)

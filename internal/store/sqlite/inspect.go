@@ -38,6 +38,9 @@ func Exists(dir string) bool {
 // changes nothing, and works beside the process that owns the folder. It is
 // fs.ErrNotExist if there is no database.
 func InspectKeys(dir string, ring masterkey.Ring) (KeyCheck, error) {
+	if err := checkFolder(dir); err != nil {
+		return KeyCheck{}, err
+	}
 	return InspectKeysOf(filepath.Join(dir, databaseFile), ring)
 }
 
