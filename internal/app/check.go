@@ -28,7 +28,7 @@ func Check(cfg *config.Config) []error {
 	if cfg.Store != config.StoreEmbedded {
 		return faults
 	}
-	if err := checkFolder(cfg.DataDir); err != nil {
+	if err := errors.Join(checkFolder(cfg.DataDir), secretfile.CheckFolder(cfg.DataDir)); err != nil {
 		faults = append(faults, named("data_dir", err)...)
 	} else {
 		faults = append(faults, named("operator token", checkOperatorToken(cfg))...)

@@ -40,6 +40,9 @@ func findKeys(cfg *config.Config) (foundKeys, error) {
 		found.ring, found.source = ring, keysFromConfig
 		return found, nil
 	}
+	if err := secretfile.CheckFolder(cfg.DataDir); err != nil { // before anything of it is believed
+		return found, fmt.Errorf("data folder %w", err)
+	}
 	ring, err := masterkey.ReadFile(found.path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

@@ -81,6 +81,22 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
+// CheckFolder refuses a folder that everybody may write: anyone could put a
+// secret, or whatever else is trusted there, of their own into it. The sticky
+// bit does not help against that. A folder that is missing is no fault, and
+// Windows has no modes to judge.
+func CheckFolder(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS == "windows" {
+		return nil //nolint:nilerr // whoever uses the folder says what is wrong with it
+	}
+	if mode := info.Mode().Perm(); mode&0o002 != 0 {
+		return fmt.Errorf("%s may be written by everybody (mode %04o), who could replace what is in it; run: chmod o-w %s",
+			path, mode, path)
+	}
+	return nil
+}
+
 // Exposed gives the mode of a file that others than its owner may use, and
 // whether there is such a file. Windows has no modes to judge.
 func Exposed(path string) (fs.FileMode, bool) {

@@ -102,3 +102,28 @@ func TestExposed(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckFolder(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no modes")
+	}
+	path := filepath.Join(t.TempDir(), "x")
+	if err := secretfile.CheckFolder(path); err != nil {
+		t.Errorf("no folder: %v", err)
+	}
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for mode, want := range map[os.FileMode]bool{
+		0o700: true, 0o755: true, 0o770: true, 0o702: false, 0o777: false, 0o777 | os.ModeSticky: false,
+	} {
+		if err := os.Chmod(path, mode); err != nil {
+			t.Fatal(err)
+		}
+		err := secretfile.CheckFolder(path)
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "chmod o-w "+path) {
+			t.Errorf("mode %v: got %v, want none: %v", mode, err, want)
+		}
+	}
+}

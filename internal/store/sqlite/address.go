@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/gofrs/flock"
+
+	"web-backend/internal/secretfile"
 )
 
 // addressFile is beside the lock and not in it: on Windows others cannot read
@@ -27,6 +29,9 @@ var ErrNoAddress = errors.New("it is in use by another command, or by a server t
 // lockFolder makes a process the owner of folder dir until the lock is closed.
 // What a former owner announced, and could not take back, is gone then.
 func lockFolder(dir string) (*flock.Flock, error) {
+	if err := checkFolder(dir); err != nil {
+		return nil, err
+	}
 	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
 	if err != nil {
@@ -39,6 +44,14 @@ func lockFolder(dir string) (*flock.Flock, error) {
 		return nil, errors.Join(fmt.Errorf("data folder %s cannot be written: %w", dir, err), lock.Close())
 	}
 	return lock, nil
+}
+
+// checkFolder refuses a data folder in which everybody may put files.
+func checkFolder(dir string) error {
+	if err := secretfile.CheckFolder(dir); err != nil {
+		return fmt.Errorf("data folder %w", err)
+	}
+	return nil
 }
 
 // Announce leaves in the data folder, for commands, the URL at which the owner
@@ -61,6 +74,9 @@ func (s *Store) Announce(url string) error {
 // believed only while another process owns the folder, and not checked. The
 // error is ErrNoAddress if there is none.
 func Announced(dir string) (string, error) {
+	if err := checkFolder(dir); err != nil {
+		return "", err
+	}
 	path := filepath.Join(dir, addressFile)
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {

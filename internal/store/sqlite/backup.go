@@ -60,6 +60,9 @@ var sidecars = []string{"-wal", "-shm", "-journal"}
 // logins are left out: they would be open sessions in a file that is carried
 // around, and would bring ended ones back.
 func WriteBackup(ctx context.Context, dir, target string) (made Backup, err error) {
+	if err := checkFolder(dir); err != nil {
+		return made, err
+	}
 	source := filepath.Join(dir, databaseFile)
 	if _, err := os.Stat(source); err != nil {
 		return made, fmt.Errorf("database: %w", err)
@@ -149,27 +152,28 @@ func copySnapshot(ctx context.Context, source string, target *os.File) (counts b
 // delete the file is all there is of the database: SQLite reads it without
 // making others beside it.
 func finishCopy(ctx context.Context, path, journalMode string) (err error) {
-	defer func() { err = notOurs(err) }()
-	c, err := openConn(databaseURI(path), "PRAGMA locking_mode = EXCLUSIVE")
+	ctx, cancel := limitTime(ctx, path)
+	defer cancel()
+	defer func() { err = explain(ctx, err) }()
+	defer catchMemory(&err)
+	c, err := openStrange(ctx, databaseURI(path), "PRAGMA locking_mode = EXCLUSIVE")
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	c.SetInterrupt(ctx)
-	if _, err := schemaVersion(c); err != nil {
+	version, err := schemaVersion(c)
+	if err != nil {
 		return err
 	}
 	if err := setJournalMode(c, "delete"); err != nil {
 		return err
 	}
-	tokens, err := hasTable(c, "tokens")
-	if err == nil && tokens {
-		_, err = c.run(`DELETE FROM tokens`)
+	if version >= firstWithTokens {
+		if _, err := c.run(`DELETE FROM tokens`); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		err = setJournalMode(c, journalMode)
-	}
-	return err
+	return setJournalMode(c, journalMode)
 }
 
 // setJournalMode sets the journal mode of a file, in small letters.
@@ -205,13 +209,15 @@ func CheckBackup(ctx context.Context, path string) (Backup, error) {
 // SQLite finds no fault in it (each index against its table, which quick_check
 // would leave out), and what it holds.
 func verify(ctx context.Context, path string) (found Backup, err error) {
-	defer func() { err = notOurs(err) }()
-	c, err := openConn(databaseURI(path)+"&immutable=1", "PRAGMA query_only = on")
+	ctx, cancel := limitTime(ctx, path)
+	defer cancel()
+	defer func() { err = explain(ctx, err) }()
+	defer catchMemory(&err)
+	c, err := openStrange(ctx, databaseURI(path)+immutable, "PRAGMA query_only = on")
 	if err != nil {
 		return found, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	c.SetInterrupt(ctx)
 	found.Path = path
 	if found.Schema, err = schemaVersion(c); err != nil {
 		return found, err
@@ -240,7 +246,7 @@ func count(c *conn, version int64) (counts backend.Counts, err error) {
 	switch {
 	case version == 0:
 		return counts, errors.New("the database is empty, it has no tables")
-	case version > 2:
+	case version >= firstSealed:
 		keys += " + (SELECT count(*) FROM plain_provider_keys)"
 	}
 	err = c.query(`SELECT (SELECT count(*) FROM users), (SELECT count(username) FROM users),
@@ -279,6 +285,30 @@ func (r contextReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return r.file.Read(p)
+}
+
+// errEndless is what became of examining a file that was made to take for ever.
+var errEndless = errors.New("examining the file takes far longer than one of its size needs; it is not one to use")
+
+// limitTime ends ctx after many times what it takes to read a database once: a
+// minute, and a second for each MiB.
+func limitTime(ctx context.Context, path string) (context.Context, context.CancelFunc) {
+	var size int64
+	for _, name := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(name); err == nil {
+			size += info.Size()
+		}
+	}
+	return context.WithTimeoutCause(ctx, time.Minute+time.Duration(size>>20)*time.Second, errEndless)
+}
+
+// explain says what an error means that came of examining a file under
+// limitTime and openStrange.
+func explain(ctx context.Context, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errEndless) {
+		return errEndless
+	}
+	return notOurs(err)
 }
 
 // notOurs says what SQLite means when it cannot make sense of a file.

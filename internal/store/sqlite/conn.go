@@ -1,7 +1,9 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -29,11 +31,66 @@ var pragmas = []string{
 	"PRAGMA secure_delete = ON",
 }
 
+// guards hold for every connection: what is written in a file must not act.
+// checkObjects refuses such a file; with these, one that got past it does
+// nothing either.
+var guards = []struct {
+	option sqlite3.DBConfig
+	on     bool
+}{
+	{sqlite3.DBCONFIG_DEFENSIVE, true},
+	{sqlite3.DBCONFIG_TRUSTED_SCHEMA, false},
+	{sqlite3.DBCONFIG_ENABLE_TRIGGER, false},
+	{sqlite3.DBCONFIG_ENABLE_VIEW, false},
+}
+
 // openConn opens a connection; extra statements run on it after pragmas.
 func openConn(uri string, extra ...string) (*conn, error) {
+	return openWith(func(*sqlite3.Conn) {}, uri, extra...)
+}
+
+// strangeHeap bounds the memory for a file that may be made to do harm, in
+// bytes. An honest one needs less than a tenth.
+const strangeHeap = 128 << 20
+
+// openStrange opens a file that may be made to do harm. Nothing lasts longer
+// than ctx, nor takes more memory than strangeHeap.
+func openStrange(ctx context.Context, uri string, extra ...string) (*conn, error) {
+	return openWith(func(db *sqlite3.Conn) {
+		db.HardHeapLimit(strangeHeap) // of this connection: each has a memory of its own
+		db.SetInterrupt(ctx)
+	}, uri, extra...)
+}
+
+// errMemory is the error of a file that takes more memory than a connection has.
+var errMemory = fmt.Errorf("reading the file takes more memory than one of web-backend's does (%d MiB); it is not one to use",
+	strangeHeap>>20)
+
+// catchMemory, deferred, gives errMemory for the panic with which the driver
+// answers a lack of memory. The connection is lost then, with its open file.
+func catchMemory(err *error) {
+	thrown := recover() //nolint:revive // each use is deferred
+	if thrown == nil {
+		return
+	}
+	if lack, ok := thrown.(error); !ok || lack.Error() != "sqlite3: out of memory" { // the driver exports no name
+		panic(thrown)
+	}
+	*err = errMemory
+}
+
+// openWith calls limit before anything reads the file: already the pragmas do.
+func openWith(limit func(*sqlite3.Conn), uri string, extra ...string) (_ *conn, err error) {
+	defer catchMemory(&err)
 	db, err := sqlite3.Open(uri)
 	if err != nil {
 		return nil, err
+	}
+	limit(db)
+	for _, guard := range guards {
+		if _, err := db.Config(guard.option, guard.on); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 	}
 	c := &conn{Conn: db, statements: make(map[string]*sqlite3.Stmt)}
 	for _, statement := range append(pragmas, extra...) {

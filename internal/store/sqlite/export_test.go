@@ -2,7 +2,9 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 )
@@ -21,6 +23,32 @@ var SchemaVersion = len(migrations)
 
 // SchemaV1 makes a file's schema of version 1.
 var SchemaV1 = fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version = 1;", migrations[0], applicationID)
+
+// ErrEndless is the cause with which the time of an examination ends.
+var ErrEndless = errEndless
+
+// WriteSchema makes a database of a version of the schema, without content.
+func WriteSchema(path string, version int) (err error) {
+	c, err := openConn(databaseURI(path))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := registerUsernameKey(c); err != nil {
+		return err
+	}
+	return c.Exec(strings.Join(migrations[:version], "") +
+		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version))
+}
+
+// SchemaTexts is what a version of the schema is compared with.
+func SchemaTexts(version int) (string, error) {
+	versions, err := schemas()
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("%q", versions[version]), nil
+}
 
 // OnWriter runs fn on the writer's connection, as one of its writes.
 func (s *Store) OnWriter(ctx context.Context, fn func(*sqlite3.Conn) error) error {

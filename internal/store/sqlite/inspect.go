@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -37,6 +38,9 @@ func Exists(dir string) bool {
 // changes nothing, and works beside the process that owns the folder. It is
 // fs.ErrNotExist if there is no database.
 func InspectKeys(dir string, ring masterkey.Ring) (KeyCheck, error) {
+	if err := checkFolder(dir); err != nil {
+		return KeyCheck{}, err
+	}
 	return InspectKeysOf(filepath.Join(dir, databaseFile), ring)
 }
 
@@ -45,16 +49,19 @@ func InspectKeysOf(path string, ring masterkey.Ring) (check KeyCheck, err error)
 	if _, err := os.Stat(path); err != nil {
 		return check, fmt.Errorf("database: %w", err)
 	}
-	c, err := openConn(readOnlyURI(path))
+	ctx, cancel := limitTime(context.Background(), path)
+	defer cancel()
+	defer catchMemory(&err)
+	c, err := openStrange(ctx, readOnlyURI(path))
 	if err != nil {
-		return check, fmt.Errorf("database %s cannot be opened: %w", path, err)
+		return check, fmt.Errorf("database %s cannot be opened: %w", path, explain(ctx, err))
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	if err := c.Exec("BEGIN"); err != nil { // one snapshot for all that follows
-		return check, fmt.Errorf("database %s: %w", path, err)
+		return check, fmt.Errorf("database %s: %w", path, explain(ctx, err))
 	}
 	if check, err = checkKeys(c, ring); err != nil {
-		return check, fmt.Errorf("database %s: %w", path, err)
+		return check, fmt.Errorf("database %s: %w", path, explain(ctx, err))
 	}
 	return check, nil
 }
@@ -74,18 +81,12 @@ func readOnlyURI(path string) string {
 
 // checkKeys looks at each row, in this version's tables or those of an older.
 func checkKeys(c *conn, ring masterkey.Ring) (check KeyCheck, err error) {
-	if _, err := schemaVersion(c); err != nil {
+	version, err := schemaVersion(c)
+	switch {
+	case err != nil || version == 0: // a database that is empty still has no tables
 		return check, err
-	}
-	plainTable, err := hasTable(c, "plain_provider_keys")
-	if err != nil {
-		return check, err
-	}
-	if !plainTable { // the version before sealing, or a database that is empty still
-		exists, err := hasTable(c, "provider_keys")
-		if err == nil && exists {
-			check.Plain, err = countRows(c, "SELECT count(*) FROM provider_keys")
-		}
+	case version < firstSealed:
+		check.Plain, err = countRows(c, "SELECT count(*) FROM provider_keys")
 		return check, err
 	}
 	if check.Plain, err = countRows(c, "SELECT count(*) FROM plain_provider_keys"); err != nil {
@@ -108,16 +109,6 @@ func checkKeys(c *conn, ring masterkey.Ring) (check KeyCheck, err error) {
 	}
 	slices.SortFunc(check.Sealed, func(a, b SealedBy) int { return bytes.Compare(a.ID[:], b.ID[:]) })
 	return check, err
-}
-
-func hasTable(c *conn, name string) (bool, error) {
-	count := 0
-	err := c.query(`SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = ?`, []any{name},
-		func(row *sqlite3.Stmt) error {
-			count = row.ColumnInt(0)
-			return nil
-		})
-	return count > 0, err
 }
 
 func countRows(c *conn, query string, args ...any) (count int, err error) {

@@ -26,6 +26,9 @@ var errReadOnly = &backend.Error{Kind: backend.Unavailable,
 // something are answered with Unavailable. Provider keys are opened with what
 // keys gives.
 func OpenReadOnly(dir string, keys KeySource) (_ *Store, err error) {
+	if err := checkFolder(dir); err != nil {
+		return nil, err
+	}
 	s := &Store{
 		path:       filepath.Join(dir, databaseFile),
 		jobs:       make(chan *job),

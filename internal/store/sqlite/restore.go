@@ -84,6 +84,13 @@ func sameFileError(same bool, path string) error {
 	return fmt.Errorf("%s is the database itself, not a backup of it", path)
 }
 
+// How a database begins: see "The Database Header" in SQLite's documentation.
+const (
+	sqliteMagic  = "SQLite format 3\x00"
+	writeFormat  = 18 // where the version of the format is that who writes must know
+	newestFormat = 2  // with a WAL
+)
+
 // looksLikeDatabase tells other files from databases by how they begin.
 func looksLikeDatabase(path string) error {
 	info, err := os.Stat(path)
@@ -105,7 +112,11 @@ func looksLikeDatabase(path string) error {
 	}
 	head = head[:n]
 	switch {
-	case bytes.HasPrefix(head, []byte("SQLite format 3\x00")):
+	case bytes.HasPrefix(head, []byte(sqliteMagic)):
+		// SQLite would only read a file of a newer format, and a restore must write.
+		if n <= writeFormat || head[writeFormat] > newestFormat {
+			return fmt.Errorf("%s is damaged, or a database of a newer SQLite", path)
+		}
 		return nil
 	case n == 0:
 		return fmt.Errorf("%s is empty", path)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/ncruces/go-sqlite3"
@@ -13,6 +14,12 @@ import (
 // applicationID marks a SQLite file as ours ("WBKD"; see PRAGMA
 // application_id in SQLite's documentation).
 const applicationID = 0x57424b44
+
+// The versions of the schema that brought something.
+const (
+	firstWithTokens = 2
+	firstSealed     = 3
+)
 
 // migrations bring the schema from version i to i+1; user_version counts those
 // that ran. A released migration never changes: add another.
@@ -127,29 +134,40 @@ func migrate(c *conn) error {
 	return nil
 }
 
-// schemaVersion gives the version of the schema, unless the file is not ours
-// or newer than this program.
-func schemaVersion(c *conn) (int64, error) {
-	version, err := pragma(c, "user_version")
-	if err != nil {
+// schemaVersion gives the version of the schema, unless the file is not ours,
+// newer than this program, or not exactly as its version is.
+func schemaVersion(c *conn) (version int64, err error) {
+	// One snapshot: a server that starts may bring the file up to date meanwhile.
+	if err := c.Exec("SAVEPOINT version"); err != nil {
+		return 0, err
+	}
+	defer func() {
+		if endErr := c.Exec("RELEASE version"); err == nil {
+			err = endErr
+		}
+	}()
+	if version, err = pragma(c, "user_version"); err != nil {
 		return 0, err
 	}
 	id, err := pragma(c, "application_id")
 	if err != nil {
 		return 0, err
 	}
-	tables, err := tableCount(c)
+	found, err := objects(c)
 	if err != nil {
 		return 0, err
 	}
+	found = slices.DeleteFunc(found, func(o object) bool { return slices.Contains(litestreamTables, o) })
 	switch {
-	case id != applicationID && (id != 0 || tables > 0):
+	case id != applicationID && (id != 0 || len(found) > 0):
 		return 0, errors.New("the file is a SQLite database of another program; move it away to start with a new one")
 	case version > int64(len(migrations)):
 		return 0, fmt.Errorf("the schema has version %d and this program knows versions up to %d; "+
 			"run the newer web-backend that wrote it", version, len(migrations))
+	case version < 0:
+		return 0, fmt.Errorf("the schema has version %d, which no web-backend writes; use a backup of the file", version)
 	}
-	return version, nil
+	return version, checkObjects(found, version)
 }
 
 func pragma(c *conn, name string) (value int64, err error) {
@@ -158,12 +176,4 @@ func pragma(c *conn, name string) (value int64, err error) {
 		return nil
 	})
 	return value, err
-}
-
-func tableCount(c *conn) (count int64, err error) {
-	err = c.query(`SELECT count(*) FROM sqlite_schema`, nil, func(row *sqlite3.Stmt) error {
-		count = row.ColumnInt64(0)
-		return nil
-	})
-	return count, err
 }

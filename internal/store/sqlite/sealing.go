@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -210,12 +211,17 @@ func eachKey(c *conn, page string, fn func(providerKey) error) error {
 		if err != nil || len(keys) == 0 {
 			return err
 		}
+		// In a damaged table the page after a row may be that row again, for ever.
+		next := keys[len(keys)-1]
+		if cmp.Or(cmp.Compare(next.userID, last.userID), cmp.Compare(next.name, last.name)) <= 0 {
+			return fmt.Errorf("provider keys are out of order: %w", sqlite3.CORRUPT)
+		}
 		for _, key := range keys {
 			if err := fn(key); err != nil {
 				return err
 			}
 		}
-		last = keys[len(keys)-1]
+		last = next
 	}
 }
 

@@ -1,0 +1,210 @@
+package sqlite_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"web-backend/internal/backend"
+	"web-backend/internal/masterkey"
+	"web-backend/internal/store/sqlite"
+)
+
+// How many files TestDamagedFiles makes; FuzzDamagedFile makes more.
+const (
+	damagedParts = 8 // at the same time
+	damagedFiles = 125
+)
+
+// everyDamage has each of them written to.
+var everyDamage = os.Getenv("TORTURE") == "long"
+
+const pageSize = 4096
+
+// wholeBackup gives the bytes of a backup of some users.
+func wholeBackup(t testing.TB) []byte {
+	t.Helper()
+	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "b")
+	store := openStore(t, dir)
+	for n := range 12 {
+		user := fmt.Sprint("user ", n)
+		err := store.PutUsers(t.Context(), []backend.UserData{{
+			Config: &backend.UserConfig{UserID: user, Timezone: "UTC", Keys: setKey("sk-not-a-real-key").Keys},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := sqlite.WriteBackup(t.Context(), dir, file); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// damage gives a copy of a database with one or more faults.
+func damage(whole []byte, random *rand.Rand) []byte {
+	data := bytes.Clone(whole)
+	for range 1 + random.IntN(4) {
+		page := random.IntN(len(data)/pageSize) * pageSize
+		switch random.IntN(7) {
+		case 0: // the header of the file
+			data[16+random.IntN(84)] = byte(random.Uint32())
+		case 1: // the header of a page
+			data[page+random.IntN(12)] = byte(random.Uint32())
+		case 2: // where its cells are
+			data[page+8+random.IntN(64)] = byte(random.Uint32())
+		case 3: // somewhere
+			for range 1 + random.IntN(16) {
+				data[random.IntN(len(data))] ^= 1 << random.IntN(8)
+			}
+		case 4: // a page in place of another
+			other := random.IntN(len(data)/pageSize) * pageSize
+			copy(data[page:page+pageSize], whole[other:])
+		case 5: // the end is missing, in a page at the most
+			data = data[:len(data)-random.IntN(pageSize)]
+			if len(data) < pageSize {
+				return data
+			}
+		case 6: // the texts of the schema
+			data[100+random.IntN(pageSize-100)] ^= 1 << random.IntN(8)
+		}
+	}
+	return data
+}
+
+// useDamaged does with a file what commands do, with write also what the server
+// does. Each may refuse it; what the check takes, a restore takes.
+func useDamaged(t *testing.T, data []byte, write bool) (taken bool) {
+	t.Helper()
+	dir, restored := t.TempDir(), t.TempDir()
+	file := filepath.Join(dir, sqlite.DatabaseFile)
+	writeFile(t, file, data)
+	_, checked := sqlite.CheckBackup(t.Context(), file)
+	_, _ = sqlite.InspectKeysOf(file, masterkey.Ring{})
+	if store, err := sqlite.OpenReadOnly(dir, testKeys); err == nil {
+		_, _ = store.UserConfig(t.Context(), "user 1")
+		_ = store.Close()
+	}
+	if !write {
+		return checked == nil
+	}
+	if _, err := sqlite.Restore(t.Context(), restored, file); err != nil && checked == nil {
+		t.Errorf("the check finds the file whole, and restore says %v", err)
+	}
+	for _, folder := range []string{dir, restored} {
+		store, err := sqlite.Open(folder, testKeys)
+		if err != nil {
+			continue
+		}
+		_ = store.PutUsers(t.Context(), []backend.UserData{{Config: &backend.UserConfig{UserID: "new", Timezone: "UTC"}}})
+		_, _ = store.UserConfig(t.Context(), "user 1")
+		_ = store.DeleteUser(t.Context(), "user 2")
+		_ = store.Close()
+	}
+	return checked == nil
+}
+
+// Damaged files are refused or used, and end no process.
+func TestDamagedFiles(t *testing.T) {
+	t.Parallel()
+	whole := wholeBackup(t)
+	if !useDamaged(t, whole, true) {
+		t.Fatal("the backup is refused before it is damaged")
+	}
+	for part := range damagedParts {
+		t.Run(fmt.Sprint(part), func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(1, uint64(part)))
+			taken := 0
+			for n := range damagedFiles {
+				// What writes waits for the disk, so few files are written to.
+				if useDamaged(t, damage(whole, random), everyDamage || n%10 == 0) {
+					taken++
+				}
+				if t.Failed() {
+					t.Fatalf("file %d", n)
+				}
+			}
+			if taken == 0 || taken > damagedFiles/2 {
+				t.Errorf("%d of %d files were taken: they are damaged too much, or hardly", taken, damagedFiles)
+			}
+		})
+	}
+}
+
+// FuzzDamagedFile damages a file in any way: at makes the faults of
+// TestDamagedFiles, and patch is written over the file at offset.
+func FuzzDamagedFile(f *testing.F) {
+	whole := wholeBackup(f)
+	f.Add(uint64(0), uint16(100), []byte{13})
+	f.Add(uint64(7), uint16(60), []byte{255, 255, 255, 255}) // user_version
+	f.Fuzz(func(t *testing.T, seed uint64, offset uint16, patch []byte) {
+		data := bytes.Clone(whole)
+		if seed != 0 {
+			data = damage(whole, rand.New(rand.NewPCG(seed, 0)))
+		}
+		if int(offset) < len(data) {
+			copy(data[offset:], patch)
+		}
+		useDamaged(t, data, true)
+	})
+}
+
+// A user id that is no text comes after every text, so the page of rows after
+// its own is the same again.
+func TestInspectKeys_RowsOutOfOrder(t *testing.T) {
+	t.Parallel()
+	data := wholeBackup(t)
+	// The types of user id and name, of 6 and 14 characters, before the type of
+	// the value and the row: see "Record Format" in SQLite's documentation.
+	const types, text, blob = 4, 13, 12
+	row := bytes.Index(data, []byte("user 9openai_api_key"))
+	if row < types || data[row-types] != text+2*6 || data[row-types+1] != text+2*14 {
+		t.Fatal("the row of user 9 is not where it was expected")
+	}
+	data[row-types] = blob + 2*6
+	_, err := sqlite.InspectKeysOf(written(t, data), masterkey.Ring{})
+	wantError(t, "InspectKeysOf", err, "damaged", "out of order")
+}
+
+// A value that takes all memory is refused, and ends no process.
+func TestCheckBackup_TooMuchMemory(t *testing.T) {
+	t.Parallel()
+	file := written(t, wholeBackup(t))
+	sql("PRAGMA synchronous = OFF; PRAGMA journal_mode = OFF; INSERT INTO provider_keys VALUES ('a', 'b', zeroblob(100 << 20))")(t, file)
+	_, err := sqlite.CheckBackup(t.Context(), file)
+	wantError(t, "CheckBackup", err, "memory")
+	_, err = sqlite.Restore(t.Context(), t.TempDir(), file)
+	wantError(t, "Restore", err, "memory")
+}
+
+// Reading the texts of many tables takes more than a minute, and ends when it
+// shall.
+func TestCheckBackup_TooMuchTime(t *testing.T) {
+	t.Parallel()
+	file := written(t, wholeBackup(t))
+	sql(rewrite("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) "+
+		"INSERT INTO sqlite_schema SELECT 'table', 't' || i, 't' || i, 2, 'CREATE TABLE t' || i || ' (a)' FROM n"))(t, file)
+	for want, limit := range map[string]func() (context.Context, context.CancelFunc){
+		"interrupted": func() (context.Context, context.CancelFunc) {
+			return context.WithTimeout(t.Context(), 50*time.Millisecond)
+		},
+		"far longer": func() (context.Context, context.CancelFunc) {
+			return context.WithTimeoutCause(t.Context(), 50*time.Millisecond, sqlite.ErrEndless)
+		},
+	} {
+		ctx, cancel := limit()
+		_, err := sqlite.CheckBackup(ctx, file)
+		cancel()
+		wantError(t, "CheckBackup", err, want)
+	}
+}
