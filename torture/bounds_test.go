@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -105,4 +106,55 @@ func TestBounds_LargeBodies(t *testing.T) {
 	}
 	figure("bounds: large bodies", "%d × 1 MiB at once, %d times: peak memory %d MB, /health p99 %s, the largest response %d bytes",
 		clients, rounds, peak>>20, p99.Round(time.Millisecond), largest.Load())
+}
+
+// One registered user stores as much as it can: the longest texts in as many
+// characters as it may have, in the longest prompts, as fast as it can.
+func TestBounds_Quotas(t *testing.T) {
+	t.Parallel()
+	s := serveAda(t)
+	var list struct {
+		IDs   []string `json:"character_id_list"`
+		Names []string `json:"character_name_list"`
+	}
+	s.must(t, v1+"list_characters/ada", nil, &list)
+	own := fields{"user_id": "ada", "character_id": list.IDs[0], "character_name": strings.Repeat("名", 1<<18)}
+	if status, err := s.send(t.Context(), v1+"duplicate_character", own, nil); err != nil || status != http.StatusUnprocessableEntity {
+		t.Errorf("a name of 256 Ki characters: got status %d, %v, want 422", status, err)
+	}
+	own["character_name"] = strings.Repeat("名", 256)
+	refused := 0
+	p99 := attacked(t, s, func() {
+		for range 250 {
+			var made struct {
+				ID string `json:"character_id"`
+			}
+			status, err := s.send(t.Context(), v1+"duplicate_character", own, &made)
+			switch {
+			case err != nil:
+				t.Error(err)
+				return
+			case status == http.StatusUnprocessableEntity:
+				refused++
+				continue
+			}
+			prompt := fields{"user_id": "ada", "character_id": made.ID, "prompt": strings.Repeat("x", 64<<10)}
+			if status, err := s.send(t.Context(), v1+"update_character_prompt", prompt, nil); err != nil || status != http.StatusOK {
+				t.Errorf("a prompt of 64 KiB: got status %d, %v, want 200", status, err)
+			}
+		}
+	})
+	s.must(t, v1+"list_characters/ada", nil, &list)
+	if want := 200; len(list.IDs) != want || refused == 0 {
+		t.Errorf("got %d characters, %d copies refused, want %d characters", len(list.IDs), refused, want)
+	}
+	peak, disk := s.memory("VmHWM"), sizeOf(t, filepath.Join(s.command.Dir, "data"))
+	if peak > memoryBound {
+		t.Errorf("the server took %d MB, want %d MB at the most", peak>>20, memoryBound>>20)
+	}
+	if most := int64(64 << 20); disk > most {
+		t.Errorf("the user takes %d MB of disk, want %d MB at the most", disk>>20, most>>20)
+	}
+	figure("bounds: quotas", "a user with %d characters of 64 KiB: %d MB of disk, peak memory %d MB, /health p99 %s",
+		len(list.IDs), disk>>20, peak>>20, p99.Round(time.Millisecond))
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -140,7 +141,7 @@ func TestBounds_Connections(t *testing.T) {
 			if lines := strings.Count(s.output.String(), "max_connections"); lines > 5 {
 				t.Errorf("the flood left %d lines in the log", lines)
 			}
-			figure("network: connection flood, "+name, "%d connections in %s, %d MB at the most; a new client's p99 %s",
+			figure("bounds: connections from "+name, "%d connections in %s, %d MB at the most; a new client's p99 %s",
 				connections, took.Round(100*time.Millisecond), s.memory("VmHWM")>>20, p99.Round(100*time.Microsecond))
 		})
 	}

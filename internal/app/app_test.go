@@ -655,6 +655,7 @@ func TestRun_IdleConnectionsKeepNobodyOut(t *testing.T) {
 			t.Parallel()
 			cfg := testConfig(t)
 			cfg.Limits.MaxConnections, cfg.Limits.MaxConnectionsPerAddress = 50, 10
+			cfg.Access.OperatorToken = backend.NewSecret(operatorToken)
 			s := run(t, cfg)
 			for i := range 100 {
 				conn := s.dialFrom(t, from(i), "")
@@ -662,7 +663,7 @@ func TestRun_IdleConnectionsKeepNobodyOut(t *testing.T) {
 				_, _ = bufio.NewReader(conn).ReadString('\n')
 			}
 			expectOK(t, bufio.NewReader(s.dialFrom(t, net.IPv4(127, 0, 0, 3), request))) // long before idle_timeout
-			_, page := get(t, s.url+"/metrics")
+			page := s.metrics(t)
 			counts := map[string]int{}
 			for _, match := range connectionsPattern.FindAllStringSubmatch(page, -1) {
 				counts[match[1]], _ = strconv.Atoi(match[2])
