@@ -26,10 +26,11 @@ type AccessOptions struct {
 	OperatorTokens auth.OperatorTokens
 	// Proxies are believed when they say whom they speak for.
 	Proxies auth.Proxies
-	// AddressTries and UsernameTries bound how often an account may be tried,
-	// by client address and by user name; nil for no bound. AddressTries counts
-	// wrong operator tokens, too.
-	AddressTries, UsernameTries *auth.RateLimit
+	// AddressTries, PairTries and UsernameTries bound how often an account may
+	// be tried: from a client address, at a user name from an address, and at a
+	// user name from all addresses but those that have logged the user in; nil
+	// for no bound. AddressTries counts wrong operator tokens, too.
+	AddressTries, PairTries, UsernameTries *auth.RateLimit
 	// UserWrites bounds how often the data of one user may be changed, by user
 	// id; nil for no bound.
 	UserWrites *auth.RateLimit

@@ -100,6 +100,7 @@ func (a *API) login(ctx context.Context, in *authenticateUserRequest) (authentic
 	if login.Token.IsSet() {
 		answer.AccessToken, answer.TokenType = login.Token.Reveal(), "bearer"
 		answer.ExpiresIn = int(login.ExpiresIn.Seconds())
+		a.known.Add(backend.UsernameTriesKey(in.Username), auth.RateKey(requestFrom(ctx).client))
 	}
 	return answer, err
 }
@@ -182,12 +183,18 @@ func (a *API) limitAddress(info *request) error {
 }
 
 // limitTries counts a try at an account of username, from the client's address
-// and at the name.
+// and at the name. Who tries a name from many addresses keeps its owner out at
+// new addresses, but not where the owner has logged in before.
 func (a *API) limitTries(ctx context.Context, username string) error {
 	if err := a.limitAddress(requestFrom(ctx)); err != nil {
 		return err
 	}
-	if ok, wait := a.options.Access.UsernameTries.Allow(backend.UsernameTriesKey(username)); !ok {
+	name, address := backend.UsernameTriesKey(username), auth.RateKey(requestFrom(ctx).client)
+	ok, wait := a.options.Access.PairTries.Allow(auth.PairKey(name, address))
+	if ok && !a.known.Has(name, address) {
+		ok, wait = a.options.Access.UsernameTries.Allow(name)
+	}
+	if !ok {
 		a.options.Observer.RateLimited(UsernameLimit)
 		return tooMany("at this user name", wait)
 	}

@@ -426,7 +426,7 @@ func TestAccounts_RateLimits(t *testing.T) {
 	s := newServer(t, withOptions(func(o *api.Options) {
 		o.Access.Proxies = proxies
 		o.Access.AddressTries = auth.NewRateLimit(60, 5, 100, clock)
-		o.Access.UsernameTries = auth.NewRateLimit(10, 2, 100, clock)
+		o.Access.PairTries = auth.NewRateLimit(10, 2, 100, clock)
 	}))
 	from := func(address string) http.Header { return http.Header{"X-Forwarded-For": {address}} }
 	try := func(name, address, body string, status int) {
@@ -448,11 +448,12 @@ func TestAccounts_RateLimits(t *testing.T) {
 	try("the same network", "2001:db8:1:2:ffff::1", account("c9", "x"), 429)
 	try("the next network", "2001:db8:1:3::1", account("c9", "x"), 200)
 	try("a name", "203.0.113.9", account("caf\u00e9", "x"), 200)
-	try("a name in another form", "203.0.113.10", account("cafe\u0301", "x"), 200)
-	try("the name is over", "203.0.113.11", account("caf\u00e9", "x"), 429)
-	try("a wide form of it, too", "203.0.113.13", account("ｃaf\u00e9", "x"), 429)
+	try("a name in another form", "203.0.113.9", account("cafe\u0301", "x"), 200)
+	try("the name is over", "203.0.113.9", account("caf\u00e9", "x"), 429)
+	try("a wide form of it, too", "203.0.113.9", account("ｃaf\u00e9", "x"), 429)
+	try("the name from elsewhere", "203.0.113.11", account("caf\u00e9", "x"), 200)
 	now = now.Add(7 * time.Second)
-	try("the name again", "203.0.113.11", account("caf\u00e9", "x"), 200)
+	try("the name again", "203.0.113.9", account("caf\u00e9", "x"), 200)
 	try("the address again", "203.0.113.7", account("d", "x"), 200)
 
 	now = now.Add(time.Hour)
@@ -462,10 +463,57 @@ func TestAccounts_RateLimits(t *testing.T) {
 		for range 2 {
 			s.exchange(t, exchange{request: request, header: from("203.0.113.7"), body: body, status: 200})
 		}
-		s.exchange(t, exchange{request: request, header: from("203.0.113.12"), body: body, status: 429, contains: []string{"too many tries at this user name; try again in 6 s"}})
+		s.exchange(t, exchange{request: request, header: from("203.0.113.7"), body: body, status: 429, contains: []string{"too many tries at this user name; try again in 6 s"}})
 	}
 	if log := s.stop(t); strings.Count(log, "status=429") != 8 || strings.Count(log, "client=203.0.113.7 ") == 0 && strings.Count(log, "client=203.0.113.7\n") == 0 {
 		t.Errorf("the log does not tell of the refusals and their addresses:\n%s", log)
+	}
+}
+
+// Who tries a name from many addresses keeps out neither who has logged in from
+// theirs, nor other names.
+func TestAccounts_LockOut(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	clock := func() time.Time { return now }
+	proxies, err := auth.ParseProxies([]string{"127.0.0.1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newServer(t, withOptions(func(o *api.Options) {
+		o.Access.Proxies = proxies
+		o.Access.PairTries = auth.NewRateLimit(10, 3, 1000, clock)
+		o.Access.UsernameTries = auth.NewRateLimit(10, 20, 100, clock)
+	}))
+	s.register(t, "ada", "right password")
+	try := func(address, name, password string) int {
+		return s.send(t, "POST authenticate_user", account(name, password), http.Header{"X-Forwarded-For": {address}}).status
+	}
+	now = now.Add(time.Hour)
+	if got := try("198.51.100.1", "ada", "right password"); got != 200 {
+		t.Fatalf("the owner at home: got %d, want 200", got)
+	}
+	refused := 0
+	for i := range 100 {
+		if try(fmt.Sprintf("203.0.113.%d", i), "ada", "wrong") == 429 {
+			refused++
+		}
+	}
+	if refused < 80 {
+		t.Errorf("of 100 tries from 100 addresses %d were refused, want all but the burst of 20", refused)
+	}
+	if got := try("198.51.100.2", "ada", "right password"); got != 429 {
+		t.Errorf("the owner at a new address: got %d, want 429", got)
+	}
+	if got := try("198.51.100.1", "ada", "right password"); got != 200 {
+		t.Errorf("the owner where they have logged in before: got %d, want 200", got)
+	}
+	if got := try("203.0.113.1", "bob", "wrong"); got != 200 {
+		t.Errorf("another name: got %d, want 200", got)
+	}
+	_ = try("198.51.100.1", "ada", "wrong")
+	if got := try("198.51.100.1", "ada", "wrong"); got != 429 {
+		t.Errorf("too many tries where the owner has logged in: got %d, want 429", got)
 	}
 }
 

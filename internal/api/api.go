@@ -13,6 +13,7 @@ import (
 
 	"github.com/rs/cors"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -54,15 +55,19 @@ type API struct {
 	document func() ([]byte, error) // the OpenAPI document, made once
 
 	bodies       *bodyRoom
+	known        *auth.KnownAddresses
 	proxyWarning sync.Once // see warnOfUntrustedProxy
 }
+
+// knownAddresses is how many pairs of a user name and an address are remembered.
+const knownAddresses = 20_000
 
 // New returns an API on service that logs one line per request to log.
 func New(service *backend.Service, log *slog.Logger, options Options) *API {
 	if options.Observer == nil {
 		options.Observer = unobserved{}
 	}
-	a := &API{service: service, log: log, options: options, bodies: newBodyRoom(options.MaxBodyBytes)}
+	a := &API{service: service, log: log, options: options, bodies: newBodyRoom(options.MaxBodyBytes), known: auth.NewKnownAddresses(knownAddresses)}
 	a.document = sync.OnceValues(func() ([]byte, error) { return buildDocument(a.routes(), options.BasePath) })
 	return a
 }

@@ -38,7 +38,8 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 	access.LocalOperator = cfg.Access.LocalOperator
 	access.AddressTries = auth.NewRateLimit(cfg.Access.RatePerAddress, cfg.Access.RateAddressBurst, rateAddresses, time.Now)
 	access.UserWrites = auth.NewRateLimit(cfg.Access.WritesPerUser, cfg.Access.WritesPerUserBurst, rateUsernames, time.Now)
-	access.UsernameTries = auth.NewRateLimit(cfg.Access.RatePerUsername, cfg.Access.RatePerUsername, rateUsernames, time.Now)
+	access.PairTries = auth.NewRateLimit(cfg.Access.RatePerUsername, cfg.Access.RatePerUsername, rateUsernames, time.Now)
+	access.UsernameTries = auth.NewRateLimit(cfg.Access.RatePerUsernameFromAll, cfg.Access.RatePerUsernameFromAll, rateUsernames, time.Now)
 
 	tokens, place := cfg.Access.OperatorTokens(), "from the configuration"
 	if len(tokens) == 0 && cfg.Store == config.StoreEmbedded {

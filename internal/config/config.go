@@ -109,7 +109,10 @@ type Access struct {
 	// for no bound.
 	RatePerAddress   int
 	RateAddressBurst int // tries that one address may make at once
-	RatePerUsername  int
+	RatePerUsername  int // from one address
+	// RatePerUsernameFromAll counts tries from all addresses but those that have
+	// logged the user in before.
+	RatePerUsernameFromAll int
 
 	// WritesPerUser are the changes of one user's data per minute, and
 	// WritesPerUserBurst those at once; 0 for no bound.
@@ -175,7 +178,7 @@ func Default() *Config {
 		},
 		Access: Access{
 			Mode: auth.Guarded.String(), LocalOperator: true, TokenLifetime: 7 * 24 * time.Hour,
-			RatePerAddress: 60, RateAddressBurst: 30, RatePerUsername: 10,
+			RatePerAddress: 60, RateAddressBurst: 30, RatePerUsername: 10, RatePerUsernameFromAll: 100,
 			WritesPerUser: 6000, WritesPerUserBurst: 1000,
 		},
 		Accounts: Accounts{

@@ -41,6 +41,7 @@ func (c *Config) settings() []setting {
 		{"rate_limit.address_per_minute", "WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE", number{&c.Access.RatePerAddress, 0, 1_000_000}},
 		{"rate_limit.address_burst", "WEB_BACKEND_RATE_LIMIT_ADDRESS_BURST", number{&c.Access.RateAddressBurst, 1, 1_000_000}},
 		{"rate_limit.username_per_minute", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE", number{&c.Access.RatePerUsername, 0, 1_000_000}},
+		{"rate_limit.username_from_all", "WEB_BACKEND_RATE_LIMIT_USERNAME_FROM_ALL", number{&c.Access.RatePerUsernameFromAll, 0, 1_000_000}},
 		{"rate_limit.writes_per_minute", "WEB_BACKEND_RATE_LIMIT_WRITES_PER_MINUTE", number{&c.Access.WritesPerUser, 0, 1_000_000}},
 		{"rate_limit.writes_burst", "WEB_BACKEND_RATE_LIMIT_WRITES_BURST", number{&c.Access.WritesPerUserBurst, 1, 1_000_000}},
 		{"password_min_length", "WEB_BACKEND_PASSWORD_MIN_LENGTH", number{&c.Accounts.PasswordMinLength, 0, 256}},
