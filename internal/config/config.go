@@ -47,8 +47,8 @@ type Config struct {
 	Backup   Backup
 	MongoDB  MongoDB
 
-	// Warnings are what the sources hold without effect, a line each; whoever
-	// starts the server logs them.
+	// Warnings are what the sources hold without effect, or at a risk, a line
+	// each; whoever starts the server logs them.
 	Warnings []string
 }
 
@@ -124,6 +124,8 @@ type MongoDB struct {
 	URI                  backend.Secret
 	Host                 string
 	Port                 int
+	TLS                  bool   // for Host and Port; a URI says so itself
+	TLSCAFile            string // PEM file of who signs the server's certificate; "" for the system's own
 	Username             string
 	Password             backend.Secret
 	Database             string

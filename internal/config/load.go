@@ -84,6 +84,7 @@ func (l *loader) read(sources Sources) {
 	}
 	l.checkMasterKey()
 	l.checkAccess()
+	l.checkMongoDB()
 }
 
 func (l *loader) readFile(sources Sources) {
@@ -117,7 +118,7 @@ func (l *loader) chooseStore() {
 	}
 }
 
-// warn notes what has no effect.
+// warn notes what has no effect, or is a risk.
 func (l *loader) warn(line string) { l.config.Warnings = append(l.config.Warnings, line) }
 
 // checkMasterKey notes what is wrong with the master keys, without showing any.

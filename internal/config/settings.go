@@ -68,6 +68,8 @@ func (c *Config) settings() []setting {
 		{"mongodb_uri", "MONGODB_URI", secret{&c.MongoDB.URI}},
 		{"mongodb_host", "MONGODB_HOST", text{&c.MongoDB.Host, false}},
 		{"mongodb_port", "MONGODB_PORT", number{&c.MongoDB.Port, 1, 65535}},
+		{"mongodb_tls", "MONGODB_TLS", boolean{&c.MongoDB.TLS}},
+		{"mongodb_tls_ca_file", "MONGODB_TLS_CA_FILE", text{&c.MongoDB.TLSCAFile, false}},
 		{"mongodb_username", "MONGODB_USERNAME", text{&c.MongoDB.Username, false}},
 		{"mongodb_password", "MONGODB_PASSWORD", secret{&c.MongoDB.Password}},
 		{"mongodb_database", "MONGODB_DATABASE", text{&c.MongoDB.Database, true}},
