@@ -132,7 +132,8 @@ func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *back
 		Defaults:  defaults,
 		Passwords: s.watch.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
 		Accounts: backend.AccountRules{
-			PasswordMinLength: cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
+			RegistrationClosed: cfg.Accounts.Registration == config.RegistrationClosed,
+			PasswordMinLength:  cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
 		},
 	})
 }

@@ -21,6 +21,8 @@ type PasswordHasher interface {
 
 // AccountRules are what an operator can choose of accounts.
 type AccountRules struct {
+	// RegistrationClosed leaves it to operators to make accounts.
+	RegistrationClosed bool
 	// PasswordMinLength is the least length of a new password in characters; 0
 	// for any that is not empty.
 	PasswordMinLength int
@@ -43,9 +45,12 @@ type Login struct {
 }
 
 // Register makes an account and returns its user id. The user is set up at the
-// first login. A [Refusal] if the name is taken, or name or password are not
-// allowed.
+// first login. A [Refusal] if registration is closed, the name is taken, or name
+// or password are not allowed.
 func (s *Service) Register(ctx context.Context, username string, password Secret) (userID string, err error) {
+	if s.accounts.RegistrationClosed {
+		return "", &Refusal{Reason: NotOpen}
+	}
 	if err := checkUsername(username); err != nil {
 		return "", err
 	}

@@ -10,11 +10,12 @@ import (
 // configFlags are the flags that change the configuration; every command that
 // needs it has them. They are texts, so that package config judges them all.
 type configFlags struct {
-	ConfigPath string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file: YAML, or a Python module of the original (.py)."`
-	Host       *string `placeholder:"HOST" help:"Address to listen on (127.0.0.1)."`
-	Port       *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free one."`
-	Access     *string `placeholder:"MODE" complete:"open,guarded,strict" help:"Who may call what: open, guarded (the default) or strict."`
-	DataDir    *string `name:"data-dir" aliases:"data_dir" placeholder:"DIR" help:"Folder of the embedded store (data)."`
+	ConfigPath   string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file: YAML, or a Python module of the original (.py)."`
+	Host         *string `placeholder:"HOST" help:"Address to listen on (127.0.0.1)."`
+	Port         *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free one."`
+	Access       *string `placeholder:"MODE" complete:"open,guarded,strict" help:"Who may call what: open, guarded (the default) or strict."`
+	Registration *string `placeholder:"MODE" complete:"open,closed" help:"Who may make an account: open (everyone, the default) or closed (operators)."`
+	DataDir      *string `name:"data-dir" aliases:"data_dir" placeholder:"DIR" help:"Folder of the embedded store (data)."`
 
 	MongoDBAdminUsername *string `name:"mongodb_admin_username" aliases:"mongodb-admin-username" placeholder:"NAME" help:"Admin user of MongoDB, for the first run (admin)."`
 	MongoDBAdminPassword *string `name:"mongodb_admin_password" aliases:"mongodb-admin-password" placeholder:"TEXT" help:"Its password; better in MONGODB_ADMIN_PASSWORD_FILE, where no process list shows it."`
@@ -24,7 +25,7 @@ type configFlags struct {
 func (f configFlags) sources(streams Streams) config.Sources {
 	flags := map[string]string{}
 	for key, value := range map[string]*string{
-		"host": f.Host, "port": f.Port, "data_dir": f.DataDir, "access": f.Access,
+		"host": f.Host, "port": f.Port, "data_dir": f.DataDir, "access": f.Access, "registration": f.Registration,
 		"mongodb_admin_username": f.MongoDBAdminUsername, "mongodb_admin_password": f.MongoDBAdminPassword,
 	} {
 		if value != nil {

@@ -16,6 +16,12 @@ const (
 	StoreMongoDB  = "mongodb"
 )
 
+// Who may make an account.
+const (
+	RegistrationOpen   = "open"   // everyone
+	RegistrationClosed = "closed" // operators
+)
+
 // Config is everything an operator can choose; settings.go says under which
 // names, and what is allowed.
 type Config struct {
@@ -103,9 +109,11 @@ func (a Access) OperatorTokens() []backend.Secret {
 	return auth.SplitOperatorTokens(a.OperatorToken)
 }
 
-// Accounts says what passwords are like and what hashing one takes.
+// Accounts says who may make one, what passwords are like and what hashing one
+// takes.
 type Accounts struct {
-	PasswordMinLength int // characters of a new password
+	Registration      string // open or closed
+	PasswordMinLength int    // characters of a new password
 	HashMemoryKiB     int
 	HashIterations    int
 	HashParallelism   int
@@ -159,7 +167,7 @@ func Default() *Config {
 			RatePerAddress: 60, RateAddressBurst: 30, RatePerUsername: 10,
 		},
 		Accounts: Accounts{
-			PasswordMinLength: 8, HashMemoryKiB: int(auth.DefaultPasswordParams.MemoryKiB),
+			Registration: RegistrationOpen, PasswordMinLength: 8, HashMemoryKiB: int(auth.DefaultPasswordParams.MemoryKiB),
 			HashIterations: int(auth.DefaultPasswordParams.Iterations), HashParallelism: int(auth.DefaultPasswordParams.Parallelism),
 		},
 		Backup: Backup{Keep: 7, Dir: "backups"},

@@ -106,7 +106,7 @@ func TestReport_YAMLRoundTrip(t *testing.T) {
 func everyKey(t *testing.T) Sources {
 	t.Helper()
 	variables := map[string]string{
-		"WEB_BACKEND_STORE": "mongodb", "WEB_BACKEND_ACCESS": "strict", "WEB_BACKEND_ENABLE_CORS": "true",
+		"WEB_BACKEND_STORE": "mongodb", "WEB_BACKEND_ACCESS": "strict", "WEB_BACKEND_REGISTRATION": "closed", "WEB_BACKEND_ENABLE_CORS": "true",
 		"WEB_BACKEND_CORS_ORIGINS": "https://a.example", "WEB_BACKEND_TRUSTED_PROXIES": "10.0.0.0/8", "WEB_BACKEND_BASE_PATH": "/x",
 		"WEB_BACKEND_DEBUG_ADDRESS": "127.0.0.1:1", "WEB_BACKEND_MASTER_KEY": strings.Repeat("0", 64),
 		"WEB_BACKEND_OPERATOR_TOKEN": strings.Repeat("t", 20), "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "20000",

@@ -40,6 +40,7 @@ func (c *Config) settings() []setting {
 		{"rate_limit.address_per_minute", "WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE", number{&c.Access.RatePerAddress, 0, 1_000_000}},
 		{"rate_limit.address_burst", "WEB_BACKEND_RATE_LIMIT_ADDRESS_BURST", number{&c.Access.RateAddressBurst, 1, 1_000_000}},
 		{"rate_limit.username_per_minute", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE", number{&c.Access.RatePerUsername, 0, 1_000_000}},
+		{"registration", "WEB_BACKEND_REGISTRATION", choice{&c.Accounts.Registration, []string{RegistrationOpen, RegistrationClosed}}},
 		{"password_min_length", "WEB_BACKEND_PASSWORD_MIN_LENGTH", number{&c.Accounts.PasswordMinLength, 0, 256}},
 		{"password_hash.memory_kib", "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB", number{&c.Accounts.HashMemoryKiB, 8, 1 << 20}},
 		{"password_hash.iterations", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS", number{&c.Accounts.HashIterations, 1, 1 << 20}},
