@@ -90,6 +90,33 @@ func TestAccounts(t *testing.T) {
 	)
 }
 
+// Where registration is closed nobody can register, also with a name that is
+// taken or not allowed, and operators make accounts in two steps.
+func TestRegister_Closed(t *testing.T) {
+	t.Parallel()
+	const closed = "Registration is closed here. Ask the operator of this server for an account."
+	s := newServer(t, func(c *config) {
+		c.accounts.RegistrationClosed = true
+		c.Access.AddressTries = auth.NewRateLimit(1, 6, 100, func() time.Time { return time.Time{} })
+	})
+	refused := refusal(closed, "user_id", "confirmation_required")
+	s.run(
+		t,
+		exchange{name: "a stranger", request: "POST register_user", body: account("Ada", "first password"), status: 200, want: refused},
+		exchange{name: "a name that is not allowed", request: "POST register_user", body: account("", "first password"), status: 200, want: refused},
+		exchange{name: "in Chinese", request: "POST register_user", body: account("Ada", "first password", "language", `"zh-CN"`), status: 200, contains: []string{`"auth_code":500`, "未开放注册"}},
+	)
+	s.run(
+		t,
+		exchange{name: "made by an operator", request: "POST create_user", body: `{"user_id":"ada"}`, status: 200},
+		exchange{name: "with a password", request: "POST set_user_password", body: `{"user_id":"ada","username":"Ada","new_password":"first password"}`, status: 200, contains: []string{`"auth_code":200`}},
+		exchange{name: "logs in", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, contains: []string{`"auth_code":200`, `"user_id":"ada"`}},
+		exchange{name: "a taken name", request: "POST register_user", body: account("Ada", "first password"), status: 200, want: refused},
+		exchange{name: "the last try of an address", request: "POST register_user", body: account("Ada", "first password"), status: 200, want: refused},
+		exchange{name: "one more", request: "POST register_user", body: account("Ada", "first password"), status: 429},
+	)
+}
+
 // Names and passwords that are not allowed, and those that just are.
 func TestRegister_Limits(t *testing.T) {
 	t.Parallel()

@@ -26,7 +26,13 @@ var secretNames = func() map[string]bool {
 
 // secretEndings are those of further fields that real clients send, such as
 // sensechat_api_key, and of misspelt ones.
-var secretEndings = []string{"apikey", "appkey", "password", "passwd", "token", "secret", "authorization"}
+var secretEndings = []string{
+	"apikey", "appkey", "password", "passwd", "pwd", "passphrase", "credential", "credentials", "token", "secret", "authorization",
+}
+
+// endsWithPass matches a name whose last word is "pass", as in user_pass and
+// dbPass. A compass is no secret.
+var endsWithPass = regexp.MustCompile(`(^|[^\pL\pN])(?i:pass)[^\pL\pN]*$|[\p{Ll}\pN]Pass[^\pL\pN]*$`)
 
 // plainName gives a name without what misspellings differ in: its letters and
 // digits, in lower case.
@@ -41,6 +47,9 @@ func plainName(name string) string {
 
 // isSecret reports whether the field of this name may hold a secret.
 func isSecret(name string) bool {
+	if endsWithPass.MatchString(name) {
+		return true
+	}
 	name = plainName(name)
 	return secretNames[name] || slices.ContainsFunc(secretEndings, func(ending string) bool {
 		return strings.HasSuffix(name, ending)
@@ -90,4 +99,4 @@ func redactValue(value any) any {
 // ":" or "=", as JSON, a form, a header or a person writes it. Its time grows
 // with the text alone.
 var assignsSecret = regexp.MustCompile(
-	`(?i)(api[ _-]?key|app[ _-]?key|app[ _-]?id|_ak|_sk|passw(or)?d|token|secret|authorization)["'` + "`" + `\\\s]*[:=]`)
+	`(?i)(api[ _-]?key|app[ _-]?key|app[ _-]?id|_ak|_sk|passw(or)?d|pwd|passphrase|credentials?|\bpass|_pass|(?-i:[a-z0-9]Pass)|token|secret|authorization)["'` + "`" + `\\\s]*[:=]`)

@@ -132,8 +132,10 @@ func TestRedaction_KeepsTheRest(t *testing.T) {
 	s.run(t, exchange{
 		name: "body", request: "POST delete_user", status: 422, contains: []string{
 			`"n":12345678901234567890.10`, `"e":1e999`, `"t":"<b>&é😀"`, `"passwords":"x"`, `"password_hint":"x"`, `"openai":"x"`,
+			`"compass":"x"`, `"bypass":"x"`, `"passage":"x"`, `"Compass":"x"`, `"cwd":"x"`,
 		},
-		body: `{"n":12345678901234567890.10,"e":1e999,"t":"<b>&é\ud83d\ude00","passwords":"x","password_hint":"x","openai":"x"}`,
+		body: `{"n":12345678901234567890.10,"e":1e999,"t":"<b>&é\ud83d\ude00","passwords":"x","password_hint":"x","openai":"x",` +
+			`"compass":"x","bypass":"x","passage":"x","Compass":"x","cwd":"x"}`,
 	})
 }
 
@@ -141,7 +143,9 @@ func TestRedaction_KeepsTheRest(t *testing.T) {
 func TestRedaction_OtherNames(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	for _, name := range []string{"sensechat_api_key", "openai-api-key", "OpenAI API key", "passwd", "access_token", "client_secret", "Authorization"} {
+	for _, name := range []string{"sensechat_api_key", "openai-api-key", "OpenAI API key", "passwd", "access_token", "client_secret", "Authorization",
+		"pass", "PASS", "user_pass", "user-pass ", "dbPass", "db2Pass", "PWD", "userPwd", "pwd", "passphrase", "keyPassphrase",
+		"credential", "Credentials", "user_credential"} {
 		s.exchange(t, exchange{
 			request: "POST update_user_config", body: fmt.Sprintf(`{"user_id":1,%q:"%s"}`, name, planted), status: 422,
 			contains: []string{`"***"`}, absent: []string{planted},
@@ -169,8 +173,15 @@ func TestRedaction_WithinTexts(t *testing.T) {
 		"a header":                {quote("Authorization: Bearer " + planted), `"***"`},
 		"words":                   {quote("my OpenAI API key = " + planted), `"***"`},
 		"a dictionary of Python":  {quote("{'sensechat_ak' : '" + planted + "'}"), `"***"`},
+		"a short name":            {quote("pwd=" + planted), `"***"`},
+		"a shorter one":           {quote(`{"user_pass": "` + planted + `"}`), `"***"`},
+		"a name with a hump":      {quote("dbPass: " + planted), `"***"`},
+		"alone":                   {quote("pass = " + planted), `"***"`},
+		"a passphrase":            {quote("Passphrase: " + planted), `"***"`},
+		"a credential":            {quote("credentials=" + planted), `"***"`},
 		"no secret": {
-			object("prompt", quote(`{mood: "more"} is: the password`), "b", `":="`), object("prompt", quote(`{mood: "more"} is: the password`), "b", `":="`),
+			object("prompt", quote(`{mood: "more"} is: the password`), "b", `":="`, "c", `"compass: north, bypass=1, passage: 2"`),
+			object("prompt", quote(`{mood: "more"} is: the password`), "b", `":="`, "c", `"compass: north, bypass=1, passage: 2"`),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -133,7 +133,8 @@ func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *back
 		Limits:    backend.Limits(cfg.Quotas),
 		Passwords: s.watch.passwords(passwordsOf(cfg)),
 		Accounts: backend.AccountRules{
-			PasswordMinLength: cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
+			RegistrationClosed: cfg.Accounts.Registration == config.RegistrationClosed,
+			PasswordMinLength:  cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
 		},
 	})
 }

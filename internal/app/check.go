@@ -26,7 +26,7 @@ func Check(cfg *config.Config) []error {
 		faults = append(faults, named("logger_cfg.logger_path", checkFile(cfg.Log.Path))...)
 	}
 	if cfg.Store != config.StoreEmbedded {
-		return faults
+		return append(faults, named("mongodb_tls_ca_file", bootstrapOptions(cfg).Store.CheckTLS())...)
 	}
 	if err := errors.Join(checkFolder(cfg.DataDir), secretfile.CheckFolder(cfg.DataDir)); err != nil {
 		faults = append(faults, named("data_dir", err)...)

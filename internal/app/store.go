@@ -53,7 +53,7 @@ func bootstrapOptions(cfg *config.Config) bootstrap.Options {
 	m := cfg.MongoDB
 	return bootstrap.Options{
 		Store: mongo.Options{
-			URI: m.URI, Host: m.Host, Port: m.Port,
+			URI: m.URI, Host: m.Host, Port: m.Port, TLS: m.TLS, TLSCAFile: m.TLSCAFile,
 			Username: m.Username, Password: m.Password, AuthDatabase: m.AuthDatabase,
 			Database: m.Database, CredentialCollection: m.CredentialCollection,
 			UserCollection: m.UserCollection, CharacterCollection: m.CharacterCollection,

@@ -16,11 +16,13 @@ const (
 	// WrongCredentials never tells whether the name, the password or the user
 	// id was wrong.
 	WrongCredentials RefusalReason = "wrong_credentials"
+	// NotOpen says that people cannot register themselves.
+	NotOpen RefusalReason = "registration_closed"
 )
 
 // RefusalReasons lists every reason, for catalogues that must be complete.
 var RefusalReasons = []RefusalReason{
-	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, NoRoom, WrongCredentials,
+	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, NoRoom, WrongCredentials, NotOpen,
 }
 
 // Refusal is the error of an account operation that the rules do not allow: an

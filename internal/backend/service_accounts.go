@@ -20,6 +20,8 @@ type PasswordHasher interface {
 
 // AccountRules are what an operator can choose of accounts.
 type AccountRules struct {
+	// RegistrationClosed leaves it to operators to make accounts.
+	RegistrationClosed bool
 	// PasswordMinLength is the least length of a new password in characters; 0
 	// for any that is not empty.
 	PasswordMinLength int
@@ -42,9 +44,12 @@ type Login struct {
 }
 
 // Register makes an account and returns its user id. The user is set up at the
-// first login. A [Refusal] if the name is taken, name or password are not
-// allowed, or there are as many users as there may be.
+// first login. A [Refusal] if registration is closed, the name is taken, name or
+// password are not allowed, or there are as many users as there may be.
 func (s *Service) Register(ctx context.Context, username string, password Secret) (userID string, err error) {
+	if s.accounts.RegistrationClosed {
+		return "", &Refusal{Reason: NotOpen}
+	}
 	if _, err := newUsername(username); err != nil {
 		return "", err
 	}

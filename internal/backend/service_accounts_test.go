@@ -31,6 +31,18 @@ func wantRefusal(t *testing.T, what string, err error, reason backend.RefusalRea
 	}
 }
 
+// Where registration is closed it is refused before anything is looked up or
+// hashed: this service has nothing to hash with.
+func TestRegister_ClosedCostsNothing(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, defaults())
+	r.Service = backend.New(r.store, backend.Options{Accounts: backend.AccountRules{RegistrationClosed: true}})
+	for _, name := range []string{"ada", ""} {
+		_, err := r.Register(t.Context(), name, backend.NewSecret("password"))
+		wantRefusal(t, "register "+name, err, backend.NotOpen)
+	}
+}
+
 func (r *rig) register(username, password string) string {
 	r.t.Helper()
 	id, err := r.Register(r.t.Context(), username, backend.NewSecret(password))

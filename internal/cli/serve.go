@@ -15,6 +15,7 @@ type configFlags struct {
 	Port          *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free one."`
 	Access        *string `placeholder:"MODE" complete:"open,guarded,strict" help:"Who may call what: open, guarded (the default) or strict."`
 	LocalOperator *string `name:"local-operator" aliases:"local_operator" placeholder:"BOOL" complete:"true,false" help:"Whether, where access is guarded, programs on this machine are operators without a token (true)."`
+	Registration  *string `placeholder:"MODE" complete:"open,closed" help:"Who may make an account: open (everyone, the default) or closed (operators)."`
 	DataDir       *string `name:"data-dir" aliases:"data_dir" placeholder:"DIR" help:"Folder of the embedded store (data)."`
 
 	MongoDBAdminUsername *string `name:"mongodb_admin_username" aliases:"mongodb-admin-username" placeholder:"NAME" help:"Admin user of MongoDB, for the first run (admin)."`
@@ -26,6 +27,7 @@ func (f configFlags) sources(streams Streams) config.Sources {
 	flags := map[string]string{}
 	for key, value := range map[string]*string{
 		"host": f.Host, "port": f.Port, "data_dir": f.DataDir, "access": f.Access, "local_operator": f.LocalOperator,
+		"registration":           f.Registration,
 		"mongodb_admin_username": f.MongoDBAdminUsername, "mongodb_admin_password": f.MongoDBAdminPassword,
 	} {
 		if value != nil {

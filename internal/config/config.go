@@ -16,6 +16,12 @@ const (
 	StoreMongoDB  = "mongodb"
 )
 
+// Who may make an account.
+const (
+	RegistrationOpen   = "open"   // everyone
+	RegistrationClosed = "closed" // operators
+)
+
 // Config is everything an operator can choose; settings.go says under which
 // names, and what is allowed.
 type Config struct {
@@ -124,9 +130,11 @@ func (a Access) OperatorTokens() []backend.Secret {
 	return auth.SplitOperatorTokens(a.OperatorToken)
 }
 
-// Accounts says what passwords are like and what hashing one takes.
+// Accounts says who may make one, what passwords are like and what hashing one
+// takes.
 type Accounts struct {
-	PasswordMinLength int // characters of a new password
+	Registration      string // open or closed
+	PasswordMinLength int    // characters of a new password
 	HashMemoryKiB     int
 	HashIterations    int
 	HashParallelism   int
@@ -145,6 +153,8 @@ type MongoDB struct {
 	URI                  backend.Secret
 	Host                 string
 	Port                 int
+	TLS                  bool   // for Host and Port; a URI says so itself
+	TLSCAFile            string // PEM file of who signs the server's certificate; "" for the system's own
 	Username             string
 	Password             backend.Secret
 	Database             string
@@ -182,7 +192,7 @@ func Default() *Config {
 			WritesPerUser: 6000, WritesPerUserBurst: 1000,
 		},
 		Accounts: Accounts{
-			PasswordMinLength: 8, HashMemoryKiB: int(auth.DefaultPasswordParams.MemoryKiB),
+			Registration: RegistrationOpen, PasswordMinLength: 8, HashMemoryKiB: int(auth.DefaultPasswordParams.MemoryKiB),
 			HashIterations: int(auth.DefaultPasswordParams.Iterations), HashParallelism: int(auth.DefaultPasswordParams.Parallelism),
 		},
 		Backup: Backup{Keep: 7, Dir: "backups"},

@@ -84,6 +84,7 @@ func (l *loader) read(sources Sources) {
 	}
 	l.checkMasterKey()
 	l.checkAccess()
+	l.checkMongoDB()
 }
 
 func (l *loader) readFile(sources Sources) {

@@ -92,12 +92,19 @@ func connect(o Options, pool *pool) (*mongo.Client, error) {
 	if _, ok := authorityOf(o.URI.Reveal()); o.URI.IsSet() && !ok {
 		return nil, errors.New("mongodb_uri is not valid; user name and password in it must be percent-encoded")
 	}
+	encrypted, err := o.tlsConfig()
+	if err != nil {
+		return nil, errors.New("mongodb_tls_ca_file: " + err.Error()) // not wrapped: no later try helps
+	}
 	client := o.parsed().
 		SetAppName("web-backend").
 		SetBSONOptions(&options.BSONOptions{UseJSONStructTags: true}).
 		SetRegistry(registry()).
 		SetTimeout(o.Timeout).
 		SetPoolMonitor(&event.PoolMonitor{Event: pool.note})
+	if encrypted != nil {
+		client.SetTLSConfig(encrypted)
+	}
 	if client.WriteConcern == nil {
 		client.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: new(true)})
 	}

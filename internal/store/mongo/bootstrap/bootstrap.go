@@ -113,6 +113,9 @@ func (b *bootstrap) waitFor(ctx context.Context, step func(context.Context) erro
 	pause := 250 * time.Millisecond
 	for attempt := 1; ; attempt++ {
 		err := b.try(ctx, step)
+		if _, ok := untrusted(err); ok {
+			return err
+		}
 		if err == nil || passwordRefused(err) || notAuthorized(err) || !mongo.IsUnavailable(err) ||
 			time.Now().Add(pause).After(b.deadline) {
 			return err
@@ -298,7 +301,14 @@ func (b *bootstrap) adminFailure(reason Reason, step, problem string, refusal, c
 func (b *bootstrap) failure(step string, err error) error {
 	f := &Failure{Reason: Unreachable, Host: b.host, Step: step, Cause: err,
 		Problem: "no server answered" + why(err),
-		Remedy:  "check that the server runs, that mongodb_host and mongodb_port, or mongodb_uri, name it, and that nothing between blocks it"}
+		Remedy: "check that the server runs, that mongodb_host and mongodb_port, or mongodb_uri, name it, and that nothing between blocks it; " +
+			"both sides or none must use TLS (mongodb_tls, or tls in mongodb_uri)"}
+	if certificate, ok := untrusted(err); ok {
+		f.Reason, f.Problem = Untrusted, "the server's certificate is not trusted ("+certificate.Err.Error()+")"
+		f.Remedy = "set mongodb_tls_ca_file, or tlsCAFile in mongodb_uri, to the certificate of who signed it, " +
+			"and name the server as its certificate does"
+		return f
+	}
 	if mongo.IsUnavailable(err) {
 		return f
 	}

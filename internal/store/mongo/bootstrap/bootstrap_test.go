@@ -515,3 +515,55 @@ func TestRun_EndsWithItsContext(t *testing.T) {
 		t.Errorf("bootstrap whose context ended: got error %v, want %v", err, context.Canceled)
 	}
 }
+
+// through has a trial reach its server through a proxy.
+func (tr *trial) through(proxy *mongotest.Proxy) {
+	tr.Helper()
+	_, port, err := net.SplitHostPort(proxy.Address())
+	if err != nil {
+		tr.Fatal(err)
+	}
+	tr.Store.Host = "127.0.0.1"
+	if tr.Store.Port, err = strconv.Atoi(port); err != nil {
+		tr.Fatal(err)
+	}
+}
+
+func TestRun_TLS(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Engine(t)
+	tr := newTrial(t, server)
+	plain := tr.Options
+	proxy, authority := server.TLSProxy(t)
+	_, another := server.TLSProxy(t)
+
+	tr.through(proxy)
+	tr.Store.TLS, tr.Store.TLSCAFile = true, authority
+	tr.mustRun()
+	tr.wantWork(tr.Store.Username, tr.Store.Password, true)
+
+	tr.Store.TLSCAFile = another
+	if lines := tr.wantFailure(bootstrap.Untrusted, "unknown authority", "mongodb_tls_ca_file"); len(lines) > 0 {
+		t.Errorf("it said %q, want no further attempts", lines)
+	}
+	tr.Store.TLSCAFile = "" // those of the system
+	tr.wantFailure(bootstrap.Untrusted, "mongodb_tls_ca_file")
+	tr.Store.Host, tr.Store.TLSCAFile = "localhost", authority
+	tr.wantFailure(bootstrap.Untrusted, "localhost", "as its certificate does")
+	tr.Store.TLSCAFile = authority + ".none"
+	tr.wantFailure(bootstrap.Settings, "mongodb_tls_ca_file", "no such file")
+
+	tr.through(proxy)
+	tr.Store.TLS, tr.Store.TLSCAFile = false, ""
+	tr.Store.Timeout, tr.StartupTimeout = 300*time.Millisecond, 0
+	tr.wantFailure(bootstrap.Unreachable, "both sides or none must use TLS")
+
+	uri := func(ca string) backend.Secret {
+		return backend.NewSecret(fmt.Sprintf("mongodb://%s:%s@%s/?authSource=admin&tlsCAFile=%s",
+			tr.Store.Username, plain.Store.Password.Reveal(), proxy.Address(), ca))
+	}
+	tr.Store.Timeout, tr.Store.URI = plain.Store.Timeout, uri(another)
+	tr.wantFailure(bootstrap.Untrusted, "tlsCAFile")
+	tr.Store.URI = uri(authority)
+	tr.mustRun()
+}

@@ -1,6 +1,7 @@
 package bootstrap
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -22,6 +23,7 @@ const (
 	RoleMissing                 // the application user may not work on the database
 	AdminRefused                // the server does not know the admin user, or not with this password
 	NotAllowed                  // the admin user may not create users, or not give the role
+	Untrusted                   // the server's certificate is not signed by who is trusted, or for another name
 )
 
 // Failure is why the store cannot be used, in words for the operator. It holds
@@ -63,8 +65,8 @@ func hasCode(err error, code int) bool {
 	return ok && server.HasErrorCode(code)
 }
 
-// why says in a few words why no server answered; "" if nobody knows.
-func why(err error) string {
+// lastError is what kept the driver from the last server that it tried.
+func lastError(err error) error {
 	if selection, ok := errors.AsType[topology.ServerSelectionError](err); ok {
 		for _, server := range selection.Desc.Servers {
 			if server.LastError != nil {
@@ -72,6 +74,18 @@ func why(err error) string {
 			}
 		}
 	}
+	return err
+}
+
+// untrusted gives what is wrong with the server's certificate, if that is what
+// err is about: then no later try helps.
+func untrusted(err error) (*tls.CertificateVerificationError, bool) {
+	return errors.AsType[*tls.CertificateVerificationError](lastError(err))
+}
+
+// why says in a few words why no server answered; "" if nobody knows.
+func why(err error) string {
+	err = lastError(err)
 	if dial, ok := errors.AsType[*net.OpError](err); ok {
 		return " (" + dial.Err.Error() + ")"
 	}

@@ -2,10 +2,19 @@ package mongotest
 
 import (
 	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
+	"encoding/pem"
 	"io"
+	"math/big"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -43,6 +52,7 @@ const (
 type Proxy struct {
 	listener net.Listener
 	server   string
+	tls      bool // towards clients
 
 	mu       sync.Mutex
 	fault    Fault
@@ -83,6 +93,43 @@ type link struct {
 // without TLS.
 func (s *Server) Proxy(t testing.TB) *Proxy {
 	t.Helper()
+	return s.proxy(t, nil)
+}
+
+// TLSProxy is [Server.Proxy] for clients that speak TLS. caFile is the PEM file
+// with the certificate that they are to trust.
+func (s *Server) TLSProxy(t testing.TB) (p *Proxy, caFile string) {
+	t.Helper()
+	pair, caFile := newCertificate(t)
+	return s.proxy(t, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}), caFile
+}
+
+// newCertificate makes a certificate for 127.0.0.1 that signs itself, and the
+// PEM file with it.
+func newCertificate(t testing.TB) (pair tls.Certificate, file string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{signed}, PrivateKey: key}, file
+}
+
+// proxy starts a proxy whose clients speak TLS, unless encrypted is nil.
+func (s *Server) proxy(t testing.TB, encrypted *tls.Config) *Proxy {
+	t.Helper()
 	o := s.Options()
 	if len(o.Hosts) != 1 || o.TLSConfig != nil {
 		t.Skip("the proxy of the tests needs a MongoDB server of one host without TLS")
@@ -91,7 +138,10 @@ func (s *Server) Proxy(t testing.TB) *Proxy {
 	if err != nil {
 		t.Fatalf("start the proxy of the test: %v", err)
 	}
-	p := &Proxy{listener: listener, server: o.Hosts[0], changed: make(chan struct{}), links: map[*link]bool{}}
+	if encrypted != nil {
+		listener = tls.NewListener(listener, encrypted)
+	}
+	p := &Proxy{listener: listener, server: o.Hosts[0], tls: encrypted != nil, changed: make(chan struct{}), links: map[*link]bool{}}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -317,9 +367,20 @@ func (p *Proxy) reply(l *link, message []byte) {
 	defer p.mu.Unlock()
 	request := binary.LittleEndian.Uint32(message[8:])
 	delete(l.unanswered, request)
+	if p.tls {
+		leaveReplicaSet(message)
+	}
 	s := p.strike
 	if s != nil && s.link == l && s.request == request {
 		p.begin(l)
+	}
+}
+
+// leaveReplicaSet takes the name of the replica set from a greeting. Else a
+// client would go on with the members that it lists, which do not speak TLS.
+func leaveReplicaSet(message []byte) {
+	if at := bytes.Index(message, []byte("setName\x00")); at >= 0 {
+		copy(message[at:], "noName_")
 	}
 }
 
