@@ -68,7 +68,7 @@ func (s *server) post(t *testing.T, path string, body []byte) (status, size int)
 // which says what its route needs.
 func TestBounds_LargeBodies(t *testing.T) {
 	t.Parallel()
-	s := serveAda(t)
+	s := serveAda(t, "GOMEMLIMIT=1GiB")
 	zeros := []byte(`{"x":[0` + strings.Repeat(",0", 1<<19-10) + `]}`)
 	names := []byte(`{"x":0`)
 	for i := 0; len(names) < 1<<20-20; i++ {
@@ -112,7 +112,7 @@ func TestBounds_LargeBodies(t *testing.T) {
 // characters as it may have, in the longest prompts, as fast as it can.
 func TestBounds_Quotas(t *testing.T) {
 	t.Parallel()
-	s := serveAda(t)
+	s := serveAda(t, "GOMEMLIMIT=1GiB")
 	var list struct {
 		IDs   []string `json:"character_id_list"`
 		Names []string `json:"character_name_list"`
