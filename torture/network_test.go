@@ -137,7 +137,7 @@ func TestBounds_Connections(t *testing.T) {
 			flood(t, s, connections, "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", from)
 			took := time.Since(began)
 			s.client.Transport = &http.Transport{DisableKeepAlives: true} // each request on a connection of its own
-			p99 := served(t, s, 300) // which fails for a client that waits for more than half a minute
+			p99 := served(t, s, 300)                                      // which fails for a client that waits for more than half a minute
 			if lines := strings.Count(s.output.String(), "max_connections"); lines > 5 {
 				t.Errorf("the flood left %d lines in the log", lines)
 			}
