@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,7 +74,7 @@ func (o *operation) plantedExchange(t *testing.T) exchange {
 		"Proxy-Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+planted+"basic"))},
 		"Authorization":       {"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+planted+"basic"))},
 	}
-	if o.OperationID == "logout" {
+	if slices.Contains(sessionOperations, o.OperationID) {
 		header["Authorization"] = []string{"Bearer " + planted + "token"}
 	}
 	x.header = header
