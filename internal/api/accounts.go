@@ -215,15 +215,21 @@ func (a *API) warnOfUntrustedProxy(info *request) {
 
 // logout ends the token that the request carries, in every mode.
 func (a *API) logout(ctx context.Context, _ *none) (empty, error) {
+	return withToken(ctx, func(token backend.Secret) (empty, error) { return empty{}, a.service.Logout(ctx, token) })
+}
+
+// withToken calls do with the token that the request carries: there must be one,
+// in every mode.
+func withToken[Out any](ctx context.Context, do func(token backend.Secret) (Out, error)) (out Out, err error) {
 	info := requestFrom(ctx)
 	if !info.tokenSent {
-		return empty{}, unauthorized("", needsTokenText)
+		return out, unauthorized("", needsTokenText)
 	}
-	err := a.service.Logout(ctx, info.token)
+	out, err = do(info.token)
 	if errors.Is(err, backend.Unauthorized) {
-		return empty{}, unauthorized(invalidToken, badTokenText)
+		err = unauthorized(invalidToken, badTokenText)
 	}
-	return empty{}, err
+	return out, err
 }
 
 // Two forms of delete_user stand behind one path: with user name and password

@@ -19,6 +19,7 @@ import (
 //	Speed  float64 `json:"speed" default:"1.0"`      absent or null: the default
 //	Name   *string `json:"name"`                     absent or null: nil
 //	UserID string  `path:"user_id"`                  from the path
+//	IDs    []string `json:"ids"`                     a list of short texts; absent or null: nil
 //	Key    backend.Secret  `json:"key"`              a text that is never shown
 //	Keys   map[string]backend.Secret `json:"-"`      the provider keys in the body
 //
@@ -75,6 +76,9 @@ func newPlan(t reflect.Type) *plan {
 			kind = kind.Elem()
 		}
 		parse, ok := parsers[kind.Kind()]
+		if kind == reflect.TypeFor[[]string]() {
+			parse, ok = parseTexts, true
+		}
 		if kind == reflect.TypeFor[backend.Secret]() {
 			parse, ok = parseSecret, true
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,10 @@ func (f failingStore) CreateToken(context.Context, backend.Token, backend.Creden
 func (f failingStore) Token(context.Context, backend.TokenHash, time.Time) (backend.Token, error) {
 	return backend.Token{}, f.fail()
 }
+
+func (f failingStore) UserTokens(context.Context, string, time.Time) ([]backend.Token, error) {
+	return nil, f.fail()
+}
 func (f failingStore) DeleteToken(context.Context, backend.TokenHash) error { return f.fail() }
 
 func (f failingStore) UpdateUserConfig(context.Context, string, backend.UserConfigPatch) error {
@@ -114,6 +119,9 @@ func needStore() []*operation {
 	return all
 }
 
+// sessionOperations need a user's token in every mode.
+var sessionOperations = []string{"logout", "list_sessions", "end_sessions"}
+
 // request makes the document's example of an operation.
 func (o *operation) exampleExchange(t *testing.T) exchange {
 	t.Helper()
@@ -121,7 +129,7 @@ func (o *operation) exampleExchange(t *testing.T) exchange {
 	if o.RequestBody != nil {
 		x.body = encode(t, o.example())
 	}
-	if o.OperationID == "logout" {
+	if slices.Contains(sessionOperations, o.OperationID) {
 		x.header = bearer("wbt_example")
 	}
 	return x

@@ -89,8 +89,8 @@ func TestHostileFields(t *testing.T) {
 		s.createUser(t, user)
 		source := s.characterIDs(t, user)[0]
 		for field, property := range o.request().properties() {
-			if slices.Contains(property.types(), any("number")) {
-				continue // see TestVoiceSpeed
+			if slices.Contains(property.types(), any("number")) || slices.Contains(property.types(), any("array")) {
+				continue // see TestVoiceSpeed, TestEndSessions_Bounds
 			}
 			t.Run(o.OperationID+"."+field, func(t *testing.T) {
 				t.Parallel()

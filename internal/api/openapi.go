@@ -280,6 +280,9 @@ func validationExample(route route) any {
 	if len(plan.body) > 0 {
 		name := plan.body[0].name
 		example.Loc, detail.Body = []any{"body", name}, json.RawMessage(`{"`+name+`":5}`)
+		if _, bad := plan.body[0].parse(example.Input); bad != nil {
+			example.Type, example.Msg = bad.Type, bad.Msg
+		}
 	} else {
 		example.Loc, example.Msg = []any{"path", plan.path[0].name}, invalidTextMessage
 		example.Input = json.RawMessage(`"\u0000"`)

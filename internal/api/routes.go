@@ -16,15 +16,13 @@ type route struct {
 	summary      string
 	description  string
 	errors       []int // statuses beside those that every route of its form has
+	session      bool  // it needs a user's token, in every mode
 	endpoint     endpoint
 	responseType string // of the 200 answer, if it is no JSON
 	handler      http.Handler
 }
 
-const (
-	v1         = "/api/v1/"
-	logoutPath = v1 + "logout"
-)
+const v1 = "/api/v1/"
 
 // Tags group the operations in the documentation.
 const (
@@ -70,9 +68,15 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 		{method: http.MethodPost, path: v1 + "set_user_password", tag: tagAccounts, errors: []int{http.StatusNotFound, http.StatusTooManyRequests},
 			summary: "Set a user's password without the old one", endpoint: operator(a, a.setUserPassword),
 			description: "Ends all access tokens of the user. A user without a user name gets the one that is sent with its user_id."},
-		{method: http.MethodPost, path: logoutPath, tag: tagAccounts, errors: []int{http.StatusUnauthorized},
+		{method: http.MethodPost, path: v1 + "logout", tag: tagAccounts, session: true, errors: []int{http.StatusUnauthorized},
 			summary: "Log out", endpoint: public(a, a.logout),
 			description: "Ends the access token that the request carries in the header Authorization."},
+		{method: http.MethodGet, path: v1 + "sessions", operationID: "list_sessions", tag: tagAccounts, session: true, errors: []int{http.StatusUnauthorized},
+			summary: "List one's own sessions", endpoint: public(a, a.sessions),
+			description: "A session is an access token of a login. Those of the user whose token the request carries, in creation order."},
+		{method: http.MethodPost, path: v1 + "end_sessions", tag: tagAccounts, session: true, errors: []int{http.StatusUnauthorized},
+			summary: "End one's own sessions", endpoint: public(a, a.endSessions),
+			description: "Ends the sessions of ids, or without ids all but that of the request."},
 
 		{method: http.MethodGet, path: v1 + "list_users", tag: tagUsers,
 			summary: "List all users", endpoint: localOperator(a, a.listUsers),

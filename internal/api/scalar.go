@@ -3,10 +3,12 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"reflect"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"web-backend/internal/backend"
 )
@@ -46,6 +48,35 @@ func parseText(raw json.RawMessage) (any, *fault) {
 		return "", &fault{Type: "string_type", Msg: invalidTextMessage}
 	}
 	return *text, nil
+}
+
+// Bounds of a list of texts; the tags of its field document them.
+const (
+	maxListLength     = 100
+	maxListTextLength = 64 // characters
+)
+
+// parseTexts takes a JSON array of short strings.
+func parseTexts(raw json.RawMessage) (any, *fault) {
+	var elements []json.RawMessage
+	if raw[0] != '[' || json.Unmarshal(raw, &elements) != nil {
+		return nil, &fault{Type: "list_type", Msg: "Input should be a valid list"}
+	}
+	if len(elements) > maxListLength {
+		return nil, &fault{Type: "too_long", Msg: fmt.Sprintf("List should have at most %d items", maxListLength)}
+	}
+	texts := make([]string, len(elements)) // not nil if empty: it was sent
+	for i, element := range elements {
+		value, bad := parseText(element)
+		if bad != nil {
+			return nil, bad
+		}
+		texts[i], _ = value.(string)
+		if utf8.RuneCountInString(texts[i]) > maxListTextLength {
+			return nil, &fault{Type: "string_too_long", Msg: fmt.Sprintf("String should have at most %d characters", maxListTextLength)}
+		}
+	}
+	return texts, nil
 }
 
 // parseNumber takes a finite JSON number, or a JSON string that holds one.

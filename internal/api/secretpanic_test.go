@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -76,7 +77,7 @@ func (o *operation) plantedExchange(t *testing.T) exchange {
 	if o.OperationID == "set_user_password" {
 		header.Set("Authorization", "Bearer "+operatorToken.Reveal()) // else it gets nowhere
 	}
-	if o.OperationID == "logout" {
+	if slices.Contains(sessionOperations, o.OperationID) {
 		header["Authorization"] = []string{"Bearer " + planted + "token"}
 	}
 	x.header = header

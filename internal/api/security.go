@@ -32,7 +32,7 @@ func (r route) security() []map[string][]string {
 	user, operator := map[string][]string{userTokenScheme: {}}, map[string][]string{operatorTokenScheme: {}}
 	none := map[string][]string{}
 	switch {
-	case r.path == logoutPath:
+	case r.session:
 		return []map[string][]string{user}
 	case r.endpoint.level == auth.Owner:
 		return []map[string][]string{user, operator, none}

@@ -175,6 +175,12 @@ func (s *Service) Logout(ctx context.Context, token Secret) error {
 	if err == nil {
 		err = s.store.DeleteToken(ctx, HashToken(token))
 	}
+	return badToken(err)
+}
+
+// badToken turns the error for a token that there is not into the one of who
+// sent it.
+func badToken(err error) error {
 	if errors.Is(err, NotFound) {
 		return &Error{Kind: Unauthorized, Message: "the access token is unknown or has expired"}
 	}

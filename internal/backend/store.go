@@ -54,6 +54,10 @@ type Store interface {
 	// expired at or before now, or if it has ended.
 	Token(ctx context.Context, hash TokenHash, now time.Time) (Token, error)
 
+	// UserTokens gives the tokens of a user that are good at now, by creation
+	// time and then by hash; none for an unknown user.
+	UserTokens(ctx context.Context, userID string, now time.Time) ([]Token, error)
+
 	// DeleteToken ends a token. NotFound if there is none.
 	DeleteToken(ctx context.Context, hash TokenHash) error
 

@@ -40,7 +40,7 @@ type meter struct {
 type operations struct {
 	CreateUser, SetUpUser, DeleteUser, Users        operation
 	CreateCredential, Credential, ReplacePassword   operation
-	CreateToken, Token, DeleteToken                 operation
+	CreateToken, Token, UserTokens, DeleteToken     operation
 	UserConfig, UpdateUserConfig                    operation
 	CharacterNames, Character, CharacterDocument    operation
 	CountUsers                                      operation

@@ -59,6 +59,11 @@ func (s *store) Token(ctx context.Context, hash backend.TokenHash, now time.Time
 	return measure(ctx, s.meter, &s.meter.operations.Token, func(ctx context.Context) (backend.Token, error) { return s.next.Token(ctx, hash, now) })
 }
 
+// UserTokens implements [backend.Store].
+func (s *store) UserTokens(ctx context.Context, userID string, now time.Time) ([]backend.Token, error) {
+	return measure(ctx, s.meter, &s.meter.operations.UserTokens, func(ctx context.Context) ([]backend.Token, error) { return s.next.UserTokens(ctx, userID, now) })
+}
+
 // DeleteToken implements [backend.Store].
 func (s *store) DeleteToken(ctx context.Context, hash backend.TokenHash) error {
 	return do(ctx, s.meter, &s.meter.operations.DeleteToken, func(ctx context.Context) error { return s.next.DeleteToken(ctx, hash) })

@@ -109,6 +109,10 @@ func (b *balanced) Token(ctx context.Context, hash backend.TokenHash, now time.T
 	return b.next().Token(ctx, hash, now)
 }
 
+func (b *balanced) UserTokens(ctx context.Context, userID string, now time.Time) ([]backend.Token, error) {
+	return b.next().UserTokens(ctx, userID, now)
+}
+
 func (b *balanced) DeleteToken(ctx context.Context, hash backend.TokenHash) error {
 	return b.next().DeleteToken(ctx, hash)
 }

@@ -2,6 +2,7 @@ package mongo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -119,6 +120,43 @@ func (s *Store) Token(ctx context.Context, hash backend.TokenHash, now time.Time
 	token := found[0].Token
 	return backend.Token{
 		Hash: hash, UserID: token.UserID, CreatedAt: token.CreatedAt.UTC(), ExpiresAt: token.ExpiresAt.UTC()}, nil
+}
+
+// UserTokens implements [backend.Store]. The passwords are read after the
+// tokens: what a change of the password has ended by then is left out.
+func (s *Store) UserTokens(ctx context.Context, userID string, now time.Time) ([]backend.Token, error) {
+	ctx, done := s.begin(ctx)
+	defer done()
+	byUser := bson.D{{Key: fieldUserID, Value: userID}}
+	var documents []tokenDocument
+	cursor, err := s.tokens.Find(ctx, bson.D{byUser[0], {Key: tokenExpiresAt, Value: bson.D{{Key: "$gt", Value: now}}}})
+	if err == nil {
+		err = cursor.All(ctx, &documents)
+	}
+	if err != nil || len(documents) == 0 {
+		return nil, storeError(err)
+	}
+	var credentials []bson.Raw
+	cursor, err = s.credentials.Find(ctx, byUser)
+	if err == nil {
+		err = cursor.All(ctx, &credentials)
+	}
+	if err != nil {
+		return nil, storeError(err)
+	}
+	var tokens []backend.Token
+	for _, d := range documents {
+		if !slices.ContainsFunc(credentials, d.isFor) {
+			continue
+		}
+		token := backend.Token{UserID: userID, CreatedAt: d.CreatedAt.UTC(), ExpiresAt: d.ExpiresAt.UTC()}
+		copy(token.Hash[:], d.Hash)
+		tokens = append(tokens, token)
+	}
+	slices.SortFunc(tokens, func(a, b backend.Token) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.Hash[:], b.Hash[:]))
+	})
+	return tokens, nil
 }
 
 // isFor reports whether the token was given for the password of a credential.

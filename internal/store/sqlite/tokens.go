@@ -51,6 +51,22 @@ func (s *Store) Token(ctx context.Context, hash backend.TokenHash, now time.Time
 	return token, err
 }
 
+// UserTokens implements [backend.Store].
+func (s *Store) UserTokens(ctx context.Context, userID string, now time.Time) (tokens []backend.Token, err error) {
+	err = s.read(ctx, func(c *conn) error {
+		return c.query(`SELECT hash, created_at, expires_at FROM tokens WHERE user_id = ? AND expires_at > ?
+			ORDER BY created_at, hash`,
+			[]any{userID, now.UnixMilli()}, func(row *sqlite3.Stmt) error {
+				token := backend.Token{UserID: userID,
+					CreatedAt: milliseconds(row.ColumnInt64(1)), ExpiresAt: milliseconds(row.ColumnInt64(2))}
+				copy(token.Hash[:], row.ColumnRawBlob(0))
+				tokens = append(tokens, token)
+				return nil
+			})
+	})
+	return tokens, err
+}
+
 // DeleteToken implements [backend.Store].
 func (s *Store) DeleteToken(ctx context.Context, hash backend.TokenHash) error {
 	return s.write(ctx, noUsers, func(c *conn) error {

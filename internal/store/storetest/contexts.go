@@ -42,6 +42,10 @@ func (t *trial) calls() []call {
 			_, err := t.Token(ctx, token.Hash, TokenTime())
 			return err
 		}},
+		{"UserTokens", func(ctx context.Context) error {
+			_, err := t.UserTokens(ctx, "eve", TokenTime())
+			return err
+		}},
 		{"DeleteToken", func(ctx context.Context) error { return t.DeleteToken(ctx, token.Hash) }},
 		{"ReplacePassword", func(ctx context.Context) error {
 			return t.ReplacePassword(ctx, eve, backend.NewSecret(patched), backend.EndTokens)

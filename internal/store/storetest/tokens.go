@@ -1,7 +1,10 @@
 package storetest
 
 import (
+	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"web-backend/internal/backend"
@@ -39,6 +42,7 @@ var tokenPromises = []promise{
 	{"Token_IsAsItWasCreated", tokenStored},
 	{"Token_NotFound", tokenNotFound},
 	{"Token_IsGoodUntilItExpires", tokenExpires},
+	{"UserTokens_AreThoseThatAreGood", userTokensGood},
 	{"DeleteToken_EndsOne", deleteTokenOne},
 	{"DeleteToken_NotFound", deleteTokenNotFound},
 }
@@ -95,6 +99,52 @@ func tokenExpires(t *trial) {
 		}
 	}
 	t.wantTokens(long)
+}
+
+// wantUserTokens checks which tokens of a user are good at a time.
+func (t *trial) wantUserTokens(userID string, now time.Time, want ...backend.Token) {
+	t.Helper()
+	got, err := t.UserTokens(t.Context(), userID, now)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("tokens of user %s:\n got %+v, error %v\nwant %+v", userID, got, err, want)
+	}
+}
+
+func userTokensGood(t *trial) {
+	ada, bob := t.mustCreateCredential("Ada L.", "ada"), t.mustCreateCredential("Bob", "bob")
+	t.wantUserTokens("ada", TokenTime())
+	var tokens []backend.Token
+	for n := range 6 { // made in another order than that of creation; two at a time
+		token := Token(fmt.Sprintf("%d of ada", n), "ada")
+		token.CreatedAt = token.CreatedAt.Add(-time.Duration(n/2) * time.Millisecond)
+		t.must("create token", t.CreateToken(t.Context(), token, ada))
+		tokens = append(tokens, token)
+	}
+	other := t.mustCreateToken("of bob", bob)
+	slices.SortFunc(tokens, func(a, b backend.Token) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.Hash[:], b.Hash[:]))
+	})
+	t.wantUserTokens("ada", TokenTime(), tokens...)
+	t.wantUserTokens("bob", TokenTime(), other)
+	t.wantUserTokens("nobody", TokenTime())
+
+	short := Token("short", "ada")
+	short.CreatedAt, short.ExpiresAt = short.CreatedAt.Add(time.Second), TokenTime().Add(time.Minute)
+	t.must("create token", t.CreateToken(t.Context(), short, ada))
+	t.wantUserTokens("ada", short.ExpiresAt.Add(-time.Millisecond), append(slices.Clone(tokens), short)...)
+	t.wantUserTokens("ada", short.ExpiresAt, tokens...)
+
+	t.must("delete token", t.DeleteToken(t.Context(), tokens[2].Hash))
+	t.must("delete token", t.DeleteToken(t.Context(), short.Hash))
+	tokens = slices.Delete(tokens, 2, 3)
+	t.wantUserTokens("ada", TokenTime(), tokens...)
+	ada = t.mustReplacePassword(ada, "in another form", backend.KeepTokens)
+	t.wantUserTokens("ada", TokenTime(), tokens...)
+	t.mustReplacePassword(ada, "another", backend.EndTokens)
+	t.wantUserTokens("ada", TokenTime())
+	t.wantUserTokens("bob", TokenTime(), other)
+	t.must("delete user", t.DeleteUser(t.Context(), "bob"))
+	t.wantUserTokens("bob", TokenTime())
 }
 
 func deleteTokenOne(t *trial) {

@@ -542,6 +542,7 @@ func TestRun_TLS(t *testing.T) {
 	tr.mustRun()
 	tr.wantWork(tr.Store.Username, tr.Store.Password, true)
 
+	tr.Store.Timeout = 2 * time.Second // the driver tries for that long
 	tr.Store.TLSCAFile = another
 	if lines := tr.wantFailure(bootstrap.Untrusted, "unknown authority", "mongodb_tls_ca_file"); len(lines) > 0 {
 		t.Errorf("it said %q, want no further attempts", lines)

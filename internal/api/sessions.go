@@ -1,0 +1,46 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"web-backend/internal/backend"
+)
+
+type sessionsResponse struct {
+	Sessions []session `json:"sessions" required:"true" nullable:"false" description:"The user's sessions, in creation order." example:"[{\"id\":\"5f0c9e1ab2d34476\",\"created\":\"2026-01-02T03:04:05.678Z\",\"expires\":\"2026-01-09T03:04:05.678Z\",\"current\":true}]"`
+}
+
+// session is an access token as its user sees it.
+type session struct {
+	ID      string    `json:"id" required:"true" description:"Names the session; it tells nothing of the token." example:"5f0c9e1ab2d34476"`
+	Created time.Time `json:"created" required:"true" description:"When the login was, in UTC." example:"2026-01-02T03:04:05.678Z"`
+	Expires time.Time `json:"expires" required:"true" description:"When the access token ends by itself, in UTC." example:"2026-01-09T03:04:05.678Z"`
+	Current bool      `json:"current" required:"true" description:"Whether it is the session of this request." example:"true"`
+}
+
+func (a *API) sessions(ctx context.Context, _ *none) (sessionsResponse, error) {
+	return withToken(ctx, func(token backend.Secret) (sessionsResponse, error) {
+		found, err := a.service.Sessions(ctx, token)
+		answer := sessionsResponse{Sessions: make([]session, len(found))}
+		for i, s := range found {
+			answer.Sessions[i] = session{s.ID, s.CreatedAt, s.ExpiresAt, s.Current}
+		}
+		return answer, err
+	})
+}
+
+type endSessionsRequest struct {
+	IDs []string `json:"ids" maxItems:"100" description:"Ids of sessions to end, of at most 64 characters; absent to end all but that of this request. One that is not there is passed over." example:"[\"5f0c9e1ab2d34476\"]"`
+}
+
+type endSessionsResponse struct {
+	Ended int `json:"ended" required:"true" description:"How many sessions have ended." example:"1"`
+}
+
+func (a *API) endSessions(ctx context.Context, in *endSessionsRequest) (endSessionsResponse, error) {
+	return withToken(ctx, func(token backend.Secret) (endSessionsResponse, error) {
+		ended, err := a.service.EndSessions(ctx, token, in.IDs)
+		return endSessionsResponse{ended}, err
+	})
+}
