@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,8 +37,8 @@ func TestStrangersTour(t *testing.T) {
 					method, path, _ := strings.Cut(route, " ")
 					path = strings.NewReplacer("{user_id}", user, "{character_id}", character, "{n_lines}", "1000").Replace(path)
 					body := requests[operation.ID]
-					if operation.ID == "logout" {
-						continue // of the stranger's own token
+					if slices.Contains(needToken, operation.ID) {
+						continue // they are about the stranger's own tokens
 					}
 					body = strings.NewReplacer("{user}", user, "{copy}", character, "{other}", "other", "{account}", "Zora Hidden", "{id}", id,
 						`"a good password"`, `"a guessed password"`).Replace(body)
