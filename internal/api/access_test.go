@@ -560,6 +560,7 @@ func TestAudit(t *testing.T) {
 		{"POST create_user", `{"user_id": "ada"}`, nil, 200, "caller=loopback user_id=ada"},
 		{"POST create_user", `{"user_id": "ada"}`, bearer(first.Reveal()), 400, "caller=operator#1"},
 		{"POST create_user", `{"user_id": "` + first.Reveal() + `"}`, nil, 200, "caller=loopback user_id=***"},
+		{"POST create_user", `{"user_id": "é msg=forged\" 1"}`, nil, 200, "caller=loopback user_id=é_msg_forged__1"},
 		{"POST set_user_password", setPassword, bearer(first.Reveal()), 200, "caller=operator#1 user_id=$Zoe"},
 		{"POST set_user_password", `{"user_id": "gone", "new_password": "` + testPassword + `"}`, bearer(first.Reveal()), 404, "caller=operator#1"},
 		{"POST delete_user", `{"user_id": "ada"}`, bearer(first.Reveal()), 200, "caller=operator#1 user_id=ada"},

@@ -13,6 +13,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/google/uuid"
 
@@ -160,19 +161,26 @@ func (a *API) audit(r *http.Request, info *request, w *recorder) []slog.Attr {
 	attrs := []slog.Attr{slog.String("caller", info.caller)}
 	// What is no user's id may be anything, a secret in the wrong place too.
 	if info.userID != "" && r.Method == http.MethodPost && w.status == http.StatusOK {
-		attrs = append(attrs, slog.String("user_id", shortened(a.hideToken(info.userID))))
+		attrs = append(attrs, slog.String("user_id", loggedUserID(a.hideToken(info.userID))))
 	}
 	return attrs
 }
 
-// shortened is a user id with a bounded length: those that are made here have 36
-// bytes, and an operator may name any.
-func shortened(userID string) string {
-	const most = 128 // bytes
-	if len(userID) <= most {
-		return userID
+// loggedUserID returns a user id as the log shows it. An operator may name any:
+// it is shortened, and what could look like another part of the line, such as
+// a space or "=", is shown as "_".
+func loggedUserID(userID string) string {
+	const most = 128 // bytes; those that are made here have 36
+	shown := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-._@+:/", r) || r == '*' {
+			return r
+		}
+		return '_'
+	}, userID[:min(len(userID), most)])
+	if len(userID) > most {
+		shown += "…"
 	}
-	return strings.ToValidUTF8(userID[:most], "") + "…"
+	return shown
 }
 
 // refusals are the statuses of a request that was not let in.
