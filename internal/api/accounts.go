@@ -29,7 +29,7 @@ const maxAccountBody = 16 << 10
 
 // accountRequest is what every account operation is sent.
 type accountRequest struct {
-	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; compared after Unicode NFC." example:"ada@example.org"`
+	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; forms that look the same, such as full-width letters, are one name." example:"ada@example.org"`
 	Password backend.Secret `json:"password" required:"true" description:"Password, 1 to 1,024 bytes." example:"correct horse battery"`
 	Language *string        `json:"language" description:"Language of auth_msg: en, zh, or a tag such as zh-CN; en for any other." example:"en"`
 }

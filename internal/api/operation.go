@@ -68,8 +68,8 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 	}
 }
 
-// receive reads a body of at most limit bytes and fills in. It returns the body, for a later error
-// to show; the caller releases it, also after an error.
+// receive reads a body of at most limit bytes and fills in. It returns the body,
+// for a later error to show; the caller releases it, also after an error.
 func (a *API) receive(w http.ResponseWriter, r *http.Request, limit int64, plan *plan, in any) (*body, error) {
 	if r.Method != http.MethodPost {
 		return nil, plan.decode(r, nil, in)

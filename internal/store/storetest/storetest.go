@@ -39,7 +39,7 @@ func Run(t *testing.T, many int, open func(t *testing.T) backend.Store) {
 	for _, p := range slices.Concat(
 		createUserPromises, setUpUserPromises, deleteUserPromises, usersPromises, userConfigPromises,
 		createCredentialPromises, credentialPromises, replacePasswordPromises, tokenPromises, createTokenPromises,
-		archivePromises, importPromises, characterPromises, copyPromises, updatePromises, deletePromises,
+		archivePromises, putPromises, importPromises, characterPromises, copyPromises, updatePromises, deletePromises,
 		textPromises, contextPromises, ownershipPromises, racePromises, accountRacePromises,
 	) {
 		t.Run(p.name, func(t *testing.T) {
