@@ -47,10 +47,10 @@ func newTrial(t *testing.T, server *mongotest.Server) *trial {
 		Store: mongo.Options{
 			Host: host, Port: port, Username: "app-" + unique, Password: backend.NewSecret("hush-app-" + rand.Text()),
 			AuthDatabase: "admin", Database: server.Database(t), CredentialCollection: "UserCredentials",
-			UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs", Timeout: 5 * time.Second,
+			UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs", Timeout: 15 * time.Second,
 		},
 		AdminUsername: "admin-" + unique, AdminPassword: backend.NewSecret("hush-admin-" + rand.Text()),
-		StartupTimeout: 10 * time.Second,
+		StartupTimeout: time.Minute, // tests that need less set less: a busy machine takes seconds for a login
 	}}
 	tr.createUser("admin", tr.AdminUsername, tr.AdminPassword, bson.D{{Key: "role", Value: "root"}, {Key: "db", Value: "admin"}})
 	t.Cleanup(func() { tr.dropUser("admin", tr.Store.Username) })
