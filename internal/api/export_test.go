@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"time"
 
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
@@ -42,4 +43,10 @@ func Messages() map[string]map[backend.RefusalReason]string { return messages }
 // MembersOf returns the members of a valid JSON object that have these names.
 func MembersOf(object []byte, names map[string]bool) map[string]json.RawMessage {
 	return (&plan{names: names}).membersOf(object)
+}
+
+// SetMotionTimes changes how often clients are pinged, and after how long one
+// without a request is sent away.
+func (a *API) SetMotionTimes(ping, idle time.Duration) {
+	a.motion.pingInterval, a.motion.idleTimeout = ping, idle
 }

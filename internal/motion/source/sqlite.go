@@ -1,0 +1,179 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/motion"
+)
+
+// SQLite is a database in one file, which is never written to.
+type SQLite struct {
+	path  string
+	query Query
+}
+
+// NewSQLite gives the database at path, which need not be there yet.
+func NewSQLite(path string, query Query) *SQLite { return &SQLite{path, query} }
+
+// Fingerprint implements [motion.Database] by the times and sizes of the files.
+func (s *SQLite) Fingerprint(context.Context) (string, error) {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return "", fmt.Errorf("the motion database: %w", err)
+	}
+	text := fingerprint(info)
+	for _, beside := range []string{s.path + "-wal", s.query.JoinFile} {
+		if beside == "" {
+			continue
+		}
+		if info, err := os.Stat(beside); err == nil {
+			text += " " + fingerprint(info)
+		}
+	}
+	return text, nil
+}
+
+// Read implements [motion.Database]. The version is user_version or, if that is
+// 0, when the file was changed, in seconds (motion contract §4).
+func (s *SQLite) Read(ctx context.Context) (motion.Table, error) {
+	table, err := s.read(ctx)
+	if err != nil {
+		return table, fmt.Errorf("the motion database %s: %w", s.path, err)
+	}
+	return table, nil
+}
+
+func (s *SQLite) read(ctx context.Context) (table motion.Table, err error) {
+	join, err := s.query.join()
+	if err != nil {
+		return table, err
+	}
+	enabled, err := s.query.enabled()
+	if err != nil {
+		return table, err
+	}
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return table, withoutPath(err)
+	}
+	db, err := s.open(ctx)
+	if err != nil {
+		return table, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := db.Exec("BEGIN"); err != nil { // so that all is of one moment
+		return table, err
+	}
+	version, err := integers(db, "PRAGMA user_version")
+	if err != nil {
+		return table, err
+	}
+	if table.Version = strconv.FormatInt(version[0], 10); version[0] == 0 {
+		table.Version = strconv.FormatInt(info.ModTime().Unix(), 10)
+	}
+	ids, err := integers(db, enabled)
+	if err != nil {
+		return table, err
+	}
+	table.Rows, err = enabledRows(db, join, ids)
+	return table, err
+}
+
+// open opens the file for reading. One with a write-ahead log in a folder that
+// cannot be written to is read as it is.
+func (s *SQLite) open(ctx context.Context) (*sqlite3.Conn, error) {
+	name := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(s.path) + "?mode=ro"
+	db, err := openReadOnly(ctx, name)
+	if _, missing := os.Stat(s.path + "-wal"); err != nil && errors.Is(missing, fs.ErrNotExist) {
+		return openReadOnly(ctx, name+"&immutable=1")
+	}
+	return db, err
+}
+
+func openReadOnly(ctx context.Context, name string) (*sqlite3.Conn, error) {
+	db, err := sqlite3.OpenFlags(name, sqlite3.OPEN_READONLY|sqlite3.OPEN_URI)
+	if err != nil {
+		return nil, err
+	}
+	db.SetInterrupt(ctx)
+	err = db.BusyTimeout(5 * time.Second)
+	if err == nil {
+		err = db.Exec("PRAGMA trusted_schema = OFF; SELECT count(*) FROM sqlite_schema")
+	}
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+// integers gives the first column of a query.
+func integers(db *sqlite3.Conn, query string) (values []int64, err error) {
+	err = each(db, query, func(row *sqlite3.Stmt) { values = append(values, row.ColumnInt64(0)) })
+	return values, err
+}
+
+// enabledRows gives the rows of the join whose record is one of ids.
+func enabledRows(db *sqlite3.Conn, join string, ids []int64) (rows []motion.Row, err error) {
+	wanted := make(map[int64]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	named := true
+	err = each(db, join, func(statement *sqlite3.Stmt) {
+		row := make(motion.Row, statement.ColumnCount())
+		for i := range statement.ColumnCount() {
+			row[statement.ColumnName(i)] = value(statement, i)
+		}
+		id, ok := row["motion_record_id"].(int64)
+		named = named && ok
+		if wanted[id] {
+			rows = append(rows, row)
+		}
+	})
+	if err == nil && !named {
+		err = errNoID
+	}
+	return rows, err
+}
+
+// value gives a column as a [motion.Row] has it.
+func value(row *sqlite3.Stmt, column int) any {
+	switch row.ColumnType(column) {
+	case sqlite3.INTEGER:
+		return row.ColumnInt64(column)
+	case sqlite3.FLOAT:
+		return row.ColumnFloat(column)
+	case sqlite3.TEXT, sqlite3.BLOB:
+		return row.ColumnText(column)
+	case sqlite3.NULL:
+	}
+	return nil
+}
+
+// each calls do for every row of one statement, which may only read.
+func each(db *sqlite3.Conn, query string, do func(row *sqlite3.Stmt)) error {
+	statement, tail, err := db.Prepare(query)
+	if err != nil {
+		return err
+	}
+	if statement == nil {
+		return errors.New("the SQL is empty")
+	}
+	defer statement.Close() //nolint:errcheck // its error is that of Err
+	if strings.TrimSpace(tail) != "" || !statement.ReadOnly() {
+		return errors.New("the SQL must be one SELECT")
+	}
+	for statement.Step() {
+		do(statement)
+	}
+	return statement.Err()
+}
