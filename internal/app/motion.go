@@ -1,0 +1,89 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"web-backend/internal/api"
+	"web-backend/internal/config"
+	"web-backend/internal/motion"
+	"web-backend/internal/motion/source"
+)
+
+// motionFiles are the motion files of a server; nil without them.
+type motionFiles struct {
+	library *motion.Library
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+// startMotion begins to load the motion files. The server serves meanwhile.
+func (s *server) startMotion(cfg *config.Config) (api.MotionOptions, error) {
+	if cfg.Motion == nil {
+		return api.MotionOptions{}, nil
+	}
+	sources, err := motionSources(cfg.Motion)
+	if err != nil {
+		return api.MotionOptions{}, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.motion = &motionFiles{
+		library: motion.NewLibrary(sources, motionOptions(cfg.Motion, s.log.Logger)),
+		cancel:  cancel, done: make(chan struct{}),
+	}
+	go func() {
+		defer close(s.motion.done)
+		s.motion.library.Run(ctx)
+	}()
+	return api.MotionOptions{Library: s.motion.library, MaxDownloads: cfg.Motion.MaxDownloads}, nil
+}
+
+// stop ends the loading, and returns when nothing of it runs any more.
+func (m *motionFiles) stop() {
+	if m == nil {
+		return
+	}
+	m.cancel()
+	<-m.done
+}
+
+func motionOptions(cfg *config.Motion, log *slog.Logger) motion.LibraryOptions {
+	return motion.LibraryOptions{
+		Options: motion.Options{
+			FloatType: motion.FloatType(cfg.FloatType), Strict: cfg.Strict, LeaveOutAbsent: cfg.DefaultAvatars, Workers: cfg.MaxWorkers,
+		},
+		CheckInterval: cfg.CheckInterval, Log: log,
+	}
+}
+
+// motionSources are where the configuration says that motion files are. It
+// opens nothing.
+func motionSources(cfg *config.Motion) (motion.Sources, error) {
+	query := source.Query{JoinFile: cfg.Database.JoinFile, Table: cfg.Database.Table, EnabledColumn: cfg.Database.EnabledColumn}
+	sources := motion.Sources{
+		Database: source.NewSQLite(cfg.Database.SQLite, query),
+		Clips:    place(cfg.Clips),
+		Static: [...]motion.Files{
+			motion.Restposes:   {Place: place(cfg.Restposes.Place), Paths: cfg.Restposes.Paths},
+			motion.Meshes:      {Place: place(cfg.Meshes.Place), Paths: cfg.Meshes.Paths},
+			motion.Joints:      {Place: place(cfg.Joints.Place), Paths: cfg.Joints.Paths},
+			motion.Rigids:      {Place: place(cfg.Rigids.Place), Paths: cfg.Rigids.Paths},
+			motion.Blendshapes: {Place: place(cfg.Blendshapes.Place), Paths: cfg.Blendshapes.Paths},
+		},
+	}
+	if cfg.ClipFiles != nil {
+		sources.ClipPaths = map[int32]string{}
+	}
+	for text, path := range cfg.ClipFiles {
+		id, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			return sources, fmt.Errorf("motion_file_api_cfg: %q is not the id of a motion record", text)
+		}
+		sources.ClipPaths[int32(id)] = path
+	}
+	return sources, nil
+}
+
+func place(cfg config.MotionPlace) motion.Place { return source.NewFolder(cfg.Dir) }
