@@ -64,13 +64,13 @@ func motionSources(cfg *config.Motion) (motion.Sources, error) {
 	query := source.Query{JoinFile: cfg.Database.JoinFile, Table: cfg.Database.Table, EnabledColumn: cfg.Database.EnabledColumn}
 	sources := motion.Sources{
 		Database: source.NewSQLite(cfg.Database.SQLite, query),
-		Clips:    place(cfg.Clips),
+		Clips:    motionPlace(cfg.Clips),
 		Static: [...]motion.Files{
-			motion.Restposes:   {Place: place(cfg.Restposes.Place), Paths: cfg.Restposes.Paths},
-			motion.Meshes:      {Place: place(cfg.Meshes.Place), Paths: cfg.Meshes.Paths},
-			motion.Joints:      {Place: place(cfg.Joints.Place), Paths: cfg.Joints.Paths},
-			motion.Rigids:      {Place: place(cfg.Rigids.Place), Paths: cfg.Rigids.Paths},
-			motion.Blendshapes: {Place: place(cfg.Blendshapes.Place), Paths: cfg.Blendshapes.Paths},
+			motion.Restposes:   {Place: motionPlace(cfg.Restposes.Place), Paths: cfg.Restposes.Paths},
+			motion.Meshes:      {Place: motionPlace(cfg.Meshes.Place), Paths: cfg.Meshes.Paths},
+			motion.Joints:      {Place: motionPlace(cfg.Joints.Place), Paths: cfg.Joints.Paths},
+			motion.Rigids:      {Place: motionPlace(cfg.Rigids.Place), Paths: cfg.Rigids.Paths},
+			motion.Blendshapes: {Place: motionPlace(cfg.Blendshapes.Place), Paths: cfg.Blendshapes.Paths},
 		},
 	}
 	if cfg.ClipFiles != nil {
@@ -86,4 +86,4 @@ func motionSources(cfg *config.Motion) (motion.Sources, error) {
 	return sources, nil
 }
 
-func place(cfg config.MotionPlace) motion.Place { return source.NewFolder(cfg.Dir) }
+func motionPlace(cfg config.MotionPlace) motion.Place { return source.NewFolder(cfg.Dir) }
