@@ -151,6 +151,11 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.refused || refusals[w.status] || info.tried && w.status >= http.StatusBadRequest {
 		attrs = append(attrs, slog.String("client", info.client.String())) // for whoever bans addresses
 	}
+	a.log.LogAttrs(r.Context(), level, "request", append(attrs, info.causes()...)...)
+}
+
+// causes are what the log says of why an answer is as it is.
+func (info *request) causes() (attrs []slog.Attr) {
 	if info.reason != "" {
 		attrs = append(attrs, slog.String("reason", info.reason))
 	}
@@ -160,7 +165,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.stack != nil {
 		attrs = append(attrs, slog.String("stack", string(info.stack)))
 	}
-	a.log.LogAttrs(r.Context(), level, "request", attrs...)
+	return attrs
 }
 
 // audit is what the log says of who did what as an operator, and on whom.
