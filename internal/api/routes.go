@@ -63,7 +63,8 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 	return []route{
 		{method: http.MethodPost, path: v1 + "register_user", tag: tagAccounts, errors: tries,
 			summary: "Register a user", endpoint: public(a, a.registerUser),
-			description: "Makes an account. The user's config and characters are made at the first login."},
+			description: "Makes an account. The user's config and characters are made at the first login. " +
+				"A name is taken, too, if it differs from that of an account only in upper and lower case."},
 		{method: http.MethodPost, path: v1 + "authenticate_user", tag: tagAccounts, errors: tries,
 			summary: "Log in", endpoint: public(a, a.authenticateUser),
 			description: "Gives the user id and an access token. An unknown name and a wrong password are one refusal."},
