@@ -77,8 +77,11 @@ func (s *server) dial(t testing.TB, header http.Header) (*websocket.Conn, handsh
 	if response == nil {
 		t.Fatalf("open the WebSocket: %v", err)
 	}
-	defer response.Body.Close()
-	body, _ := io.ReadAll(response.Body)
+	var body []byte
+	if response.Body != nil {
+		defer response.Body.Close()
+		body, _ = io.ReadAll(response.Body)
+	}
 	if err == nil {
 		conn.SetReadLimit(-1)
 		t.Cleanup(func() { _ = conn.CloseNow() })
