@@ -44,7 +44,13 @@ type request struct {
 	// said that it may.
 	untrustedProxy bool
 	tried          bool // it counted as a try at an account
-	refused        bool // an account operation was refused, in a 200
+	// overLimit is how long the address has to wait for its next try at an
+	// account; 0 if it had one left.
+	overLimit time.Duration
+	refused   bool // an account operation was refused, in a 200
+	// retryAfter is in how many seconds a refused account operation may be tried
+	// again; 0 if it was refused for another reason than a limit.
+	retryAfter int
 	// caller and userID are for the log of what operators do: who called, "" if
 	// neither the route nor the caller is an operator's, and the user whom it
 	// changed.
@@ -113,13 +119,7 @@ func (a *API) hideToken(text string) string {
 }
 
 func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration time.Duration) {
-	level := slog.LevelInfo
-	switch {
-	case errors.Is(info.err, context.Canceled):
-		level = slog.LevelWarn // the client went away, which is no fault of ours
-	case w.status >= http.StatusInternalServerError || info.err != nil:
-		level = slog.LevelError
-	case info.quiet && w.status < http.StatusBadRequest:
+	if info.quiet && info.err == nil && w.status < http.StatusBadRequest {
 		return
 	}
 	sent := w.bytes
@@ -141,6 +141,9 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.refused {
 		attrs = append(attrs, slog.Bool("refused", true))
 	}
+	if info.retryAfter > 0 {
+		attrs = append(attrs, slog.Int("retry_after", info.retryAfter)) // tells a limit from a wrong password
+	}
 	if info.refused || refusals[w.status] || info.tried && w.status >= http.StatusBadRequest {
 		attrs = append(attrs, slog.String("client", info.client.String())) // for whoever bans addresses
 	}
@@ -150,7 +153,18 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.stack != nil {
 		attrs = append(attrs, slog.String("stack", string(info.stack)))
 	}
-	a.log.LogAttrs(r.Context(), level, "request", attrs...)
+	a.log.LogAttrs(r.Context(), logLevel(info, w), "request", attrs...)
+}
+
+// logLevel is how serious what became of a request is.
+func logLevel(info *request, w *recorder) slog.Level {
+	switch {
+	case errors.Is(info.err, context.Canceled):
+		return slog.LevelWarn // the client went away, which is no fault of ours
+	case w.status >= http.StatusInternalServerError || info.err != nil:
+		return slog.LevelError
+	}
+	return slog.LevelInfo
 }
 
 // audit is what the log says of who did what as an operator, and on whom.

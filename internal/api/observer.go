@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"web-backend/internal/backend"
 )
 
 // Observer is told of every request, for metrics and traces. Its methods run
@@ -78,10 +76,9 @@ func (unobserved) Login(LoginOutcome)                                           
 func (unobserved) RateLimited(RateLimitName)                                          {}
 
 // loginOutcomeOf tells how a login ended that was answered with result or err.
-func loginOutcomeOf(result outcome, err error) LoginOutcome {
-	limited, ok := errors.AsType[*httpError](err)
+func loginOutcomeOf(info *request, result outcome, err error) LoginOutcome {
 	switch {
-	case ok && limited.status == http.StatusTooManyRequests, errors.Is(err, backend.TooMany):
+	case info.retryAfter > 0:
 		return LoginTooMany
 	case err != nil:
 		return LoginFailed
