@@ -109,10 +109,10 @@ func requestID(chosen string) string {
 	return chosen
 }
 
-// hideToken gives text, a client's own, as the log may show it. No answer may
-// show what it gives.
+// hideToken gives text, a client's own, as the log may show it: not if it is a
+// token. No answer may show what it gives.
 func (a *API) hideToken(text string) string {
-	if a.options.Access.OperatorTokens.Match(backend.NewSecret(text)) > 0 {
+	if auth.HasTokenPrefix(text) || a.options.Access.OperatorTokens.Match(backend.NewSecret(text)) > 0 {
 		return "***"
 	}
 	return text
@@ -175,23 +175,23 @@ func (a *API) audit(r *http.Request, info *request, w *recorder) []slog.Attr {
 	attrs := []slog.Attr{slog.String("caller", info.caller)}
 	// What is no user's id may be anything, a secret in the wrong place too.
 	if info.userID != "" && r.Method == http.MethodPost && w.status == http.StatusOK {
-		attrs = append(attrs, slog.String("user_id", loggedUserID(a.hideToken(info.userID))))
+		const most = 128 // bytes; those that are made here have 36
+		attrs = append(attrs, slog.String("user_id", loggedText(a.hideToken(info.userID), most)))
 	}
 	return attrs
 }
 
-// loggedUserID returns a user id as the log shows it. An operator may name any:
-// it is shortened, and what could look like another part of the line, such as
-// a space or "=", is shown as "_".
-func loggedUserID(userID string) string {
-	const most = 128 // bytes; those that are made here have 36
+// loggedText returns a text of a client, such as a user id, as the log shows it:
+// it is shortened to most bytes, and what could look like another part of the
+// line, such as a space or "=", is shown as "_".
+func loggedText(text string, most int) string {
 	shown := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-._@+:/", r) || r == '*' {
 			return r
 		}
 		return '_'
-	}, userID[:min(len(userID), most)])
-	if len(userID) > most {
+	}, text[:min(len(text), most)])
+	if len(text) > most {
 		shown += "…"
 	}
 	return shown
