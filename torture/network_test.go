@@ -296,7 +296,7 @@ func TestNetwork_Overload(t *testing.T) {
 				case err != nil:
 				case status == http.StatusOK && answer.AuthCode == http.StatusOK:
 					done.Add(1)
-				case status == http.StatusOK && strings.Contains(answer.AuthMsg, "too many passwords") || status == http.StatusServiceUnavailable:
+				case status == http.StatusOK && strings.Contains(answer.AuthMsg, "try again in") || status == http.StatusServiceUnavailable:
 					refused.Add(1)
 					time.Sleep(10 * time.Millisecond)
 				default:

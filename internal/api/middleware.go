@@ -30,7 +30,8 @@ var requestIDFormat = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // request is what the middleware knows of one request beside HTTP's own.
 type request struct {
-	id [1]string // one element, to be the value of a header as it is
+	url *url.URL  // as it was sent: belowBasePath and hideLoneSlashes replace that of the request
+	id  [1]string // one element, to be the value of a header as it is
 	// loggedID is the id for log and traces: "***" if it is an operator token
 	// in the wrong header.
 	loggedID string
@@ -77,7 +78,7 @@ func requestFrom(ctx context.Context) *request {
 func (a *API) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		info := &request{client: a.clientOf(r)}
+		info := &request{url: r.URL, client: a.clientOf(r)}
 		info.untrustedProxy = r.Header["X-Forwarded-For"] != nil && !a.options.Access.Proxies.Trusts(peerOf(r))
 		info.token, info.tokenSent = bearerToken(r.Header)
 		chosen := r.Header.Get(requestIDHeader)
@@ -126,13 +127,17 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if r.Method == http.MethodHead {
 		sent = 0 // the server throws the body away
 	}
+	route := routeOf(r)
 	attrs := []slog.Attr{
 		slog.String("request_id", info.loggedID),
 		slog.String("method", methodOf(r, "other")),
-		slog.String("route", routeOf(r)),
+		slog.String("route", route),
 		slog.Int("status", w.status),
 		slog.Duration("duration", duration),
 		slog.Int64("bytes", sent),
+	}
+	if path := a.loggedPath(route, w.status, info.url); path != "" {
+		attrs = append(attrs, slog.String("path", path))
 	}
 	if info.trace != "" {
 		attrs = append(attrs, slog.String("trace_id", info.trace))
@@ -213,16 +218,19 @@ func methodOf(r *http.Request, other string) string {
 	return other
 }
 
+// unknownRoute is the route of a path that there is not.
+const unknownRoute = "unknown"
+
 // routeOf names the route that matched, never the path: a path can hold
-// anything.
+// anything. The log has the path only where no route matched, see loggedPath.
 func routeOf(r *http.Request) string {
 	start := strings.IndexByte(r.Pattern, '/')
 	if start < 0 {
-		return "unknown"
+		return unknownRoute
 	}
 	switch route := r.Pattern[start:]; route {
 	case "/":
-		return "unknown"
+		return unknownRoute
 	case "/{$}":
 		return "/"
 	default:

@@ -31,7 +31,7 @@ type Observer interface {
 type ObservedRequest struct {
 	ID       string
 	Method   string // of HTTP's methods, else "other"
-	Route    string // the pattern that matched, else "unknown"
+	Route    string // the pattern that matched, else "unknown"; never the path
 	Scheme   string // http or https
 	Status   int
 	Bytes    int64 // of the body that was sent
