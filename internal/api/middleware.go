@@ -158,16 +158,18 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.stack != nil {
 		attrs = append(attrs, slog.String("stack", string(info.stack)))
 	}
-	a.log.LogAttrs(r.Context(), logLevel(info, w), "request", attrs...)
+	a.log.LogAttrs(r.Context(), logLevel(r, info, w), "request", attrs...)
 }
 
 // logLevel is how serious what became of a request is.
-func logLevel(info *request, w *recorder) slog.Level {
+func logLevel(r *http.Request, info *request, w *recorder) slog.Level {
 	switch {
 	case errors.Is(info.err, context.Canceled):
 		return slog.LevelWarn // the client went away, which is no fault of ours
 	case w.status >= http.StatusInternalServerError || info.err != nil:
 		return slog.LevelError
+	case w.status == http.StatusNoContent && r.Method == http.MethodOptions:
+		return slog.LevelDebug // a preflight (see cors): the request that it asks for has a line of its own
 	}
 	return slog.LevelInfo
 }

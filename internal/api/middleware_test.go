@@ -295,6 +295,7 @@ func TestCORS(t *testing.T) {
 			if test.allowed && test.status == 204 {
 				want["Access-Control-Allow-Methods"] = test.preflight
 				want["Access-Control-Allow-Headers"] = "authorization,content-type,x-anything"
+				want["Access-Control-Max-Age"] = "7200"
 			} else if test.allowed {
 				want["Access-Control-Expose-Headers"] = "X-Request-Id, Content-Disposition, Retry-After, Www-Authenticate"
 			}
@@ -305,6 +306,34 @@ func TestCORS(t *testing.T) {
 			}
 			if test.server != off && !strings.Contains(strings.Join(got.header["Vary"], ","), "Origin") {
 				t.Errorf("%s: got Vary %q, want Origin in it: a cache must not mix origins", test.request, got.header["Vary"])
+			}
+		})
+	}
+}
+
+// A preflight leaves no line at INFO, whether it is allowed or not; what is no
+// preflight, or is answered by no CORS, does.
+func TestCORS_PreflightsAreLoggedAtDebug(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		server        *server
+		preflight     bool
+		status, lines int
+	}{
+		"allowed":      {corsServer(t), true, 204, 0},
+		"not allowed":  {corsServer(t, "https://other.example"), true, 204, 0},
+		"no preflight": {corsServer(t), false, 405, 1},
+		"CORS is off":  {newServer(t), true, 405, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			header := http.Header{"Origin": {"https://app.example"}}
+			if test.preflight {
+				header.Set("Access-Control-Request-Method", "POST")
+			}
+			test.server.send(t, "OPTIONS create_user", "", header).with(t, test.status)
+			if lines := linesWith(test.server.stop(t), "method=OPTIONS"); len(lines) != test.lines {
+				t.Errorf("got the lines %q, want %d", lines, test.lines)
 			}
 		})
 	}
