@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/coder/websocket"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 
 	"web-backend/internal/auth"
 	"web-backend/internal/motion"
@@ -28,6 +30,7 @@ type MotionOptions struct {
 type motionFiles struct {
 	options MotionOptions
 	slots   *semaphore.Weighted // one per download, first come, first served
+	pace    *rate.Limiter       // bytes of all downloads, see paced
 
 	stopping, aborting context.Context //nolint:containedctx // the server's: sessions end, and messages are broken off
 	stop, abort        context.CancelCauseFunc
@@ -50,6 +53,7 @@ type MotionStats struct {
 func newMotionFiles(options MotionOptions) *motionFiles {
 	m := &motionFiles{
 		options: options, slots: semaphore.NewWeighted(int64(max(1, options.MaxDownloads))),
+		pace:         rate.NewLimiter(rate.Limit(pacePerProcessor*runtime.GOMAXPROCS(0)), paceBurst),
 		pingInterval: motionPingInterval, idleTimeout: motionIdleTimeout,
 	}
 	m.stopping, m.stop = context.WithCancelCause(context.Background())
@@ -61,6 +65,30 @@ func newMotionFiles(options MotionOptions) *motionFiles {
 func (a *API) MotionStats() MotionStats {
 	m := a.motion
 	return MotionStats{Connections: m.open.Load(), Downloads: m.downloads.Load(), Waiting: m.waiting.Load(), SentBytes: m.sent.Load()}
+}
+
+// Bytes a second that downloads get of a processor, and bytes that they may be
+// ahead: a quarter of what a small one can copy to the network, and more than
+// the network of a small machine takes.
+const (
+	pacePerProcessor = 256 << 20
+	paceBurst        = 1 << 20
+)
+
+// paced waits until a message may be sent. While more people download than
+// there are processors, all of them together have their bounds: otherwise those
+// with the fastest connections keep every processor, and other requests wait
+// for tens of milliseconds.
+func (m *motionFiles) paced(ctx context.Context, size int64) error {
+	if m.downloads.Load() <= int64(runtime.GOMAXPROCS(0)) {
+		return nil
+	}
+	for ; size > 0; size -= paceBurst {
+		if err := m.pace.WaitN(ctx, int(min(size, paceBurst))); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // CloseMotionSessions tells everyone who downloads motion files that the server

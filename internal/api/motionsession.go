@@ -214,6 +214,9 @@ func (s *motionSession) waitForTurn() (release func(), err error) {
 // send writes a message within a time that grows with its size: the write
 // timeout for each MiB.
 func (s *motionSession) send(message motion.Message) error {
+	if err := s.api.motion.paced(s.ctx, message.Size()); err != nil {
+		return err
+	}
 	ctx := s.gone
 	if timeout := s.api.options.WriteTimeout; timeout > 0 {
 		var cancel context.CancelFunc
