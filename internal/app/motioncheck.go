@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"web-backend/internal/config"
@@ -90,3 +92,79 @@ func (r *MotionReport) judge(strict bool) {
 		r.Verdict = "the web client can use it" + faults
 	}
 }
+
+// checkMotion gives what is wrong with the motion files that are on this
+// machine.
+func checkMotion(ctx context.Context, cfg *config.Motion) (faults []error) {
+	if cfg == nil {
+		return nil
+	}
+	fault := func(err error) { faults = append(faults, named("motion files", err)...) }
+	sources, err := motionSources(cfg)
+	if err != nil {
+		return named("motion files", err)
+	}
+	load := func() error {
+		generation, err := motion.Load(ctx, sources, checkOptions(cfg))
+		if err != nil {
+			return err
+		}
+		for _, f := range generation.Faults() {
+			fault(errors.New(f.String()))
+		}
+		return nil
+	}
+	if MotionServers(cfg) == "" {
+		if err = load(); err == nil {
+			return faults
+		}
+		fault(err)
+	} else if cfg.Database.MySQL == nil {
+		_, err := sources.Database.Read(ctx)
+		fault(err)
+	}
+	// Clips need the database and the rest poses. Without, the other files can
+	// still be looked at.
+	sources.Database = noRecords{}
+	for kind, files := range motionStatic(cfg) {
+		if files.Place.S3 != nil {
+			sources.Static[kind].Paths = nil
+		}
+	}
+	fault(load())
+	return faults
+}
+
+// motionStatic are the static files by [motion.Kind].
+func motionStatic(cfg *config.Motion) []config.MotionFiles {
+	return []config.MotionFiles{
+		motion.Restposes: cfg.Restposes, motion.Meshes: cfg.Meshes, motion.Joints: cfg.Joints,
+		motion.Rigids: cfg.Rigids, motion.Blendshapes: cfg.Blendshapes,
+	}
+}
+
+// MotionServers names the kinds of other servers that motion files come from,
+// which [Check] does not ask; "" for none.
+func MotionServers(cfg *config.Motion) string {
+	if cfg == nil {
+		return ""
+	}
+	var kinds []string
+	if cfg.Database.MySQL != nil {
+		kinds = append(kinds, "MySQL")
+	}
+	inBucket := func(files config.MotionFiles) bool { return files.Place.S3 != nil }
+	if cfg.Clips.S3 != nil || slices.ContainsFunc(motionStatic(cfg), inBucket) {
+		kinds = append(kinds, "S3")
+	}
+	return strings.Join(kinds, " and ")
+}
+
+// noRecords is a database that has none.
+type noRecords struct{}
+
+// Fingerprint implements [motion.Database].
+func (noRecords) Fingerprint(context.Context) (string, error) { return "", nil }
+
+// Read implements [motion.Database].
+func (noRecords) Read(context.Context) (motion.Table, error) { return motion.Table{}, nil }

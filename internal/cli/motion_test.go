@@ -137,3 +137,54 @@ func TestMotionCheck_CannotRead(t *testing.T) {
 		}
 	}
 }
+
+// config check opens the motion files of folders, and names what is wrong with
+// each.
+func TestConfigCheck_Motion(t *testing.T) {
+	t.Parallel()
+	const missing = `motion files: record 624 of "KQ-default": motion/match/KQ-default/idle_0624.npz: there is no such file`
+	const mesh = `motion files: avatar "Ani-default": mesh mesh_glb/ani.glb: there is no such file`
+	spoilt := copyMotions(t, "motion_files/motion/match/KQ-default/idle_0624.npz", "mesh_glb/ani.glb")
+	noDatabase := copyMotions(t, "motion_database.db", "mesh_glb/ani.glb")
+	const mysql = ", mysql: {host: db, username: reader, database: motions}"
+	const s3 = ", s3: {endpoint: '127.0.0.1:1', access_key: reader, secret_key: '" + secretText + "'}"
+	for _, tt := range []struct {
+		name, motion string
+		faults       []string
+		servers      string // of the warning
+	}{
+		{"all well", "data_dir: '" + goldenMotions + "'", nil, ""},
+		{"two faults, and strict", "strict: true, data_dir: '" + spoilt + "'", []string{mesh, missing}, ""},
+		{"no database", "data_dir: '" + noDatabase + "'", []string{"motion files: the motion database: ", mesh}, ""},
+		{"MySQL", "data_dir: '" + spoilt + "'" + mysql, []string{mesh}, "motion files on MySQL were"},
+		{"S3", "data_dir: '" + spoilt + "'" + s3, nil, "motion files on S3 were"},
+		{"S3 without the database", "data_dir: '" + noDatabase + "'" + s3, []string{"motion files: the motion database "}, "motion files on S3 were"},
+		{"MySQL and S3", "data_dir: ''" + mysql + s3, nil, "motion files on MySQL and S3 were"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			path := writeFile(t, "c.yaml", "motion: {"+tt.motion+"}")
+			got := runUntil(t.Context(), folder, nil, "config", "check", "--json", "--config_path", path)
+			var verdict struct{ Faults, Warnings []string }
+			if err := json.Unmarshal([]byte(got.out), &verdict); err != nil || len(verdict.Faults) != len(tt.faults) {
+				t.Fatalf("got %q, %v; want %q", got.out, err, tt.faults)
+			}
+			for i, want := range tt.faults {
+				if !strings.HasPrefix(verdict.Faults[i], want) {
+					t.Errorf("fault %q, want %q", verdict.Faults[i], want)
+				}
+			}
+			warnings := strings.Join(verdict.Warnings, "\n")
+			if tt.servers == "" != (warnings == "") || !strings.Contains(warnings, tt.servers) {
+				t.Errorf("warnings %q, want %q", warnings, tt.servers)
+			}
+			if strings.Contains(got.out+got.err, secretText) {
+				t.Errorf("a secret is shown: %+v", got)
+			}
+			if left := entries(t, folder); len(left) != 1 {
+				t.Errorf("the check made %q", left)
+			}
+		})
+	}
+}

@@ -258,7 +258,9 @@ func (l *loader) saneMotion() *Motion {
 func MotionFolder(dir string) *Motion {
 	l := newLoader()
 	l.config.motion.DataDir = dir
-	return l.saneMotion()
+	m := l.saneMotion()
+	m.MaxDownloads = l.config.motion.MaxDownloads
+	return m
 }
 
 // avatars is motion.avatars, which only a file can hold.
