@@ -37,7 +37,8 @@ var completed = []struct{ line, with, without string }{
 	{"serve --data-dir ", "folder", "here.yaml"},
 	{"serve --port ", "", "here.yaml serve --port"},
 	{"keys ", "doctor rotate", "keys"},
-	{"motion ", "check", "motion"},
+	{"motion ", "check demo", "motion"},
+	{"motion demo ", "folder", "here.yaml"},
 	{"motion check ", "folder", "here.yaml"},
 }
 

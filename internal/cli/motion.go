@@ -15,6 +15,7 @@ import (
 // motionCommand is about motion files.
 type motionCommand struct {
 	Check motionCheckCommand `cmd:"" help:"Load motion files as serve does, and say what the DLP3D web client could use of them."`
+	Demo  motionDemoCommand  `cmd:"" help:"Write a small folder of motion files, to try the server and the DLP3D web client without the real ones."`
 }
 
 // motionCheckCommand judges motion files.

@@ -188,3 +188,38 @@ func TestConfigCheck_Motion(t *testing.T) {
 		})
 	}
 }
+
+// What motion demo writes passes motion check and config check; it replaces
+// nothing.
+func TestMotionDemo(t *testing.T) {
+	t.Parallel()
+	place := t.TempDir()
+	folder := filepath.Join(place, "my demo")
+	got := runUntil(t.Context(), place, nil, "motion", "demo", folder)
+	for _, want := range []string{
+		"holds 16 clips of Ani-default and KQ-default, ", "\nlook at it:  web-backend motion check '" + folder + "'\n",
+		"\nserve it:    WEB_BACKEND_MOTION_DATA_DIR='" + folder + "' web-backend serve\n",
+	} {
+		if got.status != 0 || got.err != "" || !strings.Contains(got.out, want) {
+			t.Errorf("got %+v, want %q", got, want)
+		}
+	}
+	got = runUntil(t.Context(), place, nil, "motion", "check", folder)
+	if got.status != 0 || lastLine(got.out) != "the web client can use it" {
+		t.Errorf("motion check: %+v", got)
+	}
+	env := map[string]string{"WEB_BACKEND_MOTION_DATA_DIR": folder}
+	if got = runUntil(t.Context(), place, env, "config", "check"); got.status != 0 {
+		t.Errorf("config check: %+v", got)
+	}
+	before := len(entries(t, place))
+	if got = runUntil(t.Context(), place, nil, "motion", "demo", folder); got.status != 1 || got.out != "" || !strings.Contains(got.err, "is not empty") {
+		t.Errorf("again: %+v", got)
+	}
+	if after := len(entries(t, place)); after != before {
+		t.Errorf("there are %d files, and were %d", after, before)
+	}
+	if got = runUntil(t.Context(), place, nil, "motion", "demo"); got.status != 2 {
+		t.Errorf("without a folder: %+v", got)
+	}
+}
