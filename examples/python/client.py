@@ -10,6 +10,11 @@ from web_backend_client.types import Response
 T = TypeVar("T")
 
 
+def seconds_to_wait(response: Response[Any]) -> int | None:
+    seconds = response.headers.get("Retry-After", "")
+    return int(seconds) if seconds.isdecimal() else None
+
+
 class ApiError(Exception):
     """An answer that is no success."""
 
@@ -18,12 +23,10 @@ class ApiError(Exception):
         self.status = int(response.status_code)
         # Every fault of the request; only a 422 has some.
         self.faults: list[ValidationFault] = []
-        # Seconds to wait before the next try; only a 429 has it.
-        self.retry_after: int | None = None
+        # Seconds to wait before the next try; only some answers have it.
+        self.retry_after = seconds_to_wait(response)
         # Finds the request in the server's log.
         self.request_id = response.headers.get("X-Request-ID", "")
-        if (seconds := response.headers.get("Retry-After", "")).isdecimal():
-            self.retry_after = int(seconds)
         if isinstance(body, APIValidationErrorMessage):
             self.faults = body.detail.errors
         if isinstance(body, APIErrorMessage):
@@ -37,6 +40,11 @@ class ApiError(Exception):
 
 class Refusal(Exception):
     """A refusal of an account operation; its text is for the person, in their language."""
+
+    def __init__(self, message: str, retry_after: int | None) -> None:
+        # Seconds to wait before the next try, if there were too many.
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class Outcome(Protocol):
@@ -61,18 +69,19 @@ def outcome(response: Response[O | APIErrorMessage | APIValidationErrorMessage])
     when they refuse, and auth_code tells. Raises a Refusal then."""
     result = answer(response)
     if result.auth_code != 200:
-        raise Refusal(result.auth_msg)
+        raise Refusal(result.auth_msg, seconds_to_wait(response))
     return result
 
 
 def patiently(call: Callable[[], T], tries: int = 3) -> T:
-    """Tries again after a 429, when the server says so. Nothing has happened
-    then: any call may be made again."""
+    """Tries again after too many tries (a 429, or a refusal with a time to wait),
+    when the server says so. Nothing has happened then: any call may be made again."""
     while True:
         tries -= 1
         try:
             return call()
-        except ApiError as error:
-            if error.status != 429 or tries <= 0:
+        except (ApiError, Refusal) as error:
+            too_many = error.status == 429 if isinstance(error, ApiError) else error.retry_after is not None
+            if not too_many or tries <= 0:
                 raise
             time.sleep(error.retry_after or 1)

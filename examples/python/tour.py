@@ -39,7 +39,8 @@ def failure(call: Callable[[], object]) -> str:
     try:
         call()
     except Refusal as refusal:
-        return f"refused: {refusal}"
+        wait = "" if refusal.retry_after is None else f"\n  come back in {refusal.retry_after} s"
+        return f"refused: {refusal}{wait}"
     except ApiError as error:
         lines = [f"{error.status} {error}"]
         lines += [f"  {'.'.join(map(str, f.loc))}: {f.msg} ({f.type_})" for f in error.faults]
@@ -119,7 +120,7 @@ def guess() -> AuthenticateUserResponse:
 
 
 guessed, tries = "", 0
-while tries < 20 and not guessed.startswith("429"):
+while tries < 20 and "come back" not in guessed:
     guessed, tries = failure(guess), tries + 1
 print("many tries:", guessed)
 print("a patient try:", failure(lambda: patiently(guess)))

@@ -120,6 +120,16 @@ func (g guard) isTry(in any) bool {
 	return g.level == auth.Public || auth.Decide(g.mode, g.level, g.caller, g.caller.UserID) != auth.Allow
 }
 
+// afterLimit decides about the request of an address that has no try left. Its
+// endpoint refuses it in its own form, whatever its body was like; a deletion
+// without a password has no such form.
+func (g guard) afterLimit(in any) error {
+	if operation, ok := in.(accountOperation); ok && operation.tellsRefusals() {
+		return nil
+	}
+	return tooMany("from this address", g.info.overLimit)
+}
+
 // afterDecoding decides about the request as it is.
 func (g guard) afterDecoding(in any) error {
 	if self, ok := in.(selfProving); ok && self.provesItself() {
@@ -183,12 +193,15 @@ func unauthorized(code, text string) error {
 
 // tooMany is a 429 that says when to come back, in whole seconds.
 func tooMany(whose string, wait time.Duration) error {
-	seconds := max(1, int(math.Ceil(wait.Seconds())))
+	seconds := wholeSeconds(wait)
 	return &httpError{
 		status: http.StatusTooManyRequests, header: [2]string{"Retry-After", strconv.Itoa(seconds)},
 		text: fmt.Sprintf("too many tries %s; try again in %d s", whose, seconds),
 	}
 }
+
+// wholeSeconds gives a wait in seconds, at least one.
+func wholeSeconds(wait time.Duration) int { return max(1, int(math.Ceil(wait.Seconds()))) }
 
 // callerOf finds out who calls: by the bearer token, else by where the request
 // comes from. Other schemes of Authorization are a proxy's affair. The error

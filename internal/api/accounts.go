@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
@@ -17,11 +18,15 @@ const (
 	authRefused = 500
 )
 
-// accountOperation is a request whose password is to prove who sends it.
-type accountOperation interface{ isAccountOperation() }
+// accountOperation is a request whose password is to prove who sends it. Its
+// endpoint calls limitTries before anything else: it is also called for what
+// could not be decoded, if the address has no try left.
+type accountOperation interface {
+	// tellsRefusals reports whether a refusal is told in a 200.
+	tellsRefusals() bool
+}
 
-func (accountRequest) isAccountOperation()     {}
-func (*deleteUserRequest) isAccountOperation() {}
+func (accountRequest) tellsRefusals() bool { return true }
 
 // maxAccountBody bounds the body of a try at an account, in bytes. Name and
 // passwords have room at their longest, however they are encoded.
@@ -36,7 +41,7 @@ type accountRequest struct {
 
 // outcome is what every account operation answers.
 type outcome struct {
-	AuthCode int    `json:"auth_code" required:"true" description:"200 for success, 500 for a refusal." example:"200"`
+	AuthCode int    `json:"auth_code" required:"true" description:"200 for success, 500 for a refusal. After too many tries it is 500, and the header Retry-After says in how many seconds to come back." example:"200"`
 	AuthMsg  string `json:"auth_msg" required:"true" description:"Why it was refused, for the person, in the language asked for; empty on success." example:""`
 }
 
@@ -66,10 +71,10 @@ type registerUserResponse struct {
 }
 
 func (a *API) registerUser(ctx context.Context, in *registerUserRequest) (registerUserResponse, error) {
-	if err := a.limitTries(ctx, in.Username); err != nil {
-		return registerUserResponse{}, err
+	id, err := "", a.limitTries(ctx, in.Username)
+	if err == nil {
+		id, err = a.service.Register(ctx, in.Username, in.Password)
 	}
-	id, err := a.service.Register(ctx, in.Username, in.Password)
 	result, err := a.note(ctx, in.accountRequest, err)
 	return registerUserResponse{UserID: id, outcome: result}, err
 }
@@ -86,15 +91,16 @@ type authenticateUserResponse struct {
 
 func (a *API) authenticateUser(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
 	answer, err := a.login(ctx, in)
-	a.options.Observer.Login(loginOutcomeOf(answer.outcome, err))
+	a.options.Observer.Login(loginOutcomeOf(requestFrom(ctx), answer.outcome, err))
 	return answer, err
 }
 
 func (a *API) login(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
-	if err := a.limitTries(ctx, in.Username); err != nil {
-		return authenticateUserResponse{}, err
+	var login backend.Login
+	err := a.limitTries(ctx, in.Username)
+	if err == nil {
+		login, err = a.service.Authenticate(ctx, in.Username, in.Password)
 	}
-	login, err := a.service.Authenticate(ctx, in.Username, in.Password)
 	result, err := a.note(ctx, in.accountRequest, err)
 	answer := authenticateUserResponse{UserID: login.UserID, outcome: result}
 	if login.Token.IsSet() {
@@ -116,10 +122,11 @@ type updateUserPasswordResponse struct {
 }
 
 func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequest) (updateUserPasswordResponse, error) {
-	if err := a.limitTries(ctx, in.Username); err != nil {
-		return updateUserPasswordResponse{}, err
+	err := a.limitTries(ctx, in.Username)
+	if err == nil {
+		err = a.service.UpdatePassword(ctx, in.Username, in.Password, in.NewPassword)
 	}
-	result, err := a.note(ctx, in.accountRequest, a.service.UpdatePassword(ctx, in.Username, in.Password, in.NewPassword))
+	result, err := a.note(ctx, in.accountRequest, err)
 	return updateUserPasswordResponse{outcome: result}, err
 }
 
@@ -160,31 +167,50 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 // note gives the outcome of an account operation and marks the request's log
 // line, so that who watches the log sees refusals.
 func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, error) {
+	info := requestFrom(ctx)
+	if errors.Is(err, backend.TooMany) {
+		err = &backend.Refusal{Reason: backend.Busy, Limit: 1} // the domain says no time
+	}
 	result, failure := in.outcomeOf(err)
 	if refusal, ok := errors.AsType[*backend.Refusal](err); ok {
-		requestFrom(ctx).refused = true
-		requestFrom(ctx).err = refusal.Cause
+		info.refused = true
+		info.err = refusal.Cause
+		if refusal.Reason == backend.TooManyTries || refusal.Reason == backend.Busy {
+			info.retryAfter = refusal.Limit
+		}
 	}
 	return result, failure
 }
 
-// limitAddress counts a request as a try from the client's address, once.
+// limitAddress counts a request as a try from the client's address, once. What
+// it says of the request is kept.
 func (a *API) limitAddress(info *request) error {
 	if info.tried {
-		return nil
+		return refusedTry(info.overLimit)
 	}
 	info.tried = true
 	if ok, wait := a.options.Access.AddressTries.Allow(auth.RateKey(info.client)); !ok {
 		a.options.Observer.RateLimited(AddressLimit)
 		a.warnOfUntrustedProxy(info)
-		return tooMany("from this address", wait)
+		info.overLimit = wait
 	}
-	return nil
+	return refusedTry(info.overLimit)
+}
+
+// refusedTry is the refusal of a try that has to wait; nil for one that need
+// not. It is told in a 200 as any other (contract §3): the web client shows
+// nothing else.
+func refusedTry(wait time.Duration) error {
+	if wait <= 0 {
+		return nil
+	}
+	return &backend.Refusal{Reason: backend.TooManyTries, Limit: wholeSeconds(wait)}
 }
 
 // limitTries counts a try at an account of username, from the client's address
 // and at the name. Who tries a name from many addresses keeps its owner out at
-// new addresses, but not where the owner has logged in before.
+// new addresses, but not where the owner has logged in before. A
+// [backend.Refusal] over a limit.
 func (a *API) limitTries(ctx context.Context, username string) error {
 	if err := a.limitAddress(requestFrom(ctx)); err != nil {
 		return err
@@ -196,7 +222,7 @@ func (a *API) limitTries(ctx context.Context, username string) error {
 	}
 	if !ok {
 		a.options.Observer.RateLimited(UsernameLimit)
-		return tooMany("at this user name", wait)
+		return refusedTry(wait)
 	}
 	return nil
 }
@@ -245,6 +271,9 @@ type deleteUserRequest struct {
 // provesItself implements [selfProving].
 func (r *deleteUserRequest) provesItself() bool { return r.Username != nil || r.Password != nil }
 
+// tellsRefusals implements [accountOperation].
+func (r *deleteUserRequest) tellsRefusals() bool { return r.Username != nil && r.Password != nil }
+
 // missing is the 422 of a deletion with only one of name and password.
 func (r *deleteUserRequest) missing() error {
 	name := "username"
@@ -275,14 +304,14 @@ func (a *API) deleteUser(ctx context.Context, in *deleteUserRequest) (deleteUser
 		requestFrom(ctx).userID = in.UserID
 		return deleteUserReply{}, a.service.DeleteUser(ctx, in.UserID)
 	}
-	if in.Username == nil || in.Password == nil {
+	if !in.tellsRefusals() {
 		return deleteUserReply{}, in.missing()
 	}
 	account := accountRequest{*in.Username, *in.Password, in.Language}
-	if err := a.limitTries(ctx, account.Username); err != nil {
-		return deleteUserReply{}, err
+	err := a.limitTries(ctx, account.Username)
+	if err == nil {
+		err = a.service.DeleteAccount(ctx, account.Username, account.Password, in.UserID)
 	}
-	err := a.service.DeleteAccount(ctx, account.Username, account.Password, in.UserID)
 	result, err := a.note(ctx, account, err)
 	answer := &deleteUserResponse{outcome: result}
 	if result.AuthCode == authDone {

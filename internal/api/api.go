@@ -129,7 +129,7 @@ func (a *API) cors() *cors.Cors {
 		AllowedHeaders:   []string{"*"},
 		ExposedHeaders:   []string{requestIDHeader, "Content-Disposition", "Retry-After", "Www-Authenticate"},
 		AllowCredentials: true,
-		MaxAge:           600, // seconds, as the original allowed
+		MaxAge:           7200, // seconds; Chromium keeps an answer no longer, Firefox for a day
 	})
 }
 

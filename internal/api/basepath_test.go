@@ -61,7 +61,7 @@ func TestBasePath(t *testing.T) {
 	if len(document.Servers) != 1 || document.Servers[0].URL != base || document.Paths["/health"] == nil {
 		t.Errorf("the document has servers %v and %d paths", document.Servers, len(document.Paths))
 	}
-	if log := s.stop(t); !strings.Contains(log, "route=/api/v1/list_characters/{user_id} status=200") || strings.Contains(log, base) {
+	if log := s.stop(t); !strings.Contains(log, "route=/api/v1/list_characters/{user_id} status=200") || strings.Contains(log, "route="+base) {
 		t.Errorf("the log is %s", log)
 	}
 }

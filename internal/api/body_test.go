@@ -62,7 +62,7 @@ func TestBody_ShownUpTo16KiB(t *testing.T) {
 // and leaves the address in the log, whatever its body is like.
 func TestBody_TriesCountBeforeTheyAreRead(t *testing.T) {
 	t.Parallel()
-	for _, path := range []string{"register_user", "authenticate_user", "update_user_password", "delete_user"} {
+	for path, overLimit := range map[string]int{"register_user": 200, "authenticate_user": 200, "update_user_password": 200, "delete_user": 429} {
 		t.Run(path, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, withOptions(func(o *api.Options) {
@@ -74,10 +74,12 @@ func TestBody_TriesCountBeforeTheyAreRead(t *testing.T) {
 					want: failure(413, "the request body is larger than 16384 bytes")},
 				exchange{name: "not JSON", request: "POST " + path, body: "{", status: 422},
 				exchange{name: "fields are missing", request: "POST " + path, body: "{}", status: 422},
-				exchange{name: "one too many", request: "POST " + path, body: "{}", status: 429},
+				exchange{name: "one too many", request: "POST " + path, body: "{}", status: overLimit, contains: []string{"ry again in "}},
+				exchange{name: "and not JSON", request: "POST " + path, body: "{", status: overLimit, contains: []string{"ry again in "}},
+				exchange{name: "and too large", request: "POST " + path, body: largeBody(16 << 10), status: overLimit, contains: []string{"ry again in "}},
 			)
-			if log := s.stop(t); strings.Count(log, "client=127.0.0.1") != 4 {
-				t.Errorf("want client=127.0.0.1 in each of the four lines:\n%s", log)
+			if log := s.stop(t); strings.Count(log, "client=127.0.0.1") != 6 {
+				t.Errorf("want client=127.0.0.1 in each of the six lines:\n%s", log)
 			}
 		})
 	}

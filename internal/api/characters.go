@@ -90,7 +90,7 @@ func (characterDocument) documented() any {
 	c := backend.NewCharacter()
 	c.UserID, c.CharacterID, c.CharacterName = exampleCharacter.UserID, exampleCharacter.CharacterID, "Mira"
 	c.CreateDatatime, c.ReadOnly = "2025-09-26 14:49:13,123", true
-	c.SceneName, c.Avatar, c.Prompt = "vast", "KQ-default", "You are Mira, who keeps the lights of a harbour."
+	c.SceneName, c.Avatar, c.Prompt = "Vast", "KQ-default", "You are Mira, who keeps the lights of a harbour."
 	c.TTSAdapter, c.Voice, c.ASRAdapter = "elevenlabs", "Rachel", "openai_realtime"
 	c.ClassificationAdapter, c.ConversationAdapter = "openai_classification", "openai_agent"
 	c.ReactionAdapter, c.MemoryAdapter = "openai_reaction", "openai_memory"
@@ -166,7 +166,7 @@ func (u updateAvatar) patch() backend.CharacterPatch {
 
 type updateScene struct {
 	characterBody
-	SceneName string `json:"scene_name" required:"true" description:"The new scene." example:"seabed"`
+	SceneName string `json:"scene_name" required:"true" description:"The new scene." example:"Seabed"`
 }
 
 func (u updateScene) patch() backend.CharacterPatch {

@@ -24,13 +24,16 @@ func (a *API) Levels() []RouteLevel {
 }
 
 // Routes gives the table of routes, each as method and path: the operations,
-// which the OpenAPI document describes, and the pages, which it does not.
+// which the OpenAPI document describes, and the pages, which it does not. The
+// WebSocket is neither.
 func (a *API) Routes() (operations, pages []string) {
 	for _, route := range a.routes() {
 		name := route.method + " " + route.path
-		if route.endpoint.request == nil {
+		switch {
+		case route.path == motionDownloadPath:
+		case route.endpoint.request == nil:
 			pages = append(pages, name)
-		} else {
+		default:
 			operations = append(operations, name)
 		}
 	}

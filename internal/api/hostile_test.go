@@ -224,8 +224,7 @@ func (h hostileField) keeps(t *testing.T, raw, text string) {
 		x.status = 404
 		h.exchange(t, x)
 	case h.field == "timezone":
-		x.status = 422
-		x.contains = []string{`{"type":"literal_error","loc":["body","timezone"]`}
+		x.want = noBody // none is known, so the stored one stays
 		h.exchange(t, x)
 	case h.operation.OperationID == "delete_user" && h.field != "language":
 		x.status, x.contains = 422, []string{`{"type":"missing","loc":["body",`} // the other half of the credential

@@ -30,7 +30,8 @@ var requestIDFormat = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // request is what the middleware knows of one request beside HTTP's own.
 type request struct {
-	id [1]string // one element, to be the value of a header as it is
+	url *url.URL  // as it was sent: belowBasePath and hideLoneSlashes replace that of the request
+	id  [1]string // one element, to be the value of a header as it is
 	// loggedID is the id for log and traces: "***" if it is an operator token
 	// in the wrong header.
 	loggedID string
@@ -48,7 +49,13 @@ type request struct {
 	// said that it may.
 	untrustedProxy bool
 	tried          bool // it counted as a try at an account
-	refused        bool // an account operation was refused, in a 200
+	// overLimit is how long the address has to wait for its next try at an
+	// account; 0 if it had one left.
+	overLimit time.Duration
+	refused   bool // an account operation was refused, in a 200
+	// retryAfter is in how many seconds a refused account operation may be tried
+	// again; 0 if it was refused for another reason than a limit.
+	retryAfter int
 	// caller and userID are for the log of what operators do: who called, "" if
 	// neither the route nor the caller is an operator's, and the user whom it
 	// changed.
@@ -75,7 +82,7 @@ func requestFrom(ctx context.Context) *request {
 func (a *API) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		info := &request{client: a.clientOf(r)}
+		info := &request{url: r.URL, client: a.clientOf(r)}
 		info.untrustedProxy = r.Header["X-Forwarded-For"] != nil && !a.options.Access.Proxies.Trusts(peerOf(r))
 		info.token, info.tokenSent = bearerToken(r.Header)
 		chosen := r.Header.Get(requestIDHeader)
@@ -110,36 +117,34 @@ func requestID(chosen string) string {
 	return chosen
 }
 
-// hideToken gives text, a client's own, as the log may show it. No answer may
-// show what it gives.
+// hideToken gives text, a client's own, as the log may show it: not if it is a
+// token. No answer may show what it gives.
 func (a *API) hideToken(text string) string {
-	if a.options.Access.OperatorTokens.Match(backend.NewSecret(text)) > 0 {
+	if auth.HasTokenPrefix(text) || a.options.Access.OperatorTokens.Match(backend.NewSecret(text)) > 0 {
 		return "***"
 	}
 	return text
 }
 
 func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration time.Duration) {
-	level := slog.LevelInfo
-	switch {
-	case errors.Is(info.err, context.Canceled):
-		level = slog.LevelWarn // the client went away, which is no fault of ours
-	case w.status >= http.StatusInternalServerError || info.err != nil:
-		level = slog.LevelError
-	case info.quiet && w.status < http.StatusBadRequest:
+	if info.quiet && info.err == nil && w.status < http.StatusBadRequest {
 		return
 	}
 	sent := w.bytes + info.sent
 	if r.Method == http.MethodHead {
 		sent = 0 // the server throws the body away
 	}
+	route := routeOf(r)
 	attrs := []slog.Attr{
 		slog.String("request_id", info.loggedID),
 		slog.String("method", methodOf(r, "other")),
-		slog.String("route", routeOf(r)),
+		slog.String("route", route),
 		slog.Int("status", w.status),
 		slog.Duration("duration", duration),
 		slog.Int64("bytes", sent),
+	}
+	if path := a.loggedPath(route, w.status, info.url); path != "" {
+		attrs = append(attrs, slog.String("path", path))
 	}
 	if info.trace != "" {
 		attrs = append(attrs, slog.String("trace_id", info.trace))
@@ -148,9 +153,17 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.refused {
 		attrs = append(attrs, slog.Bool("refused", true))
 	}
+	if info.retryAfter > 0 {
+		attrs = append(attrs, slog.Int("retry_after", info.retryAfter)) // tells a limit from a wrong password
+	}
 	if info.refused || refusals[w.status] || info.tried && w.status >= http.StatusBadRequest {
 		attrs = append(attrs, slog.String("client", info.client.String())) // for whoever bans addresses
 	}
+	a.log.LogAttrs(r.Context(), logLevel(r, info, w), "request", append(attrs, info.causes()...)...)
+}
+
+// causes are what the log says of why an answer is as it is.
+func (info *request) causes() (attrs []slog.Attr) {
 	if info.reason != "" {
 		attrs = append(attrs, slog.String("reason", info.reason))
 	}
@@ -160,7 +173,20 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.stack != nil {
 		attrs = append(attrs, slog.String("stack", string(info.stack)))
 	}
-	a.log.LogAttrs(r.Context(), level, "request", attrs...)
+	return attrs
+}
+
+// logLevel is how serious what became of a request is.
+func logLevel(r *http.Request, info *request, w *recorder) slog.Level {
+	switch {
+	case errors.Is(info.err, context.Canceled):
+		return slog.LevelWarn // the client went away, which is no fault of ours
+	case w.status >= http.StatusInternalServerError || info.err != nil:
+		return slog.LevelError
+	case w.status == http.StatusNoContent && r.Method == http.MethodOptions:
+		return slog.LevelDebug // a preflight (see cors): the request that it asks for has a line of its own
+	}
+	return slog.LevelInfo
 }
 
 // audit is what the log says of who did what as an operator, and on whom.
@@ -171,23 +197,23 @@ func (a *API) audit(r *http.Request, info *request, w *recorder) []slog.Attr {
 	attrs := []slog.Attr{slog.String("caller", info.caller)}
 	// What is no user's id may be anything, a secret in the wrong place too.
 	if info.userID != "" && r.Method == http.MethodPost && w.status == http.StatusOK {
-		attrs = append(attrs, slog.String("user_id", loggedUserID(a.hideToken(info.userID))))
+		const most = 128 // bytes; those that are made here have 36
+		attrs = append(attrs, slog.String("user_id", loggedText(a.hideToken(info.userID), most)))
 	}
 	return attrs
 }
 
-// loggedUserID returns a user id as the log shows it. An operator may name any:
-// it is shortened, and what could look like another part of the line, such as
-// a space or "=", is shown as "_".
-func loggedUserID(userID string) string {
-	const most = 128 // bytes; those that are made here have 36
+// loggedText returns a text of a client, such as a user id, as the log shows it:
+// it is shortened to most bytes, and what could look like another part of the
+// line, such as a space or "=", is shown as "_".
+func loggedText(text string, most int) string {
 	shown := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-._@+:/", r) || r == '*' {
 			return r
 		}
 		return '_'
-	}, userID[:min(len(userID), most)])
-	if len(userID) > most {
+	}, text[:min(len(text), most)])
+	if len(text) > most {
 		shown += "…"
 	}
 	return shown
@@ -209,16 +235,19 @@ func methodOf(r *http.Request, other string) string {
 	return other
 }
 
+// unknownRoute is the route of a path that there is not.
+const unknownRoute = "unknown"
+
 // routeOf names the route that matched, never the path: a path can hold
-// anything.
+// anything. The log has the path only where no route matched, see loggedPath.
 func routeOf(r *http.Request) string {
 	start := strings.IndexByte(r.Pattern, '/')
 	if start < 0 {
-		return "unknown"
+		return unknownRoute
 	}
 	switch route := r.Pattern[start:]; route {
 	case "/":
-		return "unknown"
+		return unknownRoute
 	case "/{$}":
 		return "/"
 	default:

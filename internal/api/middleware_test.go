@@ -3,6 +3,7 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -120,10 +121,9 @@ func TestRequestID_OfErrors(t *testing.T) {
 }
 
 var logLine = regexp.MustCompile(`^time=\S+ level=(\w+) msg=request request_id=\S+ method=(\w+) route=(\S+) ` +
-	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( caller=\S+( user_id=\S+)?)?( refused=true)?( client=\S+)?( error=.*)?\n$`)
+	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( path=\S+)?( caller=\S+( user_id=\S+)?)?( refused=true)?( retry_after=\d+)?( client=\S+)?( error=.*)?\n$`)
 
-// The line of a request has its route, never its path, and nothing of its
-// body.
+// The line of a request has its route, and nothing of its path, query and body.
 func TestLogLine(t *testing.T) {
 	t.Parallel()
 	s := newServer(t).withUser(t)
@@ -147,8 +147,8 @@ func TestLogLine(t *testing.T) {
 		{"POST update_character_prompt", `{"prompt":"` + hidden + `"}`, 422, "INFO", "/api/v1/update_character_prompt"},
 		{"POST update_character_name", `{"user_id":"ada","character_id":"$own","character_name":"` + hidden + `"}`, 200, "INFO", "/api/v1/update_character_name"},
 		{"PUT list_characters/" + hidden, "", 405, "INFO", "/api/v1/list_characters/{user_id}"},
-		{"GET /" + hidden, "", 404, "INFO", "unknown"},
-		{"GET /" + hidden + "/../x", "", 404, "INFO", "unknown"},
+		{"GET /nothing?q=" + hidden, "", 404, "INFO", "unknown"},
+		{"GET /nothing/../x?q=" + hidden, "", 404, "INFO", "unknown"},
 		{"GET /", "", 307, "INFO", "/"},
 		{"GET /health", "", 200, "INFO", "/health"},
 	} {
@@ -174,6 +174,47 @@ func TestLogLine(t *testing.T) {
 		if lines[i] != want {
 			t.Errorf("log line %d\ngot  %s\nwant %s", i, lines[i], want)
 		}
+	}
+}
+
+// A path that does not exist is shown in the log so that it can be no other part
+// of the line, and without secrets.
+func TestLogLine_UnknownPath(t *testing.T) {
+	t.Parallel()
+	const token = "operator/token+with=a slash" // as base64 has them
+	s := newServer(t, withOptions(func(o *api.Options) {
+		o.BasePath = "/base"
+		o.Access.OperatorTokens = auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(token)})
+	}))
+	const userID = "8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"
+	for path, want := range map[string]string{
+		"/base/api/v1/motion_file_uploads":            "/base/api/v1/motion_file_uploads",
+		"/api/v1/health":                               "/api/v1/health",
+		"/base/health/":                                "/base/health/",
+		"/base//x/../y":                                "/base//x/../y",
+		"/x?access_token=1":                            "/x",
+		"/x%20client=192.0.2.1%0Alevel=ERROR%22":       "/x%20client%3D192.0.2.1%0Alevel%3DERROR%22",
+		"/%C3%A9%00":                                   "/%C3%A9%00",
+		"/a%2Fb/%2F":                                   "/a/b//",
+		"/" + strings.Repeat("x", 500):                 "/" + strings.Repeat("x", 127) + "…",
+		"/x/" + auth.NewToken().Reveal() + "/y":        "/x/***/y",
+		"/x/token:" + auth.NewOperatorToken().Reveal(): "/x/***",
+		"/wb%74_abc":                                   "/***",
+		"/x/" + url.PathEscape(token) + "/y":           "/x/***/y",
+		"/x/" + strings.ReplaceAll(token, " ", "%20"):  "/x/***",
+		"/" + strings.Repeat("x", 120) + "/" + url.PathEscape(token): "/" + strings.Repeat("x", 120) + "/***",
+		"/base/api/v2/list_characters/" + userID:                     "/base/api/v2/list_characters/***",
+		"/base/list_characters/" + userID + "%2F1/x":                 "/base/list_characters/***/1/x",
+		"/login;password=hunter2":                                    "/***",
+	} {
+		got := s.raw(t, "GET "+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").with(t, 404)
+		id := got.header.Get("X-Request-Id")
+		if lines := linesWith(s.logLines(), "request_id="+id); len(lines) != 1 || !strings.Contains(strings.TrimSuffix(lines[0], "\n")+" ", " path="+want+" ") {
+			t.Errorf("%s: got the lines %q, want one with path=%s", path, lines, want)
+		}
+	}
+	if log := s.stop(t); strings.Contains(log, token) || strings.Contains(log, userID) {
+		t.Errorf("the log shows a token or the id of a user:\n%s", log)
 	}
 }
 
@@ -254,6 +295,7 @@ func TestCORS(t *testing.T) {
 			if test.allowed && test.status == 204 {
 				want["Access-Control-Allow-Methods"] = test.preflight
 				want["Access-Control-Allow-Headers"] = "authorization,content-type,x-anything"
+				want["Access-Control-Max-Age"] = "7200"
 			} else if test.allowed {
 				want["Access-Control-Expose-Headers"] = "X-Request-Id, Content-Disposition, Retry-After, Www-Authenticate"
 			}
@@ -264,6 +306,34 @@ func TestCORS(t *testing.T) {
 			}
 			if test.server != off && !strings.Contains(strings.Join(got.header["Vary"], ","), "Origin") {
 				t.Errorf("%s: got Vary %q, want Origin in it: a cache must not mix origins", test.request, got.header["Vary"])
+			}
+		})
+	}
+}
+
+// A preflight leaves no line at INFO, whether it is allowed or not; what is no
+// preflight, or is answered by no CORS, does.
+func TestCORS_PreflightsAreLoggedAtDebug(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		server        *server
+		preflight     bool
+		status, lines int
+	}{
+		"allowed":      {corsServer(t), true, 204, 0},
+		"not allowed":  {corsServer(t, "https://other.example"), true, 204, 0},
+		"no preflight": {corsServer(t), false, 405, 1},
+		"CORS is off":  {newServer(t), true, 405, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			header := http.Header{"Origin": {"https://app.example"}}
+			if test.preflight {
+				header.Set("Access-Control-Request-Method", "POST")
+			}
+			test.server.send(t, "OPTIONS create_user", "", header).with(t, test.status)
+			if lines := linesWith(test.server.stop(t), "method=OPTIONS"); len(lines) != test.lines {
+				t.Errorf("got the lines %q, want %d", lines, test.lines)
 			}
 		})
 	}

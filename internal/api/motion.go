@@ -87,12 +87,14 @@ const motionDownloadPath = v1 + "motion_file_download"
 // motionsOffText is for the log alone.
 const motionsOffText = "motion files are not configured: set motion.data_dir, or motion_file_api_cfg"
 
+var errNoMotions = &httpError{status: http.StatusNotFound, text: "this server has no motion files"}
+
 // keywordsWait is shorter than the five seconds for which the orchestrator waits
 // when it starts.
 const keywordsWait = 4 * time.Second
 
 type motionKeywords struct {
-	Keywords []string `json:"motion_keywords" required:"true" nullable:"false" description:"Sorted, each once."`
+	Keywords []string `json:"motion_keywords" required:"true" nullable:"false" description:"Sorted, each once." example:"[\"nod\",\"wave\"]"`
 }
 
 // motionKeywords answers with the keywords of all motions.
@@ -100,7 +102,7 @@ func (a *API) motionKeywords(ctx context.Context, _ *none) (motionKeywords, erro
 	library := a.motion.options.Library
 	if library == nil {
 		requestFrom(ctx).reason = motionsOffText
-		return motionKeywords{}, &httpError{status: http.StatusNotFound, text: "this server has no motion files"}
+		return motionKeywords{}, errNoMotions
 	}
 	generation, err := library.Wait(ctx, keywordsWait)
 	if err != nil {
@@ -119,19 +121,19 @@ func notReady(err error) error {
 
 // downloadMotionFiles is the route of the WebSocket.
 func (a *API) downloadMotionFiles(w http.ResponseWriter, r *http.Request) error {
-	info := requestFrom(r.Context())
-	if a.motion.options.Library == nil {
-		info.reason = motionsOffText
-		return &httpError{status: http.StatusNotFound, text: "this server has no motion files"}
-	}
 	guard, err := a.guardOf(r, auth.AnyUser)
 	if err == nil {
 		err = guard.beforeDecoding(nil)
 	}
-	if err == nil {
-		err = a.checkHandshake(r)
-	}
 	if err != nil {
+		return err
+	}
+	info := requestFrom(r.Context())
+	if a.motion.options.Library == nil {
+		info.reason = motionsOffText
+		return errNoMotions
+	}
+	if err := a.checkHandshake(r); err != nil {
 		return err
 	}
 	a.motion.sessions.Add(1)

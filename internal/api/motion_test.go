@@ -69,16 +69,30 @@ func withMotion(t testing.TB) option {
 const motionPath = "/api/v1/motion_file_download"
 
 // dial opens a WebSocket as a page of origin does; "" for a program.
-func (s *server) dial(t testing.TB, header http.Header) (*websocket.Conn, *http.Response, error) {
+func (s *server) dial(t testing.TB, header http.Header) (*websocket.Conn, handshake, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	conn, response, err := websocket.Dial(ctx, s.http.URL+motionPath, &websocket.DialOptions{HTTPHeader: header})
+	if response == nil {
+		t.Fatalf("open the WebSocket: %v", err)
+	}
+	var body []byte
+	if response.Body != nil {
+		defer response.Body.Close()
+		body, _ = io.ReadAll(response.Body)
+	}
 	if err == nil {
 		conn.SetReadLimit(-1)
 		t.Cleanup(func() { _ = conn.CloseNow() })
 	}
-	return conn, response, err
+	return conn, handshake{response.StatusCode, string(body)}, err
+}
+
+// handshake is what the server answered to one.
+type handshake struct {
+	status int
+	body   string
 }
 
 func (s *server) mustDial(t testing.TB) *websocket.Conn {
@@ -282,18 +296,17 @@ func TestMotion_Handshake(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, append([]option{withMotion(t)}, c.options...)...)
-			conn, response, err := s.dial(t, c.header)
-			if response == nil || response.StatusCode != c.status {
-				t.Fatalf("got %v, %v, want %d", response, err, c.status)
+			conn, got, err := s.dial(t, c.header)
+			if got.status != c.status {
+				t.Fatalf("got %+v, %v, want %d", got, err, c.status)
 			}
 			if c.status == 101 {
 				sendMotion(t, conn, "VersionV1Request", "", "")
 				receiveMotion(t, conn)
 				return
 			}
-			body, _ := io.ReadAll(response.Body)
-			if !bytes.HasPrefix(body, []byte(`{"message":`)) {
-				t.Errorf("the body is %s, want an error as all are", body)
+			if !strings.HasPrefix(got.body, `{"message":`) {
+				t.Errorf("the body is %s, want an error as all are", got.body)
 			}
 			if log := s.logLines(); c.name == "not configured" && !strings.Contains(log, "motion files are not configured") {
 				t.Errorf("the log does not say why:\n%s", log)
@@ -314,8 +327,8 @@ func TestMotion_StrictUser(t *testing.T) {
 	if err := json.Unmarshal([]byte(got.body), &login); err != nil || login.AccessToken == "" {
 		t.Fatalf("the login gave %s", got.body)
 	}
-	if _, response, err := s.dial(t, bearer(login.AccessToken)); err != nil {
-		t.Errorf("got %v, %v", response, err)
+	if _, got, err := s.dial(t, bearer(login.AccessToken)); err != nil {
+		t.Errorf("got %+v, %v", got, err)
 	}
 }
 
@@ -358,7 +371,8 @@ func TestMotion_NotReadyAndStop(t *testing.T) {
 	go library.Run(t.Context())
 	receiveMotion(t, waits)
 	sendMotion(t, idle, "MotionFileV1Request", "KQ-default", "babylon")
-	for receiveMotion(t, idle).GetClassName() != "MotionFileEndV1Response" {
+	for last := ""; last != "MotionFileEndV1Response"; {
+		last = receiveMotion(t, idle).GetClassName()
 	}
 	closed := make(chan struct{})
 	go func() {
@@ -385,12 +399,12 @@ func TestMotion_PingsAndIdleClients(t *testing.T) {
 	pings := make(chan struct{}, 1000)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, s.http.URL+motionPath, &websocket.DialOptions{
+	conn, _, err := websocket.Dial(ctx, s.http.URL+motionPath, &websocket.DialOptions{ //nolint:bodyclose // a WebSocket's own
 		OnPingReceived: func(context.Context, []byte) bool { pings <- struct{}{}; return true }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer conn.CloseNow() //nolint:errcheck // the server has closed it
+	t.Cleanup(func() { _ = conn.CloseNow() })
 	if code, _ := closedWith(t, conn); code != websocket.StatusGoingAway {
 		t.Errorf("closed with %d, want %d", code, websocket.StatusGoingAway)
 	}

@@ -84,8 +84,8 @@ func (s *motionSession) serve() string {
 	} else {
 		_ = s.conn.CloseNow()
 	}
-	switch code := websocket.CloseStatus(<-read); {
-	case code == websocket.StatusNormalClosure, code == websocket.StatusGoingAway, code == websocket.StatusNoStatusRcvd:
+	switch websocket.CloseStatus(<-read) { //nolint:exhaustive // what else it is does not matter
+	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
 		return ""
 	}
 	if c, ok := errors.AsType[closing](cause); ok {

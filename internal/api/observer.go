@@ -5,8 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"web-backend/internal/backend"
 )
 
 // Observer is told of every request, for metrics and traces. Its methods run
@@ -33,7 +31,7 @@ type Observer interface {
 type ObservedRequest struct {
 	ID       string
 	Method   string // of HTTP's methods, else "other"
-	Route    string // the pattern that matched, else "unknown"
+	Route    string // the pattern that matched, else "unknown"; never the path
 	Scheme   string // http or https
 	Status   int
 	Bytes    int64 // of the body that was sent
@@ -78,10 +76,9 @@ func (unobserved) Login(LoginOutcome)                                           
 func (unobserved) RateLimited(RateLimitName)                                          {}
 
 // loginOutcomeOf tells how a login ended that was answered with result or err.
-func loginOutcomeOf(result outcome, err error) LoginOutcome {
-	limited, ok := errors.AsType[*httpError](err)
+func loginOutcomeOf(info *request, result outcome, err error) LoginOutcome {
 	switch {
-	case ok && limited.status == http.StatusTooManyRequests, errors.Is(err, backend.TooMany):
+	case info.retryAfter > 0:
 		return LoginTooMany
 	case err != nil:
 		return LoginFailed

@@ -40,13 +40,16 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 			limit := a.options.MaxBodyBytes
 			if err == nil && guard.isTry(in) {
 				limit = min(limit, maxAccountBody)
-				err = a.limitAddress(requestFrom(r.Context()))
+				_ = a.limitAddress(guard.info) // told below, in the language of the body
 			}
 			if err != nil {
 				return err
 			}
 			received, err := a.receive(w, r, limit, plan, in)
 			defer received.release()
+			if guard.info.overLimit > 0 {
+				err = guard.afterLimit(in)
+			}
 			if err == nil {
 				err = guard.afterDecoding(in)
 			}
@@ -59,6 +62,9 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 			out, err := fn(r.Context(), in)
 			if err != nil {
 				return withInput(err, plan, r, received)
+			}
+			if wait := guard.info.retryAfter; wait > 0 {
+				w.Header().Set("Retry-After", strconv.Itoa(wait))
 			}
 			if self, ok := any(out).(reply); ok {
 				return self.write(a, w, r)

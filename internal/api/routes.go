@@ -61,16 +61,17 @@ func (a *API) routes() []route {
 // public, owner, localOperator and operator say who may call each.
 func (a *API) table() []route { //nolint:funlen // one table, to be read from top to bottom
 	return []route{
-		{method: http.MethodPost, path: v1 + "register_user", tag: tagAccounts, errors: tries,
+		{method: http.MethodPost, path: v1 + "register_user", tag: tagAccounts,
 			summary: "Register a user", endpoint: public(a, a.registerUser),
-			description: "Makes an account. The user's config and characters are made at the first login."},
-		{method: http.MethodPost, path: v1 + "authenticate_user", tag: tagAccounts, errors: tries,
+			description: "Makes an account. The user's config and characters are made at the first login. " +
+				"A name is taken, too, if it differs from that of an account only in upper and lower case."},
+		{method: http.MethodPost, path: v1 + "authenticate_user", tag: tagAccounts,
 			summary: "Log in", endpoint: public(a, a.authenticateUser),
 			description: "Gives the user id and an access token. An unknown name and a wrong password are one refusal."},
-		{method: http.MethodPost, path: v1 + "update_user_password", tag: tagAccounts, errors: tries,
+		{method: http.MethodPost, path: v1 + "update_user_password", tag: tagAccounts,
 			summary: "Change a password", endpoint: public(a, a.updateUserPassword),
 			description: "Ends all access tokens of the user."},
-		{method: http.MethodPost, path: v1 + "set_user_password", tag: tagAccounts, errors: []int{http.StatusNotFound, http.StatusTooManyRequests},
+		{method: http.MethodPost, path: v1 + "set_user_password", tag: tagAccounts, errors: []int{http.StatusNotFound},
 			summary: "Set a user's password without the old one", endpoint: operator(a, a.setUserPassword),
 			description: "Ends all access tokens of the user. A user without a user name gets the one that is sent with its user_id."},
 		{method: http.MethodPost, path: v1 + "logout", tag: tagAccounts, session: true, errors: []int{http.StatusUnauthorized},
@@ -93,7 +94,7 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 		{method: http.MethodPost, path: v1 + "create_user", tag: tagUsers, errors: []int{http.StatusBadRequest},
 			summary: "Create a user", endpoint: localOperator(a, a.createUser),
 			description: "The new user has the default user config and a read-only copy of each default character. 400 if the id is taken."},
-		{method: http.MethodPost, path: v1 + "delete_user", tag: tagUsers, errors: []int{http.StatusNotFound, http.StatusTooManyRequests},
+		{method: http.MethodPost, path: v1 + "delete_user", tag: tagUsers, errors: []int{http.StatusNotFound},
 			summary: "Delete a user with everything stored for it", endpoint: localOperator(a, a.deleteUser),
 			description: "With username and password, which must belong to the user id, everyone may call it, and the outcome is in the body. " +
 				"Without them it is for operators: the body of the answer is empty, and it is 404 if nothing at all is stored for the user."},
@@ -160,9 +161,6 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 			summary: "Get this document", description: "OpenAPI 3.1, for client generators.", endpoint: public(a, a.openAPI)},
 	}
 }
-
-// tries are the errors of a route that tries a password.
-var tries = []int{http.StatusTooManyRequests}
 
 // complete derives what most rows leave out.
 func (r *route) complete(a *API) {

@@ -106,7 +106,7 @@ func (a *API) createUser(ctx context.Context, in *createUserRequest) (createUser
 
 type updateUserConfigRequest struct {
 	UserID   string                    `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
-	Timezone *string                   `json:"timezone" description:"IANA name of the user's time zone; empty for the default." example:"Asia/Shanghai"`
+	Timezone *string                   `json:"timezone" description:"IANA name of the user's time zone; empty for the default. One that is not known, such as Etc/Unknown, keeps the zone that is stored." example:"Asia/Shanghai"`
 	Keys     map[string]backend.Secret `json:"-" example:"{\"openai_api_key\":\"sk-your-key\"}"`
 }
 
@@ -126,6 +126,11 @@ func (updateUserConfigRequest) PrepareJSONSchema(schema *jsonschema.Schema) erro
 }
 
 func (a *API) updateUserConfig(ctx context.Context, in *updateUserConfigRequest) (empty, error) {
-	return empty{}, a.service.UpdateUserConfig(ctx, in.UserID,
-		backend.UserConfigPatch{Timezone: in.Timezone, Keys: in.Keys})
+	err := a.service.UpdateUserConfig(ctx, in.UserID, backend.UserConfigPatch{Timezone: in.Timezone, Keys: in.Keys})
+	if err == nil && in.Timezone != nil && *in.Timezone != "" && !backend.KnownTimezone(*in.Timezone) {
+		const most = 64 // bytes; the longest name of IANA has 32
+		a.log.InfoContext(ctx, "time zone is not known, the user keeps the one that is stored",
+			"request_id", requestFrom(ctx).loggedID, "timezone", loggedText(a.hideToken(*in.Timezone), most))
+	}
+	return empty{}, err
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"web-backend/internal/api"
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -396,21 +397,44 @@ func (s *server) wantConfig(t *testing.T, userID, timezone string, keys map[stri
 	}
 }
 
-func TestUpdateUserConfig_InvalidTimezone(t *testing.T) {
+// A time zone that is not known keeps the stored one, and what else the request
+// says counts. The log names the zone, so that it can be no other part of a line.
+func TestUpdateUserConfig_UnknownTimezone(t *testing.T) {
 	t.Parallel()
-	s := newServer(t)
-	s.createUser(t, "ada")
-	for _, name := range []string{
-		"Local", "Mars/Olympus", "asia/shanghai ", " ", "+08:00", "../../etc/passwd", "/etc/localtime", "Asia", "Asia/",
-		"Asia\\Shanghai", "é", strings.Repeat("x", 10_000),
+	token := auth.NewToken().Reveal()
+	for name, logged := range map[string]string{
+		"Etc/Unknown": "Etc/Unknown", "Local": "Local", "asia/shanghai ": "asia/shanghai_", " ": "_", "+08:00": "+08:00",
+		"../../etc/passwd": "../../etc/passwd", "/etc/localtime": "/etc/localtime", "Asia": "Asia", "Asia/": "Asia/",
+		"Asia\\Shanghai": "Asia_Shanghai", "é": "é", "x\" client=192.0.2.1\nlevel=ERROR": "x__client_192.0.2.1_level_ERROR",
+		strings.Repeat("x", 10_000): strings.Repeat("x", 64) + "…", token: "***", operatorToken.Reveal(): "***",
 	} {
-		body := object("user_id", `"ada"`, "timezone", quote(name), "xai_api_key", `"lost"`)
-		s.run(t, exchange{
-			name: brief(name[:min(len(name), 20)]), request: "POST update_user_config", body: body, status: 422,
-			want: validation(strings.Replace(body, "lost", "***", 1), faultOf("literal_error", "body", "timezone", name)),
+		t.Run(brief(name[:min(len(name), 20)]), func(t *testing.T) {
+			t.Parallel()
+			s := newServer(t)
+			s.createUser(t, "ada")
+			s.run(
+				t,
+				exchange{name: "a known one", request: "POST update_user_config", body: `{"user_id":"ada","timezone":"Europe/Rome"}`, status: 200, want: noBody},
+				exchange{name: "an unknown one", request: "POST update_user_config", status: 200, want: noBody,
+					body: object("user_id", `"ada"`, "timezone", quote(name), "xai_api_key", `"kept"`)},
+				exchange{name: "of nobody", request: "POST update_user_config", body: object("user_id", `"nobody"`, "timezone", quote(name)), status: 404},
+			)
+			s.wantConfig(t, "ada", "Europe/Rome", map[string]string{"xai_api_key": "kept"})
+			lines := linesWith(s.stop(t), "time zone is not known")
+			if len(lines) != 1 || !strings.HasSuffix(lines[0], " timezone="+logged+"\n") || !strings.Contains(lines[0], "level=INFO") {
+				t.Errorf("got the lines %q, want one that ends in timezone=%s", lines, logged)
+			}
 		})
 	}
-	s.wantConfig(t, "ada", "Asia/Shanghai", nil)
+}
+
+// A time zone that a browser sends along is no obstacle to an account.
+func TestAccounts_UnknownTimezone(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	for _, request := range []string{"POST register_user", "POST authenticate_user"} {
+		s.exchange(t, exchange{request: request, body: account("ada", testPassword, "timezone", `"Etc/Unknown"`), status: 200, contains: []string{`"auth_code":200`}})
+	}
 }
 
 // The time zone of the user dates its new characters.

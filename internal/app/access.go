@@ -76,6 +76,10 @@ func warnOfAccess(cfg *config.Config, access api.AccessOptions, log *logging.Log
 		log.Warn("there is no operator token: nobody can list, make or delete users, or see the log",
 			"remedy", "set WEB_BACKEND_OPERATOR_TOKEN")
 	}
+	if access.Mode == auth.Strict && cfg.EnableCORS {
+		log.Warn("access is strict and pages of other origins may call: the DLP3D web client is locked out, as it sends no access token",
+			"remedy", "set access: guarded if people use that client")
+	}
 	if access.Mode == auth.Guarded && access.LocalOperator && len(cfg.Access.TrustedProxies) == 0 &&
 		!auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0")) {
 		log.Warn("who seems to call from this machine is an operator without a token, and a proxy on it may make strangers seem so",

@@ -464,6 +464,11 @@ func TestRun_WarnsOfAccess(t *testing.T) {
 		}, ""},
 		"guarded, no exemption": {func(_ *testing.T, c *config.Config) { c.Host, c.Access.LocalOperator = "0.0.0.0", false }, ""},
 		"open on loopback":      {func(_ *testing.T, c *config.Config) { c.Access.Mode = "open" }, "access is open"},
+		"strict":                {func(_ *testing.T, c *config.Config) { c.Access.Mode = "strict" }, ""},
+		"CORS":                  {func(_ *testing.T, c *config.Config) { c.EnableCORS = true }, ""},
+		"strict, and CORS": {func(_ *testing.T, c *config.Config) {
+			c.Access.Mode, c.EnableCORS = "strict", true
+		}, "the DLP3D web client is locked out"},
 		"token that others may read": {func(t *testing.T, c *config.Config) {
 			t.Helper()
 			writeToken(t, c, "a token of more than 32 characters", 0o644)

@@ -91,6 +91,31 @@ func TestRun_Metrics(t *testing.T) {
 	}
 }
 
+// A login over a limit is counted as one, though its status is 200.
+func TestRun_MetricsOfLoginsOverALimit(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.Access.OperatorToken = backend.NewSecret(operatorToken)
+	cfg.Access.TrustedProxies = []string{"127.0.0.1"}
+	cfg.Access.RatePerAddress, cfg.Access.RateAddressBurst = 1, 1
+	s := run(t, cfg)
+	for range 3 {
+		if status, _ := s.send(t, "/api/v1/authenticate_user", `{"username":"ada","password":"x"}`); status != http.StatusOK {
+			t.Errorf("got status %d, want 200", status)
+		}
+	}
+	// From another address: that of the logins has no try left, for tokens neither.
+	_, page := get(t, s.url+"/metrics", "Authorization", "Bearer "+operatorToken, "X-Forwarded-For", "192.0.2.1")
+	for _, want := range []string{
+		`webbackend_logins_total{outcome="refused"} 1`, `webbackend_logins_total{outcome="too_many"} 2`,
+		`webbackend_rate_limit_refusals_total{limit="address"} 2`,
+	} {
+		if !strings.Contains(page, "\n"+want+"\n") {
+			t.Errorf("there is no %s", want)
+		}
+	}
+}
+
 // On MongoDB the connections are counted too, and all are given back.
 func TestRun_MetricsOfMongoDB(t *testing.T) {
 	t.Parallel()

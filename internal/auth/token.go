@@ -38,6 +38,12 @@ func HasTokenPrefix(text string) bool {
 	return strings.HasPrefix(text, userTokenPrefix) || strings.HasPrefix(text, operatorTokenPrefix)
 }
 
+// HoldsTokenPrefix reports whether a token that was made here may begin anywhere
+// in text.
+func HoldsTokenPrefix(text string) bool {
+	return strings.Contains(text, userTokenPrefix) || strings.Contains(text, operatorTokenPrefix)
+}
+
 // LooksLikeToken reports whether token has the form of NewToken's, which costs
 // less than asking the store. It says nothing about whether the token is good.
 func LooksLikeToken(token backend.Secret) bool {
@@ -117,6 +123,19 @@ func NewOperatorTokens(tokens []backend.Secret) OperatorTokens {
 
 // Len is the number of tokens.
 func (t OperatorTokens) Len() int { return len(t.tokens) }
+
+// LengthIn gives how many bytes at the beginning of text are one of the tokens, 0
+// for none. How long it takes does not depend on how much of one text has right.
+func (t OperatorTokens) LengthIn(text string) int {
+	length := 0
+	for _, token := range t.tokens {
+		want := token.Reveal()
+		if len(text) >= len(want) && subtle.ConstantTimeCompare([]byte(text[:len(want)]), []byte(want)) == 1 {
+			length = max(length, len(want))
+		}
+	}
+	return length
+}
 
 // Match gives which of them token is, counted from 1, and 0 if it is none. How
 // long it takes depends on neither which one it is nor how much of one it has

@@ -15,7 +15,7 @@ type Character struct {
 	// CreateDatatime is local time; see [Timestamp].
 	CreateDatatime string `json:"create_datatime" description:"Local time of creation, with milliseconds after a comma." example:"2025-09-26 14:49:13,123"`
 	ReadOnly       bool   `json:"read_only" description:"A read-only character can be duplicated or deleted, not changed."`
-	SceneName      string `json:"scene_name" description:"Scene that the character stands in." example:"vast"`
+	SceneName      string `json:"scene_name" description:"Scene that the character stands in." example:"Vast"`
 
 	TTSAdapter string  `json:"tts_adapter" description:"Speech synthesis adapter." example:"elevenlabs"`
 	Voice      string  `json:"voice" description:"Voice of the speech synthesis adapter."`

@@ -18,18 +18,24 @@ const (
 	WrongCredentials RefusalReason = "wrong_credentials"
 	// NotOpen says that people cannot register themselves.
 	NotOpen RefusalReason = "registration_closed"
+	// TooManyTries says that a rate limit was hit, and Busy that more passwords
+	// are being checked than the server can take.
+	TooManyTries RefusalReason = "too_many_tries"
+	Busy         RefusalReason = "busy"
 )
 
 // RefusalReasons lists every reason, for catalogues that must be complete.
 var RefusalReasons = []RefusalReason{
-	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, NoRoom, WrongCredentials, NotOpen,
+	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, NoRoom, WrongCredentials, NotOpen, TooManyTries, Busy,
 }
 
 // Refusal is the error of an account operation that the rules do not allow: an
 // outcome that the person is told in words, not a fault of the request.
 type Refusal struct {
 	Reason RefusalReason
-	Limit  int // that was not kept: the least or greatest length; 0 for none
+	// Limit is the least or greatest length that was not kept, or the seconds
+	// after which to try again; 0 for none.
+	Limit int
 	// Cause is what the operator should know and the person should not; nil for
 	// most.
 	Cause error

@@ -43,6 +43,7 @@ func TestSetPassword_OfAUserWithoutCredential(t *testing.T) {
 		want               backend.RefusalReason
 	}{
 		"taken name":     {"taken", "pass", backend.NameTaken},
+		"taken in case":  {"Taken", "pass", backend.NameTaken},
 		"name with line": {"a\nb", "pass", backend.NameInvalid},
 		"name too long":  {strings.Repeat("x", 255), "pass", backend.NameInvalid},
 		"short password": {"free", "pas", backend.PasswordTooShort},

@@ -70,16 +70,16 @@ func (s *Service) Users(ctx context.Context, filter UserFilter) iter.Seq2[User, 
 }
 
 // UpdateUserConfig changes a user's provider keys and time zone; an empty time
-// zone means the default again. NotFound for an unknown user, Invalid for an
-// unknown time zone, TooLong beyond the [Limits].
+// zone means the default again, and one that is not known keeps what is stored:
+// browsers send Etc/Unknown. NotFound for an unknown user, TooLong beyond the
+// [Limits].
 func (s *Service) UpdateUserConfig(ctx context.Context, userID string, patch UserConfigPatch) error {
-	if patch.Timezone != nil {
-		if *patch.Timezone == "" {
-			patch.Timezone = &s.defaults.UserConfig.Timezone
-		}
-		if err := checkTimezone(*patch.Timezone); err != nil {
-			return err
-		}
+	switch {
+	case patch.Timezone == nil:
+	case *patch.Timezone == "":
+		patch.Timezone = &s.defaults.UserConfig.Timezone
+	case !KnownTimezone(*patch.Timezone):
+		patch.Timezone = nil
 	}
 	if err := s.limits.checkKeys(patch.Keys); err != nil {
 		return err

@@ -32,7 +32,7 @@ type Store interface {
 	DeleteUser(ctx context.Context, userID string) error
 
 	// CreateCredential stores a credential. Exists if the user name, compared
-	// by UsernameKey, or the user id, has one already.
+	// by NameKey, or the user id, has one already.
 	CreateCredential(ctx context.Context, credential Credential) error
 
 	// Credential gives the credential of a user name, compared by UsernameKey.

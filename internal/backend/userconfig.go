@@ -73,13 +73,10 @@ func loadLocation(name string) (*time.Location, error) {
 	return time.LoadLocation(name)
 }
 
-// checkTimezone gives an Invalid error unless name is an IANA time zone.
-func checkTimezone(name string) error {
-	if _, err := loadLocation(name); err != nil {
-		return &Error{Kind: Invalid, Field: "timezone",
-			Message: "Input should be an IANA time zone name such as 'Asia/Shanghai' or 'Europe/Berlin'"}
-	}
-	return nil
+// KnownTimezone reports whether name is an IANA time zone that is known here.
+func KnownTimezone(name string) bool {
+	_, err := loadLocation(name)
+	return err == nil
 }
 
 // ParseDefaultUserConfig reads the JSON file of default_user_config_path: an
@@ -100,7 +97,7 @@ func ParseDefaultUserConfig(data []byte) (UserConfig, error) {
 		switch {
 		case name == "user_id" || text == nil: // of no use in a default
 		case name == "timezone":
-			if checkTimezone(*text) != nil {
+			if !KnownTimezone(*text) {
 				return config, fmt.Errorf("field %q: want an IANA time zone such as %s", name, DefaultTimezone)
 			}
 			config.Timezone = *text

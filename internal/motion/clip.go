@@ -78,7 +78,17 @@ func readClip(ctx context.Context, place Place, path string, kind FloatType) (*c
 	if err != nil {
 		return nil, err
 	}
-	c := &clipFile{sum: sha256.Sum256(content)}
+	c, err := parseClip(archive, kind)
+	if err != nil {
+		return nil, err
+	}
+	c.sum = sha256.Sum256(content)
+	return c, nil
+}
+
+func parseClip(archive *npz.File, kind FloatType) (*clipFile, error) {
+	var err error
+	c := &clipFile{}
 	if c.joints, err = texts(archive, "joint_names"); err != nil {
 		return nil, err
 	}
@@ -101,23 +111,28 @@ func readClip(ctx context.Context, place Place, path string, kind FloatType) (*c
 	if rootShape, c.root, err = readNumbers(archive, "transl", kind); err != nil {
 		return nil, err
 	}
+	return c, c.checkShapes(rotationShape, rootShape, length)
+}
+
+// checkShapes holds the arrays against each other (§3.7).
+func (c *clipFile) checkShapes(rotationShape, rootShape []int, length []int64) error {
 	if len(rotationShape) == 0 {
-		return nil, errors.New("rotmat: is one number, want [frames joints 3 3]")
+		return errors.New("rotmat: is one number, want [frames joints 3 3]")
 	}
 	c.frames = rotationShape[0]
 	if want := []int{c.frames, len(c.joints), 3, 3}; !slices.Equal(rotationShape, want) {
-		return nil, fmt.Errorf("rotmat: has the shape %v, but joint_names has %d names: want %v", rotationShape, len(c.joints), want)
+		return fmt.Errorf("rotmat: has the shape %v, but joint_names has %d names: want %v", rotationShape, len(c.joints), want)
 	}
 	if want := []int{c.frames, 3}; !slices.Equal(rootShape, want) {
-		return nil, fmt.Errorf("transl: has the shape %v, want %v", rootShape, want)
+		return fmt.Errorf("transl: has the shape %v, want %v", rootShape, want)
 	}
 	if len(length) != 1 || length[0] != int64(c.frames) {
-		return nil, fmt.Errorf("len: is %v, but rotmat has %d frames", length, c.frames)
+		return fmt.Errorf("len: is %v, but rotmat has %d frames", length, c.frames)
 	}
 	if c.frames == 0 || c.frames > math.MaxInt32 {
-		return nil, fmt.Errorf("rotmat: has %d frames", c.frames)
+		return fmt.Errorf("rotmat: has %d frames", c.frames)
 	}
-	return c, nil
+	return nil
 }
 
 func readNumbers(archive *npz.File, key string, kind FloatType) (shape []int, n numbers, err error) {

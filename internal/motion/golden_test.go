@@ -199,13 +199,15 @@ func compareClip(t *testing.T, got *motionpb.MotionFileV1Response, want expected
 			t.Errorf("%d %s: %s is %s, want %s", want.ID, want.Kind, c.name, c.got, c.want)
 		}
 	}
-	compareArray(t, want.Kind+" joint_rotmat", got.GetJointRotmat(), want.Rot[form], values, 1e-5, 0)
-	compareArray(t, want.Kind+" root_world_position", got.GetRootWorldPosition(), want.Root[form], values, 0, 1e-6)
+	compareArray(t, want.Kind+" joint_rotmat", got.GetJointRotmat(), want.Rot[form], values, tolerance{absolute: 1e-5})
+	compareArray(t, want.Kind+" root_world_position", got.GetRootWorldPosition(), want.Root[form], values, tolerance{relative: 1e-6})
 }
+
+type tolerance struct{ absolute, relative float64 }
 
 // compareArray compares within an absolute and a relative difference; what is
 // not transformed must be exact.
-func compareArray(t *testing.T, name string, got *motionpb.NumpyArray, want expectedArray, values []byte, absolute, relative float64) {
+func compareArray(t *testing.T, name string, got *motionpb.NumpyArray, want expectedArray, values []byte, within tolerance) {
 	t.Helper()
 	if got.GetDtype() != "float32" || !slices.Equal(got.GetShape(), want.Shape) {
 		t.Errorf("%s: is %s %v, want float32 %v", name, got.GetDtype(), got.GetShape(), want.Shape)
@@ -224,7 +226,7 @@ func compareArray(t *testing.T, name string, got *motionpb.NumpyArray, want expe
 	for i := range count {
 		g := float64(math.Float32frombits(binary.LittleEndian.Uint32(got.GetData()[4*i:])))
 		w := math.Float64frombits(binary.LittleEndian.Uint64(values[want.Offset+8*i:]))
-		if math.Abs(g-w) > absolute+relative*math.Abs(w) {
+		if math.Abs(g-w) > within.absolute+within.relative*math.Abs(w) {
 			t.Errorf("%s: value %d is %v, want %v", name, i, g, w)
 			return
 		}
@@ -245,8 +247,8 @@ func TestGolden_Restposes(t *testing.T) {
 			!slices.Equal(got.GetParentIndices(), w.Restpose.ParentIndices) {
 			t.Errorf("%s: got %s %s %v %v", avatar, got.GetClassName(), got.GetRestposeName(), got.GetJointNames(), got.GetParentIndices())
 		}
-		compareArray(t, avatar+" local_matrices", got.GetLocalMatrices(), w.Restpose.LocalMatrices, values, 0, 0)
-		compareArray(t, avatar+" matrix_world", got.GetMatrixWorld(), w.Restpose.MatrixWorld, values, 0, 0)
+		compareArray(t, avatar+" local_matrices", got.GetLocalMatrices(), w.Restpose.LocalMatrices, values, tolerance{})
+		compareArray(t, avatar+" matrix_world", got.GetMatrixWorld(), w.Restpose.MatrixWorld, values, tolerance{})
 	}
 }
 

@@ -101,8 +101,7 @@ func (l *Library) note(ctx context.Context, err error) {
 	}
 	l.options.Log.ErrorContext(ctx, "motion files cannot be loaded", "error", err, "keeps_the_last", keeps,
 		"next_try_in", l.options.CheckInterval)
-	var faults *FaultsError
-	if errors.As(err, &faults) {
+	if faults, ok := errors.AsType[*FaultsError](err); ok {
 		for _, fault := range faults.Faults {
 			l.options.Log.WarnContext(ctx, "motion files: fault", "fault", fault.String())
 		}

@@ -205,7 +205,7 @@ func parseDtype(descr string) (dtype, error) {
 		return items, nil
 	case 'U', 'S':
 		n, err := strconv.ParseUint(descr[2:], 10, 29) // four times as many bytes fit into any int
-		if err != nil || n == 0 { // NumPy writes "" as <U1; items of no bytes could be without number
+		if err != nil || n == 0 {                      // NumPy writes "" as <U1; items of no bytes could be without number
 			return dtype{}, unknown
 		}
 		items.size = int(n)

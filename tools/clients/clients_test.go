@@ -72,7 +72,7 @@ faults: 422 Validation Error
   body.voice: Input should be a valid string (string_type)
   body.voice_speed: Input should be a valid, finite number, unable to parse it as one (float_parsing)
 missing for the language model: openai_api_key
-many tries: 429 too many tries at this user name; try again in … s
+many tries: refused: Too many tries. Please try again in … s.
   come back in … s
 a patient try: refused: The user name or the password is not correct.
 after the end: refused: The user name or the password is not correct.

@@ -14,7 +14,7 @@ export class ApiError extends Error {
     message: string,
     /** Every fault of the request; only a 422 has some. */
     readonly faults: Fault[],
-    /** Seconds to wait before the next try; only a 429 has it. */
+    /** Seconds to wait before the next try; only some answers have it. */
     readonly retryAfter: number | undefined,
     /** Finds the request in the server's log. */
     readonly requestId: string,
@@ -24,7 +24,20 @@ export class ApiError extends Error {
 }
 
 /** A refusal of an account operation. Its message is for the person, in their language. */
-export class Refusal extends Error {}
+export class Refusal extends Error {
+  constructor(
+    message: string,
+    /** Seconds to wait before the next try, if there were too many. */
+    readonly retryAfter: number | undefined,
+  ) {
+    super(message);
+  }
+}
+
+function secondsToWait(response: Response): number | undefined {
+  const seconds = Number(response.headers.get("Retry-After") ?? NaN);
+  return Number.isNaN(seconds) ? undefined : seconds;
+}
 
 /** A client of the server at this address, which may have a path. */
 export function connect(url: string, accessToken?: string): Client<paths> {
@@ -43,12 +56,11 @@ export async function answer<T>(call: Promise<{ data?: T; error?: unknown; respo
   const detail = body?.detail;
   const message = detail && "error" in detail ? detail.error : (body?.message ?? `HTTP Error ${response.status}`);
   const faults = detail && "errors" in detail ? detail.errors : [];
-  const retryAfter = Number(response.headers.get("Retry-After") ?? NaN);
   throw new ApiError(
     response.status,
     message,
     faults,
-    Number.isNaN(retryAfter) ? undefined : retryAfter,
+    secondsToWait(response),
     response.headers.get("X-Request-ID") ?? "",
   );
 }
@@ -59,19 +71,20 @@ export async function outcome<T extends { auth_code: number; auth_msg: string }>
   call: Parameters<typeof answer<T>>[0],
 ): Promise<T> {
   const result = await answer<T>(call);
-  if (result.auth_code !== 200) throw new Refusal(result.auth_msg);
+  if (result.auth_code !== 200) throw new Refusal(result.auth_msg, secondsToWait((await call).response));
   return result;
 }
 
-/** Tries again after a 429, when the server says so. Nothing has happened then:
- * any call may be made again. */
+/** Tries again after too many tries (a 429, or a refusal with a time to wait),
+ * when the server says so. Nothing has happened then: any call may be made again. */
 export async function patiently<T>(call: () => Promise<T>, tries = 3): Promise<T> {
   for (let left = tries - 1; ; left--) {
     try {
       return await call();
     } catch (error) {
-      if (!(error instanceof ApiError) || error.status !== 429 || left <= 0) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 1000 * (error.retryAfter ?? 1)));
+      const wait = error instanceof Refusal || (error instanceof ApiError && error.status === 429) ? error.retryAfter : undefined;
+      if (wait === undefined || left <= 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * wait));
     }
   }
 }

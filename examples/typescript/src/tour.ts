@@ -13,7 +13,10 @@ async function failure(call: Promise<unknown>): Promise<string> {
     await call;
     return "no error";
   } catch (error) {
-    if (error instanceof Refusal) return `refused: ${error.message}`;
+    if (error instanceof Refusal) {
+      const wait = error.retryAfter === undefined ? "" : `\n  come back in ${error.retryAfter} s`;
+      return `refused: ${error.message}${wait}`;
+    }
     if (!(error instanceof ApiError)) throw error;
     const lines = [`${error.status} ${error.message}`];
     for (const fault of error.faults) lines.push(`  ${fault.loc.join(".")}: ${fault.msg} (${fault.type})`);
@@ -73,7 +76,7 @@ console.log("missing for the language model:", missing.llm_requirements.join(", 
 // Someone guesses passwords. A server has a bound, 10 tries a minute by default.
 const guess = () => login(`nobody-${user_id}`, "a guess");
 let guessed = "";
-for (let tries = 0; tries < 20 && !guessed.startsWith("429"); tries++) guessed = await failure(guess());
+for (let tries = 0; tries < 20 && !guessed.includes("come back"); tries++) guessed = await failure(guess());
 console.log("many tries:", guessed);
 console.log("a patient try:", await failure(patiently(guess)));
 

@@ -30,16 +30,13 @@ func (s *SQLite) Fingerprint(context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("the motion database: %w", err)
 	}
-	text := fingerprint(info)
+	parts := []string{fingerprint(info)}
 	for _, beside := range []string{s.path + "-wal", s.query.JoinFile} {
-		if beside == "" {
-			continue
-		}
 		if info, err := os.Stat(beside); err == nil {
-			text += " " + fingerprint(info)
+			parts = append(parts, fingerprint(info))
 		}
 	}
-	return text, nil
+	return strings.Join(parts, " "), nil
 }
 
 // Read implements [motion.Database]. The version is user_version or, if that is

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -43,11 +44,11 @@ func TestDocuments_OfAccounts(t *testing.T) {
 	t.Parallel()
 	store, database := newAccountStore(t)
 	for _, test := range []struct{ given, fields, username string }{
-		{"Ada L.", credentialFields, "Ada L."},
-		{"凌星", credentialFields, "凌星"},
-		{composed, credentialFields, composed},
-		{"x" + decomposed, credentialFields + " username_given:string", "x" + composed},
-		{"y" + mixed, credentialFields + " username_given:string", "y" + composed},
+		{"Ada L.", registeredFields, "Ada L."},
+		{"凌星", registeredFields, "凌星"},
+		{composed, registeredFields, composed},
+		{"x" + decomposed, credentialFields + " username_given:string name_claim:string", "x" + composed},
+		{"y" + mixed, credentialFields + " username_given:string name_claim:string", "y" + composed},
 	} {
 		must(t, "create credential", store.CreateCredential(t.Context(), storetest.Credential(test.given, test.given)))
 		documents := stored(t, database, "UserCredentials")
@@ -156,6 +157,59 @@ func TestCredential_OfTheOriginal(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestNameKey_OfTheOriginal has credentials that the original stored before the
+// start, more than are changed by one command, and since. All keep their names
+// and log in; none of the names can be registered again as people take it.
+func TestNameKey_OfTheOriginal(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Engine(t)
+	o := optionsFor(server.URI(), server.Database(t))
+	database := server.Client(t).Database(o.Database)
+	before := []string{"Anna", "anna", "\uff22ob", "e\u200bve", decomposed}
+	for _, username := range before {
+		originalCredential(t, database, username, username)
+	}
+	var crowd []bson.D
+	for i := range 1100 {
+		crowd = append(crowd, bson.D{{Key: "username", Value: fmt.Sprint("Crowd ", i)}, {Key: "user_id", Value: fmt.Sprint(i)}})
+	}
+	crowd = append(crowd, bson.D{{Key: "username", Value: 7}, {Key: "user_id", Value: "without a name"}})
+	_, err := database.Collection("UserCredentials").InsertMany(t.Context(), crowd)
+	must(t, "store a crowd", err)
+
+	store := openStore(t, o)
+	want := stored(t, database, "UserCredentials")
+	for i, document := range want {
+		key, hasKey := document.Lookup("name_key").StringValueOK()
+		name, hasName := document.Lookup("username").StringValueOK()
+		if hasKey != hasName || hasKey && key != backend.NameKey(name) {
+			t.Fatalf("credential %d: got %s, want the key of its name", i, document)
+		}
+	}
+	openStore(t, o) // the second start changes nothing
+	if got := stored(t, database, "UserCredentials"); !slices.EqualFunc(got, want, func(a, b bson.Raw) bool { return bytes.Equal(a, b) }) {
+		t.Error("the second start changed credentials")
+	}
+
+	since := []string{"Since", "\uff33ome", "n\u200bone"}
+	for _, username := range since {
+		originalCredential(t, database, username, username)
+	}
+	for _, username := range slices.Concat(before, since) {
+		if got, err := store.Credential(t.Context(), username); err != nil || got.UserID != username {
+			t.Errorf("credential of %+q: got that of %+q, error %v", username, got.UserID, err)
+		}
+	}
+	for _, username := range []string{
+		"ANNA", "Anna", "bob", "Eve", "ZO\u00cb NU\u00d1EZ", mixed, "crowd 0", "CROWD 1099", "since", "some", "None",
+	} {
+		if err := store.CreateCredential(t.Context(), storetest.Credential(username, "new")); !errors.Is(err, backend.Exists) {
+			t.Errorf("create credential for %+q: got error %v, want %q", username, err, backend.Exists)
+		}
+	}
+	must(t, "a free name", store.CreateCredential(t.Context(), storetest.Credential("Crowd 1100", "new")))
 }
 
 // TestToken_EndsWithWhatTheOriginalDoes changes credentials behind the store's

@@ -32,8 +32,61 @@ func byUsername(username string) bson.D {
 	return bson.D{{Key: fieldUsername, Value: bson.D{{Key: "$in", Value: usernameForms(username)}}}}
 }
 
-// CreateCredential implements [backend.Store]. The unique index decides between
-// calls at the same moment, as all of them store one key.
+// mostWithoutKey bounds how many credentials that others stored since the start
+// a registration looks at.
+const mostWithoutKey = 10_000
+
+// fillNameKeys gives the credentials that have no name key theirs. A name that
+// another program changes meanwhile is left for the next start.
+func (s *Store) fillNameKeys(ctx context.Context) error {
+	const atOnce = 1000
+	cursor, err := s.credentials.Find(ctx,
+		bson.D{{Key: fieldNameKey, Value: nil}, {Key: fieldUsername, Value: bson.D{{Key: "$type", Value: "string"}}}},
+		options.Find().SetProjection(bson.D{{Key: fieldUsername, Value: 1}}).SetBatchSize(atOnce))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }() // only read
+	var changes []mongo.WriteModel
+	for cursor.Next(ctx) {
+		username := cursor.Current.Lookup(fieldUsername)
+		changes = append(changes, mongo.NewUpdateOneModel().
+			SetFilter(bson.D{{Key: fieldID, Value: cursor.Current.Lookup(fieldID)}, {Key: fieldUsername, Value: username}}).
+			SetUpdate(bson.D{{Key: "$set", Value: bson.D{{Key: fieldNameKey, Value: backend.NameKey(username.StringValue())}}}}))
+		if len(changes) < atOnce && cursor.RemainingBatchLength() > 0 {
+			continue
+		}
+		if _, err := s.credentials.BulkWrite(ctx, changes, options.BulkWrite().SetOrdered(false)); err != nil {
+			return err
+		}
+		changes = changes[:0]
+	}
+	return cursor.Err()
+}
+
+// nameTaken reports whether a credential has a name that people take for
+// username, also one of those that the original stored since the start.
+func (s *Store) nameTaken(ctx context.Context, username string) (bool, error) {
+	key := backend.NameKey(username)
+	cursor, err := s.credentials.Find(ctx,
+		bson.D{{Key: fieldNameKey, Value: bson.D{{Key: "$in", Value: bson.A{key, nil}}}}},
+		options.Find().SetProjection(bson.D{{Key: fieldUsername, Value: 1}}).
+			SetSort(bson.D{{Key: fieldNameKey, Value: -1}}). // those with the key first
+			SetLimit(mostWithoutKey))
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = cursor.Close(context.WithoutCancel(ctx)) }() // only read
+	for cursor.Next(ctx) {
+		if name, ok := cursor.Current.Lookup(fieldUsername).StringValueOK(); ok && backend.NameKey(name) == key {
+			return true, nil
+		}
+	}
+	return false, cursor.Err()
+}
+
+// CreateCredential implements [backend.Store]. The unique indexes decide between
+// calls at the same moment: all of them store one username or one claim.
 func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
 	ctx, done := s.begin(ctx)
 	defer done()
@@ -46,7 +99,15 @@ func (s *Store) CreateCredential(ctx context.Context, credential backend.Credent
 			return backend.UsernameTaken(credential.Username)
 		}
 	}
-	_, err := s.credentials.InsertOne(ctx, credentialDocument(credential))
+	taken, err := s.nameTaken(ctx, credential.Username)
+	if err != nil {
+		return storeError(err)
+	}
+	if taken {
+		return backend.UsernameTaken(credential.Username)
+	}
+	claim := bson.E{Key: fieldNameClaim, Value: backend.NameKey(credential.Username)}
+	_, err = s.credentials.InsertOne(ctx, append(credentialDocument(credential), claim))
 	if !mongo.IsDuplicateKeyError(err) {
 		return storeError(err)
 	}
@@ -67,6 +128,7 @@ func credentialDocument(credential backend.Credential) bson.D {
 		{Key: fieldUsername, Value: key},
 		{Key: fieldPassword, Value: credential.Password.Reveal()},
 		{Key: fieldUserID, Value: credential.UserID},
+		{Key: fieldNameKey, Value: backend.NameKey(credential.Username)},
 	}
 	if credential.Username != key {
 		document = append(document, bson.E{Key: fieldUsernameGiven, Value: credential.Username})

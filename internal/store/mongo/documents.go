@@ -8,7 +8,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// The field names that queries use (contract §6), and one more.
+// The field names that queries use (contract §6), and some more.
 const (
 	fieldID            = "_id"
 	fieldUserID        = "user_id"
@@ -17,6 +17,8 @@ const (
 	fieldReadOnly      = "read_only"
 	fieldUsername      = "username"
 	fieldUsernameGiven = "username_given" // where it is not the username
+	fieldNameKey       = "name_key"       // backend.NameKey of the username
+	fieldNameClaim     = "name_claim"     // the same, on what CreateCredential stored
 	fieldPassword      = "password"
 	fieldTimezone      = "timezone"
 

@@ -24,7 +24,8 @@ import (
 // The documents of contract §6, spelled out: a field that is renamed, moved or
 // stored as another type breaks the orchestrator and the original.
 const (
-	credentialFields = "_id:objectID username:string password:string user_id:string"
+	credentialFields = "_id:objectID username:string password:string user_id:string name_key:string"
+	registeredFields = credentialFields + " name_claim:string"
 
 	configFields = "_id:objectID user_id:string " +
 		"openai_api_key:string xai_api_key:string anthropic_api_key:string gemini_api_key:string " +
@@ -112,7 +113,7 @@ func TestDocuments_AreThoseOfTheContract(t *testing.T) {
 	want := func(after string) {
 		t.Helper()
 		for collection, fields := range map[string]string{
-			"UserCredentials": credentialFields, "UserConfigs": configFields, "CharacterConfigs": characterFields,
+			"UserCredentials": registeredFields, "UserConfigs": configFields, "CharacterConfigs": characterFields,
 		} {
 			documents := stored(t, database, collection)
 			if len(documents) == 0 {

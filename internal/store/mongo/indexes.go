@@ -26,6 +26,7 @@ type indexKind uint8
 const (
 	plain indexKind = iota
 	unique
+	claims   // unique among the documents that have the key
 	expires  // a document is removed when the time in its key has come
 	outdates // a document is removed when that is outdatedAfter ago
 )
@@ -39,6 +40,8 @@ func (k indexKind) options() *options.IndexOptionsBuilder {
 	switch k {
 	case unique:
 		return options.Index().SetUnique(true)
+	case claims:
+		return options.Index().SetUnique(true).SetSparse(true)
 	case expires:
 		return options.Index().SetExpireAfterSeconds(0)
 	case outdates:
@@ -49,12 +52,15 @@ func (k indexKind) options() *options.IndexOptionsBuilder {
 }
 
 // indexes are those of contract §6, and more: a user has one credential at
-// most, tokens are found by their user, and tokens that have expired and locks
-// that a crash left behind are removed some day.
+// most, names that people take for one are found and not registered twice,
+// tokens are found by their user, and tokens that have expired and locks that
+// a crash left behind are removed some day.
 func (s *Store) indexes() []index {
 	return []index{
 		{s.credentials, []string{fieldUsername}, unique},
 		{s.credentials, []string{fieldUserID}, unique},
+		{s.credentials, []string{fieldNameKey}, plain},
+		{s.credentials, []string{fieldNameClaim}, claims},
 		{s.configs, []string{fieldUserID}, unique},
 		{s.characters, []string{fieldUserID, fieldCharacterID}, unique},
 		{s.locks, []string{lockUntil}, outdates},
@@ -63,14 +69,16 @@ func (s *Store) indexes() []index {
 	}
 }
 
-// EnsureIndexes makes the indexes that are missing; many servers may do so at
-// once. It returns a warning, naming the first offenders, for each unique
-// index that a collection's documents do not allow: such a collection is left
-// as it is, and the server can run on it, though without that uniqueness. The
-// error is that of the connection.
+// EnsureIndexes makes the indexes that are missing, and gives credentials that
+// others stored their name keys; many servers may do so at once. It returns a
+// warning, naming the first offenders, for each unique index that a
+// collection's documents do not allow: such a collection is left as it is, and
+// the server can run on it, though without that uniqueness. The error is that
+// of the connection.
 func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
 	defer cancel()
+	leave := false // the credentials as they are
 	for _, index := range s.indexes() {
 		keys := bson.D{}
 		for _, key := range index.keys {
@@ -86,6 +94,7 @@ func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error
 		warning := fmt.Sprintf("collection %s: the index on %s could not be made: %v",
 			index.collection.Name(), strings.Join(index.keys, ", "), err)
 		if mongo.IsDuplicateKeyError(err) {
+			leave = leave || index.collection == s.credentials
 			offenders, err := s.duplicates(ctx, index)
 			if err != nil {
 				return warnings, storeError(err)
@@ -95,7 +104,10 @@ func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error
 		}
 		warnings = append(warnings, warning)
 	}
-	return warnings, nil
+	if leave {
+		return warnings, nil
+	}
+	return warnings, storeError(s.fillNameKeys(ctx))
 }
 
 // duplicates describes the first values that stand in more than one document.

@@ -19,6 +19,8 @@ import (
 var wantIndexes = []string{
 	"CharacterConfigs user_id character_id unique",
 	"UserConfigs user_id unique",
+	"UserCredentials name_claim unique sparse",
+	"UserCredentials name_key",
 	"UserCredentials user_id unique",
 	"UserCredentials username unique",
 	"web_backend_locks until expires",
@@ -45,6 +47,9 @@ func indexesOf(t *testing.T, database *driver.Database) []string {
 			}
 			if index.Unique != nil && *index.Unique {
 				text += " unique"
+			}
+			if index.Sparse != nil && *index.Sparse {
+				text += " sparse"
 			}
 			if index.ExpireAfterSeconds != nil {
 				text += " expires"
@@ -182,7 +187,7 @@ func TestQueries_UseAnIndex(t *testing.T) {
 	store := openBare(t, throughProxy)
 	database := server.Client(t).Database(o.Database)
 	indexed := map[string][][]string{ // the indexes beside that on _id, by collection
-		"UserCredentials": {{"user_id"}, {"username"}}, "UserConfigs": {{"user_id"}},
+		"UserCredentials": {{"user_id"}, {"username"}, {"name_key"}}, "UserConfigs": {{"user_id"}},
 		"CharacterConfigs": {{"user_id", "character_id"}}, "web_backend_tokens": {{"user_id"}},
 	}
 	for i := range 20 {

@@ -355,7 +355,7 @@ func (s *Store) replaceCredential(ctx context.Context, old stored, data backend.
 	}
 	switch {
 	case inPlace && *credential != before:
-		if err := s.updateCredential(ctx, id, *credential); err != nil {
+		if err := s.updateCredential(ctx, id, before.Username, *credential); err != nil {
 			return err
 		}
 	case !inPlace && credential != nil:
@@ -380,11 +380,18 @@ func (s *Store) removeDeadTokens(ctx context.Context, userID string, credential 
 	return err
 }
 
-// updateCredential changes the document under id.
-func (s *Store) updateCredential(ctx context.Context, id bson.RawValue, credential backend.Credential) error {
-	change := bson.D{{Key: "$set", Value: credentialDocument(credential)}}
+// updateCredential changes the document under id, which has the name before. A
+// new name is not claimed: that could be refused, where a put must not be.
+func (s *Store) updateCredential(ctx context.Context, id bson.RawValue, before string, credential backend.Credential) error {
+	change, gone := bson.D{{Key: "$set", Value: credentialDocument(credential)}}, bson.D{}
 	if backend.UsernameKey(credential.Username) == credential.Username {
-		change = append(change, bson.E{Key: "$unset", Value: bson.D{{Key: fieldUsernameGiven, Value: ""}}})
+		gone = append(gone, bson.E{Key: fieldUsernameGiven, Value: ""})
+	}
+	if backend.NameKey(credential.Username) != backend.NameKey(before) {
+		gone = append(gone, bson.E{Key: fieldNameClaim, Value: ""})
+	}
+	if len(gone) > 0 {
+		change = append(change, bson.E{Key: "$unset", Value: gone})
 	}
 	_, err := s.credentials.UpdateOne(ctx, bson.D{{Key: fieldID, Value: id}}, change)
 	return nameError(err, credential.Username)
@@ -406,11 +413,12 @@ func remove(ctx context.Context, collection *mongo.Collection, document bson.Raw
 // withUnknown adds the fields of old that this server does not know, as they
 // survive every change.
 func withUnknown(document bson.D, old bson.Raw) bson.D {
+	own := []string{fieldUsernameGiven, fieldNameClaim, fieldReplacing}
 	elements, _ := old.Elements() // of nil there are none
 	for _, element := range elements {
 		key := element.Key()
 		known := slices.ContainsFunc(document, func(e bson.E) bool { return e.Key == key })
-		if !known && key != fieldUsernameGiven && key != fieldReplacing {
+		if !known && !slices.Contains(own, key) {
 			document = append(document, bson.E{Key: key, Value: element.Value()})
 		}
 	}

@@ -18,11 +18,12 @@ import (
 )
 
 // What the tables of version 1 hold in the upgrade test. Two names are one
-// name, which version 1 did not see.
+// name, which version 1 did not see, and others are taken for one.
 const contentsOfV1 = `
 	INSERT INTO users (user_id, username, password) VALUES
 		('config', NULL, NULL), ('plain', 'Ada L.', 'old 1'), ('combining', 'Rene' || char(0x301) || 'e', 'old 2'),
-		('composed', char(0xc5) || 'sa', 'old 3'), ('same name', 'A' || char(0x30a) || 'sa', 'old 4');
+		('composed', char(0xc5) || 'sa', 'old 3'), ('same name', 'A' || char(0x30a) || 'sa', 'old 4'),
+		('lower case', 'ada l.', 'old 5'), ('full-width', char(0xff22) || 'ob', 'old 6'), ('invisible', 'e' || char(0x200b) || 've', 'old 7');
 	INSERT INTO user_configs (user_id, timezone) VALUES ('config', 'Asia/Tokyo'), ('combining', 'UTC');
 	INSERT INTO provider_keys (user_id, name, value) VALUES ('config', 'openai_api_key', 'sk-old');`
 
@@ -44,8 +45,10 @@ func TestOpen_UpgradesASchemaOfVersion1(t *testing.T) {
 	if got := credentialOf(t, store, "Rene\u0301e"); got.Password.Reveal() != "new" || got.Username != "Rene\u0301e" {
 		t.Errorf("credential with a new password: got name %q, password %q", got.Username, got.Password.Reveal())
 	}
-	if err := store.CreateCredential(t.Context(), storetest.Credential("Ren\u00e9e", "x")); !errors.Is(err, backend.Exists) {
-		t.Errorf("take an old name in another form: got error %v, want %v", err, backend.Exists)
+	for _, name := range []string{"Ren\u00e9e", "REN\u00c9E", "\u00e5sa", "ADA L.", "bob", "Eve"} {
+		if err := store.CreateCredential(t.Context(), storetest.Credential(name, "x")); !errors.Is(err, backend.Exists) {
+			t.Errorf("take an old name as %+q: got error %v, want %v", name, err, backend.Exists)
+		}
 	}
 	if err := store.CreateCredential(t.Context(), storetest.Credential("Config", "config")); err != nil {
 		t.Errorf("create the credential of an old user: got error %v, want none", err)
@@ -67,11 +70,13 @@ func wantV1Users(t *testing.T, store *sqlite.Store) {
 	want := []backend.User{
 		{UserID: "config"}, {UserID: "plain", Username: "Ada L."}, {UserID: "combining", Username: "Rene\u0301e"},
 		{UserID: "composed", Username: "\u00c5sa"}, {UserID: "same name", Username: "A\u030asa"},
+		{UserID: "lower case", Username: "ada l."}, {UserID: "full-width", Username: "\uff22ob"}, {UserID: "invisible", Username: "e\u200bve"},
 	}
 	if !slices.Equal(users, want) {
 		t.Errorf("users:\n got %q\nwant %q", users, want)
 	}
 	for name, userID := range map[string]string{
+		"ada l.": "lower case", "\uff22ob": "full-width", "e\u200bve": "invisible",
 		"Ada L.": "plain", "Rene\u0301e": "combining", "Ren\u00e9e": "combining", "\u00c5sa": "composed", "A\u030asa": "composed",
 	} {
 		if got := credentialOf(t, store, name); got.UserID != userID || !strings.HasPrefix(got.Password.Reveal(), "old ") {

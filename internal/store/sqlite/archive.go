@@ -219,13 +219,11 @@ func (s *Store) putUser(c *conn, data backend.UserData) error {
 func putAccount(c *conn, userID string, credential *backend.Credential) error {
 	if credential == nil {
 		_, err := c.run(`INSERT INTO users (user_id) VALUES (?)
-			ON CONFLICT (user_id) DO UPDATE SET username = NULL, username_given = NULL, password = NULL`, userID)
+			ON CONFLICT (user_id) DO UPDATE SET username = NULL, username_given = NULL, name_key = NULL, password = NULL`, userID)
 		return err
 	}
-	key, given := usernameColumns(credential.Username)
-	_, err := c.run(`INSERT INTO users (user_id, username, username_given, password) VALUES (?1, ?2, ?3, ?4)
-		ON CONFLICT (user_id) DO UPDATE SET username = ?2, username_given = ?3, password = ?4`,
-		userID, key, given, credential.Password.Reveal())
+	name := nameColumnsOf(credential.Username)
+	_, err := c.run(putCredential, userID, name.username, name.given, name.key, credential.Password.Reveal())
 	if isUniqueViolation(err) {
 		return backend.UsernameTaken(credential.Username)
 	}

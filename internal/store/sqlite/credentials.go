@@ -15,12 +15,18 @@ const usernameGiven = `coalesce(username_given, username)`
 // CreateCredential implements [backend.Store].
 func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
 	return s.write(ctx, noUsers, func(c *conn) error {
-		key, given := usernameColumns(credential.Username)
-		changed, err := c.run(`INSERT INTO users (user_id, username, username_given, password) VALUES (?1, ?2, ?3, ?4)
-			ON CONFLICT (user_id) DO UPDATE SET username = ?2, username_given = ?3, password = ?4 WHERE username IS NULL`,
-			credential.UserID, key, given, credential.Password.Reveal())
+		name := nameColumnsOf(credential.Username)
+		same, err := countRows(c, `SELECT count(*) FROM users WHERE name_key = ?`, name.key)
+		if err != nil {
+			return err
+		}
+		if same > 0 {
+			return backend.UsernameTaken(credential.Username)
+		}
+		changed, err := c.run(putCredential+` WHERE username IS NULL`,
+			credential.UserID, name.username, name.given, name.key, credential.Password.Reveal())
 		switch {
-		case isUniqueViolation(err):
+		case isUniqueViolation(err): // the key is that of an older Unicode
 			return backend.UsernameTaken(credential.Username)
 		case err != nil:
 			return err
@@ -31,13 +37,25 @@ func (s *Store) CreateCredential(ctx context.Context, credential backend.Credent
 	})
 }
 
-// usernameColumns gives the columns username and username_given of a name.
-func usernameColumns(username string) (key string, given any) {
-	key = backend.UsernameKey(username)
-	if key != username {
-		given = username
+// putCredential gives a user a credential. Parameters are the user id, the
+// columns of nameColumns, and the password.
+const putCredential = `INSERT INTO users (user_id, username, username_given, name_key, password)
+	VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (user_id)
+	DO UPDATE SET username = ?2, username_given = ?3, name_key = ?4, password = ?5`
+
+// nameColumns are what a row of users holds of a user name.
+type nameColumns struct {
+	username string
+	given    any // nil where it is the username
+	key      string
+}
+
+func nameColumnsOf(username string) nameColumns {
+	name := nameColumns{username: backend.UsernameKey(username), key: backend.NameKey(username)}
+	if name.username != username {
+		name.given = username
 	}
-	return key, given
+	return name
 }
 
 // Credential implements [backend.Store].

@@ -34,7 +34,7 @@ func WriteSchema(path string, version int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	if err := registerUsernameKey(c); err != nil {
+	if err := registerKeys(c); err != nil {
 		return err
 	}
 	return c.Exec(strings.Join(migrations[:version], "") +

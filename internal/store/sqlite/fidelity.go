@@ -28,7 +28,7 @@ var schemas = sync.OnceValues(func() (versions [][]object, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	if err := registerUsernameKey(c); err != nil {
+	if err := registerKeys(c); err != nil {
 		return nil, err
 	}
 	versions = append(versions, nil) // version 0 has none

@@ -94,13 +94,27 @@ var migrations = []string{
 	// The index holds no names any more: they can be long, and stood twice.
 	`DROP INDEX characters_list;
 	CREATE INDEX characters_by_user ON characters (user_id);`,
+
+	// name_key is backend.NameKey of the name, NULL without one. It is not
+	// unique: accounts that share one from before, or by an import, all stay.
+	`ALTER TABLE users ADD COLUMN name_key TEXT;
+	UPDATE users SET name_key = to_name_key(username) WHERE username IS NOT NULL;
+	CREATE INDEX users_by_name_key ON users (name_key);`,
 }
 
-// registerUsernameKey gives migrations the SQL function username_key.
-func registerUsernameKey(c *conn) error {
-	return c.CreateFunction("username_key", 1, sqlite3.DETERMINISTIC, func(ctx sqlite3.Context, arg ...sqlite3.Value) {
-		ctx.ResultText(backend.UsernameKey(arg[0].Text()))
-	})
+// registerKeys gives migrations the SQL functions username_key and to_name_key.
+func registerKeys(c *conn) error {
+	for name, key := range map[string]func(string) string{
+		"username_key": backend.UsernameKey, "to_name_key": backend.NameKey,
+	} {
+		err := c.CreateFunction(name, 1, sqlite3.DETERMINISTIC, func(ctx sqlite3.Context, arg ...sqlite3.Value) {
+			ctx.ResultText(key(arg[0].Text()))
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // migrate checks that the file is ours and not newer than this program, then
@@ -120,7 +134,7 @@ func migrate(c *conn) error {
 	if err := c.Exec("PRAGMA journal_mode = WAL"); err != nil {
 		return err
 	}
-	if err := registerUsernameKey(c); err != nil {
+	if err := registerKeys(c); err != nil {
 		return err
 	}
 	for ; version < int64(len(migrations)); version++ {

@@ -14,6 +14,7 @@ var createCredentialPromises = []promise{
 	{"CreateCredential_KeepsNamesByteForByte", createCredentialNames},
 	{"CreateCredential_RefusesOtherFormsOfAName", createCredentialForms},
 	{"CreateCredential_TellsSimilarNamesApart", createCredentialSimilar},
+	{"CreateCredential_RefusesNamesTakenForOne", createCredentialAlike},
 }
 
 func createCredentialAlone(t *trial) {
@@ -106,14 +107,36 @@ func createCredentialForms(t *trial) {
 }
 
 func createCredentialSimilar(t *trial) {
-	names := []string{"ada", "Ada", "ada ", " ada", "\uff41da", "ad\u200ba", "\ufb01n", "fin", "e", "\u00e9", "\u0435",
-		"x\u00b2", "x2"}
+	names := []string{"ada", "\u0430da", "ad a", "ad-a", "fin", "e", "\u00e9", "\u0435", "i", "\u0131", "x", "x2"}
 	for _, name := range names {
 		t.wantNoCredential(name)
 		t.mustCreateCredential(name, "id of "+name)
 	}
 	for _, name := range names {
 		t.wantCredential(name, Credential(name, "id of "+name))
+	}
+}
+
+// createCredentialAlike registers each of some names: no other one of them is
+// free then, and a login finds none but the one that was given.
+func createCredentialAlike(t *trial) {
+	for _, given := range AlikeNames() {
+		t.mustCreateUser("bob", 0)
+		t.mustCreateCredential(given, "ada")
+		before := t.contents("bob", "carol")
+		for _, name := range AlikeNames() {
+			for _, userID := range []string{"bob", "carol"} { // a user there is, and one there is not
+				err := t.CreateCredential(t.Context(), Credential(name, userID))
+				t.wantKind(fmt.Sprintf("%+q for %s, beside %+q", name, userID, given), err, backend.Exists)
+			}
+			if backend.UsernameKey(name) != backend.UsernameKey(given) {
+				t.wantNoCredential(name)
+			}
+		}
+		t.wantContents("a refused name", before, "bob", "carol")
+		t.must("delete user", t.DeleteUser(t.Context(), "ada"))
+		t.mustCreateCredential(given, "bob") // who is there already
+		t.must("delete user", t.DeleteUser(t.Context(), "bob"))
 	}
 }
 

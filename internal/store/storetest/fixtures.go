@@ -158,15 +158,23 @@ func IDs() []Text {
 	return ids
 }
 
-// Usernames gives the texts of [IDs] that are different user names.
+// Usernames gives the texts of [IDs] that are different user names, and are
+// not taken for each other.
 func Usernames() []Text {
 	seen := make(map[string]bool)
 	return slices.DeleteFunc(IDs(), func(name Text) bool {
-		key := backend.UsernameKey(name.Value)
+		key := backend.NameKey(name.Value)
 		again := seen[key]
 		seen[key] = true
 		return again
 	})
+}
+
+// AlikeNames gives user names that people take for one. The last four are those
+// of accounts that older servers made.
+func AlikeNames() []string {
+	return []string{"anna \u00e9", "Anna \u00e9", "ANNA \u00c9", "ANNA E\u0301",
+		"\uff21nna \u00e9", "anna  \u00e9", " anna \u00e9", "an\u200bna \u00e9"}
 }
 
 // NameForms gives user names in several forms each: other code points that

@@ -15,6 +15,8 @@ var putPromises = []promise{
 	{"PutUsers_ReplacesWholeAndInPlace", putReplaces},
 	{"PutUsers_KeepsPlacesWhenHalvesGo", putHalves},
 	{"PutUsers_NameOfAnother", putNameTaken},
+	{"PutUsers_NamesTakenForOne", putAlike},
+	{"PutUsers_AnotherNameFreesTheOldOne", putRenamed},
 	{"PutUsers_OneCharacterTwice", putCharacterTwice},
 	{"PutUsers_OneUserTwice", putUserTwice},
 	{"PutUsers_Tokens", putTokens},
@@ -91,6 +93,54 @@ func putNameTaken(t *trial) {
 	twins[1].Credential.Username = "free"
 	t.must("put after a refusal", t.PutUsers(t.Context(), twins))
 	t.wantTokens(t.mustCreateToken("of a twin", *twins[1].Credential))
+}
+
+// putAlike puts users whose names are taken for one, into new users and over
+// one that registered. All stay, each with its own login, and as long as one of
+// them is there, nobody new gets such a name.
+func putAlike(t *trial) {
+	names := slices.DeleteFunc(AlikeNames(), func(name string) bool { return backend.UsernameKey(name) != name })
+	user := func(i int) backend.UserData {
+		data := UserData(fmt.Sprintf("user %d", i), 0)
+		data.Credential.Username = names[i]
+		return data
+	}
+	t.mustCreateCredential(names[0], "user 0")
+	t.mustCreateCredential("Bea", "user 1")
+	var users []backend.UserData
+	for i := range names {
+		users = append(users, user(i))
+	}
+	for range 2 {
+		t.must("put", t.PutUsers(t.Context(), users))
+		t.wantExport(users...)
+	}
+	for i := range names {
+		for _, data := range users[i:] {
+			t.wantCredential(data.Credential.Username, *data.Credential)
+		}
+		for _, name := range AlikeNames() {
+			err := t.CreateCredential(t.Context(), Credential(name, "new"))
+			t.wantKind(fmt.Sprintf("%+q after the put", name), err, backend.Exists)
+		}
+		t.must("delete user", t.DeleteUser(t.Context(), users[i].UserID()))
+	}
+	t.mustCreateCredential(names[1], "new")
+	t.mustCreateCredential("bea", "newer")
+}
+
+// putRenamed puts another name in place of the one that was registered, or none.
+func putRenamed(t *trial) {
+	t.mustCreateCredential("Ada", "ada")
+	t.mustCreateCredential("Bob", "bob")
+	ada, bob := UserData("ada", 0), UserData("bob", 0)
+	ada.Credential.Username, bob.Credential = "Carol", nil
+	t.must("put", t.PutUsers(t.Context(), []backend.UserData{ada, bob}))
+	err := t.CreateCredential(t.Context(), Credential("carol", "new"))
+	t.wantKind("the new name", err, backend.Exists)
+	for _, name := range []string{"ada", "bob"} {
+		t.mustCreateCredential(name, "new "+name)
+	}
 }
 
 func putCharacterTwice(t *trial) {

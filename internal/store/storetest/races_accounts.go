@@ -13,6 +13,7 @@ var accountRacePromises = []promise{
 	{"Race_SetUpUser_OneWinsWhole", raceSetUpUser},
 	{"Race_SetUpUserAgainstDeleteUser", raceSetUpDelete},
 	{"Race_CreateCredential_OneFormOfANameWins", raceCredentialForms},
+	{"Race_CreateCredential_OneOfNamesTakenForOneWins", raceCredentialAlike},
 	{"Race_ReplacePassword_OneWins", raceReplacePassword},
 	{"Race_DeleteToken_OneWins", raceDeleteToken},
 	{"Race_ReplacePasswordAgainstCreateToken", raceReplaceCreateToken},
@@ -83,6 +84,21 @@ func raceCredentialForms(t *trial) {
 		want := backend.User{UserID: winner.UserID, Username: winner.Username}
 		if got := users[len(users)-1]; len(users) != round+1 || got != want {
 			t.Errorf("users: got %d, the last %q, want %d, the last %q", len(users), got, round+1, want)
+		}
+	}
+}
+
+func raceCredentialAlike(t *trial) {
+	for round := range rounds {
+		names, results := AlikeNames(), make([]error, logins)
+		claim := func(i int) backend.Credential {
+			return Credential(fmt.Sprintf("%s, round %d", names[i%len(names)], round), fmt.Sprintf("id %d in round %d", i, round))
+		}
+		together(logins, func(i int) { results[i] = t.CreateCredential(t.Context(), claim(i)) })
+		winner := claim(t.wantOneWinner("create credential for names taken for one", results, backend.Exists))
+		t.wantCredential(winner.Username, winner)
+		if got := len(t.users(backend.AllUsers)); got != round+1 {
+			t.Errorf("users: got %d, want %d", got, round+1)
 		}
 	}
 }

@@ -144,7 +144,7 @@ func deleteUserKeepsOthers(t *trial) {
 	t.mustCreateCredential("Ada", "ada/2")
 	before := t.contents("ada/2", "ada")
 	t.mustCreateUser("ada", 2)
-	t.mustCreateCredential("ada", "ada")
+	t.mustCreateCredential("ada l.", "ada")
 	t.must("delete user", t.DeleteUser(t.Context(), "ada"))
 	t.wantContents("another user's life", before, "ada/2", "ada")
 }
