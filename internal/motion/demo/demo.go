@@ -10,10 +10,8 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 )
 
 // Summary says what was written.
@@ -37,65 +35,41 @@ var avatars = []avatar{
 }
 
 // Write makes the folder at target, which must not be there yet, or be empty.
-// What it has made is removed again if it fails.
-func Write(target string) (summary Summary, err error) {
+func Write(target string) (Summary, error) {
 	entries, err := os.ReadDir(target)
-	isNew := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case err != nil && !isNew:
-		return summary, err
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return Summary{}, err
 	case len(entries) > 0:
-		return summary, fmt.Errorf("%s is not empty; nothing in it is replaced: name another folder, which need not exist", target)
+		return Summary{}, fmt.Errorf("%s is not empty, and nothing in it is replaced; name another folder, which need not exist", target)
 	}
 	files, err := content()
 	if err != nil {
-		return summary, err
+		return Summary{}, err
 	}
-	if err := os.MkdirAll(target, 0o755); err != nil { //nolint:gosec // no secrets: a server of another user may read them
-		return summary, err
-	}
-	var made []string
-	defer func() {
-		if err == nil {
-			return
-		}
-		for _, name := range slices.Backward(made) {
-			err = errors.Join(err, os.Remove(name))
-		}
-	}()
-	if isNew {
-		made = append(made, target)
-	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if err := writeNew(target, name, files[name], &made); err != nil {
-			return summary, err
-		}
-		summary.Bytes += len(files[name])
-	}
+	summary := Summary{Clips: len(avatars) * len(clips)}
 	for _, a := range avatars {
 		summary.Avatars = append(summary.Avatars, a.key)
 	}
-	summary.Clips = len(avatars) * len(clips)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if err := writeNew(filepath.Join(target, filepath.FromSlash(name)), files[name]); err != nil {
+			return Summary{}, fmt.Errorf("%w; what is in %s by now is not whole: remove it", err, target)
+		}
+		summary.Bytes += len(files[name])
+	}
 	return summary, nil
 }
 
-// writeNew writes a file below target, and adds what it makes to made.
-func writeNew(target, name string, data []byte, made *[]string) error {
-	folder := target
-	for part := range strings.SplitSeq(path.Dir(name), "/") {
-		folder = filepath.Join(folder, part)
-		err := os.Mkdir(folder, 0o755) //nolint:gosec // as above
-		if err == nil {
-			*made = append(*made, folder)
-		} else if !errors.Is(err, fs.ErrExist) {
-			return err
-		}
+// writeNew writes a file that is not there yet. Nothing in it is secret, so a
+// server of another user may read it.
+func writeNew(name string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // see above
+		return err
 	}
-	file, err := os.OpenFile(filepath.Join(target, filepath.FromSlash(name)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // as above
+	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // see above
 	if err != nil {
 		return err
 	}
-	*made = append(*made, file.Name())
 	_, err = file.Write(data)
 	return errors.Join(err, file.Close())
 }
