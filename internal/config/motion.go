@@ -253,6 +253,16 @@ func (l *loader) saneMotion() *Motion {
 	return m
 }
 
+// MotionFolder gives what motion.data_dir alone says: a folder that is laid out
+// as the original's data, everything else by default.
+func MotionFolder(dir string) *Motion {
+	l := newLoader()
+	l.config.motion.DataDir = dir
+	m := l.saneMotion()
+	m.MaxDownloads = l.config.motion.MaxDownloads
+	return m
+}
+
 // avatars is motion.avatars, which only a file can hold.
 type avatars struct{ target *map[string]map[string]string }
 

@@ -50,6 +50,11 @@ func checkMotion(t *testing.T, got, want *Motion) {
 	}
 }
 
+func TestMotionFolder(t *testing.T) {
+	t.Parallel()
+	checkMotion(t, MotionFolder("somewhere"), folderMotion("somewhere"))
+}
+
 // folderMotion is what motion.data_dir alone says.
 func folderMotion(folder string) *Motion {
 	m := &Motion{

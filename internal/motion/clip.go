@@ -156,6 +156,7 @@ func readNumbers(archive *npz.File, key string, kind FloatType) (shape []int, n 
 // clip is one record with its file, ready to be sent.
 type clip struct {
 	record record
+	frames int                            // of the file
 	head   *motionpb.MotionFileV1Response // without the arrays
 	sum    [sha256.Size]byte              // of the file
 
@@ -186,7 +187,7 @@ func newClip(r record, file *clipFile, pose *restpose) (*clip, error) {
 	if r.loop != nil {
 		head.LoopStartFrame, head.LoopEndFrame = r.loop.start, r.loop.end
 	}
-	return &clip{record: r, head: head, sum: file.sum}, nil
+	return &clip{record: r, frames: file.frames, head: head, sum: file.sum}, nil
 }
 
 // encode gives the message of the clip with the arrays of file. With a pose they

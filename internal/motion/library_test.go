@@ -346,3 +346,26 @@ func TestGeneration_ClipChangedMeanwhile(t *testing.T) {
 		t.Errorf("babylon: got %d messages, %v", len(messages), err)
 	}
 }
+
+// Who only reads leaves nothing behind, and so does not see a change where
+// there was none; also of a database that is written with a write-ahead log.
+func TestLoad_LeavesNothingBehind(t *testing.T) {
+	t.Parallel()
+	folder := copyGolden(t)
+	change(t, folder, "PRAGMA journal_mode = wal; CREATE TABLE more (x); INSERT INTO more VALUES (1)")
+	count := func() int {
+		found, err := os.ReadDir(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(found)
+	}
+	want, _ := readExpected(t)
+	before := count()
+	if _, err := motion.Load(t.Context(), sources(folder, want.Files), motion.Options{FloatType: motion.Float32, Strict: true}); err != nil {
+		t.Fatal(err)
+	}
+	if after := count(); after != before {
+		t.Errorf("there are %d entries in the folder, and were %d", after, before)
+	}
+}

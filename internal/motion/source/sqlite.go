@@ -85,15 +85,32 @@ func (s *SQLite) read(ctx context.Context) (table motion.Table, err error) {
 	return table, err
 }
 
-// open opens the file for reading. One with a write-ahead log in a folder that
-// cannot be written to is read as it is.
+// open opens the file for reading.
 func (s *SQLite) open(ctx context.Context) (*sqlite3.Conn, error) {
 	name := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(s.path) + "?mode=ro"
-	db, err := openReadOnly(ctx, name)
-	if _, missing := os.Stat(s.path + "-wal"); err != nil && errors.Is(missing, fs.ErrNotExist) {
-		return openReadOnly(ctx, name+"&immutable=1")
+	if s.isAtRest() {
+		name += "&immutable=1"
 	}
-	return db, err
+	return openReadOnly(ctx, name)
+}
+
+// isAtRest reports whether the file is of the kind that has a write-ahead log,
+// and has none: no program has it open. SQLite would make the log and its index
+// to read it, and leave them there, or fail in a folder that cannot be written
+// to. Should somebody write just now, the next look finds the change.
+func (s *SQLite) isAtRest() bool {
+	const readVersion, writeAhead = 19, 2 // https://sqlite.org/fileformat.html#file_format_version_numbers
+	file, err := os.Open(s.path)
+	if err != nil {
+		return false
+	}
+	defer file.Close() //nolint:errcheck // it was only read
+	var version [1]byte
+	if _, err := file.ReadAt(version[:], readVersion); err != nil || version[0] != writeAhead {
+		return false
+	}
+	_, err = os.Stat(s.path + "-wal")
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func openReadOnly(ctx context.Context, name string) (*sqlite3.Conn, error) {
