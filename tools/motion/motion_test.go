@@ -12,11 +12,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +26,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"web-backend/internal/backend"
+	"web-backend/internal/cli"
 	"web-backend/internal/motion"
 	"web-backend/internal/motion/motionpb"
 	"web-backend/internal/motion/source"
@@ -51,6 +54,7 @@ func TestSources(t *testing.T) {
 	t.Run("snapshot", testSnapshot(db))
 	t.Run("refused by MySQL", testMySQLRefusals(db))
 	t.Run("objects", testObjects(s3))
+	t.Run("program", testProgram(golden, db, s3))
 	t.Run("outages", testOutages(golden, db, s3))
 }
 
@@ -446,6 +450,53 @@ func testOutages(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
 		// The meshes are open, whatever becomes of the bucket.
 		if messages, err = ask(t, second, "MeshV1Request", "KQ-default", ""); err != nil || len(messages) != 1 {
 			t.Errorf("without the S3 server there are %d messages, %v", len(messages), err)
+		}
+	}
+}
+
+// testProgram runs the program as a person would configure it.
+func testProgram(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
+	return func(t *testing.T) {
+		folder := t.TempDir() // the working folder is the S3 server's
+		for name, value := range map[string]string{
+			"PORT": "0", "DATA_DIR": filepath.Join(folder, "data"), "LOG_PATH": filepath.Join(folder, "log"),
+			"MOTION_MYSQL_HOST": "127.0.0.1", "MOTION_MYSQL_PORT": strconv.Itoa(db.port), "MOTION_MYSQL_USERNAME": "reader",
+			"MOTION_MYSQL_PASSWORD": readerPassword, "MOTION_MYSQL_DATABASE": "motion", "MOTION_S3_ENDPOINT": s3.address,
+			"MOTION_S3_ACCESS_KEY": accessKey, "MOTION_S3_SECRET_KEY": objectKey, "MOTION_S3_BUCKET": bucketName,
+		} {
+			t.Setenv("WEB_BACKEND_"+name, value)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		output := make(lines, 1000)
+		done := make(chan int, 1)
+		go func() {
+			done <- cli.Main(ctx, []string{"serve"}, cli.Streams{Out: output, Err: output, Getenv: os.LookupEnv})
+		}()
+		t.Cleanup(func() {
+			cancel()
+			if status := <-done; status != 0 {
+				t.Errorf("the program ends with %d", status)
+			}
+		})
+		line := output.wait(t, "listening on http://")
+		_, address, _ := strings.Cut(line, "listening on ")
+		response, err := http.Get(strings.Fields(address)[0] + "/api/v1/motion_keywords")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		var got, want struct {
+			Keywords []string `json:"motion_keywords"`
+		}
+		if err := json.NewDecoder(response.Body).Decode(&got); err != nil || response.StatusCode != http.StatusOK {
+			t.Fatalf("the keywords are answered with %s, %v", response.Status, err)
+		}
+		expected, err := os.ReadFile(filepath.Join(golden, "expected.json"))
+		if err == nil {
+			err = json.Unmarshal([]byte(strings.Replace(string(expected), `"keywords"`, `"motion_keywords"`, 1)), &want)
+		}
+		if err != nil || !slices.Equal(got.Keywords, want.Keywords) || len(want.Keywords) == 0 {
+			t.Errorf("the keywords are %q, want %q, %v", got.Keywords, want.Keywords, err)
 		}
 	}
 }
