@@ -61,9 +61,8 @@ func motionOptions(cfg *config.Motion, log *slog.Logger) motion.LibraryOptions {
 // motionSources are where the configuration says that motion files are. It
 // opens nothing.
 func motionSources(cfg *config.Motion) (motion.Sources, error) {
-	query := source.Query{JoinFile: cfg.Database.JoinFile, Table: cfg.Database.Table, EnabledColumn: cfg.Database.EnabledColumn}
 	sources := motion.Sources{
-		Database: source.NewSQLite(cfg.Database.SQLite, query),
+		Database: motionDatabase(cfg.Database),
 		Clips:    motionPlace(cfg.Clips),
 		Static: [...]motion.Files{
 			motion.Restposes:   {Place: motionPlace(cfg.Restposes.Place), Paths: cfg.Restposes.Paths},
@@ -86,4 +85,21 @@ func motionSources(cfg *config.Motion) (motion.Sources, error) {
 	return sources, nil
 }
 
-func motionPlace(cfg config.MotionPlace) motion.Place { return source.NewFolder(cfg.Dir) }
+func motionDatabase(cfg config.MotionDatabase) motion.Database {
+	query := source.Query{JoinFile: cfg.JoinFile, Table: cfg.Table, EnabledColumn: cfg.EnabledColumn}
+	if m := cfg.MySQL; m != nil {
+		return source.NewMySQL(source.MySQLOptions{
+			Host: m.Host, Port: m.Port, Username: m.Username, Password: m.Password, Database: m.Database, Query: query,
+		})
+	}
+	return source.NewSQLite(cfg.SQLite, query)
+}
+
+func motionPlace(cfg config.MotionPlace) motion.Place {
+	if s := cfg.S3; s != nil {
+		return source.NewS3(source.S3Options{
+			Endpoint: s.Endpoint, Bucket: s.Bucket, AccessKey: s.AccessKey, SecretKey: s.SecretKey, TLS: s.TLS,
+		})
+	}
+	return source.NewFolder(cfg.Dir)
+}

@@ -77,8 +77,8 @@ type staticFile struct {
 	sum  [sha256.Size]byte
 }
 
-// Load makes a generation. The error is one of the database, or, if the options
-// are strict, of all faults.
+// Load makes a generation. The error is one of the database, of a place that is
+// not available, or, if the options are strict, of all faults.
 func Load(ctx context.Context, sources Sources, options Options) (*Generation, error) {
 	g := &Generation{
 		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, replies: map[string][]byte{},
@@ -94,7 +94,9 @@ func Load(ctx context.Context, sources Sources, options Options) (*Generation, e
 	}
 	records := g.readRecords(table.Rows)
 	g.keywords = keywordsOf(records)
-	g.openStatic(ctx, sources, options.LeaveOutAbsent)
+	if err := g.openStatic(ctx, sources, options.LeaveOutAbsent); err != nil {
+		return nil, err
+	}
 	if err := g.loadClips(ctx, records, sources.ClipPaths, options.Workers); err != nil {
 		return nil, err
 	}
@@ -139,7 +141,7 @@ func (g *Generation) readRecords(rows []Row) []record {
 }
 
 // openStatic opens the static files and reads the rest poses.
-func (g *Generation) openStatic(ctx context.Context, sources Sources, leaveOutAbsent bool) {
+func (g *Generation) openStatic(ctx context.Context, sources Sources, leaveOutAbsent bool) error {
 	missing := map[string][]Fault{}
 	present := map[string]bool{}
 	for k := range Kind(kinds) {
@@ -150,6 +152,8 @@ func (g *Generation) openStatic(ctx context.Context, sources Sources, leaveOutAb
 			switch fault := (Fault{Avatar: avatar, Text: fmt.Sprintf("%s %s: %s", k, files.Paths[avatar], reason(err))}); {
 			case err == nil:
 				present[avatar] = true
+			case errors.Is(err, ErrUnavailable):
+				return err
 			case !leaveOutAbsent || !errors.Is(err, fs.ErrNotExist):
 				present[avatar] = true
 				g.faults = append(g.faults, fault)
@@ -163,6 +167,7 @@ func (g *Generation) openStatic(ctx context.Context, sources Sources, leaveOutAb
 			g.faults = append(g.faults, faults...)
 		}
 	}
+	return nil
 }
 
 // reason is an error without the path, which the message has already.
@@ -202,16 +207,17 @@ func (g *Generation) openOne(ctx context.Context, kind Kind, place Place, avatar
 // see notes how a file looks before it is read, so that a change from now on is
 // noticed.
 func (g *Generation) see(ctx context.Context, place Place, path string) {
-	g.seen[location{place, path}] = look(ctx, place, path)
+	g.seen[location{place, path}], _ = look(ctx, place, path) // what keeps from looking keeps from reading
 }
 
-// look gives the fingerprint of a file, or that there is none.
-func look(ctx context.Context, place Place, path string) string {
+// look gives the fingerprint of a file, or that there is none. The error is
+// that of a place which is not available.
+func look(ctx context.Context, place Place, path string) (string, error) {
 	fingerprint, err := place.Fingerprint(ctx, path)
-	if err != nil {
-		return "absent"
+	if errors.Is(err, ErrUnavailable) {
+		return "", err
 	}
-	return fingerprint
+	return cmp.Or(fingerprint, "absent"), nil
 }
 
 // loadClips prepares the clips of the records that have states.
@@ -230,8 +236,14 @@ func (g *Generation) loadClips(ctx context.Context, records []record, paths map[
 			r.npz = paths[r.id]
 		}
 		group.Go(func() error {
-			fingerprint := look(ctx, g.clips, r.npz)
+			fingerprint, err := look(ctx, g.clips, r.npz)
+			if err != nil {
+				return err
+			}
 			c, err := g.loadClip(ctx, r)
+			if errors.Is(err, ErrUnavailable) {
+				return err
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			g.seen[location{g.clips, r.npz}] = fingerprint
@@ -322,15 +334,16 @@ func hashPart(h hash.Hash, name string, content []byte) {
 }
 
 // changed reports whether anything that the generation was made of is another
-// by now. The error is one of the database.
+// by now. The error is one of the database, or of a place that is not available.
 func (g *Generation) changed(ctx context.Context, database Database) (bool, error) {
 	fingerprint, err := database.Fingerprint(ctx)
 	if err != nil || fingerprint != g.database {
 		return err == nil, err
 	}
 	for at, before := range g.seen {
-		if look(ctx, at.place, at.path) != before {
-			return ctx.Err() == nil, ctx.Err()
+		now, err := look(ctx, at.place, at.path)
+		if err != nil || now != before {
+			return err == nil && ctx.Err() == nil, cmp.Or(err, ctx.Err())
 		}
 	}
 	return false, nil

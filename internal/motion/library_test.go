@@ -3,12 +3,14 @@ package motion_test
 import (
 	"archive/zip"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -308,6 +310,69 @@ func TestLibrary_BrokenDatabase(t *testing.T) {
 	l.Refresh(t.Context())
 	if status := l.Status(); l.Current() == before || status.Err != nil || status.Clips != 44 || status.Avatars != 2 || status.Failures != 8 {
 		t.Errorf("after the repair: %+v", status)
+	}
+}
+
+// outage is a place that is not available while it is down.
+type outage struct {
+	motion.Place
+	down *atomic.Bool
+}
+
+func (o outage) Open(ctx context.Context, path string) (motion.File, error) {
+	if o.down.Load() {
+		return nil, fmt.Errorf("the bucket %w", motion.ErrUnavailable)
+	}
+	return o.Place.Open(ctx, path)
+}
+
+func (o outage) Fingerprint(ctx context.Context, path string) (string, error) {
+	if o.down.Load() {
+		return "", fmt.Errorf("the bucket %w", motion.ErrUnavailable)
+	}
+	return o.Place.Fingerprint(ctx, path)
+}
+
+// A place that does not answer has not lost its files.
+func TestLibrary_PlaceUnavailable(t *testing.T) {
+	t.Parallel()
+	want, _ := readExpected(t)
+	for _, c := range []struct {
+		name string
+		down func(s *motion.Sources, place func(motion.Place) motion.Place)
+	}{
+		{"clips", func(s *motion.Sources, place func(motion.Place) motion.Place) { s.Clips = place(s.Clips) }},
+		{"meshes", func(s *motion.Sources, place func(motion.Place) motion.Place) {
+			s.Static[motion.Meshes].Place = place(s.Static[motion.Meshes].Place)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var down atomic.Bool
+			folder := copyGolden(t)
+			all := sources(folder, want.Files)
+			c.down(&all, func(p motion.Place) motion.Place { return outage{p, &down} })
+			l := motion.NewLibrary(all, motion.LibraryOptions{
+				Options: motion.Options{FloatType: motion.Float32}, CheckInterval: time.Hour, Log: slog.New(slog.DiscardHandler)})
+			l.Refresh(t.Context())
+			before := l.Current()
+			down.Store(true)
+			for _, spoil := range []func(){
+				func() {}, // the look fails
+				func() { change(t, folder, "UPDATE motion_record SET enabled = 0 WHERE motion_record_id = 11") }, // the load
+			} {
+				spoil()
+				l.Refresh(t.Context())
+				if err := l.Status().Err; l.Current() != before || !errors.Is(err, motion.ErrUnavailable) {
+					t.Fatalf("the generation is another one, or the error is %v", err)
+				}
+			}
+			down.Store(false)
+			l.Refresh(t.Context())
+			if status := l.Status(); l.Current() == before || status.Err != nil || status.Clips != 43 {
+				t.Errorf("afterwards: %+v", status)
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ package motion
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -33,6 +34,11 @@ type Table struct {
 // Row is one row by the names of its columns; of several columns with one name
 // the last counts. A value is nil, an int64, a float64, or a string.
 type Row map[string]any
+
+// ErrUnavailable is an error of a whole [Place], such as that nobody answers or
+// that the key is not accepted. It says nothing of a file, so no generation is
+// made of it.
+var ErrUnavailable = errors.New("is not available")
 
 // Place is where files are kept: a folder or a bucket. A path cannot lead out
 // of it.

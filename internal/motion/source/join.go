@@ -2,11 +2,12 @@ package source
 
 import (
 	_ "embed" // the join is a file of its own
-	"errors"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
+
+	"web-backend/internal/motion"
 )
 
 // defaultJoin joins a record with all that it points to (motion contract §2.1).
@@ -48,8 +49,38 @@ func (q Query) enabled() (string, error) {
 			return "", fmt.Errorf("%q is not a name of a table or column", name)
 		}
 	}
-	return "SELECT motion_record_id FROM " + q.Table + " WHERE " + q.EnabledColumn + " = 1", nil
+	return "SELECT " + idColumn + " FROM " + q.Table + " WHERE " + q.EnabledColumn + " = 1", nil
 }
 
-// errNoID is a join whose rows cannot be told apart.
-var errNoID = errors.New("the SQL join gives no column motion_record_id")
+// idColumn tells records apart.
+const idColumn = "motion_record_id"
+
+// selection gathers the rows of a join whose record counts.
+type selection struct {
+	wanted   map[int64]bool
+	rows     []motion.Row
+	nameless bool // a row has no id
+}
+
+func newSelection(ids []int64) *selection {
+	s := &selection{wanted: make(map[int64]bool, len(ids))}
+	for _, id := range ids {
+		s.wanted[id] = true
+	}
+	return s
+}
+
+func (s *selection) add(row motion.Row) {
+	id, ok := row[idColumn].(int64)
+	s.nameless = s.nameless || !ok
+	if s.wanted[id] {
+		s.rows = append(s.rows, row)
+	}
+}
+
+func (s *selection) result() ([]motion.Row, error) {
+	if s.nameless {
+		return nil, fmt.Errorf("the SQL join gives no column %s", idColumn)
+	}
+	return s.rows, nil
+}

@@ -81,7 +81,18 @@ func (s *SQLite) read(ctx context.Context) (table motion.Table, err error) {
 	if err != nil {
 		return table, err
 	}
-	table.Rows, err = enabledRows(db, join, ids)
+	wanted := newSelection(ids)
+	err = each(db, join, func(statement *sqlite3.Stmt) {
+		row := make(motion.Row, statement.ColumnCount())
+		for i := range statement.ColumnCount() {
+			row[statement.ColumnName(i)] = value(statement, i)
+		}
+		wanted.add(row)
+	})
+	if err != nil {
+		return table, err
+	}
+	table.Rows, err = wanted.result()
 	return table, err
 }
 
@@ -133,30 +144,6 @@ func openReadOnly(ctx context.Context, name string) (*sqlite3.Conn, error) {
 func integers(db *sqlite3.Conn, query string) (values []int64, err error) {
 	err = each(db, query, func(row *sqlite3.Stmt) { values = append(values, row.ColumnInt64(0)) })
 	return values, err
-}
-
-// enabledRows gives the rows of the join whose record is one of ids.
-func enabledRows(db *sqlite3.Conn, join string, ids []int64) (rows []motion.Row, err error) {
-	wanted := make(map[int64]bool, len(ids))
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	named := true
-	err = each(db, join, func(statement *sqlite3.Stmt) {
-		row := make(motion.Row, statement.ColumnCount())
-		for i := range statement.ColumnCount() {
-			row[statement.ColumnName(i)] = value(statement, i)
-		}
-		id, ok := row["motion_record_id"].(int64)
-		named = named && ok
-		if wanted[id] {
-			rows = append(rows, row)
-		}
-	})
-	if err == nil && !named {
-		err = errNoID
-	}
-	return rows, err
 }
 
 // value gives a column as a [motion.Row] has it.
