@@ -434,3 +434,27 @@ func TestLoad_LeavesNothingBehind(t *testing.T) {
 		t.Errorf("there are %d entries in the folder, and were %d", after, before)
 	}
 }
+
+// A folder that is not there has not lost its files: the disk may be away.
+func TestLibrary_FolderGone(t *testing.T) {
+	t.Parallel()
+	folder := copyGolden(t)
+	l := newLibrary(t, folder, &bytes.Buffer{})
+	before := l.Current()
+	clips := filepath.Join(folder, "motion_files")
+	if err := os.Rename(clips, clips+".away"); err != nil {
+		t.Fatal(err)
+	}
+	change(t, folder, "PRAGMA user_version = 1002")
+	l.Refresh(t.Context())
+	if err := l.Status().Err; l.Current() != before || !errors.Is(err, motion.ErrUnavailable) || !strings.Contains(err.Error(), clips) {
+		t.Errorf("the generation is another one, or the error is %v", err)
+	}
+	if err := os.Rename(clips+".away", clips); err != nil {
+		t.Fatal(err)
+	}
+	l.Refresh(t.Context())
+	if status := l.Status(); l.Current() == before || status.Err != nil || status.Clips != 44 {
+		t.Errorf("after the disk is back: %+v", status)
+	}
+}

@@ -22,9 +22,19 @@ func NewFolder(path string) Folder { return Folder{path} }
 // String implements [motion.Place].
 func (f Folder) String() string { return f.path }
 
+// open opens the folder. Without it nothing can be said of its files: they may
+// be on a disk that is not mounted.
+func (f Folder) open() (*os.Root, error) {
+	root, err := os.OpenRoot(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("the folder %s %w: %w", f.path, motion.ErrUnavailable, withoutPath(err))
+	}
+	return root, nil
+}
+
 // Open implements [motion.Place].
 func (f Folder) Open(_ context.Context, path string) (motion.File, error) {
-	root, err := os.OpenRoot(f.path)
+	root, err := f.open()
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +59,7 @@ func (f Folder) Open(_ context.Context, path string) (motion.File, error) {
 
 // Fingerprint implements [motion.Place].
 func (f Folder) Fingerprint(_ context.Context, path string) (string, error) {
-	root, err := os.OpenRoot(f.path)
+	root, err := f.open()
 	if err != nil {
 		return "", err
 	}
