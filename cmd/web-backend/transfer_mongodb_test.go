@@ -153,7 +153,8 @@ func valueOf(document bson.D, key string) any {
 }
 
 // completed gives a document of the original with the defaults of contract §4
-// and §5 for what it lacks, in the order of the contract.
+// and §5 for what it lacks, in the order of the contract, and with the fields
+// that this server adds.
 func completed(collection string, document bson.D) (whole bson.D, missing int) {
 	var full bson.D
 	switch collection {
@@ -165,6 +166,8 @@ func completed(collection string, document bson.D) (whole bson.D, missing int) {
 			full = append(full, bson.E{Key: name, Value: ""})
 		}
 		full = append(full, bson.E{Key: "timezone", Value: backend.DefaultTimezone})
+	case "UserCredentials": // has what names are compared by, which the original does not know
+		return append(slices.Clone(document), bson.E{Key: "name_key", Value: backend.NameKey(valueOf(document, "username").(string))}), 0
 	default:
 		return document, 0
 	}
