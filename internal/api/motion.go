@@ -182,7 +182,10 @@ func (a *API) downloadMotionFiles(w http.ResponseWriter, r *http.Request) error 
 // checkHandshake refuses what is no handshake of a WebSocket, in the shape of
 // all errors, and one from a page of an origin that may not call the API.
 func (a *API) checkHandshake(r *http.Request) error {
-	if r.ProtoMajor != 1 || !hasToken(r.Header, "Connection", "upgrade") || !hasToken(r.Header, "Upgrade", "websocket") {
+	if r.ProtoMajor != 1 { // where the header Upgrade is not allowed (RFC 9113 §8.2.2)
+		return &httpError{status: http.StatusUpgradeRequired, text: "this is a WebSocket: connect to it over HTTP/1.1"}
+	}
+	if !hasToken(r.Header, "Connection", "upgrade") || !hasToken(r.Header, "Upgrade", "websocket") {
 		return &httpError{status: http.StatusUpgradeRequired, header: [2]string{"Upgrade", "websocket"},
 			text: "this is a WebSocket: connect to it with ws:// or wss://; a proxy must pass on the headers Upgrade and Connection"}
 	}

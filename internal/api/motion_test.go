@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -442,5 +443,22 @@ func TestMotion_ClientsThatDoNotRead(t *testing.T) {
 		if got := receiveMotion(t, next); got.GetClassName() != "BlendshapesMetaV1Response" {
 			t.Errorf("got %s", got.GetClassName())
 		}
+	}
+}
+
+// HTTP/2 knows no header Upgrade: the answer would be no answer.
+func TestMotion_HandshakeOverHTTP2(t *testing.T) {
+	t.Parallel()
+	s := httptest.NewUnstartedServer(newHandler(t, withMotion(t)).handler)
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	response, err := s.Client().Get(s.URL + motionPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.ProtoMajor != 2 || response.StatusCode != http.StatusUpgradeRequired {
+		t.Errorf("got %s %s, want a 426 of HTTP/2", response.Proto, response.Status)
 	}
 }
