@@ -446,7 +446,7 @@ func TestMotion_ClientsThatDoNotRead(t *testing.T) {
 	}
 }
 
-// HTTP/2 knows no header Upgrade: the answer would be no answer.
+// HTTP/2 forbids the header Upgrade: curl takes such an answer for none.
 func TestMotion_HandshakeOverHTTP2(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewUnstartedServer(newHandler(t, withMotion(t)).handler)
@@ -458,7 +458,7 @@ func TestMotion_HandshakeOverHTTP2(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	if response.ProtoMajor != 2 || response.StatusCode != http.StatusUpgradeRequired {
-		t.Errorf("got %s %s, want a 426 of HTTP/2", response.Proto, response.Status)
+	if response.ProtoMajor != 2 || response.StatusCode != http.StatusUpgradeRequired || response.Header.Get("Upgrade") != "" {
+		t.Errorf("got %s %s with Upgrade %q, want a 426 of HTTP/2 without", response.Proto, response.Status, response.Header.Get("Upgrade"))
 	}
 }
