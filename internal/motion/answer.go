@@ -87,8 +87,8 @@ func ParseRequest(message []byte) (Request, error) {
 }
 
 // shortest bounds what a refusal repeats: the reason of a close frame has at
-// most 123 bytes.
-func shortest(text string) string { return text[:min(len(text), 32)] }
+// most 123 bytes, and a byte may be quoted as four.
+func shortest(text string) string { return text[:min(len(text), 20)] }
 
 // String names the request for the log. The avatar is a client's own text.
 func (r Request) String() string { return r.class }

@@ -56,7 +56,7 @@ type expectedArray struct {
 	Offset int
 }
 
-func readExpected(t *testing.T) (want expected, values []byte) {
+func readExpected(t testing.TB) (want expected, values []byte) {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(golden, "expected.json"))
 	if err != nil {
