@@ -16,6 +16,7 @@ import (
 	"web-backend/internal/motion"
 	"web-backend/internal/motion/motionpb"
 	"web-backend/internal/motion/source"
+	"web-backend/internal/npz"
 )
 
 // golden is the data folder that real NumPy made, with the answers that belong
@@ -311,4 +312,73 @@ func TestGolden_KeywordsAndVersion(t *testing.T) {
 	if raw := append([]byte("\n\x11VersionV1Response\x12"+string(rune(len(got.GetVersion())))), got.GetVersion()...); !bytes.Equal(messages[0], raw) {
 		t.Errorf("the version is %x, want %x", messages[0], raw)
 	}
+}
+
+// The numbers of clips have the configured type; for Babylon, rotations of
+// float16 become float32, and positions stay (§3.12).
+func TestGolden_FloatTypes(t *testing.T) {
+	t.Parallel()
+	want, values := readExpected(t)
+	for _, c := range []struct {
+		kind, app, rotation, root string
+		within                    float64
+	}{
+		{"float16", "", "float16", "float16", 1e-3},
+		{"float16", "babylon", "float32", "float16", 5e-3},
+		{"float32", "babylon", "float32", "float32", 1e-5},
+		{"float64", "", "float64", "float64", 1e-6},
+		{"float64", "babylon", "float64", "float64", 1e-6},
+	} {
+		messages, err := ask(t, loadGolden(t, motion.FloatType(c.kind)), "MotionFileV1Request", "KQ-default", c.app)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, message := range messages[:len(messages)-1] {
+			got := decode(t, message)
+			i := slices.IndexFunc(want.Avatars["KQ-default"].Clips, func(w expectedClip) bool { return w.ID == got.GetMotionRecordId() })
+			w := want.Avatars["KQ-default"].Clips[i]
+			for _, a := range []struct {
+				name, dtype string
+				got         *motionpb.NumpyArray
+				want        expectedArray
+			}{
+				{"joint_rotmat", c.rotation, got.GetJointRotmat(), w.Rot[c.app]},
+				{"root_world_position", c.root, got.GetRootWorldPosition(), w.Root[c.app]},
+			} {
+				numbers := numbersOf(t, a.got.GetDtype(), a.got.GetData())
+				expectedType, size := "float32", 4
+				if a.want.Dtype == "<f8" {
+					expectedType, size = "float64", 8
+				}
+				for n, expected := range numbersOf(t, expectedType, values[a.want.Offset:][:size*len(numbers)]) {
+					if math.Abs(numbers[n]-expected) > c.within*max(1, math.Abs(expected)) {
+						t.Fatalf("%s %s, %s of %s: value %d is %v, want %v", c.kind, c.app, a.name, w.Kind, n, numbers[n], expected)
+					}
+				}
+				if a.got.GetDtype() != a.dtype || !slices.Equal(a.got.GetShape(), a.want.Shape) {
+					t.Errorf("%s %s, %s of %s: is %s %v, want %s %v", c.kind, c.app, a.name, w.Kind, a.got.GetDtype(), a.got.GetShape(), a.dtype, a.want.Shape)
+				}
+			}
+		}
+	}
+}
+
+// numbersOf reads little-endian numbers as far as they are whole.
+func numbersOf(t *testing.T, dtype string, data []byte) (numbers []float64) {
+	t.Helper()
+	size := map[string]int{"float16": 2, "float32": 4, "float64": 8}[dtype]
+	for len(data) >= size {
+		switch size {
+		case 2:
+			numbers = append(numbers, float64(npz.FromHalf(binary.LittleEndian.Uint16(data))))
+		case 4:
+			numbers = append(numbers, float64(math.Float32frombits(binary.LittleEndian.Uint32(data))))
+		case 8:
+			numbers = append(numbers, math.Float64frombits(binary.LittleEndian.Uint64(data)))
+		default:
+			t.Fatalf("dtype %q", dtype)
+		}
+		data = data[size:]
+	}
+	return numbers
 }
