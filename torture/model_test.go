@@ -209,9 +209,10 @@ func (m *model) add(user string, u *modelUser) {
 	m.order = append(m.order, user)
 }
 
+// named reports whether a user has a name that people take for this one.
 func (m *model) named(name string) bool {
 	for _, u := range m.users {
-		if u.credential == name {
+		if u.credential != "" && strings.EqualFold(u.credential, name) {
 			return true
 		}
 	}
