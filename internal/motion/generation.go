@@ -84,6 +84,12 @@ func Load(ctx context.Context, sources Sources, options Options) (*Generation, e
 		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, replies: map[string][]byte{},
 		clips: sources.Clips, kind: options.FloatType, seen: map[location]string{},
 	}
+	whole := false
+	defer func() {
+		if !whole { // the collector may come late, and the next try soon
+			g.closeFiles()
+		}
+	}()
 	var err error
 	if g.database, err = sources.Database.Fingerprint(ctx); err != nil {
 		return nil, err
@@ -110,7 +116,16 @@ func Load(ctx context.Context, sources Sources, options Options) (*Generation, e
 		return nil, &FaultsError{Faults: g.faults}
 	}
 	g.version = table.Version + "-" + g.fileVersion()
+	whole = true
 	return g, nil
+}
+
+func (g *Generation) closeFiles() {
+	for _, files := range g.static {
+		for _, static := range files {
+			_ = static.file.Close() // it was only read
+		}
+	}
 }
 
 // FaultsError is what refuses a generation that is to have none.
