@@ -121,6 +121,10 @@ func TestLoad_Faults(t *testing.T) {
 			change(t, f, "UPDATE motion_file SET npz_oss_path = NULL WHERE "+fileOf11)
 		},
 			"the record names no file", "KQ-default", 21},
+		{"a path with commands for a terminal", func(t *testing.T, f string) {
+			change(t, f, "UPDATE motion_file SET npz_oss_path = 'a' || char(10, 27) || '[31mb' WHERE "+fileOf11)
+		},
+			"a\uFFFD\uFFFD[31mb: there is no such file", "KQ-default", 21},
 		{"a path that leads out", func(t *testing.T, f string) {
 			change(t, f, "UPDATE motion_file SET npz_oss_path = '../restpose_npz/KQ_default_0326_skeleton.npz' WHERE "+fileOf11)
 		},
