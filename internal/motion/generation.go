@@ -28,8 +28,10 @@ type Fault struct {
 
 func (f Fault) String() string {
 	switch {
-	case f.Record != 0:
+	case f.Record != 0 && f.Avatar != "":
 		return fmt.Sprintf("record %d of %q: %s", f.Record, f.Avatar, f.Text)
+	case f.Record != 0:
+		return fmt.Sprintf("record %d: %s", f.Record, f.Text)
 	case f.Avatar != "":
 		return fmt.Sprintf("avatar %q: %s", f.Avatar, f.Text)
 	}

@@ -37,6 +37,9 @@ type random struct {
 // readRecord reads a row. The error says what is wrong with it.
 func readRecord(row Row) (record, error) {
 	c := columns{row: row}
+	if len(row) == 1 {
+		return record{id: c.integer("motion_record_id")}, errors.New("the SQL join leaves it out")
+	}
 	r := record{
 		id:      c.integer("motion_record_id"),
 		frames:  c.integer("n_frames"),

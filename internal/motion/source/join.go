@@ -93,5 +93,8 @@ func (s *selection) result() ([]motion.Row, error) {
 	if len(s.rows) == 0 && len(s.wanted) > 0 {
 		return nil, errors.New("the SQL join gives none of the enabled records")
 	}
+	for id := range s.wanted {
+		s.rows = append(s.rows, motion.Row{idColumn: id})
+	}
 	return s.rows, nil
 }

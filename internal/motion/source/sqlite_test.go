@@ -3,10 +3,12 @@ package source_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"web-backend/internal/motion"
 	"web-backend/internal/motion/source"
 )
 
@@ -31,6 +33,21 @@ func TestSQLite_FirstRows(t *testing.T) {
 	often, err := joined(t, "SELECT mr.* FROM motion_record AS mr, motion_record").Read(t.Context())
 	if err != nil || len(once.Rows) == 0 || len(often.Rows) != len(once.Rows) {
 		t.Errorf("got %d rows, %v, want %d", len(often.Rows), err, len(once.Rows))
+	}
+}
+
+// A record that a join leaves out is not lost without a word.
+func TestSQLite_RecordsWithoutRow(t *testing.T) {
+	t.Parallel()
+	g, err := motion.Load(t.Context(), motion.Sources{
+		Database: joined(t, "SELECT * FROM motion_record WHERE motion_record_id <> 11"), Clips: source.NewFolder(t.TempDir()),
+	}, motion.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(f motion.Fault) bool { return f.String() == "record 11: the SQL join leaves it out" }
+	if !slices.ContainsFunc(g.Faults(), named) {
+		t.Errorf("the faults are %v, want one of record 11", g.Faults())
 	}
 }
 
