@@ -175,7 +175,7 @@ func (a *API) downloadMotionFiles(w http.ResponseWriter, r *http.Request) error 
 	a.motion.open.Add(1)
 	defer a.motion.open.Add(-1)
 	info.reason = s.serve()
-	info.sent = s.sent
+	info.sent = s.sent.Load()
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -138,6 +139,9 @@ func closedWith(t testing.TB, conn *websocket.Conn) (websocket.StatusCode, strin
 	defer cancel()
 	for {
 		if _, _, err := conn.Read(ctx); err != nil {
+			if ctx.Err() != nil {
+				t.Errorf("the server does not close: %v", err)
+			}
 			closed, _ := errors.AsType[websocket.CloseError](err)
 			return closed.Code, closed.Reason
 		}
@@ -250,6 +254,7 @@ func TestMotion_BadRequests(t *testing.T) {
 		{"empty", websocket.MessageBinary, nil, websocket.StatusPolicyViolation, `unknown class_name ""`},
 		{"unknown class", websocket.MessageBinary, request("MotionFileV2Request", "KQ-default", ""), websocket.StatusPolicyViolation, `unknown class_name "MotionFileV2Request"`},
 		{"long class", websocket.MessageBinary, request(long, "", ""), websocket.StatusPolicyViolation, `unknown class_name`},
+		{"control characters", websocket.MessageBinary, request(strings.Repeat("\x01", 40), "", ""), websocket.StatusPolicyViolation, `unknown class_name`},
 		{"long avatar", websocket.MessageBinary, request("BlendshapesMetaV1Request", long, ""), websocket.StatusPolicyViolation, "no blendshapes meta of avatar"},
 		{"unknown app", websocket.MessageBinary, request("MotionFileV1Request", "KQ-default", "unity"), websocket.StatusPolicyViolation, `unknown app_name "unity"`},
 		{"unknown avatar", websocket.MessageBinary, request("MeshV1Request", "../KQ-default", ""), websocket.StatusPolicyViolation, "no mesh of avatar"},
@@ -412,24 +417,34 @@ func TestMotion_PingsAndIdleClients(t *testing.T) {
 	if len(pings) < 2 {
 		t.Errorf("got %d pings", len(pings))
 	}
+	s.api.CloseMotionSessions(t.Context())
+	if log := s.stop(t); !strings.Contains(log, `reason="no request came for too long"`) {
+		t.Errorf("the log does not say why the session ended:\n%s", log)
+	}
 }
 
-// A client that leaves, or reads nothing, holds its place no longer than the
-// time for a message.
-func TestMotion_ClientsThatDoNotRead(t *testing.T) {
-	t.Parallel()
+// withBigMesh gives a server a mesh of Ani-default that is larger than the
+// buffers of a connection.
+func withBigMesh(t testing.TB, writeTimeout time.Duration) option {
+	t.Helper()
 	folder := t.TempDir()
 	if err := os.CopyFS(folder, os.DirFS(motionGolden)); err != nil {
 		t.Fatal(err)
 	}
-	// More than the buffers of a connection hold.
 	if err := os.WriteFile(filepath.Join(folder, "mesh_glb/ani.glb"), make([]byte, 24<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	library := newLibrary(t, motionSources(t, folder), true)
-	s := newServer(t, withOptions(func(o *api.Options) {
-		o.Motion, o.WriteTimeout = api.MotionOptions{Library: library, MaxDownloads: 1}, 20*time.Millisecond
-	}))
+	return withOptions(func(o *api.Options) {
+		o.Motion, o.WriteTimeout = api.MotionOptions{Library: library, MaxDownloads: 1}, writeTimeout
+	})
+}
+
+// A client that leaves, or reads nothing, holds its place no longer than the
+// time for a message. Neither is a fault of the server.
+func TestMotion_ClientsThatDoNotRead(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, withBigMesh(t, 20*time.Millisecond))
 	for _, leaves := range []bool{true, false} {
 		slow, next := s.mustDial(t), s.mustDial(t)
 		sendMotion(t, slow, "MeshV1Request", "Ani-default", "")
@@ -443,6 +458,157 @@ func TestMotion_ClientsThatDoNotRead(t *testing.T) {
 		if got := receiveMotion(t, next); got.GetClassName() != "BlendshapesMetaV1Response" {
 			t.Errorf("got %s", got.GetClassName())
 		}
+		_ = next.Close(websocket.StatusNormalClosure, "")
+	}
+	s.api.CloseMotionSessions(t.Context())
+	log := s.stop(t)
+	if strings.Contains(log, "level=ERROR") || !strings.Contains(log, `reason="the connection broke off"`) ||
+		!strings.Contains(log, `reason="the client took too long to read an answer"`) {
+		t.Errorf("the log does not say how the two sessions ended:\n%s", log)
+	}
+}
+
+// A client that leaves in the middle of a message is no fault of the server,
+// whether it is first noticed by reading or by writing.
+func TestMotion_ClientsThatLeave(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, withBigMesh(t, time.Minute))
+	for range 20 {
+		conn := s.mustDial(t)
+		sendMotion(t, conn, "MeshV1Request", "Ani-default", "")
+		_, r, err := conn.Reader(t.Context())
+		if err == nil {
+			_, err = io.CopyN(io.Discard, r, 4<<20)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = conn.CloseNow()
+	}
+	s.api.CloseMotionSessions(t.Context())
+	if log := s.stop(t); strings.Contains(log, "level=ERROR") {
+		t.Errorf("the log has an error:\n%s", log)
+	}
+}
+
+// What a client does wrong ends the session only behind the message that it is
+// being sent.
+func TestMotion_BadRequestBehindAnAnswer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, withBigMesh(t, time.Minute))
+	conn := s.mustDial(t)
+	sendMotion(t, conn, "MeshV1Request", "Ani-default", "")
+	_, answer, err := conn.Reader(t.Context())
+	if err == nil {
+		err = conn.Write(t.Context(), websocket.MessageText, []byte("{}"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if content, err := io.ReadAll(answer); err != nil || len(content) < 24<<20 {
+		t.Errorf("got %d bytes, %v, want the mesh", len(content), err)
+	}
+	if code, _ := closedWith(t, conn); code != websocket.StatusUnsupportedData {
+		t.Errorf("closed with %d, want %d", code, websocket.StatusUnsupportedData)
+	}
+}
+
+// A slow client cannot answer a ping that stands behind what it has to read, so
+// there is none.
+func TestMotion_NoPingsWithinAnAnswer(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, withBigMesh(t, time.Minute))
+	s.api.SetMotionTimes(time.Millisecond, time.Hour)
+	var pings atomic.Int64
+	conn, _, err := websocket.Dial(t.Context(), s.http.URL+motionPath, &websocket.DialOptions{ //nolint:bodyclose // a WebSocket's own
+		OnPingReceived: func(context.Context, []byte) bool { pings.Add(1); return true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.SetReadLimit(-1)
+	t.Cleanup(func() { _ = conn.CloseNow() })
+	sendMotion(t, conn, "MeshV1Request", "Ani-default", "")
+	_, answer, err := conn.Reader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := pings.Load()
+	for err == nil {
+		_, err = io.CopyN(io.Discard, answer, 64<<10)
+		time.Sleep(time.Millisecond) // slow enough for many
+	}
+	if !errors.Is(err, io.EOF) {
+		t.Fatal(err)
+	}
+	if got := pings.Load() - before; got > 1 { // one may have been on its way
+		t.Errorf("got %d pings within the answer", got)
+	}
+}
+
+// spoiled is a place whose files, once they are loaded, are read by read.
+type spoiled struct {
+	motion.Place
+
+	loaded *atomic.Bool
+	read   func() (int, error)
+}
+
+type spoiledFile struct {
+	motion.File
+
+	place *spoiled
+}
+
+func (s *spoiled) Open(ctx context.Context, path string) (motion.File, error) {
+	file, err := s.Place.Open(ctx, path)
+	return spoiledFile{file, s}, err
+}
+
+func (f spoiledFile) ReadAt(p []byte, offset int64) (int, error) {
+	if f.place.loaded.Load() {
+		return f.place.read()
+	}
+	return f.File.ReadAt(p, offset)
+}
+
+// Whatever happens while a file is sent, the client is not left waiting, and
+// does not take a part for the whole.
+func TestMotion_FilesThatFail(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name string
+		read func() (int, error)
+		code websocket.StatusCode // 0: no close frame
+		log  string
+	}{
+		{"shortened", func() (int, error) { return 0, io.EOF }, websocket.StatusTryAgainLater, "the motion files changed"},
+		{"broken disk", func() (int, error) { return 0, errors.New("input/output error") }, websocket.StatusInternalError, "error=\"input/output error\""},
+		{"panic", func() (int, error) { panic("a bug") }, 0, "panic: a bug"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var loaded atomic.Bool
+			sources := motionSources(t, motionGolden)
+			sources.Static[motion.Meshes].Place = &spoiled{sources.Static[motion.Meshes].Place, &loaded, c.read}
+			library := newLibrary(t, sources, true)
+			s := newServer(t, withOptions(func(o *api.Options) { o.Motion = api.MotionOptions{Library: library, MaxDownloads: 1} }))
+			if _, err := library.Wait(t.Context(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			loaded.Store(true)
+			conn := s.mustDial(t)
+			sendMotion(t, conn, "MeshV1Request", "Ani-default", "")
+			if code, reason := closedWith(t, conn); code != c.code {
+				t.Errorf("closed with %d %q, want %d", code, reason, c.code)
+			}
+			s.api.CloseMotionSessions(t.Context())
+			if got := s.api.MotionStats(); got.Connections != 0 || got.Downloads != 0 {
+				t.Errorf("the counts are %+v after all", got)
+			}
+			if log := s.stop(t); !strings.Contains(log, c.log) {
+				t.Errorf("the log does not say %s:\n%s", c.log, log)
+			}
+		})
 	}
 }
 

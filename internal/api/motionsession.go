@@ -3,9 +3,11 @@ package api
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -22,6 +24,7 @@ const (
 	motionIdleTimeout  = 15 * time.Minute // without a request; the client closes as soon as it has all
 	motionReadyWait    = 30 * time.Second // for the first generation; the client waits 60 s
 	motionChunk        = 256 << 10        // bytes of a file that are in memory for one client
+	maxCloseReason     = 123              // bytes (RFC 6455 §5.5); with more there is no close frame at all
 )
 
 // errStopping ends sessions when the server stops.
@@ -55,7 +58,8 @@ type motionSession struct {
 	requests chan []byte
 
 	version *motion.Generation // of the last answered version request
-	sent    int64              // bytes
+
+	begun, sent atomic.Int64 // bytes of messages: of those that were begun, and of those that were sent
 }
 
 func newMotionSession(a *API, conn *websocket.Conn) *motionSession {
@@ -69,29 +73,43 @@ func newMotionSession(a *API, conn *websocket.Conn) *motionSession {
 // serve answers requests until the client goes, the server stops, or one cannot
 // be answered. It gives why it ended, for the log; "" if the client closed.
 func (s *motionSession) serve() string {
+	defer func() { // after a panic, too: nobody else closes this connection
+		s.end(nil)
+		s.left(nil)
+		_ = s.conn.CloseNow()
+	}()
 	read := make(chan error, 1)
 	go func() {
 		err := s.read()
 		s.end(err)
-		s.left(err)
+		if _, ours := errors.AsType[closing](err); !ours { // else the client still reads
+			s.left(err)
+		}
 		read <- err
 	}()
 	go s.ping()
-	s.end(s.answerAll())
+	err := s.answerAll()
+	s.end(err)
 	cause := context.Cause(s.ctx)
-	if c, ok := errors.AsType[closing](cause); ok {
+	c, told := errors.AsType[closing](cause)
+	if told {
 		_ = s.conn.Close(c.code, c.reason)
 	} else {
 		_ = s.conn.CloseNow()
 	}
 	switch websocket.CloseStatus(<-read) { //nolint:exhaustive // what else it is does not matter
 	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
-		return ""
+		if !errors.Is(cause, errIdle) { // whose code the client repeats
+			return ""
+		}
 	}
-	if c, ok := errors.AsType[closing](cause); ok {
+	switch {
+	case errors.Is(err, errSlow):
+		return errSlow.Error()
+	case told:
 		return c.reason
 	}
-	return "the connection broke off"
+	return errBroken.Error()
 }
 
 // read passes on requests. The error is why there are no more.
@@ -112,15 +130,24 @@ func (s *motionSession) read() error {
 	}
 }
 
-// ping asks the client for a sign of life now and then.
+// ping asks the client for a sign of life now and then. It does not while the
+// client may still be reading what it was sent: a slow one would answer too
+// late. Then the time limits of messages tell whether it is there.
 func (s *motionSession) ping() {
 	ticker := time.NewTicker(s.api.motion.pingInterval)
 	defer ticker.Stop()
+	var before int64
 	for {
 		select {
 		case <-ticker.C:
 		case <-s.ctx.Done():
 			return
+		}
+		begun := s.begun.Load()
+		reading := begun != s.sent.Load() || begun-before > motionChunk
+		before = begun
+		if reading {
+			continue
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), motionPongTimeout) // see read
 		err := s.conn.Ping(ctx)
@@ -223,36 +250,59 @@ func (s *motionSession) send(message motion.Message) error {
 		ctx, cancel = context.WithTimeoutCause(ctx, timeout*time.Duration(1+message.Size()>>20), errSlow)
 		defer cancel()
 	}
+	s.begun.Add(message.Size())
 	err := s.write(ctx, message)
-	if err != nil && context.Cause(ctx) != nil {
+	switch {
+	case errors.Is(err, errBroken) && context.Cause(ctx) != nil:
 		return context.Cause(ctx)
+	case err != nil:
+		return err
 	}
-	if err == nil {
-		s.sent += message.Size()
-		s.api.motion.sent.Add(message.Size())
-	}
-	return err
+	s.sent.Add(message.Size())
+	s.api.motion.sent.Add(message.Size())
+	return nil
 }
 
-// errSlow is told to nobody: the connection is closed with the write that
-// waits.
-var errSlow = errors.New("the client took too long to read an answer")
+// errSlow and errBroken are told to nobody: the connection is closed already.
+var (
+	errSlow   = errors.New("the client took too long to read an answer")
+	errBroken = errors.New("the connection broke off")
+)
 
+// write sends a message. The error is errBroken, unless it is one of the file.
 func (s *motionSession) write(ctx context.Context, message motion.Message) error {
 	if message.File == nil {
-		return s.conn.Write(ctx, websocket.MessageBinary, message.Head)
+		return broken(s.conn.Write(ctx, websocket.MessageBinary, message.Head))
 	}
 	w, err := s.conn.Writer(ctx, websocket.MessageBinary)
+	if err == nil {
+		_, err = w.Write(message.Head)
+	}
 	if err != nil {
-		return err
+		return broken(err)
 	}
-	if _, err := w.Write(message.Head); err != nil {
-		return err
+	chunk := make([]byte, min(motionChunk, message.File.Size()))
+	for left := message.File.Size(); left > 0; left -= int64(len(chunk)) {
+		chunk = chunk[:min(int64(len(chunk)), left)]
+		_, err := io.ReadFull(message.File, chunk)
+		switch {
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // somebody made it shorter
+			return motion.ErrChanged
+		case err != nil:
+			return err
+		}
+		if _, err := w.Write(chunk); err != nil {
+			return broken(err)
+		}
 	}
-	if _, err := io.CopyBuffer(w, message.File, make([]byte, min(motionChunk, message.File.Size()))); err != nil {
-		return err
+	return broken(w.Close())
+}
+
+func broken(err error) error {
+	if err == nil {
+		return nil
 	}
-	return w.Close()
+	return fmt.Errorf("%w: %w", errBroken, err)
 }
 
 // failed gives what the session ends with. What is not the client's fault goes
@@ -261,13 +311,16 @@ func (s *motionSession) failed(request motion.Request, err error) error {
 	cause := context.Cause(s.ctx)
 	var refused *motion.RequestError
 	switch {
+	case errors.Is(err, errSlow):
+		return err
 	case cause != nil:
 		return cause
 	case errors.As(err, &refused):
-		return closing{websocket.StatusPolicyViolation, strings.ToValidUTF8(refused.Error(), "")}
+		reason := refused.Error()
+		return closing{websocket.StatusPolicyViolation, strings.ToValidUTF8(reason[:min(len(reason), maxCloseReason)], "")}
 	case errors.Is(err, motion.ErrNotReady), errors.Is(err, motion.ErrChanged):
 		return closing{websocket.StatusTryAgainLater, err.Error()}
-	case errors.Is(err, errSlow):
+	case errors.Is(err, errBroken):
 		return err
 	}
 	s.api.log.LogAttrs(s.ctx, slog.LevelError, "motion file download failed", slog.String("request", request.String()), slog.String("error", err.Error()))

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -142,7 +143,10 @@ func newServer(t testing.TB, options ...option) *server {
 	s.http.Config.WriteTimeout = s.writeTimeout
 	s.http.Listener, s.http.Config.ConnContext = api.OneWrite(s.http.Listener), api.OneWriteContext
 	s.http.Start()
-	t.Cleanup(s.http.Close)
+	t.Cleanup(func() {
+		s.http.Close()
+		s.api.CloseMotionSessions(context.Background()) // they log until then
+	})
 	return s
 }
 

@@ -58,7 +58,7 @@ func (c *motionCheckCommand) Run(ctx context.Context, streams Streams) error {
 		err = writeMotionReport(streams.Out, report)
 	}
 	if err == nil && !report.OK {
-		err = errors.New(report.Verdict)
+		err = errors.New(cell(report.Verdict))
 	}
 	return err
 }

@@ -2,10 +2,13 @@ package cli_test
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ncruces/go-sqlite3"
 )
 
 // goldenMotions is the data folder that real NumPy made.
@@ -76,6 +79,23 @@ func TestMotionCheck(t *testing.T) {
 				t.Errorf("the check made %q", left)
 			}
 		})
+	}
+}
+
+// The names of avatars come from the database, and may hold anything.
+func TestMotionCheck_UnreadableNames(t *testing.T) {
+	t.Parallel()
+	folder := copyMotions(t)
+	db, err := sqlite3.Open(filepath.Join(folder, "motion_database.db"))
+	if err == nil {
+		err = errors.Join(db.Exec("UPDATE avatar SET avatar_name = avatar_name || char(10, 27) || '[31m' WHERE avatar_name LIKE 'Ani%'"), db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := runUntil(t.Context(), t.TempDir(), nil, "motion", "check", folder)
+	if text := got.out + got.err; got.status != 1 || strings.Contains(text, "\x1b") || strings.Count(got.err, "\n") != 1 {
+		t.Errorf("status %d, output %q, error %q", got.status, got.out, got.err)
 	}
 }
 

@@ -28,8 +28,10 @@ type Fault struct {
 
 func (f Fault) String() string {
 	switch {
-	case f.Record != 0:
+	case f.Record != 0 && f.Avatar != "":
 		return fmt.Sprintf("record %d of %q: %s", f.Record, f.Avatar, f.Text)
+	case f.Record != 0:
+		return fmt.Sprintf("record %d: %s", f.Record, f.Text)
 	case f.Avatar != "":
 		return fmt.Sprintf("avatar %q: %s", f.Avatar, f.Text)
 	}
@@ -84,6 +86,12 @@ func Load(ctx context.Context, sources Sources, options Options) (*Generation, e
 		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, replies: map[string][]byte{},
 		clips: sources.Clips, kind: options.FloatType, seen: map[location]string{},
 	}
+	whole := false
+	defer func() {
+		if !whole { // the collector may come late, and the next try soon
+			g.closeFiles()
+		}
+	}()
 	var err error
 	if g.database, err = sources.Database.Fingerprint(ctx); err != nil {
 		return nil, err
@@ -110,7 +118,16 @@ func Load(ctx context.Context, sources Sources, options Options) (*Generation, e
 		return nil, &FaultsError{Faults: g.faults}
 	}
 	g.version = table.Version + "-" + g.fileVersion()
+	whole = true
 	return g, nil
+}
+
+func (g *Generation) closeFiles() {
+	for _, files := range g.static {
+		for _, static := range files {
+			_ = static.file.Close() // it was only read
+		}
+	}
 }
 
 // FaultsError is what refuses a generation that is to have none.

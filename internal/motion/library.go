@@ -78,8 +78,20 @@ func (l *Library) refresh(ctx context.Context) {
 	status := l.Status()
 	l.options.Log.InfoContext(ctx, "motion files loaded", "version", status.Version, "avatars", status.Avatars,
 		"clips", status.Clips, "faults", status.Faults, "duration", time.Since(start))
-	for _, fault := range next.faults {
-		l.options.Log.WarnContext(ctx, "motion files: left out", "fault", fault.String())
+	l.logFaults(ctx, next.faults, func(fault string) {
+		l.options.Log.WarnContext(ctx, "motion files: left out", "fault", fault)
+	})
+}
+
+// logFaults logs each fault, up to a number that does not bury the rest of the
+// log.
+func (l *Library) logFaults(ctx context.Context, faults []Fault, log func(fault string)) {
+	const most = 100
+	for _, fault := range faults[:min(len(faults), most)] {
+		log(fault.String())
+	}
+	if more := len(faults) - most; more > 0 {
+		l.options.Log.WarnContext(ctx, "motion files: more faults, which web-backend motion check names", "faults", more)
 	}
 }
 
@@ -102,9 +114,9 @@ func (l *Library) note(ctx context.Context, err error) {
 	l.options.Log.ErrorContext(ctx, "motion files cannot be loaded", "error", err, "keeps_the_last", keeps,
 		"next_try_in", l.options.CheckInterval)
 	if faults, ok := errors.AsType[*FaultsError](err); ok {
-		for _, fault := range faults.Faults {
-			l.options.Log.WarnContext(ctx, "motion files: fault", "fault", fault.String())
-		}
+		l.logFaults(ctx, faults.Faults, func(fault string) {
+			l.options.Log.WarnContext(ctx, "motion files: fault", "fault", fault)
+		})
 	}
 }
 

@@ -121,6 +121,10 @@ func TestLoad_Faults(t *testing.T) {
 			change(t, f, "UPDATE motion_file SET npz_oss_path = NULL WHERE "+fileOf11)
 		},
 			"the record names no file", "KQ-default", 21},
+		{"a path with commands for a terminal", func(t *testing.T, f string) {
+			change(t, f, "UPDATE motion_file SET npz_oss_path = 'a' || char(10, 27) || '[31mb' WHERE "+fileOf11)
+		},
+			"a\uFFFD\uFFFD[31mb: there is no such file", "KQ-default", 21},
 		{"a path that leads out", func(t *testing.T, f string) {
 			change(t, f, "UPDATE motion_file SET npz_oss_path = '../restpose_npz/KQ_default_0326_skeleton.npz' WHERE "+fileOf11)
 		},
@@ -456,5 +460,64 @@ func TestLibrary_FolderGone(t *testing.T) {
 	l.Refresh(t.Context())
 	if status := l.Status(); l.Current() == before || status.Err != nil || status.Clips != 44 {
 		t.Errorf("after the disk is back: %+v", status)
+	}
+}
+
+// counted is a place that counts the files that are open.
+type counted struct {
+	motion.Place
+
+	open *atomic.Int64
+}
+
+type countedFile struct {
+	motion.File
+
+	open *atomic.Int64
+}
+
+func (c counted) Open(ctx context.Context, path string) (motion.File, error) {
+	file, err := c.Place.Open(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	c.open.Add(1)
+	return countedFile{file, c.open}, nil
+}
+
+func (f countedFile) Close() error {
+	f.open.Add(-1)
+	return f.File.Close()
+}
+
+// A generation that is refused keeps no file open.
+func TestLoad_ClosesFiles(t *testing.T) {
+	t.Parallel()
+	want, _ := readExpected(t)
+	folder := copyGolden(t)
+	change(t, folder, "UPDATE motion_record SET startup_frame = NULL WHERE motion_record_id = 11")
+	var open atomic.Int64
+	s := sources(folder, want.Files)
+	for kind := range s.Static {
+		s.Static[kind].Place = counted{s.Static[kind].Place, &open}
+	}
+	if _, err := motion.Load(t.Context(), s, motion.Options{FloatType: motion.Float32, Strict: true}); err == nil {
+		t.Fatal("the fault does not refuse the generation")
+	}
+	if n := open.Load(); n != 0 {
+		t.Errorf("%d files are open", n)
+	}
+}
+
+// Faults without number do not bury the rest of the log.
+func TestLibrary_ManyFaults(t *testing.T) {
+	t.Parallel()
+	folder := copyGolden(t)
+	change(t, folder, `WITH RECURSIVE n(x) AS (SELECT 1001 UNION ALL SELECT x + 1 FROM n WHERE x < 1150)
+		INSERT INTO motion_record (motion_record_id, enabled) SELECT x, 1 FROM n`)
+	var log bytes.Buffer
+	newLibrary(t, folder, &log)
+	if n := strings.Count(log.String(), "left out"); n != 100 || !strings.Contains(log.String(), "faults=50\n") {
+		t.Errorf("the log has %d of the faults:\n%s", n, log.String())
 	}
 }

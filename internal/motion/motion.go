@@ -27,7 +27,7 @@ type Table struct {
 	// Version is what clients compare, before the files are counted in.
 	Version string
 	// Rows are the enabled records, each joined with the tables that it points
-	// to.
+	// to. A record that the join leaves out has its id alone.
 	Rows []Row
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
 // record is one enabled row, read by the rules of §2.1.
@@ -36,6 +37,9 @@ type random struct {
 // readRecord reads a row. The error says what is wrong with it.
 func readRecord(row Row) (record, error) {
 	c := columns{row: row}
+	if len(row) == 1 {
+		return record{id: c.integer("motion_record_id")}, errors.New("the SQL join leaves it out")
+	}
 	r := record{
 		id:      c.integer("motion_record_id"),
 		frames:  c.integer("n_frames"),
@@ -170,13 +174,19 @@ func (c *columns) json(name string, into any) {
 	}
 }
 
-// shorten bounds what a message shows of a value.
+// shorten bounds what a message shows of a value, and replaces what a terminal
+// could take for a command.
 func shorten(text string) string {
 	const most = 80
-	if len(text) <= most {
-		return text
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}
-	return strings.ToValidUTF8(text[:most], "") + "…"
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return unicode.ReplacementChar
+	}, text)
 }
 
 // keywordsOf gives each keyword of all records once, sorted.

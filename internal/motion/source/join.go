@@ -2,10 +2,12 @@ package source
 
 import (
 	_ "embed" // the join is a file of its own
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
 	"strings"
+	"time"
 
 	"web-backend/internal/motion"
 )
@@ -14,6 +16,9 @@ import (
 //
 //go:embed join.sql
 var defaultJoin string
+
+// readTimeout is for all that is read of a database at once.
+const readTimeout = time.Minute
 
 // Query says how the records of a database are found.
 type Query struct {
@@ -55,9 +60,11 @@ func (q Query) enabled() (string, error) {
 // idColumn tells records apart.
 const idColumn = "motion_record_id"
 
-// selection gathers the rows of a join whose record counts.
+// selection gathers the first row of each record that counts. A join that
+// gives a record many times, as one without its conditions does, takes no more
+// memory than another.
 type selection struct {
-	wanted   map[int64]bool
+	wanted   map[int64]bool // and not there yet
 	rows     []motion.Row
 	nameless bool // a row has no id
 }
@@ -75,12 +82,19 @@ func (s *selection) add(row motion.Row) {
 	s.nameless = s.nameless || !ok
 	if s.wanted[id] {
 		s.rows = append(s.rows, row)
+		delete(s.wanted, id)
 	}
 }
 
 func (s *selection) result() ([]motion.Row, error) {
 	if s.nameless {
 		return nil, fmt.Errorf("the SQL join gives no column %s", idColumn)
+	}
+	if len(s.rows) == 0 && len(s.wanted) > 0 {
+		return nil, errors.New("the SQL join gives none of the enabled records")
+	}
+	for id := range s.wanted {
+		s.rows = append(s.rows, motion.Row{idColumn: id})
 	}
 	return s.rows, nil
 }

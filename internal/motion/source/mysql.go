@@ -20,10 +20,8 @@ import (
 	"web-backend/internal/motion"
 )
 
-const (
-	answerTimeout = 30 * time.Second // of MySQL, for each read
-	readTimeout   = time.Minute      // for all that is read at once
-)
+// answerTimeout is for each read from a server of MySQL.
+const answerTimeout = 30 * time.Second
 
 // MySQLOptions say where a database of MySQL or MariaDB is.
 type MySQLOptions struct {

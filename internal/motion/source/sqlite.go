@@ -19,10 +19,11 @@ import (
 type SQLite struct {
 	path  string
 	query Query
+	limit time.Duration // for Read
 }
 
 // NewSQLite gives the database at path, which need not be there yet.
-func NewSQLite(path string, query Query) *SQLite { return &SQLite{path, query} }
+func NewSQLite(path string, query Query) *SQLite { return &SQLite{path, query, readTimeout} }
 
 // Fingerprint implements [motion.Database] by the times and sizes of the files.
 func (s *SQLite) Fingerprint(context.Context) (string, error) {
@@ -42,7 +43,12 @@ func (s *SQLite) Fingerprint(context.Context) (string, error) {
 // Read implements [motion.Database]. The version is user_version or, if that is
 // 0, when the file was changed, in seconds (motion contract §4).
 func (s *SQLite) Read(ctx context.Context) (motion.Table, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limit)
+	defer cancel()
 	table, err := s.read(ctx)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("is not read within %s: does the SQL join lack a condition?", s.limit)
+	}
 	if err != nil {
 		return table, fmt.Errorf("the motion database %s: %w", s.path, err)
 	}
