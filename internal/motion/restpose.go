@@ -86,10 +86,10 @@ func (p *restpose) readParents(archive *npz.File) ([]int32, error) {
 			return nil, fmt.Errorf("parent_indices: has the shape %v, want [%d]", shape, len(p.joints))
 		}
 		for i, index := range indices {
-			if index < -1 || index >= int64(len(p.joints)) {
+			if index >= int64(len(p.joints)) {
 				return nil, fmt.Errorf("parent_indices: %d is no joint", index)
 			}
-			parents[i] = int32(index) //nolint:gosec // within the joints
+			parents[i] = int32(max(-1, index)) //nolint:gosec // within the joints
 		}
 		return parents, nil
 	}
