@@ -6,7 +6,9 @@
 # docs/install.md says how to run it. The program is static and has time zones, default characters and pages in
 # itself, so the last stage starts from scratch: there is no shell and no package that could need a fix.
 
-FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm AS build
+# By digest, so that nobody can put another image in its place. With a new version of Go take the digest that
+# `docker buildx imagetools inspect golang:VERSION-bookworm` prints: that of the index of all platforms.
+FROM --platform=$BUILDPLATFORM golang:1.26.8-bookworm@sha256:dc9ad6c05acc7a88e5b71bde60a5fe3bd4b9f0db209011711b464107438a8107 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

@@ -225,20 +225,12 @@ func together(
 	return found, errors.Join(failures...)
 }
 
-// fetch gives the body of one answer.
-func fetch(ctx context.Context, address, path string) ([]byte, error) {
+// fetch makes a GET request whose answer is to be 200.
+func fetch(ctx context.Context, address, path string) error {
 	c, err := dial(ctx, address)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer c.close()
-	if _, err := c.conn.Write(get(path)); err != nil {
-		return nil, err
-	}
-	var body bytes.Buffer
-	status, _, err := readAnswer(c.reader, &body)
-	if err == nil && status != 200 {
-		err = fmt.Errorf("%s: got status %d", path, status)
-	}
-	return body.Bytes(), err
+	return c.expect200(get(path))
 }

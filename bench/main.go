@@ -45,7 +45,7 @@ func end(err error) {
 }
 
 // peers are the programs that are measured beside web-backend.
-var peers = map[string]func(ctx context.Context, args []string) error{"bare": serveBare, "pocketbase": servePocketBase}
+var peers = map[string]func(ctx context.Context, args []string) error{"bare": serveBare, "bare-websocket": serveBareWebSocket, "downloads": downloadAtOnce, "pocketbase": servePocketBase}
 
 // settings are the flags.
 type settings struct {
@@ -70,6 +70,7 @@ var groups = []struct {
 	{"growth", (*bench).growth},
 	{"tail", (*bench).tail},
 	{"session", (*bench).session},
+	{"motions", (*bench).motions},
 }
 
 func run(ctx context.Context) error {

@@ -84,7 +84,7 @@ func start(ctx context.Context, command *exec.Cmd, announces, health string) (*p
 	for deadline := time.Now().Add(30 * time.Second); ; wait(ctx, time.Millisecond) {
 		var err error
 		if health != "" {
-			_, err = fetch(ctx, p.address, health)
+			err = fetch(ctx, p.address, health)
 		}
 		if err == nil {
 			p.ready = time.Since(began)

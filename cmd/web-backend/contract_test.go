@@ -58,6 +58,8 @@ var requests = map[string]string{
 	"get_available_tts":   none,
 	"get_missing_secrets": none,
 
+	"motion_keywords": none,
+
 	"tail_log":             none,
 	"download_log_file":    none,
 	"health":               none,
@@ -121,7 +123,7 @@ func operations(t *testing.T, p *process) map[string]operation {
 // in the form that is documented.
 func TestContract(t *testing.T) {
 	t.Parallel()
-	p := serveWith(t, t.TempDir(), manyTries)
+	p := serveWith(t, t.TempDir(), append([]string{motionFolder(t)}, manyTries...))
 	all := operations(t, p)
 	for _, path := range contractPaths {
 		if _, ok := all[path]; !ok {

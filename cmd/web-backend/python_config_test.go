@@ -55,7 +55,7 @@ func checkPythonServer(t *testing.T, p *process, folder, store string) {
 	}
 	p.stop(t)
 	log, err := os.ReadFile(filepath.Join(folder, "logs/web_backend.log"))
-	if err != nil || !strings.Contains(string(log), "motion_file_api_cfg") {
+	if err != nil || !strings.Contains(string(log), "aws_region") {
 		t.Errorf("the log does not name the key that is ignored: %v\n%s", err, log)
 	}
 	for _, text := range []string{p.stderr.String(), p.stdout.String(), string(log)} {

@@ -108,7 +108,7 @@ func newPlanting(t *testing.T, folder, mode, store string, configured bool) *pla
 	if err := os.WriteFile(filepath.Join(folder, "secrets.yaml"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s.p = serve(t, folder, "serve", "--config_path", "secrets.yaml")
+	s.p = serveWith(t, folder, []string{motionFolder(t)}, "serve", "--config_path", "secrets.yaml")
 	if !configured {
 		text, err := os.ReadFile(filepath.Join(folder, "stored", operatorTokenFile))
 		if err != nil {

@@ -30,16 +30,19 @@ open     public          ok     ok       ok     ok     ok      ok      ok       
 open     owner           ok     ok       ok     ok     ok      ok      ok       ok
 open     local-operator  ok     ok       ok     ok     ok      ok      ok       ok
 open     operator        401    401      403    403    401     401     ok       401
+open     any-user        ok     ok       ok     ok     ok      ok      ok       ok
 open     session         401    401      ok     ok     401     401     401      401
 guarded  public          ok     ok       ok     ok     ok      ok      ok       ok
 guarded  owner           ok     ok       ok     ok     ok      ok      ok       ok
 guarded  local-operator  401    ok       403    403    401     401     ok       401
 guarded  operator        401    401      403    403    401     401     ok       401
+guarded  any-user        ok     ok       ok     ok     ok      ok      ok       ok
 guarded  session         401    401      ok     ok     401     401     401      401
 strict   public          ok     ok       ok     ok     ok      ok      ok       ok
 strict   owner           401    401      ok     403    401     401     ok       401
 strict   local-operator  401    401      403    403    401     401     ok       401
 strict   operator        401    401      403    403    401     401     ok       401
+strict   any-user        401    401      ok     ok     401     401     ok       401
 strict   session         401    401      ok     ok     401     401     401      401
 `
 
@@ -87,6 +90,10 @@ var routeAccess = []struct {
 	{"owner", "GET get_available_asr/$owner", ``, 200},
 	{"owner", "GET get_available_tts/$owner", ``, 200},
 	{"owner", "GET get_missing_secrets/$owner/$character", ``, 200},
+
+	// These servers have no motion files.
+	{"any-user", "GET motion_file_download", ``, 404},
+	{"public", "GET motion_keywords", ``, 404},
 
 	{"public", "GET /health", ``, 200},
 	{"public", "GET /health/ready", ``, 200},

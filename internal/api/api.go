@@ -40,6 +40,8 @@ type Options struct {
 	// Access says who may call what. Its zero value lets nobody in but where
 	// everyone may.
 	Access AccessOptions
+	// Motion is what is served of motion files.
+	Motion MotionOptions
 	// Observer is told of every request; nil for none.
 	Observer Observer
 	// Metrics writes what GET /metrics answers, in Prometheus' text format; nil
@@ -54,6 +56,7 @@ type API struct {
 	options  Options
 	document func() ([]byte, error) // the OpenAPI document, made once
 
+	motion       *motionFiles
 	bodies       *bodyRoom
 	known        *auth.KnownAddresses
 	proxyWarning sync.Once // see warnOfUntrustedProxy
@@ -67,7 +70,10 @@ func New(service *backend.Service, log *slog.Logger, options Options) *API {
 	if options.Observer == nil {
 		options.Observer = unobserved{}
 	}
-	a := &API{service: service, log: log, options: options, bodies: newBodyRoom(options.MaxBodyBytes), known: auth.NewKnownAddresses(knownAddresses)}
+	a := &API{
+		service: service, log: log, options: options, motion: newMotionFiles(options.Motion),
+		bodies: newBodyRoom(options.MaxBodyBytes), known: auth.NewKnownAddresses(knownAddresses),
+	}
 	a.document = sync.OnceValues(func() ([]byte, error) { return buildDocument(a.routes(), options.BasePath) })
 	return a
 }
@@ -116,14 +122,7 @@ func pattern(path string) string {
 // echoed (contract §1).
 func (a *API) cors() *cors.Cors {
 	return cors.New(cors.Options{
-		AllowOriginFunc: func(origin string) bool {
-			for _, allowed := range a.options.CORSOrigins {
-				if strings.EqualFold(origin, allowed) {
-					return true
-				}
-			}
-			return len(a.options.CORSOrigins) == 0
-		},
+		AllowOriginFunc: a.allowsCORS,
 		AllowedMethods: []string{
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
@@ -132,4 +131,15 @@ func (a *API) cors() *cors.Cors {
 		AllowCredentials: true,
 		MaxAge:           7200, // seconds; Chromium keeps an answer no longer, Firefox for a day
 	})
+}
+
+// allowsCORS reports whether pages of an origin may call the API, where
+// EnableCORS lets any.
+func (a *API) allowsCORS(origin string) bool {
+	for _, allowed := range a.options.CORSOrigins {
+		if strings.EqualFold(origin, allowed) {
+			return true
+		}
+	}
+	return len(a.options.CORSOrigins) == 0
 }

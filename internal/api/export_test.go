@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"time"
 
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
@@ -23,13 +24,16 @@ func (a *API) Levels() []RouteLevel {
 }
 
 // Routes gives the table of routes, each as method and path: the operations,
-// which the OpenAPI document describes, and the pages, which it does not.
+// which the OpenAPI document describes, and the pages, which it does not. The
+// WebSocket is neither.
 func (a *API) Routes() (operations, pages []string) {
 	for _, route := range a.routes() {
 		name := route.method + " " + route.path
-		if route.endpoint.request == nil {
+		switch {
+		case route.path == motionDownloadPath:
+		case route.endpoint.request == nil:
 			pages = append(pages, name)
-		} else {
+		default:
 			operations = append(operations, name)
 		}
 	}
@@ -42,4 +46,10 @@ func Messages() map[string]map[backend.RefusalReason]string { return messages }
 // MembersOf returns the members of a valid JSON object that have these names.
 func MembersOf(object []byte, names map[string]bool) map[string]json.RawMessage {
 	return (&plan{names: names}).membersOf(object)
+}
+
+// SetMotionTimes changes how often clients are pinged, and after how long one
+// without a request is sent away.
+func (a *API) SetMotionTimes(ping, idle time.Duration) {
+	a.motion.pingInterval, a.motion.idleTimeout = ping, idle
 }

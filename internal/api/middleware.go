@@ -39,6 +39,10 @@ type request struct {
 	err      error  // the cause of an answer of 500 and above, or of one that broke off
 	stack    []byte // of the panic that caused it
 	quiet    bool   // no log line if it succeeds
+	// reason is for the log alone: why there is nothing, or how a WebSocket ended.
+	reason string
+	sent   int64  // bytes of a WebSocket's messages
+	logged func() // called after the log line; nil for nothing
 	// client is who asks, for limits and for the log line of a refusal.
 	client netip.Addr
 	// untrustedProxy: the peer says that it forwards for another, and nobody
@@ -95,6 +99,9 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 			duration := time.Since(start)
 			a.options.Observer.End(ctx, observed(r, info, recorder, duration))
 			a.logRequest(r, info, recorder, duration)
+			if info.logged != nil {
+				info.logged()
+			}
 		}()
 		next.ServeHTTP(recorder, r)
 	})
@@ -123,7 +130,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.quiet && info.err == nil && w.status < http.StatusBadRequest {
 		return
 	}
-	sent := w.bytes
+	sent := w.bytes + info.sent
 	if r.Method == http.MethodHead {
 		sent = 0 // the server throws the body away
 	}
@@ -152,13 +159,21 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.refused || refusals[w.status] || info.tried && w.status >= http.StatusBadRequest {
 		attrs = append(attrs, slog.String("client", info.client.String())) // for whoever bans addresses
 	}
+	a.log.LogAttrs(r.Context(), logLevel(r, info, w), "request", append(attrs, info.causes()...)...)
+}
+
+// causes are what the log says of why an answer is as it is.
+func (info *request) causes() (attrs []slog.Attr) {
+	if info.reason != "" {
+		attrs = append(attrs, slog.String("reason", info.reason))
+	}
 	if info.err != nil {
 		attrs = append(attrs, slog.String("error", info.err.Error()))
 	}
 	if info.stack != nil {
 		attrs = append(attrs, slog.String("stack", string(info.stack)))
 	}
-	a.log.LogAttrs(r.Context(), logLevel(r, info, w), "request", attrs...)
+	return attrs
 }
 
 // logLevel is how serious what became of a request is.

@@ -188,7 +188,7 @@ func TestLogLine_UnknownPath(t *testing.T) {
 	}))
 	const userID = "8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"
 	for path, want := range map[string]string{
-		"/base/api/v1/motion_file_download":            "/base/api/v1/motion_file_download",
+		"/base/api/v1/motion_file_uploads":             "/base/api/v1/motion_file_uploads",
 		"/api/v1/health":                               "/api/v1/health",
 		"/base/health/":                                "/base/health/",
 		"/base//x/../y":                                "/base//x/../y",

@@ -96,7 +96,7 @@ func observed(r *http.Request, info *request, w *recorder, duration time.Duratio
 	}
 	return ObservedRequest{
 		ID: info.loggedID, Method: methodOf(r, "other"), Route: routeOf(r), Scheme: schemeOf(r),
-		Status: status, Bytes: w.bytes, Duration: duration,
+		Status: status, Bytes: w.bytes + info.sent, Duration: duration,
 		Broken: status >= http.StatusInternalServerError || (info.err != nil && !errors.Is(info.err, context.Canceled)),
 	}
 }

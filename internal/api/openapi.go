@@ -85,6 +85,7 @@ var tags = []struct{ name, description string }{
 	{tagUsers, "Users and their configuration."},
 	{tagCharacters, "The characters of a user."},
 	{tagProviders, "What a user can use, and what is missing."},
+	{tagMotion, "Motion files, by which characters move."},
 	{tagLogs, "The server's own log."},
 	{tagSystem, "Health and documentation."},
 }

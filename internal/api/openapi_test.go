@@ -442,7 +442,7 @@ func TestOpenAPI_Secrets(t *testing.T) {
 func TestOpenAPI_ExamplesWork(t *testing.T) {
 	t.Parallel()
 	const exampleCharacter = "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"
-	s := newServer(t).withUser(t)
+	s := newServer(t, withMotion(t)).withUser(t)
 	character := backend.NewCharacter()
 	for _, o := range apiDocument().operations() {
 		x := o.exampleExchange(t)

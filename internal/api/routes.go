@@ -30,6 +30,7 @@ const (
 	tagUsers      = "users"
 	tagCharacters = "characters"
 	tagProviders  = "providers"
+	tagMotion     = "motion"
 	tagLogs       = "logs"
 	tagSystem     = "system"
 )
@@ -41,6 +42,10 @@ func (a *API) routes() []route {
 	for i := range table {
 		table[i].complete(a)
 	}
+	// A WebSocket is nothing that OpenAPI can describe.
+	download := route{method: http.MethodGet, path: motionDownloadPath, endpoint: endpoint{level: auth.AnyUser, handle: a.downloadMotionFiles}}
+	download.complete(a)
+	table = append(table, download)
 	for _, file := range apidocs.Files() {
 		table = append(table, route{method: http.MethodGet, path: file.Path, handler: file, endpoint: endpoint{level: auth.Public}})
 	}
@@ -127,6 +132,11 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 			errors: []int{http.StatusNotFound}, endpoint: owner(a, a.getMissingSecrets),
 			summary:     "List the provider keys that a character needs and its user has not set",
 			description: "An adapter's provider is the text before its first underscore; an unknown provider needs nothing."},
+
+		{method: http.MethodGet, path: v1 + "motion_keywords", tag: tagMotion,
+			errors: []int{http.StatusNotFound, http.StatusServiceUnavailable}, endpoint: public(a, a.motionKeywords),
+			summary:     "List the keywords of all motions",
+			description: "404 if the server has no motion files, 503 while they are loaded for the first time. The motions themselves come over the WebSocket /api/v1/motion_file_download (docs/motion.md)."},
 
 		{method: http.MethodGet, path: "/tail_log/{n_lines}", tag: tagLogs, responseType: "text/html",
 			errors: []int{http.StatusServiceUnavailable}, summary: "Show the end of the log as a page", endpoint: localOperator(a, a.tailLog),

@@ -3,6 +3,7 @@ package api_test
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -121,6 +122,7 @@ func withOptions(change func(*api.Options)) option {
 // server is an API on a real store with a real log.
 type server struct {
 	handler  http.Handler
+	api      *api.API
 	http     *httptest.Server // nil unless it listens
 	store    backend.Store
 	logFile  string
@@ -141,7 +143,10 @@ func newServer(t testing.TB, options ...option) *server {
 	s.http.Config.WriteTimeout = s.writeTimeout
 	s.http.Listener, s.http.Config.ConnContext = api.OneWrite(s.http.Listener), api.OneWriteContext
 	s.http.Start()
-	t.Cleanup(s.http.Close)
+	t.Cleanup(func() {
+		s.http.Close()
+		s.api.CloseMotionSessions(context.Background()) // they log until then
+	})
 	return s
 }
 
@@ -186,9 +191,10 @@ func newHandler(t testing.TB, options ...option) *server {
 	if defaults.Characters, err = characters.All(); err != nil {
 		t.Fatalf("read the default characters: %v", err)
 	}
-	s.handler = api.New(backend.New(store, backend.Options{
+	s.api = api.New(backend.New(store, backend.Options{
 		Defaults: defaults, Accounts: c.accounts, Limits: c.limits, Passwords: auth.NewPasswords(c.hash), Now: c.now,
-	}), log.Logger, c.Options).Handler()
+	}), log.Logger, c.Options)
+	s.handler = s.api.Handler()
 	return s
 }
 

@@ -8,8 +8,12 @@ import (
 // health is the liveness answer: it touches nothing but this process.
 func (a *API) health(context.Context, *none) (ok, error) { return "OK", nil }
 
-// ready touches the store.
+// ready touches the store. Motion files that cannot be loaded are no reason to
+// keep clients away: the last ones stay in use, and all else works.
 func (a *API) ready(ctx context.Context, _ *none) (ok, error) {
+	if library := a.motion.options.Library; library != nil && library.Status().Err != nil {
+		return "OK, but the motion files could not be loaded; the log says why", a.service.Ready(ctx)
+	}
 	return "OK", a.service.Ready(ctx)
 }
 

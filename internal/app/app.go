@@ -47,6 +47,8 @@ type server struct {
 	http     *http.Server
 	bound    *connections.Bound
 	backups  *backupSchedule
+	motion   *motionFiles
+	api      *api.API
 
 	debugListener net.Listener // nil without one
 	debug         *http.Server
@@ -97,11 +99,18 @@ func start(ctx context.Context, cfg *config.Config, build Build, console io.Writ
 		return s, err
 	}
 	s.operatorToken = tokenPlace
-	handler := s.newAPI(cfg, s.newService(cfg, defaults), access)
-	if err = s.openDebug(ctx, cfg, handler, access.OperatorTokens.Len() > 0); err != nil {
+	motions, err := s.startMotion(cfg)
+	if err != nil {
 		return s, err
 	}
-	s.http = newHTTPServer(cfg, s.log.Logger, handler.Handler())
+	s.api = s.newAPI(cfg, s.newService(cfg, defaults), access, motions)
+	if s.motion != nil {
+		s.watch.motionFiles(s.motion.library, s.api)
+	}
+	if err = s.openDebug(ctx, cfg, s.api, access.OperatorTokens.Len() > 0); err != nil {
+		return s, err
+	}
+	s.http = newHTTPServer(cfg, s.log.Logger, s.api.Handler())
 	s.bound = connections.New(connections.Options{
 		Max: cfg.Limits.MaxConnections, PerAddress: cfg.Limits.MaxConnectionsPerAddress, Proxies: access.Proxies, Log: s.log.Logger,
 	})
@@ -139,10 +148,10 @@ func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *back
 	})
 }
 
-func (s *server) newAPI(cfg *config.Config, service *backend.Service, access api.AccessOptions) *api.API {
+func (s *server) newAPI(cfg *config.Config, service *backend.Service, access api.AccessOptions, motions api.MotionOptions) *api.API {
 	return api.New(service, s.log.Logger, api.Options{
 		BasePath: cfg.BasePath, LogFile: cfg.Log.Path, FlushLog: s.log.Flush, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
-		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins, Access: access,
+		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins, Access: access, Motion: motions,
 		Observer: telemetry.NewObserver(s.watch.metrics, s.watch.tracing), Metrics: s.watch.metrics.Write,
 	})
 }
@@ -204,6 +213,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 		s.log.Warn("requests were broken off at the deadline", "error", err)
 		_ = s.http.Close() // the listener is closed already
 	}
+	s.api.CloseMotionSessions(deadline)
 	s.watch.tracing.Close(deadline)
 	if failure == nil {
 		failure = <-failed // a Serve that had not begun yet closes the listener only now
@@ -217,6 +227,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 // close closes what was started, last first.
 func (s *server) close() error {
 	s.backups.stop()
+	s.motion.stop()
 	errs := []error{s.closeDebug()}
 	if s.listener != nil && s.http == nil {
 		errs = append(errs, s.listener.Close()) // else the HTTP server owns it

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -13,10 +14,11 @@ import (
 )
 
 // Check looks at what a server with this configuration would find at its
-// start, and gives everything that would keep it from starting. It makes and
-// changes nothing, and asks no other server.
-func Check(cfg *config.Config) []error {
-	faults := checkDefaults(cfg)
+// start, and gives everything that would keep it from starting, or from serving
+// all of its motion files. It makes and changes nothing, and asks no other
+// server.
+func Check(ctx context.Context, cfg *config.Config) []error {
+	faults := append(checkDefaults(cfg), checkMotion(ctx, cfg.Motion)...)
 	if cfg.TLSCert != "" && cfg.TLSKey != "" {
 		if _, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey); err != nil {
 			faults = append(faults, fmt.Errorf("tls_cert, tls_key: %w", err))

@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 
+	"web-backend/internal/api"
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/connections"
+	"web-backend/internal/motion"
 	"web-backend/internal/store/mongo"
 	"web-backend/internal/store/sqlite"
 	"web-backend/internal/telemetry"
@@ -98,4 +100,28 @@ func (w watch) passwords(passwords *auth.Passwords) *auth.Passwords {
 	w.metrics.Counter("password_hash_refusals_total", "Callers that were refused because too many waited, or for too long.",
 		func() float64 { return float64(passwords.Queue().Refused) })
 	return passwords
+}
+
+// motionFiles watches the motion files and those who download them.
+func (w watch) motionFiles(library *motion.Library, handler *api.API) {
+	const help = "Downloads of motion files: those that are sent, and those that wait for their turn."
+	w.metrics.Gauge("motion_downloads", help, telemetry.Labels{"state": "sending"},
+		func() float64 { return float64(handler.MotionStats().Downloads) })
+	w.metrics.Gauge("motion_downloads", help, telemetry.Labels{"state": "waiting"},
+		func() float64 { return float64(handler.MotionStats().Waiting) })
+	w.metrics.Counter("motion_sent_bytes_total", "Bytes of motion files that were sent.",
+		func() float64 { return float64(handler.MotionStats().SentBytes) })
+	w.metrics.Gauge("motion_clips", "Clips that can be downloaded.", nil,
+		func() float64 { return float64(library.Status().Clips) })
+	w.metrics.Gauge("motion_faults", "Records and files of motions that were left out because something is wrong with them.", nil,
+		func() float64 { return float64(library.Status().Faults) })
+	w.metrics.Counter("motion_load_failures_total", "Times that the motion files could not be looked at or loaded; those loaded before stay in use.",
+		func() float64 { return float64(library.Status().Failures) })
+	w.metrics.Gauge("motion_up_to_date", "1 if the motion files in use are those that are there; 0 if the last load failed, or the first one has not ended.", nil,
+		func() float64 {
+			if status := library.Status(); status.Err != nil || status.Version == "" {
+				return 0
+			}
+			return 1
+		})
 }

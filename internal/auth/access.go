@@ -46,9 +46,10 @@ const (
 	Owner                          // the user whom the request names, and operators
 	LocalOperator                  // operators, and programs on this machine: what the original had
 	Operator                       // operators by their token, in every mode: what is ours
+	AnyUser                        // everyone, and with strict every user: what belongs to nobody
 )
 
-var levelNames = map[Level]string{Public: "public", Owner: "owner", LocalOperator: "local-operator", Operator: "operator"}
+var levelNames = map[Level]string{Public: "public", Owner: "owner", LocalOperator: "local-operator", Operator: "operator", AnyUser: "any-user"}
 
 // String gives the name of the level, for documents and tables.
 func (l Level) String() string {
@@ -120,7 +121,7 @@ func (v Verdict) String() string { return verdictNames[v] }
 // not, a token need not be looked up, and a bad one does no harm.
 func LooksAtCaller(mode Mode, level Level) bool {
 	switch level {
-	case Owner:
+	case Owner, AnyUser:
 		return mode == Strict
 	case LocalOperator:
 		return mode == Guarded || mode == Strict
@@ -151,7 +152,7 @@ func Decide(mode Mode, level Level, caller Caller, userID string) Verdict {
 		}
 		return NeedsToken
 	case CallerUser:
-		if level == Owner && caller.UserID == userID && userID != "" {
+		if level == AnyUser || level == Owner && caller.UserID == userID && userID != "" {
 			return Allow
 		}
 	}

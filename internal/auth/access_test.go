@@ -16,19 +16,23 @@ open    public          y      y        y   y   y        y
 open    owner           y      y        y   y   y        y
 open    local-operator  y      y        y   y   y        y
 open    operator        t      t        f   f   y        b
+open    any-user        y      y        y   y   y        y
 guarded public          y      y        y   y   y        y
 guarded owner           y      y        y   y   y        y
 guarded local-operator  t      y        f   f   y        b
 guarded operator        t      t        f   f   y        b
+guarded any-user        y      y        y   y   y        y
 strict  public          y      y        y   y   y        y
 strict  owner           t      t        y   f   y        b
 strict  local-operator  t      t        f   f   y        b
 strict  operator        t      t        f   f   y        b
+strict  any-user        t      t        y   y   y        b
 `
 
 var (
 	levels = map[string]auth.Level{
 		"public": auth.Public, "owner": auth.Owner, "local-operator": auth.LocalOperator, "operator": auth.Operator,
+		"any-user": auth.AnyUser,
 	}
 	verdicts = map[string]auth.Verdict{"y": auth.Allow, "t": auth.NeedsToken, "b": auth.BadToken, "f": auth.Forbidden}
 	callers  = map[string]auth.Caller{
@@ -69,8 +73,8 @@ func TestDecide_UnsetLetsNobodyIn(t *testing.T) {
 	t.Parallel()
 	for name, caller := range callers {
 		for _, mode := range []auth.Mode{0, auth.Open, auth.Guarded, auth.Strict, 4} {
-			for _, level := range []auth.Level{0, auth.Public, auth.Owner, auth.LocalOperator, auth.Operator, 5} {
-				unset := mode == 0 || mode == 4 || level == 0 || level == 5
+			for _, level := range []auth.Level{0, auth.Public, auth.Owner, auth.LocalOperator, auth.Operator, auth.AnyUser, 6} {
+				unset := mode == 0 || mode == 4 || level == 0 || level == 6
 				if got := auth.Decide(mode, level, caller, "ann"); unset && got != auth.Forbidden {
 					t.Errorf("%s, %s, %s: got %s, want forbidden", mode, level, name, got)
 				}

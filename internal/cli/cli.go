@@ -43,6 +43,7 @@ type commands struct {
 	Backup      backupCommand      `cmd:"" group:"care" help:"Copy the embedded store to a file, also while the server runs."`
 	Restore     restoreCommand     `cmd:"" group:"care" help:"Put a backup in place of the embedded store. The server must be stopped."`
 	Keys        keysCommand        `cmd:"" group:"care" help:"Examine or change the master key that seals provider keys."`
+	Motion      motionCommand      `cmd:"" group:"motion" help:"Check a folder of motion files, or write a small one to try."`
 	OpenAPI     openapiCommand     `cmd:"" name:"openapi" group:"about" help:"Print the OpenAPI document."`
 	Completion  completionCommand  `cmd:"" group:"about" help:"Print the completion script of a shell."`
 	Version     versionCommand     `cmd:"" group:"about" help:"Print version, commit and Go version."`
@@ -54,6 +55,7 @@ var groups = []kong.Group{
 	{Key: "users", Title: "Users"},
 	{Key: "data", Title: "Moving data"},
 	{Key: "care", Title: "Looking after it"},
+	{Key: "motion", Title: "Motion files"},
 	{Key: "about", Title: "About the program"},
 }
 

@@ -37,6 +37,9 @@ var completed = []struct{ line, with, without string }{
 	{"serve --data-dir ", "folder", "here.yaml"},
 	{"serve --port ", "", "here.yaml serve --port"},
 	{"keys ", "doctor rotate", "keys"},
+	{"motion ", "check demo", "motion"},
+	{"motion demo ", "folder", "here.yaml"},
+	{"motion check ", "folder", "here.yaml"},
 }
 
 // Real shells complete with the scripts. A shell that is not there is skipped,

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -14,7 +15,7 @@ import (
 
 // configCommand is about the configuration.
 type configCommand struct {
-	Check   configCheckCommand   `cmd:"" help:"Look for everything in the configuration that keeps serve from starting. Makes and changes nothing, and asks no other server."`
+	Check   configCheckCommand   `cmd:"" help:"Look for everything in the configuration that keeps serve from starting, and for bad motion files. Makes and changes nothing, and asks no other server."`
 	Explain configExplainCommand `cmd:"" help:"Print each key with its value, where that comes from, and its default. Secrets are hidden."`
 }
 
@@ -41,19 +42,23 @@ type configVerdict struct {
 }
 
 // Run prints warnings; an error holds all faults.
-func (c *configCheckCommand) Run(streams Streams) error {
+func (c *configCheckCommand) Run(ctx context.Context, streams Streams) error {
 	report := config.Examine(c.sources(streams))
 	faults := slices.Clone(report.Faults)
-	for _, err := range app.Check(report.Config) {
+	for _, err := range app.Check(ctx, report.Config) {
 		faults = append(faults, strings.ReplaceAll(err.Error(), "\n", " "))
 	}
+	warnings := slices.Clone(report.Config.Warnings)
+	if servers := app.MotionServers(report.Config.Motion); servers != "" {
+		warnings = append(warnings, "motion files on "+servers+" were not looked at; web-backend motion check, with the same flags, does that")
+	}
 	if c.JSON {
-		verdict := configVerdict{len(faults) == 0, append([]string{}, faults...), append([]string{}, report.Config.Warnings...)}
+		verdict := configVerdict{len(faults) == 0, append([]string{}, faults...), append([]string{}, warnings...)}
 		if err := printIndentedJSON(streams.Out, verdict); err != nil {
 			return err
 		}
 	} else {
-		for _, warning := range report.Config.Warnings {
+		for _, warning := range warnings {
 			fmt.Fprintln(streams.Out, "warning:", warning)
 		}
 	}

@@ -94,13 +94,13 @@ func TestConfigCheck_OperatorTokenFile(t *testing.T) {
 func TestConfigExplain(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	python := writeFile(t, "local.py", "import os\nport = 81\nmongodb_password = '"+secretText+"'\nmotion_file_api_cfg = dict(a=1)\n")
+	python := writeFile(t, "local.py", "import os\nport = 81\nmongodb_password = '"+secretText+"'\naws_region = dict(a=1)\n")
 	got := run(t, folder, nil, "config", "explain", "--config_path", python, "--host", "0.0.0.0")
 	for _, want := range []string{
 		"KEY  ", "\nhost    ", "  0.0.0.0  ", "  flag --host ", "  environment variable WEB_BACKEND_PORT  ",
-		"mongodb_password                ***  ", python + ":3", "warning: " + python + ":4: motion_file_api_cfg: is no key",
+		"mongodb_password                ***  ", python + ":3", "warning: " + python + ":4: aws_region: is no key",
 		"\nThe same as YAML", "\nhost: 0.0.0.0\n", "#   mongodb_password: MONGODB_PASSWORD or MONGODB_PASSWORD_FILE (now from " + python + ":3)",
-		"#   motion_file_api_cfg (" + python + ":4)",
+		"#   aws_region (" + python + ":4)",
 	} {
 		if got.status != 0 || !strings.Contains(got.out, want) {
 			t.Errorf("status %d, the output lacks %q:\n%s%s", got.status, want, got.out, got.err)

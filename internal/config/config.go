@@ -54,6 +54,9 @@ type Config struct {
 	Backup   Backup
 	MongoDB  MongoDB
 
+	Motion *Motion // nil: there are no motion files
+	motion motionKeys
+
 	// Warnings are what in the sources has no effect, or is unwise, a line each;
 	// whoever starts the server logs them.
 	Warnings []string
@@ -196,6 +199,7 @@ func Default() *Config {
 			HashIterations: int(auth.DefaultPasswordParams.Iterations), HashParallelism: int(auth.DefaultPasswordParams.Parallelism),
 		},
 		Backup: Backup{Keep: 7, Dir: "backups"},
+		motion: defaultMotionKeys(),
 		MongoDB: MongoDB{
 			Port: 27017, Database: "web", AuthDatabase: "admin", AdminUsername: "admin",
 			CredentialCollection: "UserCredentials", UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs",

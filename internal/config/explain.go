@@ -16,6 +16,7 @@ type Report struct {
 	Faults  Faults
 	entries []Entry
 	ignored []string
+	own     []string // secrets that no variable can give
 }
 
 // Entry is one key. No field of it holds a secret.
@@ -35,7 +36,7 @@ type Entry struct {
 func Examine(sources Sources) *Report {
 	l := newLoader()
 	l.read(sources)
-	r := &Report{Config: l.config, Faults: l.faults, ignored: l.ignored}
+	r := &Report{Config: l.config, Faults: l.faults, ignored: l.ignored, own: l.ownSecrets}
 	defaults := Default().settings()
 	for i, s := range l.settings {
 		r.entries = append(r.entries, l.entry(s, defaults[i]))
@@ -54,6 +55,9 @@ func (l *loader) entry(s, standard setting) Entry {
 	}
 	if e.Source == "" {
 		e.Source = "default"
+	}
+	if _, ok := s.value.(original); ok {
+		e.node = l.keptOriginal
 	}
 	_, e.Secret = s.value.(secret)
 	e.differs = s.value.get() != standard.value.get()
@@ -83,6 +87,8 @@ func yamlOf(v value) *yaml.Node {
 		return nil
 	}
 	switch v := v.(type) {
+	case avatars:
+		return v.yaml()
 	case list:
 		node := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
 		for _, element := range *v.target {
@@ -114,15 +120,16 @@ func (r *Report) YAML() (string, error) {
 			secrets = append(secrets, e.remedy())
 			continue
 		}
-		into, key := top, e.Key
-		if section, below, nested := strings.Cut(key, "."); nested {
-			if into, key = sections[section], below; into == nil {
+		into, parts := top, strings.Split(e.Key, ".")
+		for i, part := range parts[:len(parts)-1] {
+			outer, section := into, strings.Join(parts[:i+1], ".")
+			if into = sections[section]; into == nil {
 				into = &yaml.Node{Kind: yaml.MappingNode}
 				sections[section] = into
-				top.Content = append(top.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: section}, into)
+				outer.Content = append(outer.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: part}, into)
 			}
 		}
-		into.Content = append(into.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: key}, e.node)
+		into.Content = append(into.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: parts[len(parts)-1]}, e.node)
 	}
 	var text bytes.Buffer
 	if len(top.Content) > 0 {
@@ -133,6 +140,7 @@ func (r *Report) YAML() (string, error) {
 		}
 	}
 	writeComments(&text, "Secrets do not stand in this file. Set the variable, or name a file that holds it:", secrets)
+	writeComments(&text, "Secrets that differ from those of other readers. Do not set the variable; write the secret into each reader:", r.own)
 	writeComments(&text, "No keys of this server, and left out:", r.ignored)
 	return text.String(), nil
 }

@@ -66,6 +66,12 @@ func TestReport_YAMLRoundTrip(t *testing.T) {
 		"TLS":       {Getenv: environment(map[string]string{"MONGODB_HOST": "h", "MONGODB_TLS": "true", "MONGODB_TLS_CA_FILE": "ca.pem"})},
 		"secrets":   {Getenv: environment(map[string]string{"MONGODB_URI": "mongodb://u:" + secretText + "@h", "MONGODB_PASSWORD": secretText})},
 		"every key": everyKey(t),
+		"community": {File: "testdata/motion_community.py"},
+		"online":    {File: "testdata/motion_online.py", Getenv: environment(onlineVariables)},
+		"dict in YAML": {File: "testdata/motion_online.yaml", Getenv: environment(map[string]string{
+			"WEB_BACKEND_MOTION_MYSQL_PASSWORD": secretText, "WEB_BACKEND_MOTION_S3_SECRET_KEY": secretText,
+		})},
+		"avatars": {File: writeFile(t, "c.yaml", "motion: {data_dir: 'no', strict: true, avatars: {'1': {restpose: a, mesh: b, blendshapes: c}}}")},
 	}
 	for name, sources := range sources {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +117,9 @@ func everyKey(t *testing.T) Sources {
 		"WEB_BACKEND_CORS_ORIGINS":   "https://a.example", "WEB_BACKEND_TRUSTED_PROXIES": "10.0.0.0/8", "WEB_BACKEND_BASE_PATH": "/x",
 		"WEB_BACKEND_DEBUG_ADDRESS": "127.0.0.1:1", "WEB_BACKEND_MASTER_KEY": strings.Repeat("0", 64),
 		"WEB_BACKEND_OPERATOR_TOKEN": strings.Repeat("t", 20), "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "20000",
-		"MONGODB_URI": "mongodb://h",
+		"MONGODB_URI":                   "mongodb://h",
+		"WEB_BACKEND_MOTION_FLOAT_TYPE": "float16", "WEB_BACKEND_MOTION_STRICT": "true", "WEB_BACKEND_MOTION_S3_TLS": "true",
+		"WEB_BACKEND_MOTION_S3_ENDPOINT": "oss:9000",
 	}
 	notWithURI := []string{"mongodb_tls", "mongodb_tls_ca_file"}
 	for _, s := range Default().settings() {
@@ -133,7 +141,7 @@ func everyKey(t *testing.T) Sources {
 	sources := Sources{Getenv: environment(variables)}
 	report := Examine(sources)
 	for _, e := range report.Entries() {
-		if !e.differs && e.Key != "type" && !slices.Contains(notWithURI, e.Key) {
+		if !e.differs && e.Variable != "" && !slices.Contains(notWithURI, e.Key) {
 			t.Errorf("%s is still its default", e.Key)
 		}
 	}

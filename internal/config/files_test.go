@@ -55,13 +55,10 @@ func TestLocalFile_HasEveryKeyAndVariable(t *testing.T) {
 	t.Parallel()
 	lines := strings.Split(read(t, localFile), "\n")
 	for _, s := range Default().settings() {
-		section, key, nested := strings.Cut(s.key, ".")
-		if !nested {
-			key = section
-		}
-		start := regexp.MustCompile(`^(# )?` + key + `:`)
-		if nested {
-			start = regexp.MustCompile(`^  ` + key + `:`)
+		parts := strings.Split(s.key, ".")
+		start := regexp.MustCompile(`^(# )?` + s.key + `:`)
+		if depth := len(parts) - 1; depth > 0 {
+			start = regexp.MustCompile(`^` + strings.Repeat("  ", depth) + parts[depth] + `:`)
 		}
 		found := false
 		for _, line := range lines {
@@ -132,7 +129,7 @@ logger_cfg:
 }
 
 // rowPattern is a row of the README's table: key, variable, default, text.
-var rowPattern = regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\|([^|]*)\\|([^|]*)\\|")
+var rowPattern = regexp.MustCompile("(?m)^\\| `([a-z0-9_.]+)` \\|([^|]*)\\|([^|]*)\\|")
 
 // The table of the README is compared with the program: every key once, its
 // variable, its flag, its default value.

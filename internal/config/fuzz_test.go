@@ -14,7 +14,7 @@ import (
 // each, or a configuration within its bounds; and a password that stands where
 // passwords stand is in neither.
 func FuzzLoadYAML(f *testing.F) {
-	for _, path := range []string{localFile, productionFile} {
+	for _, path := range []string{localFile, productionFile, "testdata/motion_online.yaml"} {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			f.Fatal(err)
@@ -26,12 +26,17 @@ func FuzzLoadYAML(f *testing.F) {
 		"<<: {port: 80}", "? [a]\n: b", "port: !!int x", "mongodb_password: *" + secretText, "mongodb_password: |\n  " + secretText,
 		"{mongodb_password:" + secretText + "}", "mongodb_password: [" + secretText + "]", "mongodb_password: " + secretText,
 		"cors_origins: [5 # " + secretText + "\n]", "a: " + strings.Repeat("[", 200), "\"a\\nb\": 1\n",
+		"motion: {data_dir: d, avatars: &a {x: *a, y: {mesh: \"../\\n\"}}}", "motion_file_api_cfg: &a {meta_reader_cfg: *a, mesh_reader_cfg: !unknown x}",
+		"motion: {mysql: {host: h, password: " + secretText + "}, s3: {secret_key: [" + secretText + "]}}",
+		"motion_file_api_cfg: {meta_reader_cfg: {type: MySQLMetaReader, mysql_port: '1', mysql_password: " + secretText + "},\n mesh_reader_cfg: " +
+			"{type: MinioFileReader, secret_key: " + secretText + ", file_paths: {a: 5, \"\\n\": /x}}}",
 	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := newLoader()
 		l.loadYAML("c.yaml", data)
+		l.checkMotion()
 		for _, fault := range l.faults {
 			if !strings.HasPrefix(fault, "c.yaml:") || strings.ContainsAny(fault, "\n\r\x00") {
 				t.Errorf("fault %q", fault)
@@ -48,6 +53,7 @@ func FuzzLoadYAML(f *testing.F) {
 		}
 		again := newLoader()
 		again.loadYAML("c.yaml", data)
+		again.checkMotion()
 		if !reflect.DeepEqual(l.faults, again.faults) || !reflect.DeepEqual(l.config, again.config) {
 			t.Errorf("the second time differs: %q, then %q", l.faults, again.faults)
 		}
@@ -86,12 +92,22 @@ func onlySecretly(data []byte) bool {
 	if len(document.Content) == 0 {
 		return false
 	}
-	secretly, mapping := 0, document.Content[0]
-	for i := 0; mapping.Kind == yaml.MappingNode && i+1 < len(mapping.Content); i += 2 {
-		switch mapping.Content[i].Value {
-		case "mongodb_password", "mongodb_admin_password":
-			secretly += strings.Count(mapping.Content[i+1].Value, secretText)
+	secretly := secrets(document.Content[0], 0)
+	return secretly > 0 && secretly == strings.Count(string(data), secretText)
+}
+
+// secrets counts secretText in the values of passwords, in mappings of mappings.
+func secrets(mapping *yaml.Node, depth int) (n int) {
+	if mapping.Kind != yaml.MappingNode || depth > 3 {
+		return 0
+	}
+	for i := 0; i+1 < len(mapping.Content); i += 2 {
+		switch value := mapping.Content[i+1]; mapping.Content[i].Value {
+		case "mongodb_password", "mongodb_admin_password", "password", "mysql_password", "secret_key":
+			n += strings.Count(value.Value, secretText)
+		default:
+			n += secrets(value, depth+1)
 		}
 	}
-	return secretly > 0 && secretly == strings.Count(string(data), secretText)
+	return n
 }

@@ -44,6 +44,10 @@ type loader struct {
 	origin   map[string]string // where each key that some source set has its value from
 	seen     map[string]bool   // keys and sections that the file has had so far
 	ignored  []string          // what the file has that is no key, with its place
+
+	original     *tree      // motion_file_api_cfg; nil without one
+	keptOriginal *yaml.Node // of it, what has an effect and is no secret
+	ownSecrets   []string   // its secrets that differ from those of other readers, with their places
 }
 
 func newLoader() *loader {
@@ -85,6 +89,7 @@ func (l *loader) read(sources Sources) {
 	l.checkMasterKey()
 	l.checkAccess()
 	l.checkMongoDB()
+	l.checkMotion()
 }
 
 func (l *loader) readFile(sources Sources) {
@@ -159,12 +164,17 @@ func (l *loader) set(s setting, origin, where, text string) {
 
 // reject notes that s does not take what where gave.
 func (l *loader) reject(s setting, where, found string) {
-	if _, ok := s.value.(secret); ok {
-		found = "***"
-	} else {
-		found = fmt.Sprintf("%q", found)
+	l.faults = append(l.faults, fmt.Sprintf("%s: %s is not allowed; want %s", where, quote(s.value, found), s.value.allowed()))
+}
+
+// quote shows in a fault what v does not take, unless that holds a secret.
+func quote(v value, found string) string {
+	_, isSecret := v.(secret)
+	_, isEndpoint := v.(endpoint)
+	if isSecret || isEndpoint && strings.Contains(found, "@") {
+		return hidden
 	}
-	l.faults = append(l.faults, fmt.Sprintf("%s: %s is not allowed; want %s", where, found, s.value.allowed()))
+	return strconv.Quote(hideUserinfo(found))
 }
 
 // kubernetesLink is what Kubernetes puts into NAME_PORT of every pod for a
@@ -316,6 +326,12 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 		return n.Kind == yaml.ScalarNode && slices.Contains(s.value.tags(), n.Tag)
 	}
 	origin := strings.TrimSuffix(where, ": "+s.key)
+	if v, ok := s.value.(treeValue); ok {
+		file := origin[:strings.LastIndexByte(origin, ':')]
+		l.origin[s.key] = origin
+		v.load(l, tree{node: node, place: func(line int) string { return fmt.Sprintf("%s:%d", file, line) }})
+		return
+	}
 	l.origin[s.key] = origin
 	if v, ok := s.value.(list); ok {
 		var elements []string // nil if there are none, as everywhere
@@ -338,16 +354,23 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 
 // render shows a value of the file in a fault, shortened.
 func render(node *yaml.Node) string {
-	const most = 80 // bytes
-	if node.Tag == "!!null" {
+	switch {
+	case node.Tag == yamlNull:
 		return "null"
+	case node.Kind == yaml.MappingNode: // where a line is indented too far, a secret may be in it
+		return "keys with values"
 	}
 	dropComments(node)
 	data, err := yaml.Marshal(node)
 	if err != nil {
 		return "?"
 	}
-	text := strings.TrimSpace(string(data))
+	return shorten(hideUserinfo(strings.TrimSpace(string(data))))
+}
+
+// shorten cuts what is too long for a fault.
+func shorten(text string) string {
+	const most = 80 // bytes
 	if len(text) > most {
 		text = strings.ToValidUTF8(text[:most], "") + "…"
 	}

@@ -61,10 +61,14 @@ func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal b
 // stands in the file: a computed one may hold a secret of the environment.
 func (l *loader) setPython(s setting, origin string, v starlark.Value, literal bool) {
 	l.origin[s.key] = origin
+	if t, ok := s.value.(treeValue); ok {
+		t.load(l, tree{node: treeOf(v), place: func(int) string { return origin }, python: true})
+		return
+	}
 	found := pyconfig.Kind(v)
 	if text, tag := scalarText(v); literal && tag != "" {
 		if _, ok := s.value.(secret); !ok {
-			found = fmt.Sprintf("%q", text)
+			found = quote(s.value, text)
 		}
 	}
 	if err := setFrom(s, v); err != nil {

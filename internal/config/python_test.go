@@ -26,7 +26,10 @@ func TestLoad_PythonModuleOfTheOriginal(t *testing.T) {
 		file + ":25: aws_region: is no key of this server and is ignored",
 		file + ":29: logger_cfg.logger_name: is no key of this server and is ignored",
 		file + ":29: logger_cfg.aws_level: is no key of this server and is ignored",
-		file + ":31: motion_file_api_cfg: is no key of this server and is ignored",
+	}
+	want.Motion, want.motion = cfg.Motion, cfg.motion // shown by TestLoad_MotionOfTheOriginal
+	if cfg.Motion == nil || cfg.Motion.ClipFiles["17"] != "motion/17.npz" {
+		t.Errorf("motion files: %+v", cfg.Motion)
 	}
 	if cfg.MongoDB.Password.Reveal() != "stands-in-the-file" || !reflect.DeepEqual(cfg, want) {
 		t.Errorf(" got %+v\nwant %+v", cfg, want)

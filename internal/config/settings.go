@@ -15,7 +15,7 @@ type setting struct {
 // settings is the table of every key there is, bound to the fields of c.
 func (c *Config) settings() []setting {
 	const limit = 1 << 30 // bytes; far above anything of use
-	return []setting{
+	return append([]setting{
 		{"store", "WEB_BACKEND_STORE", choice{&c.Store, []string{StoreEmbedded, StoreMongoDB}}},
 		{"host", "WEB_BACKEND_HOST", text{&c.Host, true}},
 		{"port", "WEB_BACKEND_PORT", number{&c.Port, 0, 65535}},
@@ -94,5 +94,30 @@ func (c *Config) settings() []setting {
 		{"mongodb_timeout", "MONGODB_TIMEOUT", duration{&c.MongoDB.Timeout, 100 * time.Millisecond, time.Minute}},
 		{"mongodb_startup_timeout", "MONGODB_STARTUP_TIMEOUT", duration{&c.MongoDB.StartupTimeout, 0, time.Hour}},
 		{"mongodb_max_pool_size", "MONGODB_MAX_POOL_SIZE", number{&c.MongoDB.MaxPoolSize, 1, 10_000}},
+	}, c.motionSettings()...)
+}
+
+// motionSettings are the keys of motion files.
+func (c *Config) motionSettings() []setting {
+	k := &c.motion
+	return []setting{
+		{"motion.data_dir", "WEB_BACKEND_MOTION_DATA_DIR", text{&k.DataDir, false}},
+		{"motion.join_file", "WEB_BACKEND_MOTION_JOIN_FILE", text{&k.JoinFile, false}},
+		{"motion.float_type", "WEB_BACKEND_MOTION_FLOAT_TYPE", choice{&k.FloatType, []string{halfFloat, singleFloat, doubleFloat}}},
+		{"motion.check_interval", "WEB_BACKEND_MOTION_CHECK_INTERVAL", duration{&k.CheckInterval, leastCheckInterval, mostCheckInterval}},
+		{"motion.max_downloads", "WEB_BACKEND_MOTION_MAX_DOWNLOADS", number{&k.MaxDownloads, 1, 100_000}},
+		{"motion.strict", "WEB_BACKEND_MOTION_STRICT", boolean{&k.Strict}},
+		{"motion.mysql.host", "WEB_BACKEND_MOTION_MYSQL_HOST", text{&k.MySQL.Host, false}},
+		{"motion.mysql.port", "WEB_BACKEND_MOTION_MYSQL_PORT", number{&k.MySQL.Port, 1, 65535}},
+		{"motion.mysql.username", "WEB_BACKEND_MOTION_MYSQL_USERNAME", text{&k.MySQL.Username, false}},
+		{mysqlPasswordKey, "WEB_BACKEND_MOTION_MYSQL_PASSWORD", secret{&k.MySQL.Password}},
+		{"motion.mysql.database", "WEB_BACKEND_MOTION_MYSQL_DATABASE", text{&k.MySQL.Database, false}},
+		{"motion.s3.endpoint", "WEB_BACKEND_MOTION_S3_ENDPOINT", endpoint{&k.S3.Endpoint}},
+		{"motion.s3.access_key", "WEB_BACKEND_MOTION_S3_ACCESS_KEY", text{&k.S3.AccessKey, false}},
+		{s3SecretKeyKey, "WEB_BACKEND_MOTION_S3_SECRET_KEY", secret{&k.S3.SecretKey}},
+		{"motion.s3.bucket", "WEB_BACKEND_MOTION_S3_BUCKET", text{&k.S3.Bucket, true}},
+		{"motion.s3.tls", "WEB_BACKEND_MOTION_S3_TLS", boolean{&k.S3.TLS}},
+		{"motion.avatars", "", avatars{&k.Avatars}},
+		{originalKey, "", original{&k.Original}},
 	}
 }

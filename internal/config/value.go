@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -35,6 +37,14 @@ const (
 	yamlText    = "!!str"
 	yamlInteger = "!!int"
 	yamlBoolean = "!!bool"
+	yamlFloat   = "!!float"
+	yamlNull    = "!!null"
+)
+
+// The YAML types of what holds others.
+const (
+	yamlMapping  = "!!map"
+	yamlSequence = "!!seq"
 )
 
 // hidden is shown in place of a secret.
@@ -285,6 +295,46 @@ func (v address) set(s string) error {
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 			return errNotAllowed
 		}
+	}
+	*v.target = s
+	return nil
+}
+
+// endpoint is a server of S3, as HOST or HOST:PORT, or "".
+type endpoint struct{ target *string }
+
+func (v endpoint) tags() []string { return []string{yamlText} }
+func (v endpoint) get() string    { return *v.target }
+func (v endpoint) allowed() string {
+	return "a server such as oss.example or 127.0.0.1:9000, without a scheme and a path"
+}
+
+func (v endpoint) set(s string) error {
+	if s != "" {
+		u, err := url.Parse("http://" + s)
+		if err != nil || u.Host != s || u.Hostname() == "" {
+			return errNotAllowed
+		}
+		if _, err := strconv.ParseUint(cmp.Or(u.Port(), "0"), 10, 16); err != nil {
+			return errNotAllowed
+		}
+	}
+	*v.target = s
+	return nil
+}
+
+// localPath is a path below a folder.
+type localPath struct{ target *string }
+
+func (v localPath) tags() []string { return []string{yamlText} }
+func (v localPath) get() string    { return *v.target }
+func (v localPath) allowed() string {
+	return "a path below the folder or in the bucket, not empty, not absolute and without a way out of it"
+}
+
+func (v localPath) set(s string) error {
+	if !filepath.IsLocal(s) {
+		return errNotAllowed
 	}
 	*v.target = s
 	return nil

@@ -12,15 +12,20 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// load reads a compose file as Docker Compose does, with the settings of
-// .env.example if example.
+// load reads a compose file, named from the root of the repository or from that
+// of the machine, as Docker Compose does, with the settings of .env.example if
+// example.
 func load(t *testing.T, file string, example bool, profiles ...string) *types.Project {
 	t.Helper()
 	options := []cli.ProjectOptionsFn{cli.WithWorkingDirectory(root), cli.WithProfiles(profiles), cli.WithResolvedPaths(true)}
 	if example {
 		options = append(options, cli.WithEnvFiles(filepath.Join(root, "deploy", "docker", ".env.example")), cli.WithDotEnv)
 	}
-	projectOptions, err := cli.NewProjectOptions([]string{filepath.Join(root, file)}, options...)
+	path := file
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(root, path)
+	}
+	projectOptions, err := cli.NewProjectOptions([]string{path}, options...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package packages
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,8 +28,8 @@ func TestDockerfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	goVersion := goDirective(t)
-	if base := stages[0].BaseName; !strings.HasPrefix(base, "golang:"+goVersion) {
-		t.Errorf("it is built with %s, and go.mod names %s", base, goVersion)
+	if base := stages[0].BaseName; !regexp.MustCompile(`^golang:` + regexp.QuoteMeta(goVersion) + `-bookworm@sha256:[0-9a-f]{64}$`).MatchString(base) {
+		t.Errorf("it is built with %s, want the version %s of go.mod, and a digest", base, goVersion)
 	}
 	final := stages[len(stages)-1]
 	if final.BaseName != "scratch" {

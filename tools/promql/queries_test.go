@@ -44,7 +44,7 @@ func (c *console) String() string {
 var announced = regexp.MustCompile(`listening on (http://\S+)\n`)
 
 // serve builds and starts the program on a free port and gives its address.
-func serve(t *testing.T) string {
+func serve(t *testing.T, environment ...string) string {
 	t.Helper()
 	folder := t.TempDir()
 	path := filepath.Join(folder, "web-backend")
@@ -56,7 +56,9 @@ func serve(t *testing.T) string {
 	output := &console{}
 	command := exec.Command(path)
 	command.Dir = folder
-	command.Env = []string{"WEB_BACKEND_PORT=0", "WEB_BACKEND_ACCESS=strict", "WEB_BACKEND_OPERATOR_TOKEN=" + operatorToken}
+	command.Env = append([]string{
+		"WEB_BACKEND_PORT=0", "WEB_BACKEND_ACCESS=strict", "WEB_BACKEND_OPERATOR_TOKEN=" + operatorToken,
+	}, environment...)
 	command.Stdout, command.Stderr = output, output
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
@@ -148,7 +150,11 @@ func read(t *testing.T, name string) []byte {
 // Every query of the dashboard and of the rules asks for what a server shows
 // that has had some traffic.
 func TestQueries(t *testing.T) {
-	url := serve(t)
+	motions, err := filepath.Abs(filepath.Join("..", "..", "internal", "motion", "testdata", "golden"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := serve(t, "WEB_BACKEND_MOTION_DATA_DIR="+motions)
 	send(t, url+"/api/v1/create_user", `{"user_id":"ada"}`, operatorToken)
 	send(t, url+"/api/v1/list_characters/ada", "", operatorToken)
 	send(t, url+"/api/v1/authenticate_user", `{"username":"ada","password":"wrong"}`, "")
@@ -182,6 +188,17 @@ func TestQueries(t *testing.T) {
 		if strings.HasPrefix(name, "webbackend_") && !strings.Contains(used, name) && !strings.HasSuffix(name, "_sum") &&
 			!strings.HasSuffix(name, "_count") {
 			t.Errorf("nothing in deploy asks for %s", name)
+		}
+	}
+}
+
+// A server without motion files has no metrics of them, so that no alert that
+// finds them out of date can fire there.
+func TestMotionMetrics_OnlyWithMotionFiles(t *testing.T) {
+	t.Parallel()
+	for name := range scrape(t, serve(t)) {
+		if strings.HasPrefix(name, "webbackend_motion_") {
+			t.Errorf("there is %s without motion files", name)
 		}
 	}
 }

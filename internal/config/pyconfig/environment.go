@@ -40,7 +40,7 @@ var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 // if it stands in the module: a computed one can be a secret.
 func (e environ) Get(key starlark.Value) (starlark.Value, bool, error) {
 	if u, ok := firstUnknown(key); ok {
-		return u, true, nil
+		return u.named(""), true, nil
 	}
 	name, ok := starlark.AsString(key)
 	if !ok {
@@ -50,9 +50,9 @@ func (e environ) Get(key starlark.Value) (starlark.Value, bool, error) {
 		return starlark.String(value), true, nil
 	}
 	if !variablePattern.MatchString(name) || !strings.Contains(e.module.code, name) {
-		return nil, false, unset{Unknown{"an environment variable is not set", e.module}}
+		return nil, false, unset{Unknown{"an environment variable is not set", "", e.module}}
 	}
-	return nil, false, unset{Unknown{"the environment variable " + name + " is not set", e.module}}
+	return nil, false, unset{Unknown{"the environment variable " + name + " is not set", "", e.module}}
 }
 
 // lookUp is os.getenv and os.environ.get.
@@ -84,7 +84,7 @@ func (m *module) os() *starlarkstruct.Module {
 func onPaths(name string, f func(parts []string) string) *starlark.Builtin {
 	call := func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, named []starlark.Tuple) (starlark.Value, error) {
 		if u, ok := firstUnknown(args...); ok {
-			return u, nil
+			return u.named(""), nil
 		}
 		parts := make([]string, len(args))
 		for i, arg := range args {

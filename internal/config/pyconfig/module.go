@@ -97,7 +97,7 @@ func adapt(tree *syntax.File) {
 
 // bind does what an import does. Of a module other than os nothing is known.
 func (m *module) bind(b binding) {
-	var value starlark.Value = Unknown{"it comes from module " + b.module + ", which is not read", m}
+	var value starlark.Value = Unknown{"it comes from module " + b.module + ", which is not read", b.member, m}
 	switch b.module {
 	case "os":
 		value = m.os()
@@ -106,7 +106,7 @@ func (m *module) bind(b binding) {
 	}
 	if library, ok := value.(*starlarkstruct.Module); ok && b.member != "" {
 		if value = library.Members[b.member]; value == nil {
-			value = Unknown{"it comes from module " + b.module + ", of which this is not read", m}
+			value = Unknown{"it comes from module " + b.module + ", of which this is not read", b.member, m}
 		}
 	}
 	m.globals[b.name] = value
@@ -160,7 +160,7 @@ func (m *module) isUnknown(value starlark.Value, err error) (Unknown, bool) {
 	var missing unset
 	switch u, ok := value.(Unknown); {
 	case needed != nil:
-		return *needed, true
+		return needed.named(""), true
 	case errors.As(err, &missing):
 		return missing.Unknown, true
 	default:

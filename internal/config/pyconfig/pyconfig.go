@@ -98,7 +98,7 @@ func (m *module) settings() []Setting {
 		}
 		value, left := m.globals[name], maxValue
 		if !fits(value, &left, 0) {
-			value = Unknown{"it is larger than a setting may be", m}
+			value = Unknown{"it is larger than a setting may be", "", m}
 		}
 		all = append(all, Setting{name, p.line, p.literal, value})
 	}

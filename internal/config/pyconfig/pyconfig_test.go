@@ -189,6 +189,23 @@ func TestEvaluate_Unknown(t *testing.T) {
 	}
 }
 
+// A name of another module is known by itself, unless it is computed with.
+func TestEvaluate_UnknownMember(t *testing.T) {
+	t.Parallel()
+	for expression, want := range map[string]string{
+		"np": "", "np.float32": "float32", "np.core.float64": "float64", "f": "float16", "{'a': np.float32}['a']": "float32",
+		"np.float32(1)": "", "np.float32[0]": "", "-np.float32": "", "np.float32 + 1": "", "int(np.float32)": "", "os.path.join('a', np.float32)": "",
+	} {
+		settings, faults := pyconfig.Evaluate("c.py", []byte("import os\nimport numpy as np\nfrom numpy import float16 as f\nx = "+expression), nil)
+		if len(faults) > 0 || len(settings) != 1 {
+			t.Fatalf("%s: %v, %v", expression, settings, faults)
+		}
+		if u, ok := settings[0].Value.(pyconfig.Unknown); !ok || u.Member != want || u.Reason == "" {
+			t.Errorf("%s is %#v, want the member %q", expression, settings[0].Value, want)
+		}
+	}
+}
+
 func TestEvaluate_Bounded(t *testing.T) {
 	t.Parallel()
 	const tooMuch = "line 2: this takes more steps than a configuration may"

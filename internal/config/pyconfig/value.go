@@ -13,6 +13,7 @@ import (
 // its value, such as a condition, ends the statement.
 type Unknown struct {
 	Reason string // why it is not known, for a fault; "" if there is a fault already
+	Member string // its name in its module, such as float32; "" if it is computed
 
 	module *module // that it is of
 }
@@ -52,28 +53,36 @@ func (u Unknown) Iterate() starlark.Iterator {
 }
 
 // Attr implements [starlark.HasAttrs].
-func (u Unknown) Attr(string) (starlark.Value, error) { return u, nil }
+func (u Unknown) Attr(name string) (starlark.Value, error) { return u.named(name), nil }
+
+// named gives what is not known for the same reason, and has that name.
+func (u Unknown) named(name string) Unknown {
+	u.Member = name
+	return u
+}
 
 // AttrNames implements [starlark.HasAttrs].
 func (u Unknown) AttrNames() []string { return nil }
 
 // Get implements [starlark.Mapping].
-func (u Unknown) Get(starlark.Value) (starlark.Value, bool, error) { return u, true, nil }
+func (u Unknown) Get(starlark.Value) (starlark.Value, bool, error) {
+	return u.named(""), true, nil
+}
 
 // Name implements [starlark.Callable].
 func (u Unknown) Name() string { return u.Type() }
 
 // CallInternal implements [starlark.Callable].
 func (u Unknown) CallInternal(*starlark.Thread, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
-	return u, nil
+	return u.named(""), nil
 }
 
 // Unary implements [starlark.HasUnary].
-func (u Unknown) Unary(syntax.Token) (starlark.Value, error) { return u, nil }
+func (u Unknown) Unary(syntax.Token) (starlark.Value, error) { return u.named(""), nil }
 
 // Binary implements [starlark.HasBinary].
 func (u Unknown) Binary(syntax.Token, starlark.Value, starlark.Side) (starlark.Value, error) {
-	return u, nil
+	return u.named(""), nil
 }
 
 // firstUnknown gives the first of values that is unknown.

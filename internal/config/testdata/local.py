@@ -37,14 +37,30 @@ motion_file_api_cfg = dict(
     ),
     motion_reader_cfg=dict(
         type="MinioMotionReader",
-        secret_key=os.getenv('OSS_SECRET_KEY'),
+        endpoint='127.0.0.1:9000',
+        access_key='reader',
+        secret_key=os.getenv('OSS_SECRET_KEY', 'stands-in-the-file'),
+        file_paths={17: 'motion/17.npz'},
+        version=3,
         float_dtype=np.float32,
     ),
+    restpose_reader_cfg=dict(
+        type="FilesystemFileReader",
+        root_dir='data',
+        file_paths={'KQ-default': 'restpose/first.npz'},
+    ),
     mesh_reader_cfg=dict(
+        type="FilesystemFileReader",
+        root_dir='data',
         file_paths={
             'KQ-default': 'mesh/first.glb',
             'FNN-default': 'mesh/second.glb'
         },
+    ),
+    blendshapes_meta_reader_cfg=dict(
+        type="FilesystemFileReader",
+        root_dir='data',
+        file_paths={'KQ-default': 'blendshapes/first.json'},
     ),
     maintain_check_interval=60,
 )

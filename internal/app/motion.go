@@ -1,0 +1,105 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+
+	"web-backend/internal/api"
+	"web-backend/internal/config"
+	"web-backend/internal/motion"
+	"web-backend/internal/motion/source"
+)
+
+// motionFiles are the motion files of a server; nil without them.
+type motionFiles struct {
+	library *motion.Library
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+// startMotion begins to load the motion files. The server serves meanwhile.
+func (s *server) startMotion(cfg *config.Config) (api.MotionOptions, error) {
+	if cfg.Motion == nil {
+		return api.MotionOptions{}, nil
+	}
+	sources, err := motionSources(cfg.Motion)
+	if err != nil {
+		return api.MotionOptions{}, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s.motion = &motionFiles{
+		library: motion.NewLibrary(sources, motionOptions(cfg.Motion, s.log.Logger)),
+		cancel:  cancel, done: make(chan struct{}),
+	}
+	go func() {
+		defer close(s.motion.done)
+		s.motion.library.Run(ctx)
+	}()
+	return api.MotionOptions{Library: s.motion.library, MaxDownloads: cfg.Motion.MaxDownloads}, nil
+}
+
+// stop ends the loading, and returns when nothing of it runs any more.
+func (m *motionFiles) stop() {
+	if m == nil {
+		return
+	}
+	m.cancel()
+	<-m.done
+}
+
+func motionOptions(cfg *config.Motion, log *slog.Logger) motion.LibraryOptions {
+	return motion.LibraryOptions{
+		Options: motion.Options{
+			FloatType: motion.FloatType(cfg.FloatType), Strict: cfg.Strict, LeaveOutAbsent: cfg.DefaultAvatars, Workers: cfg.MaxWorkers,
+		},
+		CheckInterval: cfg.CheckInterval, Log: log,
+	}
+}
+
+// motionSources are where the configuration says that motion files are. It
+// opens nothing.
+func motionSources(cfg *config.Motion) (motion.Sources, error) {
+	sources := motion.Sources{
+		Database: motionDatabase(cfg.Database),
+		Clips:    motionPlace(cfg.Clips),
+		Static: [...]motion.Files{
+			motion.Restposes:   {Place: motionPlace(cfg.Restposes.Place), Paths: cfg.Restposes.Paths},
+			motion.Meshes:      {Place: motionPlace(cfg.Meshes.Place), Paths: cfg.Meshes.Paths},
+			motion.Joints:      {Place: motionPlace(cfg.Joints.Place), Paths: cfg.Joints.Paths},
+			motion.Rigids:      {Place: motionPlace(cfg.Rigids.Place), Paths: cfg.Rigids.Paths},
+			motion.Blendshapes: {Place: motionPlace(cfg.Blendshapes.Place), Paths: cfg.Blendshapes.Paths},
+		},
+	}
+	if cfg.ClipFiles != nil {
+		sources.ClipPaths = map[int32]string{}
+	}
+	for text, path := range cfg.ClipFiles {
+		id, err := strconv.ParseInt(text, 10, 32)
+		if err != nil {
+			return sources, fmt.Errorf("motion_file_api_cfg: %q is not the id of a motion record", text)
+		}
+		sources.ClipPaths[int32(id)] = path
+	}
+	return sources, nil
+}
+
+func motionDatabase(cfg config.MotionDatabase) motion.Database {
+	query := source.Query{JoinFile: cfg.JoinFile, Table: cfg.Table, EnabledColumn: cfg.EnabledColumn}
+	if m := cfg.MySQL; m != nil {
+		return source.NewMySQL(source.MySQLOptions{
+			Host: m.Host, Port: m.Port, Username: m.Username, Password: m.Password, Database: m.Database, Query: query,
+		})
+	}
+	return source.NewSQLite(cfg.SQLite, query)
+}
+
+func motionPlace(cfg config.MotionPlace) motion.Place {
+	if s := cfg.S3; s != nil {
+		return source.NewS3(source.S3Options{
+			Endpoint: s.Endpoint, Bucket: s.Bucket, AccessKey: s.AccessKey, SecretKey: s.SecretKey, TLS: s.TLS,
+		})
+	}
+	return source.NewFolder(cfg.Dir)
+}

@@ -1,0 +1,170 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"web-backend/internal/config"
+	"web-backend/internal/motion"
+)
+
+// MotionReport is what [CheckMotion] found.
+type MotionReport struct {
+	OK      bool           `json:"ok"` // no fault, and the web client can use every avatar
+	Version string         `json:"version"`
+	Avatars []MotionAvatar `json:"avatars"`
+	Faults  []string       `json:"faults"`
+	Verdict string         `json:"verdict"`
+}
+
+// MotionAvatar is what there is of one avatar.
+type MotionAvatar struct {
+	Avatar  string   `json:"avatar"`
+	Clips   int      `json:"clips"`
+	Frames  int      `json:"frames"`
+	Bytes   int64    `json:"bytes"` // that the web client downloads
+	Files   []string `json:"files"`
+	Missing []string `json:"missing"` // that the web client does not start without
+}
+
+// CheckMotion loads motion files as a server does, and says what it would
+// serve. The error says why nothing can be loaded.
+func CheckMotion(ctx context.Context, cfg *config.Motion) (MotionReport, error) {
+	sources, err := motionSources(cfg)
+	if err != nil {
+		return MotionReport{}, err
+	}
+	generation, err := motion.Load(ctx, sources, checkOptions(cfg))
+	if err != nil {
+		return MotionReport{}, err
+	}
+	report := MotionReport{Version: generation.Version(), Avatars: []MotionAvatar{}, Faults: []string{}}
+	for _, s := range generation.Avatars() {
+		avatar := MotionAvatar{
+			Avatar: s.Avatar, Clips: s.Clips, Frames: s.Frames, Bytes: s.Bytes,
+			Files: []string{}, Missing: append([]string{}, s.Missing...),
+		}
+		for _, kind := range s.Files {
+			avatar.Files = append(avatar.Files, kind.String())
+		}
+		report.Avatars = append(report.Avatars, avatar)
+	}
+	for _, fault := range generation.Faults() {
+		report.Faults = append(report.Faults, fault.String())
+	}
+	report.judge(cfg.Strict)
+	return report, nil
+}
+
+// checkOptions are those of the server, but that no fault hides the others.
+func checkOptions(cfg *config.Motion) motion.Options {
+	options := motionOptions(cfg, nil).Options
+	options.Strict = false
+	return options
+}
+
+// judge says whether the web client can use what is there.
+func (r *MotionReport) judge(strict bool) {
+	var unusable []string
+	for _, a := range r.Avatars {
+		if len(a.Missing) > 0 {
+			unusable = append(unusable, a.Avatar)
+		}
+	}
+	faults := ""
+	if len(r.Faults) > 0 {
+		faults = fmt.Sprintf("; faults: %d", len(r.Faults))
+	}
+	switch {
+	case len(r.Avatars) == 0:
+		r.Verdict = "the web client can use nothing of it: there is no avatar"
+	case strict && len(r.Faults) > 0:
+		r.Verdict = "the web client can use nothing of it: motion.strict is true, and then the server serves nothing that has a fault" + faults
+	case len(unusable) == len(r.Avatars):
+		r.Verdict = "the web client can use no avatar" + faults
+	case len(unusable) > 0:
+		r.Verdict = "the web client can use it, but not " + strings.Join(unusable, ", ") + faults
+	default:
+		r.OK = len(r.Faults) == 0
+		r.Verdict = "the web client can use it" + faults
+	}
+}
+
+// checkMotion gives what is wrong with the motion files that are on this
+// machine.
+func checkMotion(ctx context.Context, cfg *config.Motion) (faults []error) {
+	if cfg == nil {
+		return nil
+	}
+	fault := func(err error) { faults = append(faults, named("motion files", err)...) }
+	sources, err := motionSources(cfg)
+	if err != nil {
+		return named("motion files", err)
+	}
+	load := func() error {
+		generation, err := motion.Load(ctx, sources, checkOptions(cfg))
+		if err != nil {
+			return err
+		}
+		for _, f := range generation.Faults() {
+			fault(errors.New(f.String()))
+		}
+		return nil
+	}
+	if MotionServers(cfg) == "" {
+		if err = load(); err == nil {
+			return faults
+		}
+		fault(err)
+	} else if cfg.Database.MySQL == nil {
+		_, err := sources.Database.Read(ctx)
+		fault(err)
+	}
+	// Clips need the database and the rest poses. Without, the other files can
+	// still be looked at.
+	sources.Database = noRecords{}
+	for kind, files := range motionStatic(cfg) {
+		if files.Place.S3 != nil {
+			sources.Static[kind].Paths = nil
+		}
+	}
+	fault(load())
+	return faults
+}
+
+// motionStatic are the static files by [motion.Kind].
+func motionStatic(cfg *config.Motion) []config.MotionFiles {
+	return []config.MotionFiles{
+		motion.Restposes: cfg.Restposes, motion.Meshes: cfg.Meshes, motion.Joints: cfg.Joints,
+		motion.Rigids: cfg.Rigids, motion.Blendshapes: cfg.Blendshapes,
+	}
+}
+
+// MotionServers names the kinds of other servers that motion files come from,
+// which [Check] does not ask; "" for none.
+func MotionServers(cfg *config.Motion) string {
+	if cfg == nil {
+		return ""
+	}
+	var kinds []string
+	if cfg.Database.MySQL != nil {
+		kinds = append(kinds, "MySQL")
+	}
+	inBucket := func(files config.MotionFiles) bool { return files.Place.S3 != nil }
+	if cfg.Clips.S3 != nil || slices.ContainsFunc(motionStatic(cfg), inBucket) {
+		kinds = append(kinds, "S3")
+	}
+	return strings.Join(kinds, " and ")
+}
+
+// noRecords is a database that has none.
+type noRecords struct{}
+
+// Fingerprint implements [motion.Database].
+func (noRecords) Fingerprint(context.Context) (string, error) { return "", nil }
+
+// Read implements [motion.Database].
+func (noRecords) Read(context.Context) (motion.Table, error) { return motion.Table{}, nil }

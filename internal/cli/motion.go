@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"web-backend/internal/app"
+	"web-backend/internal/config"
+)
+
+// motionCommand is about motion files.
+type motionCommand struct {
+	Check motionCheckCommand `cmd:"" help:"Load motion files as serve does, and say what the DLP3D web client could use of them."`
+	Demo  motionDemoCommand  `cmd:"" help:"Write a small folder of motion files, to try the server and the DLP3D web client without the real ones."`
+}
+
+// motionCheckCommand judges motion files.
+type motionCheckCommand struct {
+	configFlags
+	Folder string `arg:"" optional:"" name:"folder" help:"Folder to check, laid out as motion.data_dir; without it, the motion files of the configuration."`
+	JSON   bool   `name:"json" help:"Print JSON."`
+}
+
+// Help implements kong.HelpProvider.
+func (motionCheckCommand) Help() string {
+	return `It reads the database and every file, and changes nothing. With a configuration it asks the servers that this names.
+The exit status is 1 if there is a fault, or the web client cannot use an avatar.
+
+    web-backend motion check data
+    web-backend motion check --config_path configs/local.yaml --json`
+}
+
+// Validate implements kong's check of the command line.
+func (c *motionCheckCommand) Validate() error {
+	if c.Folder != "" && c.ConfigPath != "" {
+		return errors.New("name a folder or --config_path, not both")
+	}
+	return nil
+}
+
+// Run prints what was found; an error says what the web client cannot use.
+func (c *motionCheckCommand) Run(ctx context.Context, streams Streams) error {
+	files, err := c.files(streams)
+	if err != nil {
+		return err
+	}
+	report, err := app.CheckMotion(ctx, files)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		err = printIndentedJSON(streams.Out, report)
+	} else {
+		err = writeMotionReport(streams.Out, report)
+	}
+	if err == nil && !report.OK {
+		err = errors.New(cell(report.Verdict))
+	}
+	return err
+}
+
+// files are those of the folder, or of the configuration.
+func (c *motionCheckCommand) files(streams Streams) (*config.Motion, error) {
+	if c.Folder != "" {
+		return config.MotionFolder(c.Folder), nil
+	}
+	cfg, err := c.load(streams)
+	if err == nil && cfg.Motion == nil {
+		err = errors.New("the configuration has no motion files; set motion.data_dir, or name a folder: web-backend motion check FOLDER")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return cfg.Motion, nil
+}
+
+func writeMotionReport(out io.Writer, report app.MotionReport) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "AVATAR\tCLIPS\tFRAMES\tMB\tFILES\tMISSING")
+	for _, a := range report.Avatars {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%.2f\t%s\t%s\n", cell(a.Avatar), a.Clips, a.Frames, float64(a.Bytes)/1e6,
+			cell(strings.Join(a.Files, ", ")), cell(strings.Join(a.Missing, ", ")))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, fault := range report.Faults {
+		fmt.Fprintln(out, "fault:", cell(fault))
+	}
+	_, err := fmt.Fprintln(out, cell(report.Verdict))
+	return err
+}

@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"web-backend/internal/motion/demo"
+)
+
+// motionDemoCommand writes motion files to try.
+type motionDemoCommand struct {
+	Folder string `arg:"" name:"folder" help:"Folder to write, which must not exist or be empty."`
+}
+
+// Help implements kong.HelpProvider.
+func (motionDemoCommand) Help() string {
+	return `Two figures of boxes under names that the DLP3D web client knows, with the few motions that it needs. Nothing is replaced.
+
+    web-backend motion demo demo-data`
+}
+
+// Run prints what was written, and what to do with it.
+func (c *motionDemoCommand) Run(streams Streams) error {
+	made, err := demo.Write(c.Folder)
+	if err != nil {
+		return err
+	}
+	folder := c.Folder
+	if strings.ContainsFunc(folder, needsQuotes) {
+		folder = shellQuote(folder)
+	}
+	_, err = fmt.Fprintf(streams.Out, "%s holds %d clips of %s, %.1f MB\n\nlook at it:  web-backend motion check %s\nserve it:    WEB_BACKEND_MOTION_DATA_DIR=%s web-backend serve\n",
+		readable(c.Folder), made.Clips, strings.Join(made.Avatars, " and "), float64(made.Bytes)/1e6, folder, folder)
+	return err
+}
+
+// needsQuotes reports whether a shell may read a letter as more than itself.
+func needsQuotes(r rune) bool {
+	return !strings.ContainsRune("/._-", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+}

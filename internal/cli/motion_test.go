@@ -1,0 +1,245 @@
+package cli_test
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ncruces/go-sqlite3"
+)
+
+// goldenMotions is the data folder that real NumPy made.
+const goldenMotions = "../motion/testdata/golden"
+
+// copyMotions gives a copy of the golden folder without the files of paths.
+func copyMotions(t *testing.T, without ...string) string {
+	t.Helper()
+	folder := t.TempDir()
+	if err := os.CopyFS(folder, os.DirFS(goldenMotions)); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range without {
+		if err := os.RemoveAll(filepath.Join(folder, filepath.FromSlash(path))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
+}
+
+// filesOfHT are those of the golden avatar that has no clips.
+var filesOfHT = []string{"restpose_npz/HT_default_0819_skeleton.npz", "mesh_glb/hutao.glb", "blendshapes_meta/HT-default_blendshapes_meta.json"}
+
+func TestMotionCheck(t *testing.T) {
+	t.Parallel()
+	const clips = "motion_files/motion/match/KQ-default/"
+	const fault = `fault: record 624 of "KQ-default": motion/match/KQ-default/idle_0624.npz: there is no such file`
+	const head = "AVATAR       CLIPS  FRAMES  MB    FILES                                                        MISSING\n"
+	const ani = "Ani-default  22     200     0.11  rest pose, mesh, blendshapes meta                            -\n"
+	const kq = "KQ-default   22     196     0.11  rest pose, mesh, joints meta, rigids meta, blendshapes meta  -\n"
+	golden := copyMotions(t, filesOfHT...)
+	for _, tt := range []struct {
+		name    string
+		folder  string
+		status  int
+		out     []string
+		verdict string
+	}{
+		{"all well", golden, 0, []string{head + ani + kq}, "the web client can use it"},
+		{"an avatar without clips", goldenMotions, 1,
+			[]string{head + ani, "HT-default   0      0       0.00  rest pose, mesh, blendshapes meta                            long idle, idle, listen, error, leave\n" + kq},
+			"the web client can use it, but not HT-default"},
+		{"a clip that is not there", copyMotions(t, append(filesOfHT, clips+"idle_0624.npz")...), 1,
+			[]string{"KQ-default   21 ", fault}, "the web client can use it; faults: 1"},
+		{"no clip of a state, and of long idle", copyMotions(t, append(filesOfHT,
+			clips+"error_untrimmed_0349.npz", clips+"short_n_frames_0383.npz", clips+"short_default_cutoff_0502.npz",
+			clips+"long_idle_loop_zero_0038.npz", clips+"random_before_idle_long_0433.npz", clips+"idle_long_two_0679.npz")...), 1,
+			[]string{"KQ-default   16 ", "blendshapes meta  long idle, error\n"}, "the web client can use it, but not KQ-default; faults: 6"},
+		{"no mesh", copyMotions(t, "mesh_glb"), 1, []string{"rest pose, blendshapes meta                            mesh\n", `fault: avatar "KQ-default": mesh mesh_glb/keqing.glb: there is no such file`},
+			"the web client can use no avatar; faults: 3"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			place := t.TempDir()
+			got := runUntil(t.Context(), place, nil, "motion", "check", tt.folder)
+			if got.status != tt.status || (got.err != "") != (tt.status != 0) {
+				t.Errorf("status %d, error %q; want %d", got.status, got.err, tt.status)
+			}
+			for _, want := range tt.out {
+				if !strings.Contains(got.out, want) {
+					t.Errorf("the output lacks %q:\n%s", want, got.out)
+				}
+			}
+			if lastLine(got.out) != tt.verdict {
+				t.Errorf("the last line is %q", lastLine(got.out))
+			}
+			if left := entries(t, place); len(left) != 1 {
+				t.Errorf("the check made %q", left)
+			}
+		})
+	}
+}
+
+// The names of avatars come from the database, and may hold anything.
+func TestMotionCheck_UnreadableNames(t *testing.T) {
+	t.Parallel()
+	folder := copyMotions(t)
+	db, err := sqlite3.Open(filepath.Join(folder, "motion_database.db"))
+	if err == nil {
+		err = errors.Join(db.Exec("UPDATE avatar SET avatar_name = avatar_name || char(10, 27) || '[31m' WHERE avatar_name LIKE 'Ani%'"), db.Close())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := runUntil(t.Context(), t.TempDir(), nil, "motion", "check", folder)
+	if text := got.out + got.err; got.status != 1 || strings.Contains(text, "\x1b") || strings.Count(got.err, "\n") != 1 {
+		t.Errorf("status %d, output %q, error %q", got.status, got.out, got.err)
+	}
+}
+
+func lastLine(text string) string {
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	return lines[len(lines)-1]
+}
+
+// The configuration says where the files are in place of a folder; with
+// motion.strict one fault is enough.
+func TestMotionCheck_Configuration(t *testing.T) {
+	t.Parallel()
+	path := writeFile(t, "c.yaml", "motion: {data_dir: '"+goldenMotions+"', strict: true}")
+	var report struct {
+		OK      bool
+		Version string
+		Avatars []struct {
+			Avatar         string
+			Clips, Frames  int
+			Bytes          int64
+			Files, Missing []string
+		}
+		Faults  []string
+		Verdict string
+	}
+	got := runUntil(t.Context(), t.TempDir(), nil, "motion", "check", "--json", "--config_path", path)
+	if err := json.Unmarshal([]byte(got.out), &report); err != nil || report.OK || got.status != 1 || len(report.Avatars) != 3 ||
+		report.Avatars[0].Clips != 22 || report.Avatars[0].Missing == nil || len(report.Avatars[1].Missing) != 5 ||
+		report.Faults == nil || !strings.HasPrefix(report.Version, "1001-") {
+		t.Errorf("--json gave %d, %q, %v", got.status, got.out, err)
+	}
+	folder := copyMotions(t, "mesh_glb/keqing.glb")
+	path = writeFile(t, "c.yaml", "motion: {data_dir: '"+folder+"', strict: true}")
+	got = runUntil(t.Context(), t.TempDir(), nil, "motion", "check", "--config_path", path)
+	if got.status != 1 || !strings.Contains(got.out, "fault: ") || !strings.Contains(got.err, "can use nothing of it: motion.strict is true") {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestMotionCheck_CannotRead(t *testing.T) {
+	t.Parallel()
+	empty := t.TempDir()
+	config := writeFile(t, "c.yaml", "")
+	for _, tt := range []struct {
+		args   []string
+		status int
+		err    string
+	}{
+		{[]string{empty}, 1, filepath.Join(empty, "motion_database.db")},
+		{nil, 1, "the configuration has no motion files; set motion.data_dir, or name a folder"},
+		{[]string{"--config_path", config}, 1, "has no motion files"},
+		{[]string{"--config_path", "/none.yaml"}, 1, "/none.yaml"},
+		{[]string{empty, "--config_path", config}, 2, "name a folder or --config_path, not both"},
+		{[]string{empty, empty}, 2, "an argument too many"},
+	} {
+		got := runUntil(t.Context(), t.TempDir(), nil, append([]string{"motion", "check"}, tt.args...)...)
+		if got.status != tt.status || got.out != "" || !strings.Contains(got.err, tt.err) {
+			t.Errorf("%q: got %+v, want %d and %q", tt.args, got, tt.status, tt.err)
+		}
+	}
+}
+
+// config check opens the motion files of folders, and names what is wrong with
+// each.
+func TestConfigCheck_Motion(t *testing.T) {
+	t.Parallel()
+	const missing = `motion files: record 624 of "KQ-default": motion/match/KQ-default/idle_0624.npz: there is no such file`
+	const mesh = `motion files: avatar "Ani-default": mesh mesh_glb/ani.glb: there is no such file`
+	spoilt := copyMotions(t, "motion_files/motion/match/KQ-default/idle_0624.npz", "mesh_glb/ani.glb")
+	noDatabase := copyMotions(t, "motion_database.db", "mesh_glb/ani.glb")
+	const mysql = ", mysql: {host: db, username: reader, database: motions}"
+	const s3 = ", s3: {endpoint: '127.0.0.1:1', access_key: reader, secret_key: '" + secretText + "'}"
+	for _, tt := range []struct {
+		name, motion string
+		faults       []string
+		servers      string // of the warning
+	}{
+		{"all well", "data_dir: '" + goldenMotions + "'", nil, ""},
+		{"two faults, and strict", "strict: true, data_dir: '" + spoilt + "'", []string{mesh, missing}, ""},
+		{"no database", "data_dir: '" + noDatabase + "'", []string{"motion files: the motion database: ", mesh}, ""},
+		{"MySQL", "data_dir: '" + spoilt + "'" + mysql, []string{mesh}, "motion files on MySQL were"},
+		{"S3", "data_dir: '" + spoilt + "'" + s3, nil, "motion files on S3 were"},
+		{"S3 without the database", "data_dir: '" + noDatabase + "'" + s3, []string{"motion files: the motion database "}, "motion files on S3 were"},
+		{"MySQL and S3", "data_dir: ''" + mysql + s3, nil, "motion files on MySQL and S3 were"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			folder := t.TempDir()
+			path := writeFile(t, "c.yaml", "motion: {"+tt.motion+"}")
+			got := runUntil(t.Context(), folder, nil, "config", "check", "--json", "--config_path", path)
+			var verdict struct{ Faults, Warnings []string }
+			if err := json.Unmarshal([]byte(got.out), &verdict); err != nil || len(verdict.Faults) != len(tt.faults) {
+				t.Fatalf("got %q, %v; want %q", got.out, err, tt.faults)
+			}
+			for i, want := range tt.faults {
+				if !strings.HasPrefix(verdict.Faults[i], want) {
+					t.Errorf("fault %q, want %q", verdict.Faults[i], want)
+				}
+			}
+			warnings := strings.Join(verdict.Warnings, "\n")
+			if tt.servers == "" != (warnings == "") || !strings.Contains(warnings, tt.servers) {
+				t.Errorf("warnings %q, want %q", warnings, tt.servers)
+			}
+			if strings.Contains(got.out+got.err, secretText) {
+				t.Errorf("a secret is shown: %+v", got)
+			}
+			if left := entries(t, folder); len(left) != 1 {
+				t.Errorf("the check made %q", left)
+			}
+		})
+	}
+}
+
+// What motion demo writes passes motion check and config check; it replaces
+// nothing.
+func TestMotionDemo(t *testing.T) {
+	t.Parallel()
+	place := t.TempDir()
+	folder := filepath.Join(place, "my demo")
+	got := runUntil(t.Context(), place, nil, "motion", "demo", folder)
+	for _, want := range []string{
+		"holds 16 clips of Ani-default and KQ-default, ", "\nlook at it:  web-backend motion check '" + folder + "'\n",
+		"\nserve it:    WEB_BACKEND_MOTION_DATA_DIR='" + folder + "' web-backend serve\n",
+	} {
+		if got.status != 0 || got.err != "" || !strings.Contains(got.out, want) {
+			t.Errorf("got %+v, want %q", got, want)
+		}
+	}
+	got = runUntil(t.Context(), place, nil, "motion", "check", folder)
+	if got.status != 0 || lastLine(got.out) != "the web client can use it" {
+		t.Errorf("motion check: %+v", got)
+	}
+	env := map[string]string{"WEB_BACKEND_MOTION_DATA_DIR": folder}
+	if got = runUntil(t.Context(), place, env, "config", "check"); got.status != 0 {
+		t.Errorf("config check: %+v", got)
+	}
+	before := len(entries(t, place))
+	if got = runUntil(t.Context(), place, nil, "motion", "demo", folder); got.status != 1 || got.out != "" || !strings.Contains(got.err, "is not empty") {
+		t.Errorf("again: %+v", got)
+	}
+	if after := len(entries(t, place)); after != before {
+		t.Errorf("there are %d files, and were %d", after, before)
+	}
+	if got = runUntil(t.Context(), place, nil, "motion", "demo"); got.status != 2 {
+		t.Errorf("without a folder: %+v", got)
+	}
+}

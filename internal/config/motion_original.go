@@ -1,0 +1,301 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"web-backend/internal/backend"
+)
+
+// originalKey is where the original's configuration has motion files: a dict of
+// readers (motion contract §5).
+const originalKey = "motion_file_api_cfg"
+
+// The original's defaults.
+const (
+	defaultMySQLPort = 3306
+	defaultBucket    = "3dac"
+)
+
+// The bounds of the time between looks at the version of the database.
+const (
+	leastCheckInterval = 100 * time.Millisecond
+	mostCheckInterval  = 24 * time.Hour
+)
+
+// unusedMotionKeys have no effect here, in any block: this server has one log,
+// and one cache, and sends no blendshapes.
+var unusedMotionKeys = []string{"type", "name", "logger_cfg", "max_workers", "cache_cfg", "blendshape_names"}
+
+// original is motion_file_api_cfg. The target says in short what it says.
+type original struct{ target *string }
+
+func (v original) tags() []string   { return nil }
+func (v original) set(string) error { return errNotAllowed }
+func (v original) get() string      { return *v.target }
+func (v original) allowed() string  { return "a dict of readers, as the original has it" }
+
+// load notes the tree. It is read when all sources are, since secrets that it
+// lacks may come from the environment.
+func (v original) load(l *loader, t tree) {
+	if t.node.Tag != yamlNull {
+		l.original = &t
+	}
+}
+
+// originalMotion reads motion_file_api_cfg.
+func (l *loader) originalMotion() *Motion {
+	t := *l.original
+	top := l.block(t, originalKey, t.node)
+	if top == nil {
+		return nil
+	}
+	m := &Motion{FloatType: halfFloat, CheckInterval: time.Minute}
+	var kind string
+	top.set("type", choice{&kind, []string{"MotionFileApiV1"}}, false)
+	top.set("maintain_check_interval", seconds{&m.CheckInterval}, false)
+	if meta := top.block("meta_reader_cfg", true); meta != nil {
+		meta.database(m)
+	}
+	if motion := top.block("motion_reader_cfg", true); motion != nil {
+		motion.clips(m)
+	}
+	for i, key := range []string{
+		"restpose_reader_cfg", "mesh_reader_cfg", "joints_meta_reader_cfg", "rigids_meta_reader_cfg", "blendshapes_meta_reader_cfg",
+	} {
+		files := motionKinds[i].files(m)
+		if reader := top.block(key, motionKinds[i].required); reader != nil {
+			*files = reader.files()
+		} else {
+			files.Place = m.Clips // which has a place, as everything
+		}
+	}
+	top.done(unusedMotionKeys...)
+	l.keptOriginal = top.kept
+	l.config.motion.Original = fmt.Sprintf("%s, %s", m.Database.name(), m.Clips.name())
+	return m
+}
+
+func (d MotionDatabase) name() string {
+	if d.MySQL != nil {
+		return "MySQL at " + d.MySQL.Host
+	}
+	return "SQLite " + d.SQLite
+}
+
+func (p MotionPlace) name() string {
+	if p.S3 != nil {
+		return fmt.Sprintf("bucket %s at %s", p.S3.Bucket, p.S3.Endpoint)
+	}
+	return "files in " + p.Dir
+}
+
+// reader gives the type of a reader, one of types; "" if it has another.
+func (b *block) reader(types ...string) (kind string) {
+	b.set("type", choice{&kind, types}, true)
+	return kind
+}
+
+func newMotionDatabase(inMySQL bool) MotionDatabase {
+	d := MotionDatabase{Table: "motion_record", EnabledColumn: "enabled"}
+	if inMySQL {
+		d.MySQL = &MySQL{Port: defaultMySQLPort}
+	}
+	return d
+}
+
+// database reads where the records are.
+func (b *block) database(m *Motion) {
+	const mysql = "MySQLMetaReader"
+	kind := b.reader("SQLiteMetaReader", mysql)
+	if kind == "" {
+		return
+	}
+	m.Database = newMotionDatabase(kind == mysql)
+	b.sql(&m.Database, true)
+	b.done(unusedMotionKeys...)
+}
+
+// sql reads the keys of a database, of which those without a default must be
+// there if they are needed.
+func (b *block) sql(d *MotionDatabase, needed bool) {
+	join := "sqlite_join_cmd_path"
+	if d.MySQL == nil {
+		b.set("sqlite_path", text{&d.SQLite, true}, needed)
+	} else {
+		join = "mysql_join_cmd_path"
+		b.set("mysql_host", text{&d.MySQL.Host, true}, needed)
+		// The environment gives a text, which drivers of Python take for a number.
+		b.set("mysql_port", number{&d.MySQL.Port, 1, 65535}, false, yamlText)
+		b.set("mysql_username", text{&d.MySQL.Username, true}, needed)
+		b.secret("mysql_password", &d.MySQL.Password, mysqlPasswordKey, needed)
+		b.set("mysql_database", text{&d.MySQL.Database, true}, needed)
+	}
+	b.set(join, text{&d.JoinFile, false}, false)
+	b.set("motion_record_table_name", text{&d.Table, true}, false)
+	b.set("enabled_column_name", text{&d.EnabledColumn, true}, false)
+}
+
+// secret reads a secret. What stands in the settings under key is stronger, and
+// takes its place where it is missing.
+func (b *block) secret(name string, target *backend.Secret, key string, needed bool) {
+	l := b.loader
+	shared := &l.config.motion.MySQL.Password
+	if key == s3SecretKeyKey {
+		shared = &l.config.motion.S3.SecretKey
+	}
+	origin := l.origin[originalKey]
+	if from := l.origin[key]; shared.IsSet() && from != origin {
+		b.take(name)
+		*target = *shared
+		return
+	}
+	if needed && !b.has(name) {
+		f := b.take(name)
+		b.fault(f.line, name, fmt.Sprintf("is missing; want a text, here or in %s", key))
+		return
+	}
+	b.set(name, secret{target}, false)
+	switch {
+	case !target.IsSet() || *target == *shared:
+	case shared.IsSet(): // another reader has another one
+		l.ownSecrets = append(l.ownSecrets, b.where(b.take(name).line, name))
+	default:
+		*shared, l.origin[key] = *target, origin
+	}
+}
+
+// clips reads where the clips are, and how they are read.
+func (b *block) clips(m *Motion) {
+	const inMySQL, inFolder, inBucket = "MinioMySQLMotionReader", "FilesystemMotionReader", "MinioMotionReader"
+	kind := b.reader("SQLiteFilesystemMotionReader", inMySQL, inFolder, inBucket)
+	if kind == "" {
+		return
+	}
+	m.Clips = b.place(kind == inMySQL || kind == inBucket)
+	if kind == inFolder || kind == inBucket {
+		m.ClipFiles = b.paths("file_paths", recordID)
+		b.set("version", text{&m.ClipVersion, false}, false, yamlInteger)
+	} else {
+		b.sameDatabase(m, kind, kind == inMySQL)
+	}
+	b.set("float_dtype", floatType{&m.FloatType}, false)
+	b.set("max_workers", number{&m.MaxWorkers, 1, 1000}, false)
+	b.done(unusedMotionKeys...)
+}
+
+// sameDatabase checks that the reader of clips has the database of the reader
+// of records: this server reads one, and the original loads nothing if the
+// versions of the two differ.
+func (b *block) sameDatabase(m *Motion, kind string, inMySQL bool) {
+	known := m.Database.Table != "" // else meta_reader_cfg has a fault
+	d, fits := m.Database, known && (m.Database.MySQL != nil) == inMySQL
+	switch {
+	case !fits:
+		d = newMotionDatabase(inMySQL)
+	case inMySQL:
+		server := *d.MySQL
+		d.MySQL = &server
+	}
+	b.sql(&d, false)
+	if m.Database.JoinFile == "" {
+		m.Database.JoinFile = d.JoinFile
+	}
+	same := d.SQLite == m.Database.SQLite && d.JoinFile == m.Database.JoinFile && d.Table == m.Database.Table &&
+		d.EnabledColumn == m.Database.EnabledColumn
+	switch {
+	case !known:
+	case !fits:
+		b.fault(b.line, "type", kind+" does not fit the type of meta_reader_cfg: one reads SQLite, and the other MySQL")
+	case !same || inMySQL && *d.MySQL != *m.Database.MySQL:
+		b.fault(b.line, "", "names another database, join, table or column than meta_reader_cfg; want the same")
+	}
+}
+
+// files reads a reader of static files.
+func (b *block) files() MotionFiles {
+	const bucket = "MinioFileReader"
+	kind := b.reader("FilesystemFileReader", bucket)
+	if kind == "" {
+		return MotionFiles{}
+	}
+	files := MotionFiles{Place: b.place(kind == bucket), Paths: b.paths("file_paths", nil)}
+	b.done(unusedMotionKeys...)
+	return files
+}
+
+// place reads a folder or a bucket.
+func (b *block) place(inBucket bool) MotionPlace {
+	var p MotionPlace
+	if !inBucket {
+		b.set("root_dir", text{&p.Dir, true}, true)
+		return p
+	}
+	p.S3 = &S3{Bucket: defaultBucket}
+	b.set("endpoint", endpoint{&p.S3.Endpoint}, true)
+	b.set("access_key", text{&p.S3.AccessKey, true}, true)
+	b.secret("secret_key", &p.S3.SecretKey, s3SecretKeyKey, true)
+	b.set("bucket_name", text{&p.S3.Bucket, true}, false)
+	return p
+}
+
+// recordID matches the ids of records.
+var recordID = regexp.MustCompile(`^[0-9]{1,18}$`)
+
+// paths reads the paths that a key holds by names, which match pattern.
+func (b *block) paths(key string, pattern *regexp.Regexp) map[string]string {
+	files := b.block(key, true)
+	if files == nil {
+		return nil
+	}
+	paths := map[string]string{}
+	for _, f := range files.fields {
+		var path string
+		if pattern != nil && !pattern.MatchString(f.key) {
+			files.fault(f.line, f.key, "is no id of a record; want a whole number")
+			continue
+		}
+		files.set(f.key, localPath{&path}, true)
+		paths[f.key] = path
+	}
+	return paths
+}
+
+// floatPattern finds the name of a type of numbers, with or without that of its
+// module.
+var floatPattern = regexp.MustCompile(`^(?:\w+\.)*(float(?:16|32|64))$`)
+
+// floatType is a type of numbers, such as numpy.float32.
+type floatType struct{ target *string }
+
+func (v floatType) tags() []string  { return []string{yamlText} }
+func (v floatType) get() string     { return *v.target }
+func (v floatType) allowed() string { return "float16, float32 or float64" }
+func (v floatType) set(s string) error {
+	match := floatPattern.FindStringSubmatch(s)
+	if match == nil {
+		return errNotAllowed
+	}
+	*v.target = match[1]
+	return nil
+}
+
+// seconds is a time span as a number of seconds.
+type seconds struct{ target *time.Duration }
+
+func (v seconds) tags() []string { return []string{yamlInteger, yamlFloat} }
+func (v seconds) get() string    { return v.target.String() }
+func (v seconds) allowed() string {
+	return fmt.Sprintf("seconds, from %g to %g", leastCheckInterval.Seconds(), mostCheckInterval.Seconds())
+}
+
+func (v seconds) set(s string) error {
+	n, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(n >= leastCheckInterval.Seconds() && n <= mostCheckInterval.Seconds()) { // NaN is neither
+		return errNotAllowed
+	}
+	*v.target = time.Duration(n * float64(time.Second))
+	return nil
+}

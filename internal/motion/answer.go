@@ -1,0 +1,161 @@
+package motion
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+
+	"web-backend/internal/motion/motionpb"
+)
+
+// Message is one encoded answer: Head, and after it the bytes of File.
+type Message struct {
+	Head []byte
+	File *io.SectionReader // nil for none
+}
+
+// Size is in bytes.
+func (m Message) Size() int64 {
+	if m.File == nil {
+		return int64(len(m.Head))
+	}
+	return int64(len(m.Head)) + m.File.Size()
+}
+
+// RequestError is a request that cannot be answered as it is.
+type RequestError struct{ text string }
+
+func (e *RequestError) Error() string { return e.text }
+
+func refuse(format string, args ...any) error {
+	return &RequestError{fmt.Sprintf(format, args...)}
+}
+
+// ErrChanged says that a clip is not what it was when its generation was made:
+// the next one will have it.
+var ErrChanged = errors.New("the motion files changed; a new generation is being made")
+
+// Request is what a client asks for.
+type Request struct {
+	class, avatar string
+	app           App
+}
+
+// The requests that are answered with one file as it is.
+var fileRequests = map[string]struct {
+	kind     Kind
+	response string
+}{
+	"MeshV1Request":            {Meshes, "MeshV1Response"},
+	"JointsMetaV1Request":      {Joints, "JointsMetaV1Response"},
+	"RigidsMetaV1Request":      {Rigids, "RigidsMetaV1Response"},
+	"BlendshapesMetaV1Request": {Blendshapes, "BlendshapesMetaV1Response"},
+}
+
+// The other requests.
+const (
+	versionRequest  = "VersionV1Request"
+	restposeRequest = "RestposeV1Request"
+	clipsRequest    = "MotionFileV1Request"
+)
+
+// ParseRequest reads the message of a client. The error is a [RequestError].
+func ParseRequest(message []byte) (Request, error) {
+	var m motionpb.MotionFileV1Request
+	if err := proto.Unmarshal(message, &m); err != nil {
+		return Request{}, refuse("the message is not a MotionFileV1Request")
+	}
+	r := Request{class: m.GetClassName(), avatar: m.GetAvatar()}
+	switch r.class {
+	case versionRequest, restposeRequest:
+	case clipsRequest:
+		var ok bool
+		if r.app, ok = ParseApp(m.GetAppName()); !ok {
+			return Request{}, refuse("unknown app_name %q", shortest(m.GetAppName()))
+		}
+	default:
+		if _, ok := fileRequests[r.class]; !ok {
+			return Request{}, refuse("unknown class_name %q", shortest(r.class))
+		}
+	}
+	return r, nil
+}
+
+// shortest bounds what a refusal repeats: the reason of a close frame has at
+// most 123 bytes, and a byte may be quoted as four.
+func shortest(text string) string { return text[:min(len(text), 20)] }
+
+// String names the request for the log. The avatar is a client's own text.
+func (r Request) String() string { return r.class }
+
+// IsDownload reports whether the answer may be long.
+func (r Request) IsDownload() bool { return r.class != versionRequest }
+
+// Answer gives the messages that answer r, in their order, and ends with the
+// first error: a [RequestError] if there is nothing of that avatar.
+func (g *Generation) Answer(ctx context.Context, r Request) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		switch r.class {
+		case versionRequest:
+			yield(whole(&motionpb.MotionFileV1Response{ClassName: "VersionV1Response", Version: g.version}))
+		case restposeRequest:
+			reply := g.replies[r.avatar]
+			if reply == nil {
+				yield(Message{}, refuse("no rest pose of avatar %q", shortest(r.avatar)))
+				return
+			}
+			yield(Message{Head: reply}, nil)
+		case clipsRequest:
+			g.answerClips(ctx, r, yield)
+		default:
+			yield(g.answerFile(r))
+		}
+	}
+}
+
+func (g *Generation) answerClips(ctx context.Context, r Request, yield func(Message, error) bool) {
+	clips := g.avatars[r.avatar]
+	if len(clips) == 0 {
+		yield(Message{}, refuse("no motions of avatar %q", shortest(r.avatar)))
+		return
+	}
+	for _, c := range clips {
+		message, err := g.message(ctx, c, r.app)
+		if !yield(Message{Head: message}, err) || err != nil {
+			return
+		}
+	}
+	yield(whole(&motionpb.MotionFileV1Response{ClassName: "MotionFileEndV1Response"}))
+}
+
+// answerFile answers with a file. An avatar without an optional one gets a
+// response without data.
+func (g *Generation) answerFile(r Request) (Message, error) {
+	request := fileRequests[r.class]
+	message, err := whole(&motionpb.MotionFileV1Response{ClassName: request.response})
+	if err != nil {
+		return Message{}, err
+	}
+	static := g.static[request.kind][r.avatar]
+	switch {
+	case static != nil && static.file.Size() > 0:
+		const dataField = 17 // the last one, so the file may follow as it is
+		message.Head = protowire.AppendTag(message.Head, dataField, protowire.BytesType)
+		message.Head = protowire.AppendVarint(message.Head, uint64(static.file.Size())) //nolint:gosec // not negative
+		message.File = io.NewSectionReader(static.file, 0, static.file.Size())
+	case static == nil && !request.kind.optional():
+		return Message{}, refuse("no %s of avatar %q", request.kind, shortest(r.avatar))
+	}
+	return message, nil
+}
+
+// whole is a message in memory.
+func whole(m *motionpb.MotionFileV1Response) (Message, error) {
+	head, err := marshal(m)
+	return Message{Head: head}, err
+}

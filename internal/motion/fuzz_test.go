@@ -1,0 +1,50 @@
+package motion_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"google.golang.org/protobuf/proto"
+
+	"web-backend/internal/motion"
+	"web-backend/internal/motion/motionpb"
+)
+
+// Whatever a client sends is a request that can be answered, or is refused with
+// a reason that fits into a close frame.
+func FuzzParseRequest(f *testing.F) {
+	for _, class := range []string{"VersionV1Request", "RestposeV1Request", "MeshV1Request", "MotionFileV1Request", "ünknown"} {
+		message, err := proto.Marshal(&motionpb.MotionFileV1Request{ClassName: class, Avatar: "KQ-default", AppName: "babylon"})
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(message)
+	}
+	message, err := proto.Marshal(&motionpb.MotionFileV1Request{ClassName: "BlendshapesMetaV1Request", Avatar: strings.Repeat("\x01", 99)})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(message) // its reason is four times as long
+	want, _ := readExpected(f)
+	g, err := motion.Load(f.Context(), sources(golden, want.Files), motion.Options{FloatType: motion.Float32, Strict: true})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, message []byte) {
+		request, err := motion.ParseRequest(message)
+		for part, answerErr := range g.Answer(t.Context(), request) {
+			if err == nil {
+				err = answerErr
+			}
+			if answerErr == nil && part.Size() == 0 {
+				t.Error("an answer is empty")
+			}
+		}
+		var refused *motion.RequestError
+		if err != nil && (!errors.As(err, &refused) || len(err.Error()) > 123 || !utf8.ValidString(err.Error())) {
+			t.Errorf("the refusal is %q", err)
+		}
+	})
+}

@@ -1,0 +1,382 @@
+package motion
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"io/fs"
+	"maps"
+	"runtime"
+	"slices"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Fault is something that a generation goes without.
+type Fault struct {
+	Record int32  // id; 0 for what is no record
+	Avatar string // "" if it is not known
+	Text   string // what is wrong, and where
+}
+
+func (f Fault) String() string {
+	switch {
+	case f.Record != 0 && f.Avatar != "":
+		return fmt.Sprintf("record %d of %q: %s", f.Record, f.Avatar, f.Text)
+	case f.Record != 0:
+		return fmt.Sprintf("record %d: %s", f.Record, f.Text)
+	case f.Avatar != "":
+		return fmt.Sprintf("avatar %q: %s", f.Avatar, f.Text)
+	}
+	return f.Text
+}
+
+// Generation is all of the motion files as they were at one moment, ready to be
+// sent. It does not change, and is safe for concurrent use.
+type Generation struct {
+	version  string
+	keywords []string
+	avatars  map[string][]*clip // ascending by id
+	poses    map[string]*restpose
+	replies  map[string][]byte // of rest poses, by avatar
+	static   [kinds]map[string]*staticFile
+	faults   []Fault
+
+	clips    Place
+	kind     FloatType
+	database string // its fingerprint
+	seen     map[location]string
+}
+
+// location is where a file is that the generation read or missed.
+type location struct {
+	place Place
+	path  string
+}
+
+// Options say how a generation is made.
+type Options struct {
+	FloatType FloatType
+	Strict    bool // a fault refuses the generation
+	// LeaveOutAbsent makes nothing of an avatar that has no file at all, and of
+	// an optional file that is not there.
+	LeaveOutAbsent bool
+	Workers        int // clips that are prepared at once; 0 for half of the processors
+}
+
+// staticFile is open as long as its generation is in use: a file that is
+// replaced meanwhile stays readable. The collector closes it with the
+// generation, as it does with every [os.File].
+type staticFile struct {
+	file File
+	sum  [sha256.Size]byte
+}
+
+// Load makes a generation. The error is one of the database, of a place that is
+// not available, or, if the options are strict, of all faults.
+func Load(ctx context.Context, sources Sources, options Options) (*Generation, error) {
+	g := &Generation{
+		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, replies: map[string][]byte{},
+		clips: sources.Clips, kind: options.FloatType, seen: map[location]string{},
+	}
+	whole := false
+	defer func() {
+		if !whole { // the collector may come late, and the next try soon
+			g.closeFiles()
+		}
+	}()
+	var err error
+	if g.database, err = sources.Database.Fingerprint(ctx); err != nil {
+		return nil, err
+	}
+	table, err := sources.Database.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	records := g.readRecords(table.Rows)
+	g.keywords = keywordsOf(records)
+	if err := g.openStatic(ctx, sources, options.LeaveOutAbsent); err != nil {
+		return nil, err
+	}
+	if err := g.loadClips(ctx, records, sources.ClipPaths, options.Workers); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	slices.SortFunc(g.faults, func(a, b Fault) int {
+		return cmp.Or(cmp.Compare(a.Record, b.Record), cmp.Compare(a.Avatar, b.Avatar), cmp.Compare(a.Text, b.Text))
+	})
+	if options.Strict && len(g.faults) > 0 {
+		return nil, &FaultsError{Faults: g.faults}
+	}
+	g.version = table.Version + "-" + g.fileVersion()
+	whole = true
+	return g, nil
+}
+
+func (g *Generation) closeFiles() {
+	for _, files := range g.static {
+		for _, static := range files {
+			_ = static.file.Close() // it was only read
+		}
+	}
+}
+
+// FaultsError is what refuses a generation that is to have none.
+type FaultsError struct{ Faults []Fault }
+
+func (e *FaultsError) Error() string {
+	return fmt.Sprintf("%d faults, the first: %s", len(e.Faults), e.Faults[0])
+}
+
+// readRecords reads the first row of each id.
+func (g *Generation) readRecords(rows []Row) []record {
+	var records []record
+	known := map[int32]bool{}
+	for _, row := range rows {
+		r, err := readRecord(row)
+		if known[r.id] {
+			continue
+		}
+		known[r.id] = true
+		if err != nil {
+			g.faults = append(g.faults, Fault{Record: r.id, Avatar: r.avatar, Text: err.Error()})
+			continue
+		}
+		records = append(records, r)
+	}
+	slices.SortFunc(records, func(a, b record) int { return cmp.Compare(a.id, b.id) })
+	return records
+}
+
+// openStatic opens the static files and reads the rest poses.
+func (g *Generation) openStatic(ctx context.Context, sources Sources, leaveOutAbsent bool) error {
+	missing := map[string][]Fault{}
+	present := map[string]bool{}
+	for k := range Kind(kinds) {
+		files := sources.Static[k]
+		g.static[k] = map[string]*staticFile{}
+		for _, avatar := range slices.Sorted(maps.Keys(files.Paths)) {
+			err := g.openOne(ctx, k, files.Place, avatar, files.Paths[avatar])
+			switch fault := (Fault{Avatar: avatar, Text: fmt.Sprintf("%s %s: %s", k, files.Paths[avatar], reason(err))}); {
+			case err == nil:
+				present[avatar] = true
+			case errors.Is(err, ErrUnavailable):
+				return err
+			case !leaveOutAbsent || !errors.Is(err, fs.ErrNotExist):
+				present[avatar] = true
+				g.faults = append(g.faults, fault)
+			case !k.optional():
+				missing[avatar] = append(missing[avatar], fault)
+			}
+		}
+	}
+	for avatar, faults := range missing {
+		if present[avatar] {
+			g.faults = append(g.faults, faults...)
+		}
+	}
+	return nil
+}
+
+// reason is an error without the path, which the message has already.
+func reason(err error) string {
+	if errors.Is(err, fs.ErrNotExist) {
+		return "there is no such file"
+	}
+	return fmt.Sprint(err)
+}
+
+func (g *Generation) openOne(ctx context.Context, kind Kind, place Place, avatar, path string) error {
+	g.see(ctx, place, path)
+	if kind == Restposes {
+		pose, err := readRestpose(ctx, place, path)
+		if err != nil {
+			return err
+		}
+		g.poses[avatar] = pose
+		g.replies[avatar], err = marshal(pose.message(avatar))
+		return err
+	}
+	file, err := place.Open(ctx, path)
+	if err != nil {
+		return err
+	}
+	s := &staticFile{file: file}
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(file, 0, file.Size())); err != nil {
+		_ = file.Close()
+		return err
+	}
+	h.Sum(s.sum[:0])
+	g.static[kind][avatar] = s
+	return nil
+}
+
+// see notes how a file looks before it is read, so that a change from now on is
+// noticed.
+func (g *Generation) see(ctx context.Context, place Place, path string) {
+	g.seen[location{place, path}], _ = look(ctx, place, path) // what keeps from looking keeps from reading
+}
+
+// look gives the fingerprint of a file, or that there is none. The error is
+// that of a place which is not available.
+func look(ctx context.Context, place Place, path string) (string, error) {
+	fingerprint, err := place.Fingerprint(ctx, path)
+	if errors.Is(err, ErrUnavailable) {
+		return "", err
+	}
+	return cmp.Or(fingerprint, "absent"), nil
+}
+
+// loadClips prepares the clips of the records that have states.
+func (g *Generation) loadClips(ctx context.Context, records []record, paths map[int32]string, workers int) error {
+	if workers <= 0 {
+		workers = max(1, runtime.GOMAXPROCS(0)/2)
+	}
+	var mu sync.Mutex
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
+	for _, r := range records {
+		if !r.served {
+			continue
+		}
+		if paths != nil {
+			r.npz = paths[r.id]
+		}
+		group.Go(func() error {
+			fingerprint, err := look(ctx, g.clips, r.npz)
+			if err != nil {
+				return err
+			}
+			c, err := g.loadClip(ctx, r)
+			if errors.Is(err, ErrUnavailable) {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			g.seen[location{g.clips, r.npz}] = fingerprint
+			if err != nil {
+				g.faults = append(g.faults, Fault{Record: r.id, Avatar: r.avatar, Text: fmt.Sprintf("%s: %s", shorten(r.npz), reason(err))})
+				return ctx.Err()
+			}
+			g.avatars[r.avatar] = append(g.avatars[r.avatar], c)
+			return nil
+		})
+	}
+	err := group.Wait()
+	for _, clips := range g.avatars {
+		slices.SortFunc(clips, func(a, b *clip) int { return cmp.Compare(a.record.id, b.record.id) })
+	}
+	return err
+}
+
+func (g *Generation) loadClip(ctx context.Context, r record) (*clip, error) {
+	switch {
+	case r.npz == "":
+		return nil, errors.New("the record names no file")
+	case r.avatar == "":
+		return nil, errors.New("the record belongs to no avatar")
+	}
+	file, err := readClip(ctx, g.clips, r.npz, g.kind)
+	if err != nil {
+		return nil, err
+	}
+	pose := g.poses[file.restpose]
+	if pose == nil {
+		return nil, fmt.Errorf("restpose_name: there is no rest pose %q", shorten(file.restpose))
+	}
+	c, err := newClip(r, file, pose)
+	if err != nil {
+		return nil, err
+	}
+	c.messages[Babylon], err = c.encode(file, pose)
+	return c, err
+}
+
+// message gives a clip as an app wants it. What the web client wants is ready;
+// the other form is made from the same file when it is first asked for.
+func (g *Generation) message(ctx context.Context, c *clip, app App) ([]byte, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.messages[app] != nil {
+		return c.messages[app], nil
+	}
+	file, err := readClip(ctx, g.clips, c.record.npz, g.kind)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.record.npz, err)
+	}
+	if file.sum != c.sum {
+		return nil, ErrChanged
+	}
+	message, err := c.encode(file, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.messages[app] = message
+	return message, nil
+}
+
+// fileVersion is of all that clients are sent.
+func (g *Generation) fileVersion() string {
+	h := sha256.New()
+	fmt.Fprintln(h, g.kind)
+	for _, avatar := range slices.Sorted(maps.Keys(g.replies)) {
+		hashPart(h, avatar, g.replies[avatar])
+	}
+	for _, files := range g.static {
+		for _, avatar := range slices.Sorted(maps.Keys(files)) {
+			hashPart(h, avatar, files[avatar].sum[:])
+		}
+	}
+	for _, avatar := range slices.Sorted(maps.Keys(g.avatars)) {
+		for _, c := range g.avatars[avatar] {
+			hashPart(h, avatar, c.messages[Babylon])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:6])
+}
+
+func hashPart(h hash.Hash, name string, content []byte) {
+	fmt.Fprintf(h, "%q %d\n", name, len(content))
+	h.Write(content)
+}
+
+// changed reports whether anything that the generation was made of is another
+// by now. The error is one of the database, or of a place that is not available.
+func (g *Generation) changed(ctx context.Context, database Database) (bool, error) {
+	fingerprint, err := database.Fingerprint(ctx)
+	if err != nil || fingerprint != g.database {
+		return err == nil, err
+	}
+	for at, before := range g.seen {
+		now, err := look(ctx, at.place, at.path)
+		if err != nil || now != before {
+			return err == nil && ctx.Err() == nil, cmp.Or(err, ctx.Err())
+		}
+	}
+	return false, nil
+}
+
+// Version is the same as long as what clients get is the same.
+func (g *Generation) Version() string { return g.version }
+
+// Keywords are the keywords of all motions, sorted.
+func (g *Generation) Keywords() []string { return g.keywords }
+
+// Faults are what the generation goes without, by record and avatar.
+func (g *Generation) Faults() []Fault { return g.faults }
+
+// bytesFile is a file in memory.
+type bytesFile struct{ *bytes.Reader }
+
+func newBytesFile(content []byte) bytesFile { return bytesFile{bytes.NewReader(content)} }
+func (bytesFile) Close() error              { return nil }

@@ -1,0 +1,93 @@
+// Package source reads motion files from where they are kept: records from
+// SQLite or MySQL, files from a folder or an S3 bucket.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"web-backend/internal/motion"
+)
+
+// Folder is a folder of files. Nothing outside of it can be reached, through
+// links neither.
+type Folder struct{ path string }
+
+// NewFolder gives the folder at path, which need not be there yet.
+func NewFolder(path string) Folder { return Folder{path} }
+
+// String implements [motion.Place].
+func (f Folder) String() string { return f.path }
+
+// open opens the folder. Without it nothing can be said of its files: they may
+// be on a disk that is not mounted.
+func (f Folder) open() (*os.Root, error) {
+	root, err := os.OpenRoot(f.path)
+	if err != nil {
+		return nil, fmt.Errorf("the folder %s %w: %w", f.path, motion.ErrUnavailable, withoutPath(err))
+	}
+	return root, nil
+}
+
+// Open implements [motion.Place].
+func (f Folder) Open(_ context.Context, path string) (motion.File, error) {
+	root, err := f.open()
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // nothing was written
+	name := filepath.FromSlash(path)
+	info, err := root.Stat(name) // first: to open a pipe would wait for its writer
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("is not a file")
+	}
+	file, err := root.Open(name)
+	if err == nil {
+		info, err = file.Stat()
+	}
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	return folderFile{file, info.Size()}, nil
+}
+
+// Fingerprint implements [motion.Place].
+func (f Folder) Fingerprint(_ context.Context, path string) (string, error) {
+	root, err := f.open()
+	if err != nil {
+		return "", err
+	}
+	defer root.Close() //nolint:errcheck // nothing was written
+	info, err := root.Stat(filepath.FromSlash(path))
+	if err != nil {
+		return "", withoutPath(err)
+	}
+	return fingerprint(info), nil
+}
+
+// fingerprint of a file: a change leaves another time or another size.
+func fingerprint(info os.FileInfo) string {
+	return fmt.Sprintf("%d %d", info.Size(), info.ModTime().UnixNano())
+}
+
+// withoutPath leaves the path, which the caller names, out of an error.
+func withoutPath(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+type folderFile struct {
+	*os.File
+	size int64
+}
+
+// Size implements [motion.File].
+func (f folderFile) Size() int64 { return f.size }

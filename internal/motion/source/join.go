@@ -1,0 +1,100 @@
+package source
+
+import (
+	_ "embed" // the join is a file of its own
+	"errors"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"web-backend/internal/motion"
+)
+
+// defaultJoin joins a record with all that it points to (motion contract §2.1).
+//
+//go:embed join.sql
+var defaultJoin string
+
+// readTimeout is for all that is read of a database at once.
+const readTimeout = time.Minute
+
+// Query says how the records of a database are found.
+type Query struct {
+	// JoinFile is a file with the SELECT that joins each record with all that it
+	// points to; "" for the built-in one.
+	JoinFile string
+	// Table has the records, and EnabledColumn is not 0 for those that count.
+	Table, EnabledColumn string
+}
+
+var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
+
+// join gives the SQL of the join.
+func (q Query) join() (string, error) {
+	if q.JoinFile == "" {
+		return defaultJoin, nil
+	}
+	content, err := os.ReadFile(q.JoinFile)
+	if err != nil {
+		return "", fmt.Errorf("the SQL join: %w", err)
+	}
+	text := strings.TrimRight(string(content), "; \t\r\n")
+	if text == "" {
+		return "", fmt.Errorf("the SQL join %s is empty", q.JoinFile)
+	}
+	return text, nil
+}
+
+// enabled gives the SQL of the ids that count.
+func (q Query) enabled() (string, error) {
+	for _, name := range []string{q.Table, q.EnabledColumn} {
+		if !identifier.MatchString(name) {
+			return "", fmt.Errorf("%q is not a name of a table or column", name)
+		}
+	}
+	return "SELECT " + idColumn + " FROM " + q.Table + " WHERE " + q.EnabledColumn + " = 1", nil
+}
+
+// idColumn tells records apart.
+const idColumn = "motion_record_id"
+
+// selection gathers the first row of each record that counts. A join that
+// gives a record many times, as one without its conditions does, takes no more
+// memory than another.
+type selection struct {
+	wanted   map[int64]bool // and not there yet
+	rows     []motion.Row
+	nameless bool // a row has no id
+}
+
+func newSelection(ids []int64) *selection {
+	s := &selection{wanted: make(map[int64]bool, len(ids))}
+	for _, id := range ids {
+		s.wanted[id] = true
+	}
+	return s
+}
+
+func (s *selection) add(row motion.Row) {
+	id, ok := row[idColumn].(int64)
+	s.nameless = s.nameless || !ok
+	if s.wanted[id] {
+		s.rows = append(s.rows, row)
+		delete(s.wanted, id)
+	}
+}
+
+func (s *selection) result() ([]motion.Row, error) {
+	if s.nameless {
+		return nil, fmt.Errorf("the SQL join gives no column %s", idColumn)
+	}
+	if len(s.rows) == 0 && len(s.wanted) > 0 {
+		return nil, errors.New("the SQL join gives none of the enabled records")
+	}
+	for id := range s.wanted {
+		s.rows = append(s.rows, motion.Row{idColumn: id})
+	}
+	return s.rows, nil
+}

@@ -1,0 +1,87 @@
+package motion
+
+import (
+	"maps"
+	"slices"
+)
+
+// AvatarSummary is what a generation has of one avatar.
+type AvatarSummary struct {
+	Avatar string
+	Clips  int
+	Frames int    // of all clips
+	Bytes  int64  // that the web client downloads: clips and files
+	Files  []Kind // that it has
+	// Missing is what the DLP3D web client does not start without: states of
+	// clips, and kinds of files.
+	Missing []string
+}
+
+// neededStates are the states of which the web client wants a clip each (§6).
+var neededStates = []string{"idle", "listen", "error", "leave"}
+
+// neededFiles are the files that the web client wants (§2.5). It never asks for
+// the rest pose.
+var neededFiles = []Kind{Meshes, Blendshapes}
+
+// Avatars gives a summary of each avatar of which there is anything, or should
+// be, by name.
+func (g *Generation) Avatars() []AvatarSummary {
+	known := map[string]bool{}
+	for avatar := range g.avatars {
+		known[avatar] = true
+	}
+	for avatar := range g.poses {
+		known[avatar] = true
+	}
+	for _, files := range g.static {
+		for avatar := range files {
+			known[avatar] = true
+		}
+	}
+	for _, fault := range g.faults {
+		if fault.Avatar != "" {
+			known[fault.Avatar] = true
+		}
+	}
+	summaries := []AvatarSummary{}
+	for _, avatar := range slices.Sorted(maps.Keys(known)) {
+		summaries = append(summaries, g.summary(avatar))
+	}
+	return summaries
+}
+
+func (g *Generation) summary(avatar string) AvatarSummary {
+	s := AvatarSummary{Avatar: avatar, Clips: len(g.avatars[avatar])}
+	longIdle := false
+	var states []string
+	for _, c := range g.avatars[avatar] {
+		s.Frames += c.frames
+		s.Bytes += int64(len(c.messages[Babylon]))
+		longIdle = longIdle || c.record.idle
+		states = append(states, c.record.states...)
+	}
+	if g.poses[avatar] != nil {
+		s.Files = append(s.Files, Restposes)
+	}
+	for kind, files := range g.static {
+		if static := files[avatar]; static != nil {
+			s.Files = append(s.Files, Kind(kind))
+			s.Bytes += static.file.Size()
+		}
+	}
+	if !longIdle {
+		s.Missing = append(s.Missing, "long idle")
+	}
+	for _, state := range neededStates {
+		if !slices.Contains(states, state) {
+			s.Missing = append(s.Missing, state)
+		}
+	}
+	for _, kind := range neededFiles {
+		if g.static[kind][avatar] == nil {
+			s.Missing = append(s.Missing, kind.String())
+		}
+	}
+	return s
+}
