@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/net/http/httpguts"
 	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
@@ -185,7 +186,8 @@ func (a *API) checkHandshake(r *http.Request) error {
 	if r.ProtoMajor != 1 { // where the header Upgrade is not allowed (RFC 9113 §8.2.2)
 		return &httpError{status: http.StatusUpgradeRequired, text: "this is a WebSocket: connect to it over HTTP/1.1"}
 	}
-	if !hasToken(r.Header, "Connection", "upgrade") || !hasToken(r.Header, "Upgrade", "websocket") {
+	if !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade") ||
+		!httpguts.HeaderValuesContainsToken(r.Header["Upgrade"], "websocket") {
 		return &httpError{status: http.StatusUpgradeRequired, header: [2]string{"Upgrade", "websocket"},
 			text: "this is a WebSocket: connect to it with ws:// or wss://; a proxy must pass on the headers Upgrade and Connection"}
 	}
@@ -200,18 +202,6 @@ func (a *API) checkHandshake(r *http.Request) error {
 		return &httpError{status: http.StatusForbidden, text: "pages of this origin may not open a WebSocket here: see enable_cors and cors_origins"}
 	}
 	return nil
-}
-
-// hasToken reports whether a header that is a list has an element.
-func hasToken(header http.Header, name, token string) bool {
-	for _, line := range header.Values(name) {
-		for element := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(element), token) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // allowsOrigin reports whether a page may open a WebSocket to host: one of the

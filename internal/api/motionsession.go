@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -24,7 +23,6 @@ const (
 	motionIdleTimeout  = 15 * time.Minute // without a request; the client closes as soon as it has all
 	motionReadyWait    = 30 * time.Second // for the first generation; the client waits 60 s
 	motionChunk        = 256 << 10        // bytes of a file that are in memory for one client
-	maxCloseReason     = 123              // bytes (RFC 6455 §5.5); with more there is no close frame at all
 )
 
 // errStopping ends sessions when the server stops.
@@ -316,8 +314,7 @@ func (s *motionSession) failed(request motion.Request, err error) error {
 	case cause != nil:
 		return cause
 	case errors.As(err, &refused):
-		reason := refused.Error()
-		return closing{websocket.StatusPolicyViolation, strings.ToValidUTF8(reason[:min(len(reason), maxCloseReason)], "")}
+		return closing{websocket.StatusPolicyViolation, refused.Error()}
 	case errors.Is(err, motion.ErrNotReady), errors.Is(err, motion.ErrChanged):
 		return closing{websocket.StatusTryAgainLater, err.Error()}
 	case errors.Is(err, errBroken):

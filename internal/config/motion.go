@@ -27,8 +27,7 @@ type Motion struct {
 	Clips    MotionPlace // root of the paths that the database gives
 	// ClipFiles are paths by record id (decimal) for the original's readers
 	// without SQL for motions; nil: the database's own paths.
-	ClipFiles   map[string]string
-	ClipVersion string // of ClipFiles; "" for none
+	ClipFiles map[string]string
 
 	Restposes, Meshes, Joints, Rigids, Blendshapes MotionFiles
 	// DefaultAvatars says that nobody named the avatars: the paths are those of

@@ -26,8 +26,8 @@ const (
 )
 
 // unusedMotionKeys have no effect here, in any block: this server has one log,
-// and one cache, and sends no blendshapes.
-var unusedMotionKeys = []string{"type", "name", "logger_cfg", "max_workers", "cache_cfg", "blendshape_names"}
+// and one cache, sends no blendshapes, and makes the version from what it sends.
+var unusedMotionKeys = []string{"type", "name", "logger_cfg", "max_workers", "cache_cfg", "blendshape_names", "version"}
 
 // original is motion_file_api_cfg. The target says in short what it says.
 type original struct{ target *string }
@@ -177,7 +177,6 @@ func (b *block) clips(m *Motion) {
 	m.Clips = b.place(kind == inMySQL || kind == inBucket)
 	if kind == inFolder || kind == inBucket {
 		m.ClipFiles = b.paths("file_paths", recordID)
-		b.set("version", text{&m.ClipVersion, false}, false, yamlInteger)
 	} else {
 		b.sameDatabase(m, kind, kind == inMySQL)
 	}

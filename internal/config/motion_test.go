@@ -37,7 +37,7 @@ func shownMotion(m *Motion) string {
 	}
 	return strings.Join([]string{
 		fmt.Sprintf("database %s %s join %q %s %s", m.Database.SQLite, server, m.Database.JoinFile, m.Database.Table, m.Database.EnabledColumn),
-		fmt.Sprintf("clips %s %q %v %q", place(m.Clips), m.ClipFiles, m.ClipFiles == nil, m.ClipVersion),
+		fmt.Sprintf("clips %s %q %v", place(m.Clips), m.ClipFiles, m.ClipFiles == nil),
 		files(m.Restposes), files(m.Meshes), files(m.Joints), files(m.Rigids), files(m.Blendshapes),
 		fmt.Sprintf("%v %s %s %d %v %d", m.DefaultAvatars, m.FloatType, m.CheckInterval, m.MaxDownloads, m.Strict, m.MaxWorkers),
 	}, "\n")
@@ -248,7 +248,7 @@ func TestLoad_MotionModules(t *testing.T) {
 		{"no join", []string{"os.path.join('configs', '3dac_sql_join.sql')", "None"}, func(m *Motion) { m.Database.JoinFile = "" }},
 		{"paths by id", []string{reader, "type='FilesystemMotionReader', root_dir='clips', version=7, file_paths={17: 'a.npz', '18': 'b/c.npz'},",
 			"        **__database__),\n    rest", "    ),\n    rest"}, func(m *Motion) {
-			m.Clips, m.ClipVersion, m.ClipFiles = MotionPlace{Dir: "clips"}, "7", map[string]string{"17": "a.npz", "18": "b/c.npz"}
+			m.Clips, m.ClipFiles = MotionPlace{Dir: "clips"}, map[string]string{"17": "a.npz", "18": "b/c.npz"}
 		}},
 		{"clips from a bucket", []string{reader, "type='MinioMotionReader', endpoint='oss', access_key='a', secret_key='s', file_paths={},",
 			"        **__database__),\n    rest", "    ),\n    rest"}, func(m *Motion) {

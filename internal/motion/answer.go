@@ -27,7 +27,8 @@ func (m Message) Size() int64 {
 	return int64(len(m.Head)) + m.File.Size()
 }
 
-// RequestError is a request that cannot be answered as it is.
+// RequestError is a request that cannot be answered as it is. Its text is valid
+// UTF-8 of at most 123 bytes, the most that a close frame holds (RFC 6455 §5.5).
 type RequestError struct{ text string }
 
 func (e *RequestError) Error() string { return e.text }
@@ -86,8 +87,8 @@ func ParseRequest(message []byte) (Request, error) {
 	return r, nil
 }
 
-// shortest bounds what a refusal repeats: the reason of a close frame has at
-// most 123 bytes, and a byte may be quoted as four.
+// shortest bounds what a refusal repeats, of which a byte may be quoted as
+// four: see RequestError.
 func shortest(text string) string { return text[:min(len(text), 20)] }
 
 // String names the request for the log. The avatar is a client's own text.

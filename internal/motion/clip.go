@@ -61,15 +61,15 @@ type clipFile struct {
 // numbers are of one type: float16 values are held as float32, which holds
 // each of them exactly.
 type numbers struct {
-	kind   FloatType
-	narrow []float32
-	wide   []float64
+	floatType FloatType
+	narrow    []float32
+	wide      []float64
 }
 
 // maxClipBytes bounds the file of a clip as it is stored.
 const maxClipBytes = 128 << 20
 
-func readClip(ctx context.Context, place Place, path string, kind FloatType) (*clipFile, error) {
+func readClip(ctx context.Context, place Place, path string, floatType FloatType) (*clipFile, error) {
 	content, err := readFile(ctx, place, path, maxClipBytes)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func readClip(ctx context.Context, place Place, path string, kind FloatType) (*c
 	if err != nil {
 		return nil, err
 	}
-	c, err := parseClip(archive, kind)
+	c, err := parseClip(archive, floatType)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func readClip(ctx context.Context, place Place, path string, kind FloatType) (*c
 	return c, nil
 }
 
-func parseClip(archive *npz.File, kind FloatType) (*clipFile, error) {
+func parseClip(archive *npz.File, floatType FloatType) (*clipFile, error) {
 	var err error
 	c := &clipFile{}
 	if c.joints, err = texts(archive, "joint_names"); err != nil {
@@ -105,10 +105,10 @@ func parseClip(archive *npz.File, kind FloatType) (*clipFile, error) {
 		return nil, err
 	}
 	var rotationShape, rootShape []int
-	if rotationShape, c.rotation, err = readNumbers(archive, "rotmat", kind); err != nil {
+	if rotationShape, c.rotation, err = readNumbers(archive, "rotmat", floatType); err != nil {
 		return nil, err
 	}
-	if rootShape, c.root, err = readNumbers(archive, "transl", kind); err != nil {
+	if rootShape, c.root, err = readNumbers(archive, "transl", floatType); err != nil {
 		return nil, err
 	}
 	return c, c.checkShapes(rotationShape, rootShape, length)
@@ -135,9 +135,9 @@ func (c *clipFile) checkShapes(rotationShape, rootShape []int, length []int64) e
 	return nil
 }
 
-func readNumbers(archive *npz.File, key string, kind FloatType) (shape []int, n numbers, err error) {
-	n.kind = kind
-	switch kind {
+func readNumbers(archive *npz.File, key string, floatType FloatType) (shape []int, n numbers, err error) {
+	n.floatType = floatType
+	switch floatType {
 	case Float16:
 		var halves []uint16
 		shape, halves, err = archive.Float16s(key)
@@ -216,12 +216,12 @@ func (n *numbers) toBabylon(joints []string, pose *restpose) {
 	for i, joint := range joints {
 		turns[i] = pose.turns[pose.index[joint]].m
 	}
-	if n.kind == Float64 {
+	if n.floatType == Float64 {
 		turnAll(n.wide, turns)
 		return
 	}
 	turnAll(n.narrow, turns)
-	n.kind = Float32
+	n.floatType = Float32
 }
 
 func turnAll[F float32 | float64](rotations []F, turns [][9]float64) {
@@ -254,22 +254,22 @@ func turnRoots[F float32 | float64](positions []F) {
 
 // array encodes n; float16 rounds to nearest, as NumPy does.
 func (n numbers) array(shape ...int) *motionpb.NumpyArray {
-	switch n.kind {
+	switch n.floatType {
 	case Float64:
 		data := make([]byte, 0, 8*len(n.wide))
 		for _, v := range n.wide {
 			data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
 		}
-		return array(string(n.kind), data, shape...)
+		return array(string(n.floatType), data, shape...)
 	case Float16:
 		data := make([]byte, 0, 2*len(n.narrow))
 		for _, v := range n.narrow {
 			data = binary.LittleEndian.AppendUint16(data, npz.ToHalf(float64(v)))
 		}
-		return array(string(n.kind), data, shape...)
+		return array(string(n.floatType), data, shape...)
 	case Float32:
 	}
-	return array(string(n.kind), float32s(n.narrow), shape...)
+	return array(string(n.floatType), float32s(n.narrow), shape...)
 }
 
 func array(dtype string, data []byte, shape ...int) *motionpb.NumpyArray {

@@ -49,10 +49,10 @@ type Generation struct {
 	static   [kinds]map[string]*staticFile
 	faults   []Fault
 
-	clips    Place
-	kind     FloatType
-	database string // its fingerprint
-	seen     map[location]string
+	clips     Place
+	floatType FloatType
+	database  string // its fingerprint
+	seen      map[location]string
 }
 
 // location is where a file is that the generation read or missed.
@@ -84,7 +84,7 @@ type staticFile struct {
 func Load(ctx context.Context, sources Sources, options Options) (*Generation, error) {
 	g := &Generation{
 		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, replies: map[string][]byte{},
-		clips: sources.Clips, kind: options.FloatType, seen: map[location]string{},
+		clips: sources.Clips, floatType: options.FloatType, seen: map[location]string{},
 	}
 	whole := false
 	defer func() {
@@ -286,7 +286,7 @@ func (g *Generation) loadClip(ctx context.Context, r record) (*clip, error) {
 	case r.avatar == "":
 		return nil, errors.New("the record belongs to no avatar")
 	}
-	file, err := readClip(ctx, g.clips, r.npz, g.kind)
+	file, err := readClip(ctx, g.clips, r.npz, g.floatType)
 	if err != nil {
 		return nil, err
 	}
@@ -310,7 +310,7 @@ func (g *Generation) message(ctx context.Context, c *clip, app App) ([]byte, err
 	if c.messages[app] != nil {
 		return c.messages[app], nil
 	}
-	file, err := readClip(ctx, g.clips, c.record.npz, g.kind)
+	file, err := readClip(ctx, g.clips, c.record.npz, g.floatType)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", c.record.npz, err)
 	}
@@ -328,7 +328,7 @@ func (g *Generation) message(ctx context.Context, c *clip, app App) ([]byte, err
 // fileVersion is of all that clients are sent.
 func (g *Generation) fileVersion() string {
 	h := sha256.New()
-	fmt.Fprintln(h, g.kind)
+	fmt.Fprintln(h, g.floatType)
 	for _, avatar := range slices.Sorted(maps.Keys(g.replies)) {
 		hashPart(h, avatar, g.replies[avatar])
 	}

@@ -21,7 +21,6 @@ type Library struct {
 
 	mu      sync.Mutex
 	current *Generation
-	loaded  time.Time
 	lastErr error // of the last look or load; nil after one that succeeded
 	failed  int64
 }
@@ -70,7 +69,7 @@ func (l *Library) refresh(ctx context.Context) {
 		return
 	}
 	l.mu.Lock()
-	l.current, l.loaded = next, time.Now()
+	l.current = next
 	l.mu.Unlock()
 	if current == nil {
 		close(l.ready)
@@ -147,16 +146,15 @@ func (l *Library) Wait(ctx context.Context, limit time.Duration) (*Generation, e
 type Status struct {
 	Version                string // "" without a generation
 	Avatars, Clips, Faults int    // of the generation
-	Loaded                 time.Time
-	Failures               int64 // looks and loads that failed
-	Err                    error // of the last one
+	Failures               int64  // looks and loads that failed
+	Err                    error  // of the last one
 }
 
 // Status gives how l is.
 func (l *Library) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Status{Loaded: l.loaded, Failures: l.failed, Err: l.lastErr}
+	s := Status{Failures: l.failed, Err: l.lastErr}
 	if g := l.current; g != nil {
 		s.Version, s.Avatars, s.Faults = g.version, len(g.avatars), len(g.faults)
 		for _, clips := range g.avatars {

@@ -49,8 +49,6 @@ type Place interface {
 	// Fingerprint gives a text that is another one after the file at path
 	// changed, as far as that can be told without reading it.
 	Fingerprint(ctx context.Context, path string) (string, error)
-	// String names the place for a person.
-	String() string
 }
 
 // File is an opened file. It is safe for concurrent use.

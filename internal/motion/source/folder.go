@@ -19,9 +19,6 @@ type Folder struct{ path string }
 // NewFolder gives the folder at path, which need not be there yet.
 func NewFolder(path string) Folder { return Folder{path} }
 
-// String implements [motion.Place].
-func (f Folder) String() string { return f.path }
-
 // open opens the folder. Without it nothing can be said of its files: they may
 // be on a disk that is not mounted.
 func (f Folder) open() (*os.Root, error) {

@@ -74,7 +74,7 @@ func NewS3(options S3Options) *S3 {
 	}
 }
 
-// String implements [motion.Place].
+// String names the bucket for a person.
 func (s *S3) String() string {
 	return fmt.Sprintf("bucket %s of %s", s.options.Bucket, s.options.Endpoint)
 }
