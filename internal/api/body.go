@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // maxDrain is how much of a body that is too large is read and thrown away
@@ -162,16 +164,19 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 	if offset := invalidUTF8(received.raw); offset >= 0 {
 		return []fault{invalidJSON(offset, "invalid UTF-8")}
 	}
-	err := json.Unmarshal(received.raw, &struct{}{}) // which skips all members
-	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return []fault{invalidJSON(syntaxOffset(syntax, received.raw), syntax.Error())}
-	}
-	if err != nil {
-		return []fault{{"model_attributes_type", []any{"body"},
-			"Input should be a valid dictionary or object to extract fields from", received.show()}}
+	// jsontext checks four times as fast as encoding/json, whose words for what is wrong clients know.
+	if !jsontext.Value(raw).IsValid(anyJSON...) {
+		var value json.RawMessage
+		if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(received.raw, &value)); ok {
+			return []fault{invalidJSON(syntaxOffset(syntax, received.raw), syntax.Error())}
+		}
 	}
 	if string(raw) == "null" {
 		return []fault{missingBody}
+	}
+	if raw[0] != '{' {
+		return []fault{{"model_attributes_type", []any{"body"},
+			"Input should be a valid dictionary or object to extract fields from", received.show()}}
 	}
 	received.members = p.membersOf(raw)
 	var faults []fault
@@ -207,9 +212,7 @@ func (p *plan) membersOf(object []byte) map[string]json.RawMessage {
 		rest = rest[len(value):]
 		name := quoted[1 : len(quoted)-1]
 		if bytes.IndexByte(name, '\\') >= 0 {
-			var text string
-			_ = json.Unmarshal(quoted, &text) // it is valid
-			name = []byte(text)
+			name, _ = jsontext.AppendUnquote(nil, quoted) // what is no text is no name of ours
 		}
 		if p.names[string(name)] {
 			members[string(name)] = value
@@ -250,6 +253,9 @@ func valueLength(valid []byte) int {
 	}
 	return len(valid)
 }
+
+// anyJSON makes jsontext take what encoding/json takes.
+var anyJSON = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
 // missingBody is the fault of an empty body and of null.
 var missingBody = fault{"missing", []any{"body"}, "Field required", jsonNull}

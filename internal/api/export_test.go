@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
@@ -53,3 +55,6 @@ func MembersOf(object []byte, names map[string]bool) map[string]json.RawMessage 
 func (a *API) SetMotionTimes(ping, idle time.Duration) {
 	a.motion.pingInterval, a.motion.idleTimeout = ping, idle
 }
+
+// ValidBody reports whether a body would be taken for JSON.
+func ValidBody(raw []byte) bool { return jsontext.Value(raw).IsValid(anyJSON...) }

@@ -163,3 +163,19 @@ func FuzzMembersOf(f *testing.F) {
 		}
 	})
 }
+
+// What is taken for JSON is what encoding/json takes, whose words a fault has.
+func FuzzValidBody(f *testing.F) {
+	for _, body := range []string{
+		`{}`, `{"a":1,"a":2}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\"}", `{"a":1e999}`, `{"a":01}`, `{"a":-}`, `{"a":"\x"}`, `{"a":"` + "\n" + `"}`,
+		`nul`, `1 2`, ``, ` `, `"\u12"`, `{"a":,}`, `[1,]`, "\ufeff{}", "{\"a\":\"\x7f\"}", `{"a":"\/"}`, strings.Repeat("[", 10_001),
+		strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000),
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if got, want := api.ValidBody(body), json.Valid(body); got != want {
+			t.Errorf("%q: got valid %v, want %v", body, got, want)
+		}
+	})
+}

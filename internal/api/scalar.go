@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"web-backend/internal/backend"
 )
 
@@ -40,14 +42,14 @@ func parseText(raw json.RawMessage) (any, *fault) {
 		}
 		return text, nil
 	}
-	var text *string
-	if json.Unmarshal(raw, &text) != nil || text == nil {
+	if raw[0] != '"' {
 		return "", &fault{Type: "string_type", Msg: "Input should be a valid string"}
 	}
-	if !backend.ValidText(*text) || backend.HasLoneSurrogate(raw) {
+	text, err := jsontext.AppendUnquote(make([]byte, 0, len(raw)), raw)
+	if err != nil || bytes.IndexByte(text, 0) >= 0 { // an error is half of a surrogate pair
 		return "", &fault{Type: "string_type", Msg: invalidTextMessage}
 	}
-	return *text, nil
+	return string(text), nil
 }
 
 // Bounds of a list of texts; the tags of its field document them.

@@ -3,6 +3,7 @@ package backend
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"time"
 )
 
@@ -104,6 +105,41 @@ func DecodeCharacter(document []byte) (Character, error) {
 	err := json.Unmarshal(document, &c)
 	return c, err
 }
+
+// PatchDocument changes what [EncodeCharacter] gave as patch says, and returns
+// the character as it is then, but without a prompt that stays: most of a
+// document is prompt, and decoding and encoding it would cost more than all the
+// rest. ReadOnly if the character must not be changed.
+func PatchDocument(document []byte, patch CharacterPatch) (patched []byte, c Character, err error) {
+	head, rest, begins := bytes.Cut(document, promptField)
+	prompt, tail, ends := bytes.Cut(rest, afterPrompt)
+	cut := begins && ends
+	if cut {
+		document = slices.Concat(head, promptField, afterPrompt, tail)
+	}
+	if c, err = DecodeCharacter(document); err != nil {
+		return nil, c, err
+	}
+	if c.ReadOnly {
+		return nil, c, CharacterReadOnly(c.Key())
+	}
+	patch.Apply(&c)
+	if patched, err = EncodeCharacter(c); err != nil {
+		return nil, c, err
+	}
+	if cut && patch.Prompt == nil {
+		head, tail, _ = bytes.Cut(patched, promptField)
+		patched = slices.Concat(head, promptField, prompt, tail)
+	}
+	return patched, c, nil
+}
+
+// What stands around the prompt in a document. Within a text, each quote would
+// follow a backslash, so neither can be a part of one.
+var (
+	promptField = []byte(`,"prompt":"`)
+	afterPrompt = []byte(`","reaction_adapter":"`)
+)
 
 // CharacterPatch changes some fields of a character; nil keeps a field.
 type CharacterPatch struct {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"web-backend/internal/backend"
 	"web-backend/internal/store/storetest"
@@ -211,4 +212,68 @@ func zone(t testing.TB, name string) *time.Location {
 		t.Fatal(err)
 	}
 	return location
+}
+
+// A patched document is what decoding, changing and encoding give, whatever
+// stands in the texts.
+func FuzzPatchDocument(f *testing.F) {
+	f.Add("Mira", "You are Mira.", "Vast", "new", "", byte(0))
+	f.Add(`","prompt":"`, `","reaction_adapter":"`, `\","prompt":"`, `"`, `\`, byte(1))
+	f.Add("\\", "\\\"", "\u2028", "\x00", "\"prompt\":\"", byte(2))
+	f.Add("a", "", "", ",\"prompt\":\"", "", byte(7))
+	f.Fuzz(func(t *testing.T, name, prompt, scene, newName, newPrompt string, which byte) {
+		for _, text := range []string{name, prompt, scene, newName, newPrompt} {
+			if !utf8.ValidString(text) {
+				t.Skip("no character holds it")
+			}
+		}
+		c := backend.NewCharacter()
+		c.CharacterName, c.Prompt, c.SceneName, c.ReactionAdapter = name, prompt, scene, newName
+		document := mustEncode(t, c)
+		var patch backend.CharacterPatch
+		if which&1 != 0 {
+			patch.CharacterName = &newName
+		}
+		if which&2 != 0 {
+			patch.Prompt = &newPrompt
+		}
+		if which&4 != 0 {
+			patch.ReactionAdapter, patch.VoiceSpeed = &prompt, new(0.5)
+		}
+		want, err := backend.DecodeCharacter(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		patch.Apply(&want)
+		got, after, err := backend.PatchDocument(document, patch)
+		if err != nil || !bytes.Equal(got, mustEncode(t, want)) {
+			t.Errorf("%s patched:\ngot  %s, %v\nwant %s", document, got, err, mustEncode(t, want))
+		}
+		if after.CharacterName != want.CharacterName || after.ReadOnly != want.ReadOnly {
+			t.Errorf("got name %q, read-only %v, want %q, %v", after.CharacterName, after.ReadOnly, want.CharacterName, want.ReadOnly)
+		}
+	})
+}
+
+func TestPatchDocument_OldDocument(t *testing.T) {
+	t.Parallel()
+	for _, document := range []string{
+		`{"user_id":"ada","character_id":"m","prompt":"Hi \"you\""}`,
+		`{"prompt":"Hi","user_id":"ada","character_id":"m","reaction_adapter":"r"}`,
+		`{"user_id":"ada","character_id":"m"}`,
+	} {
+		want, err := backend.DecodeCharacter([]byte(document))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want.Avatar = "KQ-default"
+		got, _, err := backend.PatchDocument([]byte(document), backend.CharacterPatch{Avatar: new("KQ-default")})
+		if err != nil || !bytes.Equal(got, mustEncode(t, want)) {
+			t.Errorf("%s:\ngot  %s, %v\nwant %s", document, got, err, mustEncode(t, want))
+		}
+	}
+	_, _, err := backend.PatchDocument([]byte(`{"user_id":"ada","character_id":"m","read_only":true}`), backend.CharacterPatch{})
+	if backend.KindOf(err) != backend.ReadOnly {
+		t.Errorf("read-only: got %v, want ReadOnly", err)
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // requiredDefaultFields are the fields of contract §4 that have no default
@@ -90,5 +89,5 @@ const invalidTextProblem = "holds a NUL character or is not UTF-8"
 // validJSONText reports whether raw, which decodes to text, is a text that a
 // store may keep: package json replaces silently what is no text.
 func validJSONText(raw json.RawMessage, text string) bool {
-	return ValidText(text) && utf8.Valid(raw) && !HasLoneSurrogate(raw)
+	return ValidText(text) && ValidJSONText(raw)
 }

@@ -1,10 +1,10 @@
 package backend
 
 import (
-	"bytes"
-	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // ValidText reports whether a store may keep s: valid UTF-8 without NUL
@@ -13,35 +13,9 @@ func ValidText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
-// HasLoneSurrogate reports whether raw, which is JSON, holds an escaped
-// surrogate without its partner: no text, though JSON's grammar allows it.
-// Package encoding/json would replace it silently.
-func HasLoneSurrogate(raw []byte) bool {
-	if !bytes.Contains(raw, []byte(`\u`)) {
-		return false
-	}
-	unit := func(i int) uint64 { // the UTF-16 unit escaped at i, or 0
-		if i+6 > len(raw) || raw[i] != '\\' || raw[i+1] != 'u' {
-			return 0
-		}
-		value, _ := strconv.ParseUint(string(raw[i+2:i+6]), 16, 16)
-		return value
-	}
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' {
-			continue
-		}
-		switch value := unit(i); {
-		case value >= 0xD800 && value <= 0xDBFF:
-			if low := unit(i + 6); low < 0xDC00 || low > 0xDFFF {
-				return true
-			}
-			i += 11
-		case value >= 0xDC00 && value <= 0xDFFF:
-			return true
-		default:
-			i++ // the escaped character, so that \\u is not taken for \u
-		}
-	}
-	return false
+// ValidJSONText reports whether every text in raw, which is JSON, is one: valid
+// UTF-8, and no escaped surrogate without its partner, which JSON's grammar
+// allows. Package encoding/json would replace either silently.
+func ValidJSONText(raw []byte) bool {
+	return jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(true))
 }

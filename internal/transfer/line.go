@@ -148,7 +148,7 @@ func decodeLine(line []byte, target any, kind *string) error {
 	if *kind != want {
 		return errors.New(`field "kind" is there twice`)
 	}
-	if backend.HasLoneSurrogate(line) {
+	if !backend.ValidJSONText(line) {
 		return errors.New("a text holds half of a surrogate pair (\\ud800 to \\udfff)")
 	}
 	if bytes.Contains(line, []byte(`\u0000`)) { // else no text can hold one

@@ -79,15 +79,11 @@ func (s *Store) CopyCharacter(
 // UpdateCharacter implements [backend.Store].
 func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {
 	return s.write(ctx, []string{key.UserID}, func(c *conn) error {
-		character, err := readCharacter(c, key)
+		document, err := characterDocument(c, key)
 		if err != nil {
 			return err
 		}
-		if character.ReadOnly {
-			return backend.CharacterReadOnly(key)
-		}
-		patch.Apply(&character)
-		document, err := backend.EncodeCharacter(character)
+		document, character, err := backend.PatchDocument(document, patch)
 		if err != nil {
 			return err
 		}
