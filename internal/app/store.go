@@ -24,6 +24,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store
 	if err != nil {
 		return nil, "", err
 	}
+	embedded.KeepRecent(int64(cfg.CacheMB) << 20)
 	return embedded, "embedded, in " + embedded.Path(), nil
 }
 

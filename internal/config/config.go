@@ -29,6 +29,7 @@ type Config struct {
 	Host    string
 	Port    int
 	DataDir string
+	CacheMB int    // MB of what the embedded store read lately that it keeps in memory; 0 for none
 	Type    string // of the original; not used
 
 	// BasePath is where everything is served below, such as /characters; "" for
@@ -176,7 +177,7 @@ type MongoDB struct {
 // store, reachable from this machine only.
 func Default() *Config {
 	return &Config{
-		Store: StoreEmbedded, Host: "127.0.0.1", Port: 18080, DataDir: "data", Type: "FastAPIServer",
+		Store: StoreEmbedded, Host: "127.0.0.1", Port: 18080, DataDir: "data", CacheMB: 32, Type: "FastAPIServer",
 		Log: Log{
 			Path: "logs/server.log", FileLevel: slog.LevelInfo, ConsoleLevel: slog.LevelInfo,
 			MaxSizeMB: 50, MaxFiles: 5,

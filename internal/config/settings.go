@@ -13,13 +13,14 @@ type setting struct {
 }
 
 // settings is the table of every key there is, bound to the fields of c.
-func (c *Config) settings() []setting {
+func (c *Config) settings() []setting { //nolint:funlen // a table
 	const limit = 1 << 30 // bytes; far above anything of use
 	return append([]setting{
 		{"store", "WEB_BACKEND_STORE", choice{&c.Store, []string{StoreEmbedded, StoreMongoDB}}},
 		{"host", "WEB_BACKEND_HOST", text{&c.Host, true}},
 		{"port", "WEB_BACKEND_PORT", number{&c.Port, 0, 65535}},
 		{"data_dir", "WEB_BACKEND_DATA_DIR", text{&c.DataDir, true}},
+		{"cache_mb", "WEB_BACKEND_CACHE_MB", number{&c.CacheMB, 0, 100_000}},
 		{"base_path", "WEB_BACKEND_BASE_PATH", path{&c.BasePath}},
 		{"tls_cert", "WEB_BACKEND_TLS_CERT", text{&c.TLSCert, false}},
 		{"tls_key", "WEB_BACKEND_TLS_KEY", text{&c.TLSKey, false}},

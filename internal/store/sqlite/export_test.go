@@ -14,7 +14,6 @@ const (
 	DatabaseFile = databaseFile
 	MaxBatch     = maxBatch
 	MaxExpired   = maxExpired
-	RecentBytes  = recentBytes
 	RecentRead   = recentRead
 )
 

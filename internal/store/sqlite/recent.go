@@ -1,12 +1,12 @@
 package sqlite
 
 import (
-	"container/list"
 	"context"
 	"hash/maphash"
 	"strings"
-	"sync"
 	"sync/atomic"
+
+	"github.com/maypok86/otter/v2"
 )
 
 // recent keeps what was read lately, so that it need not be read and unsealed
@@ -21,11 +21,7 @@ import (
 type recent struct {
 	seed    maphash.Seed
 	stripes [1 << 12]atomic.Uint64 // odd while a commit is under way
-
-	mu    sync.Mutex
-	reads map[readKey]*list.Element // of *keptRead
-	order list.List                 // the last used first
-	bytes int
+	reads   *otter.Cache[readKey, keptRead]
 }
 
 // readKey names one read of one user.
@@ -40,22 +36,31 @@ const (
 )
 
 type keptRead struct {
-	key   readKey
 	value any
 	mark  uint64
 	bytes int
 }
 
-// Bounds of what is kept: all of it, and one read, so that a few large ones do
-// not push out all others.
+// RecentBytes is how much of what was read lately is kept in memory.
+const RecentBytes = 32 << 20
+
+// recentRead bounds one read, in bytes, so that a few large ones do not push
+// out all others; keptCost is what keeping a read takes beside its bytes.
 const (
-	recentBytes = 8 << 20
-	recentRead  = 256 << 10
-	keptCost    = 256 // of keeping a read, beside its bytes
+	recentRead = 256 << 10
+	keptCost   = 256
 )
 
-func newRecent() *recent {
-	return &recent{seed: maphash.MakeSeed(), reads: map[readKey]*list.Element{}}
+// newRecent keeps so many bytes at most; it returns nil for 0.
+func newRecent(bytes int64) *recent {
+	if bytes <= 0 {
+		return nil
+	}
+	return &recent{seed: maphash.MakeSeed(), reads: otter.Must(&otter.Options[readKey, keptRead]{
+		MaximumWeight: uint64(bytes),
+		Weigher:       func(_ readKey, kept keptRead) uint32 { return uint32(kept.bytes) }, //nolint:gosec // at most recentRead
+		Executor:      func(evict func()) { evict() },                                      // at once: the bound holds when a read has ended
+	})}
 }
 
 func (r *recent) stripe(userID string) *atomic.Uint64 {
@@ -64,38 +69,21 @@ func (r *recent) stripe(userID string) *atomic.Uint64 {
 
 // find gives what was kept under key and still counts.
 func (r *recent) find(key readKey, mark uint64) (value any, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	element := r.reads[key]
-	if element == nil {
+	kept, ok := r.reads.GetIfPresent(key)
+	if !ok || kept.mark != mark {
 		return nil, false
 	}
-	kept := element.Value.(*keptRead) //nolint:forcetypeassert // nothing else is in the list
-	if kept.mark != mark {
-		return nil, false
-	}
-	r.order.MoveToFront(element)
 	return kept.value, true
 }
 
-// keep adds what was read of so many bytes, and lets go of what was not used
-// for longest.
+// keep adds what was read of so many bytes.
 func (r *recent) keep(key readKey, value any, size int, mark uint64) {
 	size += keptCost + len(key.userID) + len(key.what)
 	if size > recentRead {
 		return
 	}
 	// The request that the key was cut out of must not be kept with it.
-	key = readKey{strings.Clone(key.userID), strings.Clone(key.what)}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if old := r.reads[key]; old != nil {
-		r.drop(old)
-	}
-	r.reads[key] = r.order.PushFront(&keptRead{key, value, mark, size})
-	for r.bytes += size; r.bytes > recentBytes; {
-		r.drop(r.order.Back())
-	}
+	r.reads.Set(readKey{strings.Clone(key.userID), strings.Clone(key.what)}, keptRead{value, mark, size})
 }
 
 // size is what is kept, in bytes; 0 for a nil r.
@@ -103,15 +91,7 @@ func (r *recent) size() int64 {
 	if r == nil {
 		return 0
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return int64(r.bytes)
-}
-
-func (r *recent) drop(element *list.Element) {
-	kept := r.order.Remove(element).(*keptRead) //nolint:forcetypeassert // nothing else is in the list
-	delete(r.reads, kept.key)
-	r.bytes -= kept.bytes
+	return int64(r.reads.WeightedSize()) //nolint:gosec // at most the bound
 }
 
 // noUsers are whose config and characters a write changes that changes none.
@@ -120,6 +100,9 @@ var noUsers = []string{}
 // begin marks the users that jobs may change: until end nothing that is kept of
 // them counts. Only the writer calls it.
 func (r *recent) begin(jobs []*job) (end func()) {
+	if r == nil {
+		return func() {}
+	}
 	marked := map[*atomic.Uint64]bool{}
 	for _, j := range jobs {
 		for _, userID := range j.users {

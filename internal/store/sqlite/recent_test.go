@@ -44,6 +44,8 @@ func TestRecent_AnswersTheSecondRead(t *testing.T) {
 func TestRecent_IsBounded(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, t.TempDir())
+	const most = 4 << 20
+	store.KeepRecent(most)
 	read := func(userID string, characters []backend.Character) {
 		t.Helper()
 		must(t, store.CreateUser(t.Context(), storetest.UserConfig(userID), characters))
@@ -59,7 +61,7 @@ func TestRecent_IsBounded(t *testing.T) {
 		t.Errorf("after a read of %d bytes: got %d bytes kept, want none", sqlite.RecentRead, got)
 	}
 	const size = 100 << 10
-	for i := range 2 * sqlite.RecentBytes / size / 8 {
+	for i := range 2 * most / size / 8 {
 		userID := fmt.Sprint("user ", i)
 		characters := storetest.Characters(userID, 8)
 		for n := range characters {
@@ -67,8 +69,23 @@ func TestRecent_IsBounded(t *testing.T) {
 		}
 		read(userID, characters)
 	}
-	if got := store.Stats().RecentBytes; got > sqlite.RecentBytes || got < sqlite.RecentBytes/2 {
-		t.Errorf("after reads of twice the bound: got %d bytes kept, want up to %d", got, sqlite.RecentBytes)
+	if got := store.Stats().RecentBytes; got > most || got < most/2 {
+		t.Errorf("after reads of twice the bound: got %d bytes kept, want up to %d", got, most)
+	}
+}
+
+func TestRecent_None(t *testing.T) {
+	t.Parallel()
+	store := openStore(t, t.TempDir())
+	store.KeepRecent(0)
+	characters := storetest.Characters("ada", 1)
+	must(t, store.CreateUser(t.Context(), storetest.UserConfig("ada"), characters))
+	for range 2 {
+		_, err := store.CharacterDocument(t.Context(), characters[0].Key())
+		must(t, err)
+	}
+	if stats := store.Stats(); stats.RecentHits != 0 || stats.RecentBytes != 0 {
+		t.Errorf("got %d reads from memory and %d bytes kept, want none", stats.RecentHits, stats.RecentBytes)
 	}
 }
 

@@ -44,7 +44,7 @@ type Store struct {
 	sealing sealing
 
 	readers chan *conn // a slot per reader; nil until the reader is first used
-	recent  *recent    // nil where another process writes
+	recent  *recent    // nil for none, and where another process writes
 
 	counters
 
@@ -70,7 +70,7 @@ func Open(dir string, keys KeySource) (_ *Store, err error) {
 		jobs:       make(chan *job, maxBatch),
 		writerDone: make(chan struct{}),
 		readers:    make(chan *conn, max(2, runtime.GOMAXPROCS(0))),
-		recent:     newRecent(),
+		recent:     newRecent(RecentBytes),
 	}
 	if s.lock, err = lockFolder(dir); err != nil {
 		return nil, err
@@ -108,6 +108,11 @@ func Open(dir string, keys KeySource) (_ *Store, err error) {
 	go s.writeLoop()
 	return s, nil
 }
+
+// KeepRecent makes the store keep at most so many bytes of what was read lately
+// in memory, [RecentBytes] unless told; 0 for nothing. Call it before the first
+// read.
+func (s *Store) KeepRecent(bytes int64) { s.recent = newRecent(bytes) }
 
 // Path is the database file.
 func (s *Store) Path() string { return s.path }
