@@ -51,10 +51,9 @@ type Options struct {
 
 // API answers HTTP requests with what a [backend.Service] says.
 type API struct {
-	service  *backend.Service
-	log      *slog.Logger
-	options  Options
-	document func() ([]byte, error) // the OpenAPI document, made once
+	service *backend.Service
+	log     *slog.Logger
+	options Options
 
 	motion       *motionFiles
 	bodies       *bodyRoom
@@ -70,17 +69,11 @@ func New(service *backend.Service, log *slog.Logger, options Options) *API {
 	if options.Observer == nil {
 		options.Observer = unobserved{}
 	}
-	a := &API{
+	return &API{
 		service: service, log: log, options: options, motion: newMotionFiles(options.Motion),
 		bodies: newBodyRoom(options.MaxBodyBytes), known: auth.NewKnownAddresses(knownAddresses),
 	}
-	a.document = sync.OnceValues(func() ([]byte, error) { return buildDocument(a.routes(), options.BasePath) })
-	return a
 }
-
-// Document gives the OpenAPI document that /openapi.json answers with. It
-// touches neither the service nor the log.
-func (a *API) Document() ([]byte, error) { return a.document() }
 
 // Handler returns the handler of every route.
 func (a *API) Handler() http.Handler {

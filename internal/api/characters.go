@@ -51,11 +51,6 @@ type characterListReply struct {
 	names  []backend.CharacterName
 }
 
-// documented implements [documentedReply].
-func (characterListReply) documented() any {
-	return characterList{[]string{exampleCharacter.CharacterID}, []string{"Mira"}}
-}
-
 // write breaks the connection off after a fault beyond the first chunk: nobody
 // must take a part for the whole.
 func (l characterListReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
@@ -83,18 +78,6 @@ func (l characterListReply) write(a *API, w http.ResponseWriter, r *http.Request
 	}
 	list.text(`]}`)
 	return list.end()
-}
-
-// documented implements [documentedReply].
-func (characterDocument) documented() any {
-	c := backend.NewCharacter()
-	c.UserID, c.CharacterID, c.CharacterName = exampleCharacter.UserID, exampleCharacter.CharacterID, "Mira"
-	c.CreateDatatime, c.ReadOnly = "2025-09-26 14:49:13,123", true
-	c.SceneName, c.Avatar, c.Prompt = "Vast", "KQ-default", "You are Mira, who keeps the lights of a harbour."
-	c.TTSAdapter, c.Voice, c.ASRAdapter = "elevenlabs", "Rachel", "openai_realtime"
-	c.ClassificationAdapter, c.ConversationAdapter = "openai_classification", "openai_agent"
-	c.ReactionAdapter, c.MemoryAdapter = "openai_reaction", "openai_memory"
-	return c
 }
 
 func (a *API) getCharacterConfig(ctx context.Context, in *characterPath) (characterDocument, error) {

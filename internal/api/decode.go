@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"github.com/swaggest/jsonschema-go"
-
 	"web-backend/internal/backend"
 )
 
@@ -23,7 +21,7 @@ import (
 //	Key    backend.Secret  `json:"key"`              a text that is never shown
 //	Keys   map[string]backend.Secret `json:"-"`      the provider keys in the body
 //
-// The same tags make the OpenAPI document; see openapi.go.
+// The same tags make the OpenAPI document; see openapi_build_test.go.
 type plan struct {
 	path, body []field
 	names      map[string]bool // of the fields in body
@@ -48,15 +46,6 @@ type fault struct {
 	Loc   []any           `json:"loc" required:"true" nullable:"false" description:"Where it is: body or path, then the field, or the offset of a JSON error in bytes."`
 	Msg   string          `json:"msg" required:"true" description:"What was expected." example:"Field required"`
 	Input json.RawMessage `json:"input" required:"true" description:"The offending value, without secrets."`
-}
-
-// PrepareJSONSchema documents what loc holds.
-func (fault) PrepareJSONSchema(schema *jsonschema.Schema) error {
-	element := jsonschema.Schema{}
-	element.AddType(jsonschema.String)
-	element.AddType(jsonschema.Integer)
-	schema.Properties["loc"].TypeObject.ItemsEns().WithSchemaOrBool(element.ToSchemaOrBool())
-	return nil
 }
 
 // newPlan reads the fields of a request type. A field that it cannot decode is

@@ -1,38 +1,40 @@
 package api
 
 import (
-	"cmp"
+	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
+	_ "embed"
 	"net/http"
-	"reflect"
-	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/swaggest/jsonschema-go"
-	"github.com/swaggest/openapi-go"
-	"github.com/swaggest/openapi-go/openapi31"
-
-	"web-backend/internal/backend"
 )
 
-// apiVersion is the version of the API, not of the program: it changes with
-// the document.
-const apiVersion = "1.0.0"
+// openAPIFile is the OpenAPI document without a base path. `make golden` makes
+// it from the route table and the types of requests and answers, and a test
+// fails while it is another than these make; so no server has to.
+//
+//go:embed openapi.json
+var openAPIFile []byte
 
-// openAPI answers with the OpenAPI document, made at its first use.
+// Document returns the OpenAPI document of a server with this base path, which
+// /openapi.json answers with; the caller must not change it. Without a base path
+// it names no server: then it stands for the host it came from.
+func Document(basePath string) []byte {
+	if basePath == "" {
+		return openAPIFile
+	}
+	paths := []byte("\n  \"paths\": {")
+	servers := "\n  \"servers\": [\n    {\n      \"url\": " + strconv.Quote(basePath) + "\n    }\n  ],"
+	return bytes.Replace(openAPIFile, paths, append([]byte(servers), paths...), 1)
+}
+
+// openAPI answers with the OpenAPI document.
 func (a *API) openAPI(context.Context, *none) (openAPIDocument, error) {
-	return a.document()
+	return Document(a.options.BasePath), nil
 }
 
 // openAPIDocument is the encoded document.
 type openAPIDocument []byte
-
-// documented implements [documentedReply].
-func (openAPIDocument) documented() any {
-	return map[string]json.RawMessage{"openapi": json.RawMessage(`"3.1.0"`)}
-}
 
 func (d openAPIDocument) write(_ *API, w http.ResponseWriter, _ *http.Request) error {
 	writeBytes(w, http.StatusOK, "application/json", d)
@@ -48,319 +50,4 @@ func operationID(path string) string {
 		return "root"
 	}
 	return id
-}
-
-// buildDocument makes the OpenAPI document from the route table and the types
-// of its requests and answers. Without a base path it names no server: then it
-// stands for the host it came from.
-func buildDocument(routes []route, basePath string) ([]byte, error) {
-	reflector := openapi31.NewReflector()
-	if basePath != "" {
-		reflector.Spec.WithServers(openapi31.Server{URL: basePath})
-	}
-	reflector.Spec.Info.WithTitle("Web Backend API").WithVersion(apiVersion).WithDescription(
-		"Users, their AI characters and their provider keys. Every error has the shape APIErrorMessage; " +
-			"the answer's X-Request-ID finds its line in the server's log.")
-	reflector.JSONSchemaReflector().AddTypeMapping(backend.Secret{}, "") // a text on the wire
-	describeSecuritySchemes(reflector.Spec)
-	reflector.Spec.Info.WithLicense(openapi31.License{Name: "MIT"})
-	for _, tag := range tags {
-		reflector.Spec.Tags = append(reflector.Spec.Tags, openapi31.Tag{Name: tag.name, Description: &tag.description})
-	}
-	reflector.DefaultOptions = append(reflector.DefaultOptions,
-		jsonschema.InterceptDefName(schemaName), jsonschema.InterceptProp(describeProperty))
-	for _, route := range routes {
-		if route.endpoint.request == nil {
-			continue // a page of the documentation
-		}
-		if err := addOperation(reflector, route); err != nil {
-			return nil, fmt.Errorf("document %s %s: %w", route.method, route.path, err)
-		}
-	}
-	return json.MarshalIndent(reflector.Spec, "", "  ")
-}
-
-var tags = []struct{ name, description string }{
-	{tagAccounts, "Registration, login, passwords. The outcome of an operation is in the body of a 200: auth_code is 200 for success and 500 for a refusal."},
-	{tagUsers, "Users and their configuration."},
-	{tagCharacters, "The characters of a user."},
-	{tagProviders, "What a user can use, and what is missing."},
-	{tagMotion, "Motion files, by which characters move."},
-	{tagLogs, "The server's own log."},
-	{tagSystem, "Health and documentation."},
-}
-
-func addOperation(reflector *openapi31.Reflector, route route) error {
-	operation, err := reflector.NewOperationContext(route.method, route.path)
-	if err != nil {
-		return err
-	}
-	operation.SetID(route.operationID)
-	operation.SetTags(route.tag)
-	operation.SetSummary(route.summary)
-	if route.description != "" {
-		operation.SetDescription(route.description)
-	}
-	if request := route.endpoint.request; request != reflect.TypeFor[none]() {
-		operation.AddReqStructure(reflect.New(request).Interface(), openapi.WithCustomize(completeBody(exampleOf(request))))
-	}
-	if exposed, ok := operation.(openapi31.OperationExposer); ok {
-		exposed.Operation().Security = route.security()
-	}
-	addSuccess(operation, route)
-	for _, status := range route.errorStatuses() {
-		addError(operation, route, status)
-	}
-	return reflector.AddOperation(operation)
-}
-
-// completeBody marks a request body as required and gives it an example.
-func completeBody(example any) func(openapi.ContentOrReference) {
-	return func(content openapi.ContentOrReference) {
-		if body, ok := content.(*openapi31.RequestBodyOrReference); ok {
-			body.RequestBody.WithRequired(true)
-			setExample(body.RequestBody.Content, example)
-		}
-	}
-}
-
-// withExample gives the body of a response an example.
-func withExample(example any) openapi.ContentOption {
-	return openapi.WithCustomize(func(content openapi.ContentOrReference) {
-		if response, ok := content.(*openapi31.ResponseOrReference); ok {
-			setExample(response.Response.Content, example)
-		}
-	})
-}
-
-func setExample(content map[string]openapi31.MediaType, example any) {
-	for name, media := range content {
-		content[name] = *media.WithExample(example)
-	}
-}
-
-// exampleOf is a value of a request or response type, made of the examples of
-// its fields; a field without one is left out.
-func exampleOf(t reflect.Type) map[string]any {
-	example := map[string]any{}
-	for _, f := range reflect.VisibleFields(t) {
-		text, ok := f.Tag.Lookup("example")
-		if !ok {
-			continue
-		}
-		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
-		kind := f.Type
-		if kind.Kind() == reflect.Pointer {
-			kind = kind.Elem()
-		}
-		var value any = text
-		if kind.Kind() != reflect.String && kind != reflect.TypeFor[backend.Secret]() {
-			value = json.RawMessage(text)
-		}
-		switch {
-		case name == "-": // the members of a map of provider keys
-			_ = json.Unmarshal([]byte(text), &example) // the golden file shows it
-		case name != "":
-			example[name] = value
-		}
-	}
-	return example
-}
-
-// addSuccess documents the answer of success.
-func addSuccess(operation openapi.OperationContext, route route) {
-	response := reflect.Zero(route.endpoint.response).Interface()
-	ofType := openapi.WithContentType(route.responseType)
-	switch answer := response.(type) {
-	case redirect:
-		operation.AddRespStructure(struct {
-			Location string `header:"Location" description:"Where the documentation is." example:"/docs"`
-		}{}, openapi.WithHTTPStatus(http.StatusTemporaryRedirect), describe("The documentation is elsewhere."))
-	case empty:
-		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), describe("Done; the body is empty."))
-	case deleteUserReply:
-		operation.AddRespStructure(deleteUserResponse{}, openapi.WithHTTPStatus(http.StatusOK),
-			describe("The outcome of a deletion with a password; after one without, the body is empty."),
-			withExample(exampleOf(reflect.TypeFor[deleteUserResponse]())))
-	case logTail:
-		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The page."))
-	case metricsPage:
-		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The metrics."))
-	case logDownload:
-		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The log file."))
-		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusPartialContent), ofType, describe("The part that was asked for."))
-	case documentedReply:
-		value := answer.documented()
-		operation.AddRespStructure(value, openapi.WithHTTPStatus(http.StatusOK), describe("Success."), withExample(value))
-	default:
-		operation.AddRespStructure(response, openapi.WithHTTPStatus(http.StatusOK), describe("Success."),
-			withExample(exampleOf(route.endpoint.response)))
-	}
-}
-
-// errorStatuses are the statuses of a route's own errors and of those that
-// every route of its form has.
-func (r route) errorStatuses() []int {
-	statuses := append(slices.Clone(r.errors), r.refusals()...)
-	if r.tag != tagSystem {
-		statuses = append(statuses, http.StatusInternalServerError)
-	}
-	if strings.HasPrefix(r.path, v1) {
-		statuses = append(statuses, http.StatusServiceUnavailable)
-	}
-	if r.method == http.MethodPost {
-		statuses = append(statuses, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
-	}
-	if r.endpoint.request != reflect.TypeFor[none]() {
-		statuses = append(statuses, http.StatusUnprocessableEntity)
-	}
-	slices.Sort(statuses)
-	return slices.Compact(statuses)
-}
-
-// errorTexts describe the errors in the document.
-var errorTexts = map[int]string{
-	http.StatusBadRequest:                   "The request cannot be carried out, or its body could not be read to its end.",
-	http.StatusUnauthorized:                 "An access token is needed, or the one that came is worth nothing.",
-	http.StatusForbidden:                    "The access token does not allow it, or the character is read-only.",
-	http.StatusTooManyRequests:              "Too many tries; the header Retry-After says in how many seconds to come back.",
-	http.StatusNotFound:                     "The user or the character does not exist.",
-	http.StatusRequestEntityTooLarge:        "The body is too large.",
-	http.StatusRequestedRangeNotSatisfiable: "There is no such part.",
-	http.StatusUnsupportedMediaType:         "The Content-Type is not JSON.",
-	http.StatusUnprocessableEntity:          "Parts of the request do not have the right shape; all faults are listed.",
-	http.StatusInternalServerError:          "An unexpected error; the server's log has its cause.",
-	http.StatusServiceUnavailable:           "The server cannot answer now; a later try may succeed.",
-}
-
-// exampleCharacter is the character of the examples.
-var exampleCharacter = backend.CharacterKey{UserID: "ada", CharacterID: "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"}
-
-// ownWords are what errors say in the same words everywhere.
-var ownWords = map[int]string{
-	http.StatusUnauthorized: needsTokenText, http.StatusUnsupportedMediaType: notJSONText, http.StatusInternalServerError: internalErrorText,
-}
-
-// errorExample is what an error of a route says.
-func (r route) errorExample(status int) string {
-	_, ofCharacter := exampleOf(r.endpoint.request)["character_id"]
-	switch {
-	case status == http.StatusBadRequest && r.path == v1+"create_user":
-		return backend.UserExists(exampleCharacter.UserID).Error()
-	case status == http.StatusBadRequest:
-		return unreadableText
-	case status == http.StatusForbidden && !slices.Contains(r.errors, http.StatusForbidden):
-		return forbiddenText
-	case status == http.StatusForbidden:
-		return backend.CharacterReadOnly(exampleCharacter).Error()
-	case status == http.StatusNotFound && (ofCharacter || strings.Contains(r.path, "{character_id}")):
-		return backend.CharacterNotFound(exampleCharacter).Error()
-	case status == http.StatusNotFound:
-		return backend.UserNotFound(exampleCharacter.UserID).Error()
-	case status == http.StatusServiceUnavailable && r.tag == tagLogs:
-		return noLogText
-	}
-	return cmp.Or(ownWords[status], errorTexts[status])
-}
-
-// addError documents one error, with an example in its own words.
-func addError(operation openapi.OperationContext, route route, status int) {
-	var body, example any = errorMessage[errorDetail]{}, errorMessage[errorDetail]{
-		messageOf(status), status, errorDetail{route.errorExample(status)}}
-	if status == http.StatusUnprocessableEntity {
-		body, example = errorMessage[validationDetail]{}, validationExample(route)
-	}
-	operation.AddRespStructure(body, openapi.WithHTTPStatus(status), describe(errorTexts[status]), withExample(example))
-}
-
-// validationExample is a 422 that the route can give.
-func validationExample(route route) any {
-	plan := newPlan(route.endpoint.request)
-	example := fault{"string_type", nil, "Input should be a valid string", json.RawMessage("5")}
-	detail := validationDetail{Body: json.RawMessage("null")}
-	if len(plan.body) > 0 {
-		name := plan.body[0].name
-		example.Loc, detail.Body = []any{"body", name}, json.RawMessage(`{"`+name+`":5}`)
-		if _, bad := plan.body[0].parse(example.Input); bad != nil {
-			example.Type, example.Msg = bad.Type, bad.Msg
-		}
-	} else {
-		example.Loc, example.Msg = []any{"path", plan.path[0].name}, invalidTextMessage
-		example.Input = json.RawMessage(`"\u0000"`)
-	}
-	if route.tag == tagLogs {
-		example = fault{"int_parsing", example.Loc, "Input should be a valid integer, unable to parse it as one",
-			json.RawMessage(`"many"`)}
-	}
-	detail.Errors = []fault{example}
-	return errorMessage[validationDetail]{"Validation Error", http.StatusUnprocessableEntity, detail}
-}
-
-func describe(text string) openapi.ContentOption {
-	return func(unit *openapi.ContentUnit) { unit.Description = text }
-}
-
-// schemaNames names the schemas whose types have no fitting name of their own.
-var schemaNames = map[reflect.Type]string{
-	reflect.TypeFor[errorMessage[errorDetail]]():      "APIErrorMessage",
-	reflect.TypeFor[errorMessage[validationDetail]](): "APIValidationErrorMessage",
-	reflect.TypeFor[fault]():                          "ValidationFault",
-}
-
-// schemaName names the schema of a type, without the package's prefix.
-func schemaName(t reflect.Type, fallback string) string {
-	if name, ok := schemaNames[t]; ok {
-		return name
-	}
-	for _, prefix := range []string{"Api", "Backend"} {
-		fallback = strings.TrimPrefix(fallback, prefix)
-	}
-	if what, isUpdate := strings.CutPrefix(fallback, "Update"); isUpdate && t.Implements(reflect.TypeFor[characterUpdate]()) {
-		return "UpdateCharacter" + what + "Request"
-	}
-	return fallback
-}
-
-// nullLast puts null behind the type that a client is to send: tools show the
-// first one.
-func nullLast(schema *jsonschema.Schema) {
-	types := schema.Type.SliceOfSimpleTypeValues
-	if i := slices.Index(types, jsonschema.Null); i >= 0 {
-		schema.Type.SliceOfSimpleTypeValues = append(slices.Delete(types, i, i+1), jsonschema.Null)
-	}
-}
-
-// describeProperty says of a property what the tags do not: optional fields of
-// a request take null, numbers are also taken as text (contract §1), and an
-// answer leaves no field of a character out.
-func describeProperty(params jsonschema.InterceptPropParams) error {
-	if !params.Processed {
-		return nil
-	}
-	operation, ok := openapi.OperationCtx(params.Context)
-	if !ok {
-		return nil
-	}
-	required := slices.Contains(params.ParentSchema.Required, params.Name)
-	if operation.IsProcessingResponse() {
-		if !required && !strings.Contains(params.Field.Tag.Get("json"), ",omitempty") {
-			params.ParentSchema.Required = append(params.ParentSchema.Required, params.Name)
-		}
-		return nil
-	}
-	if operation.ProcessingIn() != openapi.InBody {
-		return nil
-	}
-	if params.Field.Type.Kind() == reflect.Float64 {
-		params.PropertySchema.AddType(jsonschema.String)
-		params.PropertySchema.WithPattern(`^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\s*$`)
-	}
-	if params.Field.Tag.Get("required") != "true" {
-		params.PropertySchema.AddType(jsonschema.Null)
-		nullLast(params.PropertySchema)
-	}
-	if isSecret(params.Name) {
-		params.PropertySchema.WithFormat("password").WithWriteOnly(true)
-	}
-	return nil
 }

@@ -99,11 +99,6 @@ type reply interface {
 	write(a *API, w http.ResponseWriter, r *http.Request) error
 }
 
-// documentedReply is an answer whose type does not say what it is in JSON.
-type documentedReply interface {
-	documented() any // what it may write: type and example of the document
-}
-
 // none is the request type of an endpoint that takes nothing.
 type none struct{}
 

@@ -20,9 +20,6 @@ func (a *API) ready(ctx context.Context, _ *none) (ok, error) {
 // ok is the text "OK".
 type ok string
 
-// documented implements [documentedReply].
-func (ok) documented() any { return "OK" }
-
 func (a *API) root(context.Context, *none) (redirect, error) {
 	return redirect(a.docsPath()), nil
 }

@@ -7,17 +7,8 @@ import (
 	"iter"
 	"net/http"
 
-	"github.com/swaggest/jsonschema-go"
-
 	"web-backend/internal/backend"
 )
-
-// userList is the answer of the three user lists. It stands for the shape in
-// the documentation; userListReply writes it.
-type userList struct {
-	UserIDList   []string `json:"user_id_list" required:"true" nullable:"false" description:"User ids in creation order."`
-	UserNameList []string `json:"user_name_list" required:"true" description:"User names in the same order, empty for a user without a credential; null where the list is of ids only."`
-}
 
 // userListReply writes a user list of any length while it is read.
 type userListReply struct {
@@ -39,14 +30,6 @@ func (a *API) listUserCredentialIDs(ctx context.Context, _ *none) (userIDListRep
 func (a *API) listUserConfigIDs(ctx context.Context, _ *none) (userIDListReply, error) {
 	return userIDListReply{userListReply{users: a.service.Users(ctx, backend.UsersWithConfig)}}, nil
 }
-
-// documented implements [documentedReply].
-func (userListReply) documented() any {
-	return userList{[]string{"ada", "bob"}, []string{"Ada Lovelace", ""}}
-}
-
-// documented implements [documentedReply].
-func (userIDListReply) documented() any { return userList{UserIDList: []string{"ada", "bob"}} }
 
 // write sends the ids as they come and holds back only the names, which stand
 // after all ids.
@@ -112,18 +95,6 @@ type updateUserConfigRequest struct {
 
 // ownerID implements [ownedRequest].
 func (r *updateUserConfigRequest) ownerID() string { return r.UserID }
-
-// PrepareJSONSchema documents the provider keys, which are one map here.
-func (updateUserConfigRequest) PrepareJSONSchema(schema *jsonschema.Schema) error {
-	for _, name := range backend.ProviderKeys {
-		property := jsonschema.Schema{}
-		property.WithType(*(&jsonschema.Type{}).WithSliceOfSimpleTypeValues(jsonschema.String, jsonschema.Null)).
-			WithDescription("Provider key; absent or null keeps it, an empty text clears it.").
-			WithFormat("password").WithWriteOnly(true)
-		schema.WithPropertiesItem(name, property.ToSchemaOrBool())
-	}
-	return nil
-}
 
 func (a *API) updateUserConfig(ctx context.Context, in *updateUserConfigRequest) (empty, error) {
 	err := a.service.UpdateUserConfig(ctx, in.UserID, backend.UserConfigPatch{Timezone: in.Timezone, Keys: in.Keys})

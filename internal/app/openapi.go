@@ -1,15 +1,10 @@
 package app
 
 import (
-	"log/slog"
-
 	"web-backend/internal/api"
-	"web-backend/internal/backend"
 	"web-backend/internal/config"
 )
 
-// OpenAPI gives the OpenAPI document that a server of this configuration
+// OpenAPI returns the OpenAPI document that a server of this configuration
 // answers /openapi.json with. It opens nothing.
-func OpenAPI(cfg *config.Config) ([]byte, error) {
-	return api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{BasePath: cfg.BasePath}).Document()
-}
+func OpenAPI(cfg *config.Config) []byte { return api.Document(cfg.BasePath) }

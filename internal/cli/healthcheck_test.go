@@ -135,8 +135,8 @@ func TestOpenAPI(t *testing.T) {
 	p := &place{folder: t.TempDir()}
 	printed := p.must(t, "", "openapi")
 	host, port, _ := p.serve(t)
-	if served := get(t, "http://"+host+":"+port+"/openapi.json"); printed != served {
-		t.Errorf("printed are %d bytes, served %d others", len(printed), len(served))
+	if served := get(t, "http://"+host+":"+port+"/openapi.json"); printed+"\n" != served {
+		t.Errorf("printed are %d bytes, served %d others", len(printed)+1, len(served))
 	}
 	file := p.folder + "/openapi.json"
 	if got := p.must(t, "", "openapi", "--out", file); got != "" {

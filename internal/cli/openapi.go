@@ -26,11 +26,7 @@ func (c *openapiCommand) Run(streams Streams) error {
 	if err != nil {
 		return err
 	}
-	document, err := app.OpenAPI(cfg)
-	if err != nil {
-		return err
-	}
-	document = append(document, '\n')
+	document := app.OpenAPI(cfg)
 	if c.Out == "" {
 		_, err = streams.Out.Write(document)
 		return err

@@ -7,7 +7,7 @@ import (
 )
 
 // golden is the document that the server serves at /openapi.json.
-const golden = "../../internal/api/openapi.golden.json"
+const golden = "../../internal/api/openapi.json"
 
 func TestServedDocumentIsValid(t *testing.T) {
 	document, err := os.ReadFile(golden)

@@ -1,0 +1,455 @@
+package api
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/swaggest/jsonschema-go"
+	"github.com/swaggest/openapi-go"
+	"github.com/swaggest/openapi-go/openapi31"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// This file makes openapi.json; see [Document]. It stands with the tests so
+// that what it needs is no part of the program.
+
+// BuildDocument makes the document that [Document] must be equal to.
+func (a *API) BuildDocument() ([]byte, error) {
+	document, err := buildDocument(a.routes(), a.options.BasePath)
+	return append(document, '\n'), err
+}
+
+// apiVersion is the version of the API, not of the program: it changes with
+// the document.
+const apiVersion = "1.0.0"
+
+// buildDocument makes the OpenAPI document from the route table and the types
+// of its requests and answers. Without a base path it names no server: then it
+// stands for the host it came from.
+func buildDocument(routes []route, basePath string) ([]byte, error) {
+	reflector := openapi31.NewReflector()
+	if basePath != "" {
+		reflector.Spec.WithServers(openapi31.Server{URL: basePath})
+	}
+	reflector.Spec.Info.WithTitle("Web Backend API").WithVersion(apiVersion).WithDescription(
+		"Users, their AI characters and their provider keys. Every error has the shape APIErrorMessage; " +
+			"the answer's X-Request-ID finds its line in the server's log.")
+	reflector.JSONSchemaReflector().AddTypeMapping(backend.Secret{}, "") // a text on the wire
+	describeSecuritySchemes(reflector.Spec)
+	reflector.Spec.Info.WithLicense(openapi31.License{Name: "MIT"})
+	for _, tag := range tags {
+		reflector.Spec.Tags = append(reflector.Spec.Tags, openapi31.Tag{Name: tag.name, Description: &tag.description})
+	}
+	reflector.DefaultOptions = append(reflector.DefaultOptions,
+		jsonschema.InterceptDefName(schemaName), jsonschema.InterceptProp(describeProperty))
+	for _, route := range routes {
+		if route.endpoint.request == nil {
+			continue // a page of the documentation
+		}
+		if err := addOperation(reflector, route); err != nil {
+			return nil, fmt.Errorf("document %s %s: %w", route.method, route.path, err)
+		}
+	}
+	return json.MarshalIndent(reflector.Spec, "", "  ")
+}
+
+var tags = []struct{ name, description string }{
+	{tagAccounts, "Registration, login, passwords. The outcome of an operation is in the body of a 200: auth_code is 200 for success and 500 for a refusal."},
+	{tagUsers, "Users and their configuration."},
+	{tagCharacters, "The characters of a user."},
+	{tagProviders, "What a user can use, and what is missing."},
+	{tagMotion, "Motion files, by which characters move."},
+	{tagLogs, "The server's own log."},
+	{tagSystem, "Health and documentation."},
+}
+
+func addOperation(reflector *openapi31.Reflector, route route) error {
+	operation, err := reflector.NewOperationContext(route.method, route.path)
+	if err != nil {
+		return err
+	}
+	operation.SetID(route.operationID)
+	operation.SetTags(route.tag)
+	operation.SetSummary(route.summary)
+	if route.description != "" {
+		operation.SetDescription(route.description)
+	}
+	if request := route.endpoint.request; request != reflect.TypeFor[none]() {
+		operation.AddReqStructure(reflect.New(request).Interface(), openapi.WithCustomize(completeBody(exampleOf(request))))
+	}
+	if exposed, ok := operation.(openapi31.OperationExposer); ok {
+		exposed.Operation().Security = route.security()
+	}
+	addSuccess(operation, route)
+	for _, status := range route.errorStatuses() {
+		addError(operation, route, status)
+	}
+	return reflector.AddOperation(operation)
+}
+
+// completeBody marks a request body as required and gives it an example.
+func completeBody(example any) func(openapi.ContentOrReference) {
+	return func(content openapi.ContentOrReference) {
+		if body, ok := content.(*openapi31.RequestBodyOrReference); ok {
+			body.RequestBody.WithRequired(true)
+			setExample(body.RequestBody.Content, example)
+		}
+	}
+}
+
+// withExample gives the body of a response an example.
+func withExample(example any) openapi.ContentOption {
+	return openapi.WithCustomize(func(content openapi.ContentOrReference) {
+		if response, ok := content.(*openapi31.ResponseOrReference); ok {
+			setExample(response.Response.Content, example)
+		}
+	})
+}
+
+func setExample(content map[string]openapi31.MediaType, example any) {
+	for name, media := range content {
+		content[name] = *media.WithExample(example)
+	}
+}
+
+// exampleOf is a value of a request or response type, made of the examples of
+// its fields; a field without one is left out.
+func exampleOf(t reflect.Type) map[string]any {
+	example := map[string]any{}
+	for _, f := range reflect.VisibleFields(t) {
+		text, ok := f.Tag.Lookup("example")
+		if !ok {
+			continue
+		}
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		kind := f.Type
+		if kind.Kind() == reflect.Pointer {
+			kind = kind.Elem()
+		}
+		var value any = text
+		if kind.Kind() != reflect.String && kind != reflect.TypeFor[backend.Secret]() {
+			value = json.RawMessage(text)
+		}
+		switch {
+		case name == "-": // the members of a map of provider keys
+			_ = json.Unmarshal([]byte(text), &example) // the golden file shows it
+		case name != "":
+			example[name] = value
+		}
+	}
+	return example
+}
+
+// addSuccess documents the answer of success.
+func addSuccess(operation openapi.OperationContext, route route) {
+	response := reflect.Zero(route.endpoint.response).Interface()
+	ofType := openapi.WithContentType(route.responseType)
+	switch answer := response.(type) {
+	case redirect:
+		operation.AddRespStructure(struct {
+			Location string `header:"Location" description:"Where the documentation is." example:"/docs"`
+		}{}, openapi.WithHTTPStatus(http.StatusTemporaryRedirect), describe("The documentation is elsewhere."))
+	case empty:
+		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), describe("Done; the body is empty."))
+	case deleteUserReply:
+		operation.AddRespStructure(deleteUserResponse{}, openapi.WithHTTPStatus(http.StatusOK),
+			describe("The outcome of a deletion with a password; after one without, the body is empty."),
+			withExample(exampleOf(reflect.TypeFor[deleteUserResponse]())))
+	case logTail:
+		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The page."))
+	case metricsPage:
+		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The metrics."))
+	case logDownload:
+		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The log file."))
+		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusPartialContent), ofType, describe("The part that was asked for."))
+	case documentedReply:
+		value := answer.documented()
+		operation.AddRespStructure(value, openapi.WithHTTPStatus(http.StatusOK), describe("Success."), withExample(value))
+	default:
+		operation.AddRespStructure(response, openapi.WithHTTPStatus(http.StatusOK), describe("Success."),
+			withExample(exampleOf(route.endpoint.response)))
+	}
+}
+
+// errorStatuses are the statuses of a route's own errors and of those that
+// every route of its form has.
+func (r route) errorStatuses() []int {
+	statuses := append(slices.Clone(r.errors), r.refusals()...)
+	if r.tag != tagSystem {
+		statuses = append(statuses, http.StatusInternalServerError)
+	}
+	if strings.HasPrefix(r.path, v1) {
+		statuses = append(statuses, http.StatusServiceUnavailable)
+	}
+	if r.method == http.MethodPost {
+		statuses = append(statuses, http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	if r.endpoint.request != reflect.TypeFor[none]() {
+		statuses = append(statuses, http.StatusUnprocessableEntity)
+	}
+	slices.Sort(statuses)
+	return slices.Compact(statuses)
+}
+
+// errorTexts describe the errors in the document.
+var errorTexts = map[int]string{
+	http.StatusBadRequest:                   "The request cannot be carried out, or its body could not be read to its end.",
+	http.StatusUnauthorized:                 "An access token is needed, or the one that came is worth nothing.",
+	http.StatusForbidden:                    "The access token does not allow it, or the character is read-only.",
+	http.StatusTooManyRequests:              "Too many tries; the header Retry-After says in how many seconds to come back.",
+	http.StatusNotFound:                     "The user or the character does not exist.",
+	http.StatusRequestEntityTooLarge:        "The body is too large.",
+	http.StatusRequestedRangeNotSatisfiable: "There is no such part.",
+	http.StatusUnsupportedMediaType:         "The Content-Type is not JSON.",
+	http.StatusUnprocessableEntity:          "Parts of the request do not have the right shape; all faults are listed.",
+	http.StatusInternalServerError:          "An unexpected error; the server's log has its cause.",
+	http.StatusServiceUnavailable:           "The server cannot answer now; a later try may succeed.",
+}
+
+// exampleCharacter is the character of the examples.
+var exampleCharacter = backend.CharacterKey{UserID: "ada", CharacterID: "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"}
+
+// ownWords are what errors say in the same words everywhere.
+var ownWords = map[int]string{
+	http.StatusUnauthorized: needsTokenText, http.StatusUnsupportedMediaType: notJSONText, http.StatusInternalServerError: internalErrorText,
+}
+
+// errorExample is what an error of a route says.
+func (r route) errorExample(status int) string {
+	_, ofCharacter := exampleOf(r.endpoint.request)["character_id"]
+	switch {
+	case status == http.StatusBadRequest && r.path == v1+"create_user":
+		return backend.UserExists(exampleCharacter.UserID).Error()
+	case status == http.StatusBadRequest:
+		return unreadableText
+	case status == http.StatusForbidden && !slices.Contains(r.errors, http.StatusForbidden):
+		return forbiddenText
+	case status == http.StatusForbidden:
+		return backend.CharacterReadOnly(exampleCharacter).Error()
+	case status == http.StatusNotFound && (ofCharacter || strings.Contains(r.path, "{character_id}")):
+		return backend.CharacterNotFound(exampleCharacter).Error()
+	case status == http.StatusNotFound:
+		return backend.UserNotFound(exampleCharacter.UserID).Error()
+	case status == http.StatusServiceUnavailable && r.tag == tagLogs:
+		return noLogText
+	}
+	return cmp.Or(ownWords[status], errorTexts[status])
+}
+
+// addError documents one error, with an example in its own words.
+func addError(operation openapi.OperationContext, route route, status int) {
+	var body, example any = errorMessage[errorDetail]{}, errorMessage[errorDetail]{
+		messageOf(status), status, errorDetail{route.errorExample(status)}}
+	if status == http.StatusUnprocessableEntity {
+		body, example = errorMessage[validationDetail]{}, validationExample(route)
+	}
+	operation.AddRespStructure(body, openapi.WithHTTPStatus(status), describe(errorTexts[status]), withExample(example))
+}
+
+// validationExample is a 422 that the route can give.
+func validationExample(route route) any {
+	plan := newPlan(route.endpoint.request)
+	example := fault{"string_type", nil, "Input should be a valid string", json.RawMessage("5")}
+	detail := validationDetail{Body: json.RawMessage("null")}
+	if len(plan.body) > 0 {
+		name := plan.body[0].name
+		example.Loc, detail.Body = []any{"body", name}, json.RawMessage(`{"`+name+`":5}`)
+		if _, bad := plan.body[0].parse(example.Input); bad != nil {
+			example.Type, example.Msg = bad.Type, bad.Msg
+		}
+	} else {
+		example.Loc, example.Msg = []any{"path", plan.path[0].name}, invalidTextMessage
+		example.Input = json.RawMessage(`"\u0000"`)
+	}
+	if route.tag == tagLogs {
+		example = fault{"int_parsing", example.Loc, "Input should be a valid integer, unable to parse it as one",
+			json.RawMessage(`"many"`)}
+	}
+	detail.Errors = []fault{example}
+	return errorMessage[validationDetail]{"Validation Error", http.StatusUnprocessableEntity, detail}
+}
+
+func describe(text string) openapi.ContentOption {
+	return func(unit *openapi.ContentUnit) { unit.Description = text }
+}
+
+// schemaNames names the schemas whose types have no fitting name of their own.
+var schemaNames = map[reflect.Type]string{
+	reflect.TypeFor[errorMessage[errorDetail]]():      "APIErrorMessage",
+	reflect.TypeFor[errorMessage[validationDetail]](): "APIValidationErrorMessage",
+	reflect.TypeFor[fault]():                          "ValidationFault",
+}
+
+// schemaName names the schema of a type, without the package's prefix.
+func schemaName(t reflect.Type, fallback string) string {
+	if name, ok := schemaNames[t]; ok {
+		return name
+	}
+	for _, prefix := range []string{"Api", "Backend"} {
+		fallback = strings.TrimPrefix(fallback, prefix)
+	}
+	if what, isUpdate := strings.CutPrefix(fallback, "Update"); isUpdate && t.Implements(reflect.TypeFor[characterUpdate]()) {
+		return "UpdateCharacter" + what + "Request"
+	}
+	return fallback
+}
+
+// nullLast puts null behind the type that a client is to send: tools show the
+// first one.
+func nullLast(schema *jsonschema.Schema) {
+	types := schema.Type.SliceOfSimpleTypeValues
+	if i := slices.Index(types, jsonschema.Null); i >= 0 {
+		schema.Type.SliceOfSimpleTypeValues = append(slices.Delete(types, i, i+1), jsonschema.Null)
+	}
+}
+
+// describeProperty says of a property what the tags do not: optional fields of
+// a request take null, numbers are also taken as text (contract §1), and an
+// answer leaves no field of a character out.
+func describeProperty(params jsonschema.InterceptPropParams) error {
+	if !params.Processed {
+		return nil
+	}
+	operation, ok := openapi.OperationCtx(params.Context)
+	if !ok {
+		return nil
+	}
+	required := slices.Contains(params.ParentSchema.Required, params.Name)
+	if operation.IsProcessingResponse() {
+		if !required && !strings.Contains(params.Field.Tag.Get("json"), ",omitempty") {
+			params.ParentSchema.Required = append(params.ParentSchema.Required, params.Name)
+		}
+		return nil
+	}
+	if operation.ProcessingIn() != openapi.InBody {
+		return nil
+	}
+	if params.Field.Type.Kind() == reflect.Float64 {
+		params.PropertySchema.AddType(jsonschema.String)
+		params.PropertySchema.WithPattern(`^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,2})?\s*$`)
+	}
+	if params.Field.Tag.Get("required") != "true" {
+		params.PropertySchema.AddType(jsonschema.Null)
+		nullLast(params.PropertySchema)
+	}
+	if isSecret(params.Name) {
+		params.PropertySchema.WithFormat("password").WithWriteOnly(true)
+	}
+	return nil
+}
+
+// documentedReply is an answer whose type does not say what it is in JSON.
+type documentedReply interface {
+	documented() any // what it may write: type and example of the document
+}
+
+// documented implements [documentedReply].
+func (characterListReply) documented() any {
+	return characterList{[]string{exampleCharacter.CharacterID}, []string{"Mira"}}
+}
+
+// documented implements [documentedReply].
+func (characterDocument) documented() any {
+	c := backend.NewCharacter()
+	c.UserID, c.CharacterID, c.CharacterName = exampleCharacter.UserID, exampleCharacter.CharacterID, "Mira"
+	c.CreateDatatime, c.ReadOnly = "2025-09-26 14:49:13,123", true
+	c.SceneName, c.Avatar, c.Prompt = "Vast", "KQ-default", "You are Mira, who keeps the lights of a harbour."
+	c.TTSAdapter, c.Voice, c.ASRAdapter = "elevenlabs", "Rachel", "openai_realtime"
+	c.ClassificationAdapter, c.ConversationAdapter = "openai_classification", "openai_agent"
+	c.ReactionAdapter, c.MemoryAdapter = "openai_reaction", "openai_memory"
+	return c
+}
+
+// documented implements [documentedReply].
+func (ok) documented() any { return "OK" }
+
+// documented implements [documentedReply].
+func (userListReply) documented() any {
+	return userList{[]string{"ada", "bob"}, []string{"Ada Lovelace", ""}}
+}
+
+// documented implements [documentedReply].
+func (userIDListReply) documented() any { return userList{UserIDList: []string{"ada", "bob"}} }
+
+// userList is what a userListReply writes.
+type userList struct {
+	UserIDList   []string `json:"user_id_list" required:"true" nullable:"false" description:"User ids in creation order."`
+	UserNameList []string `json:"user_name_list" required:"true" description:"User names in the same order, empty for a user without a credential; null where the list is of ids only."`
+}
+
+// documented implements [documentedReply].
+func (openAPIDocument) documented() any {
+	return map[string]json.RawMessage{"openapi": json.RawMessage(`"3.1.0"`)}
+}
+
+// PrepareJSONSchema documents the provider keys, which are one map here.
+func (updateUserConfigRequest) PrepareJSONSchema(schema *jsonschema.Schema) error {
+	for _, name := range backend.ProviderKeys {
+		property := jsonschema.Schema{}
+		property.WithType(*(&jsonschema.Type{}).WithSliceOfSimpleTypeValues(jsonschema.String, jsonschema.Null)).
+			WithDescription("Provider key; absent or null keeps it, an empty text clears it.").
+			WithFormat("password").WithWriteOnly(true)
+		schema.WithPropertiesItem(name, property.ToSchemaOrBool())
+	}
+	return nil
+}
+
+// PrepareJSONSchema documents what loc holds.
+func (fault) PrepareJSONSchema(schema *jsonschema.Schema) error {
+	element := jsonschema.Schema{}
+	element.AddType(jsonschema.String)
+	element.AddType(jsonschema.Integer)
+	schema.Properties["loc"].TypeObject.ItemsEns().WithSchemaOrBool(element.ToSchemaOrBool())
+	return nil
+}
+
+// Names of the security schemes of the OpenAPI document.
+const (
+	userTokenScheme     = "userToken"
+	operatorTokenScheme = "operatorToken"
+)
+
+// describeSecuritySchemes adds the schemes, which Swagger UI's Authorize
+// button asks for.
+func describeSecuritySchemes(spec *openapi31.Spec) {
+	for name, description := range map[string]string{
+		userTokenScheme:     "access_token of POST /api/v1/authenticate_user. Needed for a user's routes where access is strict.",
+		operatorTokenScheme: "Operator token of the server, for every route. Routes that take nothing else need it in every mode; an operator's other routes are open where access is open, and to programs on the server's own machine where it is guarded (unless local_operator is false).",
+	} {
+		scheme := openapi31.SecurityScheme{Description: &description, HTTPBearer: &openapi31.SecuritySchemeHTTPBearer{Scheme: "bearer"}}
+		spec.ComponentsEns().WithSecuritySchemesItem(name, openapi31.SecuritySchemeOrReference{SecurityScheme: &scheme})
+	}
+}
+
+// security says which of the schemes a route takes. The document is one for
+// every mode, so each route that needs no token in some mode can do without one.
+func (r route) security() []map[string][]string {
+	user, operator := map[string][]string{userTokenScheme: {}}, map[string][]string{operatorTokenScheme: {}}
+	none := map[string][]string{}
+	switch {
+	case r.session:
+		return []map[string][]string{user}
+	case r.endpoint.level == auth.Owner:
+		return []map[string][]string{user, operator, none}
+	case r.endpoint.level == auth.LocalOperator:
+		return []map[string][]string{operator, none}
+	case r.endpoint.level == auth.Operator:
+		return []map[string][]string{operator}
+	}
+	return nil
+}
+
+// refusals are the statuses with which a route refuses a caller in some mode.
+func (r route) refusals() []int {
+	if r.endpoint.level == auth.Public {
+		return nil
+	}
+	return []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}
+}
