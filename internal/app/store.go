@@ -20,7 +20,7 @@ func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store
 	if cfg.Store == config.StoreMongoDB {
 		return openMongoDB(ctx, cfg, log)
 	}
-	embedded, err := sqlite.Open(cfg.DataDir, masterKeys(cfg, log))
+	embedded, err := sqlite.OpenLogging(cfg.DataDir, masterKeys(cfg, log), log)
 	if err != nil {
 		return nil, "", err
 	}

@@ -90,12 +90,10 @@ func NewCharacter() Character {
 // embedded store keeps, so that a read needs no encoding.
 func EncodeCharacter(c Character) ([]byte, error) {
 	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(c); err != nil {
+	if err := encodeJSON(&buf, c); err != nil {
 		return nil, err // a voice speed that is not finite
 	}
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), nil
+	return buf.Bytes(), nil
 }
 
 // DecodeCharacter reads what [EncodeCharacter] gave; fields that an older
@@ -140,6 +138,61 @@ var (
 	promptField = []byte(`,"prompt":"`)
 	afterPrompt = []byte(`","reaction_adapter":"`)
 )
+
+// CharacterHead holds the fields that a character's document begins with. The
+// rest of the document is the same for every user's copy of a default
+// character.
+type CharacterHead struct {
+	UserID         string `json:"user_id"`
+	CharacterID    string `json:"character_id"`
+	CharacterName  string `json:"character_name"`
+	CreateDatatime string `json:"create_datatime"`
+}
+
+// restStart begins the rest of a document. It stands nowhere before: within a
+// JSON text a quotation mark has a backslash before it, and behind a text that
+// ends with a comma there is no field name.
+const restStart = `,"read_only":`
+
+// SplitCharacter cuts a document of [EncodeCharacter] into head and rest, of
+// which [JoinCharacter] makes the same bytes again. It is not ok for a document
+// of which it would make others. The rest is a part of document.
+func SplitCharacter(document []byte) (head CharacterHead, rest []byte, ok bool) {
+	start := bytes.Index(document, []byte(restStart))
+	if start < 0 {
+		return head, nil, false
+	}
+	opened := document[:start:start] // append must not write into document
+	if json.Unmarshal(append(opened, '}'), &head) != nil {
+		return head, nil, false
+	}
+	rest = document[start:]
+	joined, err := JoinCharacter(head, rest)
+	return head, rest, err == nil && bytes.Equal(joined, document)
+}
+
+// JoinCharacter gives the document that [SplitCharacter] cut.
+func JoinCharacter(head CharacterHead, rest []byte) ([]byte, error) {
+	var document bytes.Buffer
+	document.Grow(len(rest) + 256) // most heads have less
+	if err := encodeJSON(&document, head); err != nil {
+		return nil, err
+	}
+	document.Truncate(document.Len() - len("}"))
+	document.Write(rest)
+	return document.Bytes(), nil
+}
+
+// encodeJSON writes value without white space and line end.
+func encodeJSON(buf *bytes.Buffer, value any) error {
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return err
+	}
+	buf.Truncate(buf.Len() - len("\n"))
+	return nil
+}
 
 // CharacterPatch changes some fields of a character; nil keeps a field.
 type CharacterPatch struct {

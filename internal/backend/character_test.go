@@ -87,6 +87,37 @@ func TestEncodeCharacter_RoundTrip(t *testing.T) {
 	}
 }
 
+// A document is the same again after it was cut, whatever its texts hold.
+func TestSplitCharacter(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"", "Mira", `,"read_only":`, `","read_only":true`, `\",\"read_only\":`, "\\", `x,`, "<b>&'\u2028\u2029\x00\n\x7f", "凌星 🌙",
+	} {
+		c := storetest.Character(text, 1)
+		c.CharacterID, c.CharacterName, c.CreateDatatime, c.Prompt = text, text, text, text
+		document := mustEncode(t, c)
+		head, rest, ok := backend.SplitCharacter(document)
+		if !ok || !bytes.HasPrefix(rest, []byte(`,"read_only":`)) {
+			t.Fatalf("split %s: got ok %t, rest %s", document, ok, rest)
+		}
+		if got, err := backend.JoinCharacter(head, rest); err != nil || !bytes.Equal(got, document) {
+			t.Errorf("join: got %s, error %v, want %s", got, err, document)
+		}
+		c.UserID, c.CharacterID, c.CharacterName, c.CreateDatatime = "other", "other", "other", "other"
+		if _, got, _ := backend.SplitCharacter(mustEncode(t, c)); !bytes.Equal(got, rest) {
+			t.Errorf("rest of another one's copy: got %s, want %s", got, rest)
+		}
+	}
+	for _, document := range []string{
+		"", "{}", string(mustEncode(t, storetest.Character("\xff", 1))), storetest.OldCharacterDocument, `,"read_only":`, `{"user_id":1,"read_only":true}`,
+		`{"character_id":"1","user_id":"ada","character_name":"","create_datatime":"","read_only":true}`,
+	} {
+		if _, _, ok := backend.SplitCharacter([]byte(document)); ok {
+			t.Errorf("split %s: got ok, want not", document)
+		}
+	}
+}
+
 func TestEncodeCharacter_RefusesSpeedsThatAreNoNumbers(t *testing.T) {
 	t.Parallel()
 	for _, speed := range []float64{math.NaN(), math.Inf(1), math.Inf(-1)} {

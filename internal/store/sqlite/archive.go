@@ -158,9 +158,12 @@ func (s *Store) userData(c *conn, user account) (data backend.UserData, size int
 	if data.Config, err = s.userConfig(c, user.userID); err != nil {
 		return data, 0, err
 	}
-	err = c.query(`SELECT document FROM characters WHERE user_id = ? ORDER BY seq`,
+	err = c.query(selectDocuments+ofUser,
 		[]any{user.userID}, func(row *sqlite3.Stmt) error {
-			document := row.ColumnRawText(0)
+			document, err := documentFrom(row)
+			if err != nil {
+				return err
+			}
 			size += len(document)
 			character, err := backend.DecodeCharacter(document)
 			data.Characters = append(data.Characters, character)
@@ -171,13 +174,17 @@ func (s *Store) userData(c *conn, user account) (data backend.UserData, size int
 
 // PutUsers implements [backend.Archive]: all of users, or none.
 func (s *Store) PutUsers(ctx context.Context, users []backend.UserData) error {
-	userIDs := make([]string, len(users))
+	userIDs, characters := make([]string, len(users)), make([][]storedCharacter, len(users))
 	for i, user := range users {
+		var err error
+		if characters[i], err = s.encodeAll(user.Characters); err != nil {
+			return err
+		}
 		userIDs[i] = user.UserID()
 	}
 	return s.write(ctx, userIDs, func(c *conn) error {
-		for _, user := range users {
-			if err := s.putUser(c, user); err != nil {
+		for i, user := range users {
+			if err := s.putUser(c, user, characters[i]); err != nil {
 				return err
 			}
 		}
@@ -185,8 +192,8 @@ func (s *Store) PutUsers(ctx context.Context, users []backend.UserData) error {
 	})
 }
 
-// putUser replaces all that is stored of a user.
-func (s *Store) putUser(c *conn, data backend.UserData) error {
+// putUser replaces all that is stored of a user. characters are those of data.
+func (s *Store) putUser(c *conn, data backend.UserData, characters []storedCharacter) error {
 	userID := data.UserID()
 	stored, err := readAccount(c, userID)
 	if err != nil {
@@ -212,7 +219,7 @@ func (s *Store) putUser(c *conn, data backend.UserData) error {
 	if data.Config == nil {
 		return s.setProviderKeys(c, userID, config.Keys)
 	}
-	return s.setUp(c, config, data.Characters)
+	return s.setUp(c, config, characters)
 }
 
 // putAccount stores a user's row with this credential, or with none.
@@ -233,13 +240,11 @@ func putAccount(c *conn, userID string, credential *backend.Credential) error {
 // clear removes a user's config and characters, but not its provider keys, and
 // ends its tokens unless credential has the password that was stored.
 func (s *Store) clear(c *conn, stored account, credential *backend.Credential) error {
-	for _, statement := range []string{
-		`DELETE FROM characters WHERE user_id = ?`,
-		`DELETE FROM user_configs WHERE user_id = ?`,
-	} {
-		if _, err := c.run(statement, stored.userID); err != nil {
-			return err
-		}
+	if _, err := deleteCharacters(c, deleteUserCharacters, stored.userID); err != nil {
+		return err
+	}
+	if _, err := c.run(`DELETE FROM user_configs WHERE user_id = ?`, stored.userID); err != nil {
+		return err
 	}
 	if stored.credential != nil && credential != nil && stored.credential.Password == credential.Password {
 		return nil

@@ -233,6 +233,9 @@ func verify(ctx context.Context, path string) (found Backup, err error) {
 	if err != nil {
 		return found, err
 	}
+	if err := checkShared(c, found.Schema); err != nil {
+		return found, err
+	}
 	if found.Counts, err = count(c, found.Schema); err != nil {
 		return found, err
 	}

@@ -215,9 +215,9 @@ func disagreeing(t *testing.T, backup []byte) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const change = `PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = %s WHERE name = 'characters_by_user';
+	const change = `PRAGMA writable_schema = ON; UPDATE sqlite_schema SET sql = %s WHERE name = 'provider_keys_by_master_key';
 		PRAGMA writable_schema = RESET;`
-	if err := errors.Join(c.Exec(fmt.Sprintf(change, "sql || ' WHERE 0'")), c.Exec("DELETE FROM characters WHERE seq > 3"),
+	if err := errors.Join(c.Exec(fmt.Sprintf(change, "sql || ' WHERE 0'")), c.Exec("DELETE FROM provider_keys WHERE user_id > '3'"),
 		c.Exec(fmt.Sprintf(change, "replace(sql, ' WHERE 0', '')")), c.Close()); err != nil {
 		t.Fatal(err)
 	}

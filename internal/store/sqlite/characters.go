@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"bytes"
 	"context"
 	"slices"
 
@@ -10,11 +9,16 @@ import (
 	"web-backend/internal/backend"
 )
 
+// ofUser ends a query for all characters of a user, in creation order. SQLite
+// sorts the numbers alone and then reads row after row; with a plain WHERE it
+// would sort the documents, too.
+const ofUser = `WHERE seq IN (SELECT seq FROM characters WHERE user_id = ?) ORDER BY seq`
+
 // CharacterNames implements [backend.Store].
 func (s *Store) CharacterNames(ctx context.Context, userID string) ([]backend.CharacterName, error) {
 	names, err := readRecent(ctx, s, readKey{userID, readNames}, sizeOfNames, func(ctx context.Context) (names []backend.CharacterName, err error) {
 		err = s.read(ctx, func(c *conn) error {
-			return c.query(`SELECT character_id, character_name FROM characters WHERE user_id = ? ORDER BY seq`,
+			return c.query(`SELECT character_id, character_name FROM characters `+ofUser,
 				[]any{userID}, func(row *sqlite3.Stmt) error {
 					names = append(names, backend.NewCharacterName(row.ColumnText(0), row.ColumnText(1)))
 					return nil
@@ -72,7 +76,11 @@ func (s *Store) CopyCharacter(
 				return backend.TooManyCharacters(most)
 			}
 		}
-		return insertCharacter(c, edit(character))
+		stored, err := s.encode(edit(character))
+		if err != nil {
+			return err
+		}
+		return insertCharacter(c, stored)
 	})
 }
 
@@ -97,9 +105,8 @@ func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, p
 // DeleteCharacter implements [backend.Store].
 func (s *Store) DeleteCharacter(ctx context.Context, key backend.CharacterKey) error {
 	return s.write(ctx, []string{key.UserID}, func(c *conn) error {
-		changed, err := c.run(`DELETE FROM characters WHERE user_id = ? AND character_id = ?`,
-			key.UserID, key.CharacterID)
-		if err == nil && changed == 0 {
+		removed, err := deleteCharacters(c, deleteOneCharacter, key.UserID, key.CharacterID)
+		if err == nil && removed == 0 {
 			err = backend.CharacterNotFound(key)
 		}
 		return err
@@ -108,10 +115,10 @@ func (s *Store) DeleteCharacter(ctx context.Context, key backend.CharacterKey) e
 
 // characterDocument gives the stored document; the caller owns it.
 func characterDocument(c *conn, key backend.CharacterKey) (document []byte, err error) {
-	err = c.query(`SELECT document FROM characters WHERE user_id = ? AND character_id = ?`,
-		[]any{key.UserID, key.CharacterID}, func(row *sqlite3.Stmt) error {
-			document = bytes.Clone(row.ColumnRawText(0))
-			return nil
+	err = c.query(selectDocuments+`WHERE user_id = ? AND character_id = ?`,
+		[]any{key.UserID, key.CharacterID}, func(row *sqlite3.Stmt) (err error) {
+			document, err = documentFrom(row)
+			return err
 		})
 	if err == nil && document == nil {
 		err = backend.CharacterNotFound(key)
@@ -128,17 +135,58 @@ func readCharacter(c *conn, key backend.CharacterKey) (backend.Character, error)
 	return backend.DecodeCharacter(document)
 }
 
-// insertCharacter stores character as the last of its user.
-func insertCharacter(c *conn, character backend.Character) error {
-	document, err := backend.EncodeCharacter(character)
-	if err != nil {
-		return err
+// storedCharacter is a character as it is written. Encoding takes longer than
+// writing, and the writer serves everyone, so it is done before where it can be.
+type storedCharacter struct {
+	key      backend.CharacterKey
+	name     string
+	readOnly bool
+	document []byte // nil with shared
+
+	shared  *sharedRest
+	created string // with shared
+}
+
+// encode makes a character ready to be written. A read-only one shares the rest
+// of its document with others.
+func (s *Store) encode(character backend.Character) (stored storedCharacter, err error) {
+	stored = storedCharacter{key: character.Key(), name: character.CharacterName, readOnly: character.ReadOnly}
+	if character.ReadOnly {
+		stored.created = character.CreateDatatime
+		stored.shared, err = s.rests.of(character)
+	} else {
+		stored.document, err = backend.EncodeCharacter(character)
 	}
-	_, err = c.run(`INSERT INTO characters (user_id, character_id, character_name, read_only, document)
-		VALUES (?, ?, ?, ?, ?)`,
-		character.UserID, character.CharacterID, character.CharacterName, character.ReadOnly, document)
+	return stored, storeError(err)
+}
+
+// encodeAll makes characters ready to be written.
+func (s *Store) encodeAll(characters []backend.Character) ([]storedCharacter, error) {
+	all := make([]storedCharacter, len(characters))
+	for i, character := range characters {
+		var err error
+		if all[i], err = s.encode(character); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// insertCharacter stores character as the last of its user.
+func insertCharacter(c *conn, character storedCharacter) error {
+	document, shared, created := any(character.document), any(nil), any(nil)
+	if character.shared != nil {
+		id, err := character.shared.id(c)
+		if err != nil {
+			return err
+		}
+		document, shared, created = "", id, character.created
+	}
+	_, err := c.run(`INSERT INTO characters (user_id, character_id, character_name, read_only, document, shared, created)
+		VALUES (?, ?, ?, ?, ?, ?, ?)`, character.key.UserID, character.key.CharacterID, character.name,
+		character.readOnly, document, shared, created)
 	if isUniqueViolation(err) {
-		return backend.CharacterExists(character.Key())
+		return backend.CharacterExists(character.key)
 	}
 	return err
 }

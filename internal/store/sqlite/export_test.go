@@ -13,6 +13,7 @@ import (
 const (
 	DatabaseFile = databaseFile
 	MaxBatch     = maxBatch
+	SliceSize    = charactersOfSlice
 	MaxExpired   = maxExpired
 	RecentRead   = recentRead
 )
@@ -38,6 +39,21 @@ func WriteSchema(path string, version int) (err error) {
 	}
 	return c.Exec(strings.Join(migrations[:version], "") +
 		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version))
+}
+
+// ShareOneSlice brings a database of version 5 as far as a server that was
+// killed after one slice of its first start.
+func ShareOneSlice(path string) (shared int, err error) {
+	c, err := openConn(databaseURI(path), "PRAGMA journal_mode = WAL")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if err := c.Exec(migrations[firstSharing-1] + fmt.Sprintf("PRAGMA user_version = %d", firstSharing)); err != nil {
+		return 0, err
+	}
+	done, err := shareSlice(c, -1)
+	return done.shared, err
 }
 
 // SchemaTexts is what a version of the schema is compared with.

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 
@@ -19,6 +20,7 @@ const applicationID = 0x57424b44
 const (
 	firstWithTokens = 2
 	firstSealed     = 3
+	firstSharing    = 6 // where shareStored may have been broken off
 )
 
 // migrations bring the schema from version i to i+1; user_version counts those
@@ -100,6 +102,21 @@ var migrations = []string{
 	`ALTER TABLE users ADD COLUMN name_key TEXT;
 	UPDATE users SET name_key = to_name_key(username) WHERE username IS NOT NULL;
 	CREATE INDEX users_by_name_key ON users (name_key);`,
+
+	// What read-only characters have in common is stored once from here on; see
+	// sharing.go. created is create_datatime of a character with shared.
+	`CREATE TABLE shared_documents (
+		id   INTEGER PRIMARY KEY,
+		hash BLOB NOT NULL UNIQUE,
+		rest TEXT NOT NULL
+	) STRICT;
+	ALTER TABLE characters ADD COLUMN shared INTEGER;
+	ALTER TABLE characters ADD COLUMN created TEXT;
+	CREATE INDEX characters_by_shared ON characters (shared) WHERE shared IS NOT NULL;`,
+
+	// This version says that shareStored has come to its end. The index of
+	// UNIQUE begins with user_id, too: lists use that.
+	`DROP INDEX characters_by_user;`,
 }
 
 // registerKeys gives migrations the SQL functions username_key and to_name_key.
@@ -119,7 +136,7 @@ func registerKeys(c *conn) error {
 
 // migrate checks that the file is ours and not newer than this program, then
 // brings it up to date. It writes nothing to a file that it refuses.
-func migrate(c *conn) error {
+func migrate(c *conn, log *slog.Logger) error {
 	// Nor does closing it, which else empties the WAL of the file's last owner.
 	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
 		return err
@@ -138,6 +155,11 @@ func migrate(c *conn) error {
 		return err
 	}
 	for ; version < int64(len(migrations)); version++ {
+		if version == firstSharing {
+			if err := shareStored(c, log); err != nil {
+				return err
+			}
+		}
 		if err := c.Exec("BEGIN IMMEDIATE; " + migrations[version] +
 			"PRAGMA application_id = " + strconv.Itoa(applicationID) + ";" +
 			"PRAGMA user_version = " + strconv.FormatInt(version+1, 10) + "; COMMIT"); err != nil {

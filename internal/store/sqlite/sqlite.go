@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -45,6 +46,7 @@ type Store struct {
 
 	readers chan *conn // a slot per reader; nil until the reader is first used
 	recent  *recent    // nil for none, and where another process writes
+	rests   recentRests
 
 	counters
 
@@ -61,7 +63,13 @@ var ErrInUse = errors.New("is in use by another web-backend process")
 // brings the schema up to date. The folder belongs to the store until Close:
 // a second Open, also by another process, is an error, as is a database of a
 // newer version of this program. Provider keys are sealed with what keys gives.
-func Open(dir string, keys KeySource) (_ *Store, err error) {
+func Open(dir string, keys KeySource) (*Store, error) {
+	return OpenLogging(dir, keys, slog.New(slog.DiscardHandler))
+}
+
+// OpenLogging is [Open], and logs what of bringing the schema up to date takes
+// long.
+func OpenLogging(dir string, keys KeySource, log *slog.Logger) (_ *Store, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be made: %w", dir, err)
 	}
@@ -96,7 +104,7 @@ func Open(dir string, keys KeySource) (_ *Store, err error) {
 		}
 		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
 	}
-	if err := migrate(s.writer); err != nil {
+	if err := migrate(s.writer, log); err != nil {
 		return nil, fmt.Errorf("database %s: %w", s.path, err)
 	}
 	if s.sealing, err = startSealing(s.writer, keys); err != nil {

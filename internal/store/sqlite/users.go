@@ -11,6 +11,10 @@ import (
 
 // CreateUser implements [backend.Store].
 func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
+	encoded, err := s.encodeAll(characters)
+	if err != nil {
+		return err
+	}
 	return s.write(ctx, []string{config.UserID}, func(c *conn) error {
 		if _, err := c.run(`INSERT INTO users (user_id) VALUES (?)`, config.UserID); err != nil {
 			if isUniqueViolation(err) {
@@ -18,12 +22,16 @@ func (s *Store) CreateUser(ctx context.Context, config backend.UserConfig, chara
 			}
 			return err
 		}
-		return s.setUp(c, config, characters)
+		return s.setUp(c, config, encoded)
 	})
 }
 
 // SetUpUser implements [backend.Store].
 func (s *Store) SetUpUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
+	encoded, err := s.encodeAll(characters)
+	if err != nil {
+		return err
+	}
 	return s.write(ctx, []string{config.UserID}, func(c *conn) error {
 		found := false
 		err := c.query(`SELECT 1 FROM users WHERE user_id = ? AND username IS NOT NULL`, []any{config.UserID},
@@ -37,12 +45,12 @@ func (s *Store) SetUpUser(ctx context.Context, config backend.UserConfig, charac
 		if !found {
 			return backend.UserNotFound(config.UserID)
 		}
-		return s.setUp(c, config, characters)
+		return s.setUp(c, config, encoded)
 	})
 }
 
 // setUp stores what a user is set up with. Exists if it was set up before.
-func (s *Store) setUp(c *conn, config backend.UserConfig, characters []backend.Character) error {
+func (s *Store) setUp(c *conn, config backend.UserConfig, characters []storedCharacter) error {
 	if _, err := c.run(`INSERT INTO user_configs (user_id, timezone) VALUES (?, ?)`,
 		config.UserID, config.Timezone); err != nil {
 		if isUniqueViolation(err) {
@@ -64,11 +72,13 @@ func (s *Store) setUp(c *conn, config backend.UserConfig, characters []backend.C
 // DeleteUser implements [backend.Store].
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	return s.write(ctx, []string{userID}, func(c *conn) error {
-		var removed int64
+		removed, err := deleteCharacters(c, deleteUserCharacters, userID)
+		if err != nil {
+			return err
+		}
 		for _, statement := range []string{
 			`DELETE FROM provider_keys WHERE user_id = ?`,
 			`DELETE FROM plain_provider_keys WHERE user_id = ?`,
-			`DELETE FROM characters WHERE user_id = ?`,
 			`DELETE FROM user_configs WHERE user_id = ?`,
 			`DELETE FROM users WHERE user_id = ?`,
 		} {

@@ -1,0 +1,257 @@
+package sqlite
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/backend"
+)
+
+// Every user has a read-only copy of each default character, and but for the
+// head of the document all copies are equal. So the rest of a read-only
+// character's document is stored once for all who have it, and a row of
+// characters with shared has an empty document. Read-only characters with a
+// document of their own are as valid.
+
+// selectDocuments begins a query for documents, which documentFrom reads.
+const selectDocuments = `SELECT document, shared, rest, user_id, character_id, character_name, created
+	FROM characters LEFT JOIN shared_documents ON id = shared `
+
+// documentFrom gives the document of a row; the caller owns it.
+func documentFrom(row *sqlite3.Stmt) ([]byte, error) {
+	if row.ColumnType(1) == sqlite3.NULL {
+		return bytes.Clone(row.ColumnRawText(0)), nil
+	}
+	if row.ColumnType(2) == sqlite3.NULL {
+		return nil, fmt.Errorf("the document of character %.60q is missing: %w", row.ColumnText(4), sqlite3.CORRUPT)
+	}
+	return backend.JoinCharacter(backend.CharacterHead{
+		UserID: row.ColumnText(3), CharacterID: row.ColumnText(4),
+		CharacterName: row.ColumnText(5), CreateDatatime: row.ColumnText(6),
+	}, row.ColumnRawText(2))
+}
+
+// sharedRest is what characters share.
+type sharedRest struct {
+	hash [sha256.Size]byte
+	rest []byte
+}
+
+func newSharedRest(rest []byte) *sharedRest {
+	return &sharedRest{hash: sha256.Sum256(rest), rest: rest}
+}
+
+// recentRests keeps the rests that were encoded lately: nearly always those of
+// the default characters. Encoding and hashing them takes as long as storing
+// a user.
+type recentRests struct {
+	mu    sync.Mutex
+	rests map[restKey]*sharedRest
+}
+
+// Bounds of what is kept.
+const (
+	keptRests = 64
+	keptRest  = 64 << 10 // bytes of one
+)
+
+// restKey is a character without the fields of its head. The bits of the speed
+// tell -0 from 0, which are written otherwise.
+type restKey struct {
+	backend.Character
+	speed uint64
+}
+
+// of gives the rest of a character's document.
+func (r *recentRests) of(character backend.Character) (*sharedRest, error) {
+	character.UserID, character.CharacterID, character.CharacterName, character.CreateDatatime = "", "", "", ""
+	key := restKey{character, math.Float64bits(character.VoiceSpeed)}
+	r.mu.Lock()
+	found := r.rests[key]
+	r.mu.Unlock()
+	if found != nil {
+		return found, nil
+	}
+	document, err := backend.EncodeCharacter(character)
+	if err != nil {
+		return nil, err
+	}
+	_, rest, ok := backend.SplitCharacter(document)
+	if !ok {
+		return nil, errors.New("a character's document cannot be split")
+	}
+	made := newSharedRest(rest)
+	if len(rest) > keptRest {
+		return made, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.rests == nil || len(r.rests) == keptRests {
+		r.rests = make(map[restKey]*sharedRest, keptRests)
+	}
+	r.rests[key] = made
+	return made, nil
+}
+
+// id finds where the rest is stored, or stores it.
+func (r *sharedRest) id(c *conn) (id int64, err error) {
+	err = c.query(`SELECT id FROM shared_documents WHERE hash = ?`, []any{blob(r.hash[:])}, func(row *sqlite3.Stmt) error {
+		id = row.ColumnInt64(0)
+		return nil
+	})
+	if err != nil || id != 0 { // SQLite counts from 1
+		return id, err
+	}
+	_, err = c.run(`INSERT INTO shared_documents (hash, rest) VALUES (?, ?)`, blob(r.hash[:]), r.rest)
+	return c.LastInsertRowID(), err
+}
+
+// Statements for deleteCharacters.
+const (
+	deleteOneCharacter   = `DELETE FROM characters WHERE user_id = ? AND character_id = ? RETURNING shared`
+	deleteUserCharacters = `DELETE FROM characters WHERE user_id = ? RETURNING shared`
+)
+
+// deleteCharacters removes characters, and what no other shares with them: it
+// may be what a person wrote.
+func deleteCharacters(c *conn, statement string, args ...any) (removed int64, err error) {
+	shared := map[int64]bool{}
+	err = c.query(statement, args, func(row *sqlite3.Stmt) error {
+		removed++
+		if row.ColumnType(0) != sqlite3.NULL {
+			shared[row.ColumnInt64(0)] = true
+		}
+		return nil
+	})
+	if err != nil {
+		return removed, err
+	}
+	for id := range shared {
+		if _, err := c.run(`DELETE FROM shared_documents
+			WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM characters WHERE shared = ?1)`, id); err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
+// checkShared finds characters whose document is missing, which is no fault for
+// SQLite, and rests that are not what their hash says: those would be given to
+// new users, too.
+func checkShared(c *conn, version int64) error {
+	if version < firstSharing {
+		return nil
+	}
+	missing, err := countRows(c, `SELECT count(*) FROM characters
+		WHERE shared IS NOT NULL AND shared NOT IN (SELECT id FROM shared_documents)`)
+	if err != nil {
+		return err
+	}
+	if missing > 0 {
+		return fmt.Errorf("the file is damaged: the documents of %d characters are missing", missing)
+	}
+	return c.query(`SELECT hash, rest FROM shared_documents`, nil, func(row *sqlite3.Stmt) error {
+		if hash := sha256.Sum256(row.ColumnRawText(1)); !bytes.Equal(row.ColumnRawBlob(0), hash[:]) {
+			return errors.New("the file is damaged: a document that characters share is another one than its hash says")
+		}
+		return nil
+	})
+}
+
+// charactersOfSlice is how many one transaction brings over: so many that its
+// sync costs little, so few that the WAL stays small.
+const charactersOfSlice = 2000
+
+// shareStored lets the read-only characters of an older version share. It may
+// be broken off after any slice, and goes on there at the next start.
+func shareStored(c *conn, log *slog.Logger) error {
+	began, total := time.Now(), 0
+	for last, more := int64(-1), true; more; {
+		done, err := shareSlice(c, last)
+		if err != nil {
+			return fmt.Errorf("store default characters once: %w", err)
+		}
+		last, more = done.last, done.seen == charactersOfSlice
+		if total == 0 && more {
+			log.Info("default characters are being stored once for all users; this is done once, and takes a while")
+		}
+		total += done.shared
+	}
+	if total > 0 {
+		log.Info("default characters are stored once for all users",
+			"characters", total, "duration", time.Since(began).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// slice is what shareSlice has looked at.
+type slice struct {
+	last         int64 // seq of its last character
+	seen, shared int   // characters
+}
+
+// shareSlice lets characters behind position last share, in one transaction.
+func shareSlice(c *conn, last int64) (done slice, err error) {
+	if err := c.Exec("BEGIN IMMEDIATE"); err != nil {
+		return done, err
+	}
+	done, err = shareAfter(c, last)
+	if err == nil {
+		err = c.Exec("COMMIT")
+	}
+	if err != nil && !c.GetAutocommit() {
+		err = errors.Join(err, c.Exec("ROLLBACK"))
+	}
+	return done, err
+}
+
+func shareAfter(c *conn, last int64) (slice, error) {
+	type change struct {
+		seq, shared int64
+		created     string
+	}
+	var changes []change
+	done := slice{last: last}
+	err := c.query(`SELECT seq, user_id, character_id, character_name, document FROM characters
+		WHERE seq > ? AND read_only AND shared IS NULL ORDER BY seq LIMIT ?`, []any{last, int64(charactersOfSlice)},
+		func(row *sqlite3.Stmt) error {
+			done.last, done.seen = row.ColumnInt64(0), done.seen+1
+			key := backend.CharacterKey{UserID: row.ColumnText(1), CharacterID: row.ColumnText(2)}
+			head, rest, ok := splitFor(key, row.ColumnText(3), row.ColumnRawText(4))
+			if !ok {
+				return nil // a document of another form stays as it is
+			}
+			id, err := newSharedRest(rest).id(c)
+			changes = append(changes, change{done.last, id, head.CreateDatatime})
+			return err
+		})
+	if err == nil && done.seen > 0 && done.last <= last { // the next slice would be this one again, for ever
+		err = fmt.Errorf("characters are out of order: %w", sqlite3.CORRUPT)
+	}
+	if err != nil {
+		return done, err
+	}
+	for _, change := range changes {
+		if _, err := c.run(`UPDATE characters SET document = '', shared = ?, created = ? WHERE seq = ?`,
+			change.shared, change.created, change.seq); err != nil {
+			return done, err
+		}
+	}
+	done.shared = len(changes)
+	return done, nil
+}
+
+// splitFor splits the document of a character, unless the columns beside it
+// do not say the same.
+func splitFor(key backend.CharacterKey, name string, document []byte) (head backend.CharacterHead, rest []byte, ok bool) {
+	head, rest, ok = backend.SplitCharacter(document)
+	return head, rest, ok && head.UserID == key.UserID && head.CharacterID == key.CharacterID && head.CharacterName == name
+}
