@@ -33,7 +33,7 @@ func (s *Service) SetPassword(ctx context.Context, userID, username string, newP
 		if first {
 			return userID, s.createCredential(ctx, userID, username, newPassword)
 		}
-		hash, err := s.passwords.Hash(ctx, newPassword)
+		hash, err := s.hashPassword(ctx, newPassword)
 		if err != nil {
 			return "", err
 		}
