@@ -25,6 +25,8 @@ type MoveReport struct {
 
 	// Conflicts are the first user ids of those replaced, skipped or refused.
 	Conflicts []string `json:"conflicts,omitempty"`
+	// Unreachable are user ids that no URL can name.
+	Unreachable []string `json:"unreachable,omitempty"`
 
 	Orphans       int64 `json:"orphans"` // characters without a user config, left behind
 	KeysLeft      int64 `json:"provider_keys_left"`
@@ -37,6 +39,7 @@ func moveReport(r backend.ImportReport, locked int64) MoveReport {
 	return MoveReport{
 		Users: r.Users(), Added: r.Added, Unchanged: r.Unchanged, Replaced: r.Replaced, Skipped: r.Skipped,
 		Refused: r.Refused, Characters: r.Characters, Locked: locked, Conflicts: r.Conflicts,
+		Unreachable: r.Unreachable,
 	}
 }
 
@@ -73,6 +76,9 @@ func (r MoveReport) notes() (notes []string) {
 	}
 	if r.Orphans > 0 {
 		notes = append(notes, number(r.Orphans, "character")+" of users without a config stayed behind: no list shows them")
+	}
+	for _, id := range r.Unreachable {
+		notes = append(notes, fmt.Sprintf("user id %q came along, but no URL can name it: clients and proxies take it out", id))
 	}
 	return notes
 }
