@@ -29,6 +29,7 @@ const (
 type body struct {
 	raw     []byte
 	members map[string]json.RawMessage // the fields that the request type has, as they came
+	ignored bool                       // there are other fields
 	shown   json.RawMessage            // see show
 	large   *largeBody                 // nil for a body of at most freeBody
 }
@@ -94,8 +95,12 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, limit int64) (*bo
 	if err := checkContentType(r.Header, len(received.raw)); err != nil {
 		return received, err
 	}
+	received.raw = bytes.TrimPrefix(received.raw, byteOrderMark)
 	return received, nil
 }
+
+// byteOrderMark may begin a body, as it may for Python's json.loads.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // readAll reads the body, at most one byte beyond the limit. A large one takes
 // its room when its first freeBody bytes are here.
@@ -173,7 +178,7 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 	if string(raw) == "null" {
 		return []fault{missingBody}
 	}
-	received.members = p.membersOf(raw)
+	received.members, received.ignored = p.membersOf(raw)
 	var faults []fault
 	for _, f := range p.body {
 		fault := f.decode(received.members[f.name], target, "body")
@@ -192,14 +197,15 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 }
 
 // membersOf returns those members of a valid JSON object that the plan has
-// fields for. The others, which a stranger chooses, leave nothing in memory.
-func (p *plan) membersOf(object []byte) map[string]json.RawMessage {
-	members := make(map[string]json.RawMessage, len(p.names))
+// fields for, and whether there are others. These, which a stranger chooses,
+// leave nothing in memory.
+func (p *plan) membersOf(object []byte) (members map[string]json.RawMessage, others bool) {
+	members = make(map[string]json.RawMessage, len(p.names))
 	rest := object[1:]
 	for {
 		rest = bytes.TrimLeft(rest, ", \t\r\n")
 		if rest[0] == '}' {
-			return members
+			return members, others
 		}
 		quoted := rest[:valueLength(rest)]
 		rest = bytes.TrimLeft(rest[len(quoted):], ": \t\r\n")
@@ -213,6 +219,8 @@ func (p *plan) membersOf(object []byte) map[string]json.RawMessage {
 		}
 		if p.names[string(name)] {
 			members[string(name)] = value
+		} else {
+			others = true
 		}
 	}
 }
