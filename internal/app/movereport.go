@@ -28,7 +28,8 @@ type MoveReport struct {
 	// Unreachable are user ids that no URL can name.
 	Unreachable []string `json:"unreachable,omitempty"`
 
-	Orphans       int64 `json:"orphans"` // characters without a user config, left behind
+	Orphans       int64 `json:"orphans"`  // characters without a user config, left behind
+	LeftOut       int64 `json:"left_out"` // documents that cannot be read
 	KeysLeft      int64 `json:"provider_keys_left"`
 	PasswordsLeft int64 `json:"passwords_left"`
 
@@ -76,6 +77,9 @@ func (r MoveReport) notes() (notes []string) {
 	}
 	if r.Orphans > 0 {
 		notes = append(notes, number(r.Orphans, "character")+" of users without a config stayed behind: no list shows them")
+	}
+	if r.LeftOut > 0 {
+		notes = append(notes, number(r.LeftOut, "document")+" of the source cannot be read and stayed behind")
 	}
 	for _, id := range r.Unreachable {
 		notes = append(notes, fmt.Sprintf("user id %q came along, but no URL can name it: clients and proxies take it out", id))

@@ -3,6 +3,7 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -215,12 +216,21 @@ func (s *Service) withCredential(
 			return err
 		case !ok:
 			return &Refusal{Reason: WrongCredentials}
+		case credential.UserID == "":
+			return noUserID(username)
 		}
 		if err := do(credential, outdated); !errors.Is(err, NotFound) {
 			return err
 		}
 	}
 	return accountBusy()
+}
+
+// noUserID is the error of a credential that belongs to nobody, which only another
+// program can have stored. No later try helps.
+func noUserID(username string) error {
+	return &Error{Kind: Internal, Message: fmt.Sprintf("the stored credential of user name %s has no user_id that is a text; "+
+		"mend it in the database", shortQuote(username))}
 }
 
 // accountBusy is the error when a credential changes each time it is read.

@@ -54,6 +54,8 @@ func (s *Service) credentialOf(ctx context.Context, userID, username string) (*C
 		credential, err := s.credential(ctx, username)
 		if errors.Is(err, NotFound) {
 			err = usernameUnknown(username)
+		} else if err == nil && credential.UserID == "" {
+			err = noUserID(username)
 		}
 		return &credential, err
 	}

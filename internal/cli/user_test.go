@@ -566,6 +566,27 @@ func TestUser_WrongUsage(t *testing.T) {
 	}
 }
 
+// A user of before whose id no URL can name comes along, and is named.
+func TestCopy_NamesUnreachableIDs(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	data, file := filepath.Join(p.folder, "data"), filepath.Join(p.folder, "e.jsonl")
+	withUsers(t, data)
+	change(t, data, func(store *sqlite.Store) error {
+		return store.CreateUser(t.Context(), backend.UserConfig{UserID: ".."}, nil)
+	})
+	p.must(t, "", "export", "--out", file, "--quiet")
+	for _, args := range [][]string{
+		{"copy", "--to", filepath.Join(p.folder, "other"), "--quiet"},
+		{"import", file, "--data-dir", filepath.Join(p.folder, "third"), "--quiet"},
+	} {
+		text := p.must(t, "", args...)
+		if !strings.Contains(text, "3 added") || !strings.Contains(text, `user id ".." came along, but no URL can name it`) {
+			t.Errorf("%q: got %s", args, text)
+		}
+	}
+}
+
 // Text that is not UTF-8 is refused wherever it comes from, and is not shown.
 func TestText_NotUTF8(t *testing.T) {
 	t.Parallel()

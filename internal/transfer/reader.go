@@ -68,16 +68,21 @@ func NewReader(r io.Reader) (*Reader, error) {
 	case err != nil:
 		return nil, err
 	}
+	return e, e.readHeader(line)
+}
+
+// readHeader takes the first line.
+func (e *Reader) readHeader(line []byte) error {
 	var l headerLine
 	if err := decodeLine(line, &l, &l.Kind); err != nil {
-		return nil, fmt.Errorf("line 1: %w", err)
+		return fmt.Errorf("line 1: %w", err)
 	}
 	if l.Users < 0 || l.Characters < 0 {
-		return nil, errors.New("line 1: a count is negative")
+		return errors.New("line 1: a count is negative")
 	}
 	e.header = Header{l.CreatedAt, l.Secrets, l.Users, l.Characters}
 	e.sum.Write(line)
-	return e, nil
+	return nil
 }
 
 // otherFormat says what the file is by how it begins, if that is known of another
