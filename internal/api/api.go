@@ -86,7 +86,7 @@ func (a *API) Handler() http.Handler {
 	for path, methods := range allowed {
 		mux.Handle(pattern(path), a.methodNotAllowed(methods))
 	}
-	mux.HandleFunc("/", a.notFound)
+	mux.HandleFunc("/", a.unknownPath(mux))
 
 	// From the inside out. Every answer has the security headers, an id and a log
 	// line, so these are outermost; a panic becomes an answer inside them; an
@@ -120,7 +120,7 @@ func (a *API) cors() *cors.Cors {
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
 		AllowedHeaders:   []string{"*"},
-		ExposedHeaders:   []string{requestIDHeader, "Content-Disposition", "Retry-After", "Www-Authenticate"},
+		ExposedHeaders:   []string{requestIDHeader, "Content-Disposition", "Retry-After", "Www-Authenticate", warningHeader},
 		AllowCredentials: true,
 		MaxAge:           7200, // seconds; Chromium keeps an answer no longer, Firefox for a day
 	})

@@ -31,6 +31,7 @@ const (
 type body struct {
 	raw     []byte
 	members map[string]json.RawMessage // the fields that the request type has, as they came
+	ignored bool                       // there are other fields
 	shown   json.RawMessage            // see show
 	large   *largeBody                 // nil for a body of at most freeBody
 }
@@ -96,8 +97,12 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, limit int64) (*bo
 	if err := checkContentType(r.Header, len(received.raw)); err != nil {
 		return received, err
 	}
+	received.raw = bytes.TrimPrefix(received.raw, byteOrderMark)
 	return received, nil
 }
+
+// byteOrderMark may begin a body, as it may for Python's json.loads.
+var byteOrderMark = []byte("\xef\xbb\xbf")
 
 // readAll reads the body, at most one byte beyond the limit. A large one takes
 // its room when its first freeBody bytes are here.
@@ -165,7 +170,7 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 		return []fault{invalidJSON(offset, "invalid UTF-8")}
 	}
 	// jsontext checks four times as fast as encoding/json, whose words for what is wrong clients know.
-	if !jsontext.Value(raw).IsValid(anyJSON...) {
+	if !jsontext.Value(received.raw).IsValid(anyJSON...) {
 		var value json.RawMessage
 		if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(received.raw, &value)); ok {
 			return []fault{invalidJSON(syntaxOffset(syntax, received.raw), syntax.Error())}
@@ -178,7 +183,7 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 		return []fault{{"model_attributes_type", []any{"body"},
 			"Input should be a valid dictionary or object to extract fields from", received.show()}}
 	}
-	received.members = p.membersOf(raw)
+	received.members, received.ignored = p.membersOf(raw)
 	var faults []fault
 	for _, f := range p.body {
 		fault := f.decode(received.members[f.name], target, "body")
@@ -197,14 +202,15 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 }
 
 // membersOf returns those members of a valid JSON object that the plan has
-// fields for. The others, which a stranger chooses, leave nothing in memory.
-func (p *plan) membersOf(object []byte) map[string]json.RawMessage {
-	members := make(map[string]json.RawMessage, len(p.names))
+// fields for, and whether there are others. These, which a stranger chooses,
+// leave nothing in memory.
+func (p *plan) membersOf(object []byte) (members map[string]json.RawMessage, others bool) {
+	members = make(map[string]json.RawMessage, len(p.names))
 	rest := object[1:]
 	for {
 		rest = bytes.TrimLeft(rest, ", \t\r\n")
 		if rest[0] == '}' {
-			return members
+			return members, others
 		}
 		quoted := rest[:valueLength(rest)]
 		rest = bytes.TrimLeft(rest[len(quoted):], ": \t\r\n")
@@ -216,6 +222,8 @@ func (p *plan) membersOf(object []byte) map[string]json.RawMessage {
 		}
 		if p.names[string(name)] {
 			members[string(name)] = value
+		} else {
+			others = true
 		}
 	}
 }

@@ -115,3 +115,21 @@ func TestBody_SlowSendersGiveWay(t *testing.T) {
 		t.Errorf("the first slow sender got %s, want %s", first, want)
 	}
 }
+
+// A byte order mark before a body is no part of it, as for Python's json.loads.
+func TestBody_ByteOrderMark(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const mark = "\ufeff"
+	s.run(t,
+		exchange{name: "object", request: "POST create_user", body: mark + `{"user_id":"ada"}`, status: 200, want: `{"user_id":"ada"}`},
+		exchange{
+			name: "fault", request: "POST create_user", body: mark + `{"user_id":5}`, status: 422,
+			want: validation(`{"user_id":5}`, faultOf("string_type", "body", "user_id", 5)),
+		},
+		exchange{name: "alone", request: "POST create_user", body: mark, status: 422, contains: []string{`"missing"`}},
+		exchange{name: "twice", request: "POST create_user", body: mark + mark + `{}`, status: 422, contains: []string{`"json_invalid"`}},
+		exchange{name: "within", request: "POST create_user", body: `{` + mark + `}`, status: 422, contains: []string{`"json_invalid"`}},
+		exchange{name: "of a text", request: "POST create_user", body: `{"user_id":"` + mark + `x"}`, status: 200, want: `{"user_id":"` + mark + `x"}`},
+	)
+}

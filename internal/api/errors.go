@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"path"
+	"regexp"
 	"strings"
 
 	"web-backend/internal/backend"
@@ -79,7 +82,29 @@ func (e *validationError) withBody(received *body) error {
 	return e
 }
 
-func (e *validationError) Error() string { return fmt.Sprintf("%d validation faults", len(e.faults)) }
+// Error names each fault, and nothing that was received.
+func (e *validationError) Error() string {
+	const most = 5
+	var texts []string
+	for i, f := range e.faults {
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(e.faults)-most))
+			break
+		}
+		var place []string
+		for _, step := range f.Loc {
+			place = append(place, fmt.Sprint(step))
+		}
+		texts = append(texts, strings.Join(place, ".")+": "+withoutQuotes(f.Msg))
+	}
+	return strings.Join(texts, "; ")
+}
+
+var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
+
+// withoutQuotes gives a text without what it quotes: that is the client's, such as
+// a user id, which may open what is that user's.
+func withoutQuotes(text string) string { return quotedText.ReplaceAllString(text, "…") }
 
 // faultTypes are the types of the faults that the domain finds.
 var faultTypes = map[backend.Kind]string{
@@ -110,6 +135,7 @@ func (p *plan) invalidField(err error, r *http.Request, received *body) error {
 func (a *API) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := http.StatusInternalServerError, internalErrorText
 	if e, ok := errors.AsType[*validationError](err); ok {
+		requestFrom(r.Context()).fault = e.Error()
 		mustWriteJSON(w, http.StatusUnprocessableEntity, errorMessage[validationDetail]{
 			"Validation Error", http.StatusUnprocessableEntity, e.detail()})
 		return
@@ -124,6 +150,8 @@ func (a *API) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if status >= http.StatusInternalServerError {
 		requestFrom(r.Context()).err = err
+	} else {
+		requestFrom(r.Context()).fault = withoutQuotes(text)
 	}
 	if status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "1") // seconds; the domain says no time
@@ -154,6 +182,28 @@ func (e *validationError) detail() validationDetail {
 
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	a.answerError(w, r, &httpError{status: http.StatusNotFound, text: "there is nothing at this path; see " + a.docsPath() + " for what there is"})
+}
+
+// unknownPath answers a path for which mux has nothing. One that only has a slash
+// too many at its end is redirected, as FastAPI does, by a relative Location: a
+// proxy may serve all of it below another path.
+func (a *API) unknownPath(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		short := *r.URL
+		var slash bool
+		if short.RawPath, slash = strings.CutSuffix(r.URL.EscapedPath(), "/"); !slash {
+			a.notFound(w, r)
+			return
+		}
+		short.Path = strings.TrimSuffix(r.URL.Path, "/")
+		if _, found := mux.Handler(&http.Request{Method: r.Method, Host: r.Host, URL: &short}); found == "" || found == "/" {
+			a.notFound(w, r)
+			return
+		}
+		sent := requestFrom(r.Context()).url
+		to := url.URL{Path: "x", RawQuery: sent.RawQuery}
+		_ = redirect("../"+path.Base(sent.EscapedPath())+strings.TrimPrefix(to.String(), "x")).write(a, w, r)
+	}
 }
 
 // methodNotAllowed answers a known path with another method. HEAD is allowed

@@ -47,7 +47,8 @@ func Messages() map[string]map[backend.RefusalReason]string { return messages }
 
 // MembersOf returns the members of a valid JSON object that have these names.
 func MembersOf(object []byte, names map[string]bool) map[string]json.RawMessage {
-	return (&plan{names: names}).membersOf(object)
+	members, _ := (&plan{names: names}).membersOf(object)
+	return members
 }
 
 // SetMotionTimes changes how often clients are pinged, and after how long one

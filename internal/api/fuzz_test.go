@@ -130,11 +130,12 @@ func FuzzPath(f *testing.F) {
 			t.Skip("the HTTP server refuses it")
 		}
 		got := s.serve(r.WithContext(t.Context()))
-		if got.status >= 500 || got.status < 400 && got.status != 200 && (got.status != 307 || got.header.Get("Location") != "/docs") {
+		if got.status >= 500 || got.status < 400 && got.status != 200 &&
+			(got.status != 307 || got.header.Get("Location") != "/docs" && !strings.HasPrefix(got.header.Get("Location"), "../")) {
 			t.Fatalf("%s %q\ngot  %d %v %s", method, target, got.status, got.header, got.body)
 		}
 		path := r.URL.EscapedPath()
-		if fault := got.fault(r.Method, path); fault != "" && path != "/" {
+		if fault := got.fault(r.Method, path); fault != "" && !strings.HasSuffix(path, "/") {
 			t.Fatalf("%s %q\ngot  %d %v %s\n%s", method, target, got.status, got.header, got.body, fault)
 		}
 	})
@@ -168,7 +169,7 @@ func FuzzMembersOf(f *testing.F) {
 func FuzzValidBody(f *testing.F) {
 	for _, body := range []string{
 		`{}`, `{"a":1,"a":2}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\"}", `{"a":1e999}`, `{"a":01}`, `{"a":-}`, `{"a":"\x"}`, `{"a":"` + "\n" + `"}`,
-		`nul`, `1 2`, ``, ` `, `"\u12"`, `{"a":,}`, `[1,]`, "\ufeff{}", "{\"a\":\"\x7f\"}", `{"a":"\/"}`, strings.Repeat("[", 10_001),
+		`nul`, `1 2`, ``, ` `, " {} \n", "\u00a0{}", "{}\u0085", `"\u12"`, `{"a":,}`, `[1,]`, "\ufeff{}", "{\"a\":\"\x7f\"}", `{"a":"\/"}`, strings.Repeat("[", 10_001),
 		strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000),
 	} {
 		f.Add([]byte(body))

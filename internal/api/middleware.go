@@ -38,7 +38,11 @@ type request struct {
 	trace    string // id of the trace that it belongs to; "" for none
 	err      error  // the cause of an answer of 500 and above, or of one that broke off
 	stack    []byte // of the panic that caused it
-	quiet    bool   // no log line if it succeeds
+	// fault is why an answer of 400 to 499 is as it is, without what the client sent.
+	fault string
+	// unknownFields: of the body, all that was asked for was ignored.
+	unknownFields bool
+	quiet         bool // no log line if it succeeds
 	// reason is for the log alone: why there is nothing, or how a WebSocket ended.
 	reason string
 	sent   int64  // bytes of a WebSocket's messages
@@ -78,7 +82,7 @@ func requestFrom(ctx context.Context) *request {
 
 // logRequests gives each request an id and logs one line when it has been
 // answered. An answer of 500 and above is an error, and so is one that broke
-// off; a client's mistake is not.
+// off; a client's mistake is a warning.
 func (a *API) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -170,6 +174,12 @@ func (info *request) causes() (attrs []slog.Attr) {
 	if info.err != nil {
 		attrs = append(attrs, slog.String("error", info.err.Error()))
 	}
+	if info.fault != "" {
+		attrs = append(attrs, slog.String("error", info.fault))
+	}
+	if info.unknownFields {
+		attrs = append(attrs, slog.String("warning", unknownFieldsText))
+	}
 	if info.stack != nil {
 		attrs = append(attrs, slog.String("stack", string(info.stack)))
 	}
@@ -183,6 +193,8 @@ func logLevel(r *http.Request, info *request, w *recorder) slog.Level {
 		return slog.LevelWarn // the client went away, which is no fault of ours
 	case w.status >= http.StatusInternalServerError || info.err != nil:
 		return slog.LevelError
+	case w.status >= http.StatusBadRequest || info.unknownFields:
+		return slog.LevelWarn
 	case w.status == http.StatusNoContent && r.Method == http.MethodOptions:
 		return slog.LevelDebug // a preflight (see cors): the request that it asks for has a line of its own
 	}

@@ -121,7 +121,76 @@ func TestRequestID_OfErrors(t *testing.T) {
 }
 
 var logLine = regexp.MustCompile(`^time=\S+ level=(\w+) msg=request request_id=\S+ method=(\w+) route=(\S+) ` +
-	`status=(\d+) duration=\S*\d\S*s bytes=(\d+)( path=\S+)?( caller=\S+( user_id=\S+)?)?( refused=true)?( retry_after=\d+)?( client=\S+)?( error=.*)?\n$`)
+	`status=(\d+) duration=\d+\.\d{3}ms bytes=(\d+)( path=\S+)?( caller=\S+( user_id=\S+)?)?( refused=true)?( retry_after=\d+)?( client=\S+)?( error=.*)?\n$`)
+
+// The line of a failure says why, without what the client sent; what a page loads
+// has none.
+func TestLogLine_SaysWhy(t *testing.T) {
+	t.Parallel()
+	s := newServer(t).withUser(t)
+	for _, page := range []string{"GET /docs", "GET /docs/docs.js", "GET /redoc/redoc.js", "GET /docs/none.js"} {
+		s.send(t, page, "", nil)
+	}
+	for request, want := range map[string]string{
+		"GET get_character_config/ada/s3cret":                "character … of user … does not exist",
+		"GET get_available_llm/s3cret":                       "user … does not exist",
+		"GET /s3cret":                                        "there is nothing at this path; see /docs for what there is",
+		"PUT /health":                                        "this path does not take PUT",
+		`POST create_user {"user_id":"ada"}`:                 "user … exists already",
+		`POST create_user {"user_id":".."}`:                  "body.user_id: … cannot be an id",
+		`POST create_user {"user_id":5}`:                     "body.user_id: Input should be a valid string",
+		`POST create_user {s3cret}`:                          "body.1: JSON decode error",
+		`POST update_character_tts {"tts_adapter":"s3cret"}`: "body.user_id: Field required; body.character_id: Field required; body.voice: Field required",
+		`POST update_character_name {"user_id":"ada","character_id":"$readonly","character_name":"s3cret"}`: "read-only",
+	} {
+		request, body, _ := strings.Cut(request, " {")
+		if body != "" {
+			body = "{" + body
+		}
+		got := s.send(t, request, s.expander()(body), nil)
+		lines := linesWith(s.logLines(), "request_id="+got.header.Get("X-Request-Id"))
+		if len(lines) != 1 || !strings.Contains(lines[0], "level=WARN") || !strings.Contains(lines[0], " error=") || !strings.Contains(lines[0], want) {
+			t.Errorf("%s %s: got the lines %q, want WARN and %q", request, body, lines, want)
+		}
+	}
+	log := s.stop(t)
+	if strings.Contains(strings.ReplaceAll(log, "path=/s3cret", ""), "s3cret") {
+		t.Errorf("the log shows what was sent:\n%s", log)
+	}
+	if pages := linesWith(log, "route=/docs"); len(pages) != 1 || len(linesWith(log, "route=/redoc")) != 0 || len(linesWith(log, "path=/docs/none.js")) != 1 {
+		t.Errorf("got the lines %q, want that of the page alone, and of what there is not", pages)
+	}
+}
+
+// A body that asks for nothing that is known is answered as ever, with a word of
+// warning.
+func TestUnknownFields(t *testing.T) {
+	t.Parallel()
+	s := newServer(t).withUser(t)
+	for body, warned := range map[string]bool{
+		`POST update_user_config {"user_id":"ada","openai_key":"sk-s3cret"}`:                     true,
+		`POST update_user_config {"user_id":"ada","OPENAI_API_KEY":"sk-s3cret","time_zone":"x"}`: true,
+		`POST update_user_config {"user_id":"ada"}`:                                              false,
+		`POST update_user_config {"user_id":"ada","openai_key":"x","xai_api_key":"y"}`:           false,
+		`POST update_user_config {"user_id":"ada","x":1,"timezone":null}`:                        false,
+		`POST create_user {"userid":"bob"}`:                                                      true,
+		`POST create_user {"user_id":"bob","character_name":5}`:                                  false,
+		`POST create_user {}`: false,
+		`POST update_character_name {"user_id":"ada","character_id":"$own","character_name":"n","new_name":"n"}`: false,
+		`POST authenticate_user {"username":"nobody","password":"password","remember":true}`:                     false,
+	} {
+		request, body, _ := strings.Cut(body, " {")
+		got := s.send(t, request, s.expander()("{"+body), nil)
+		lines := linesWith(s.logLines(), "request_id="+got.header.Get("X-Request-Id"))
+		inLog := len(lines) == 1 && strings.Contains(lines[0], "level=WARN") && strings.Contains(lines[0], "warning=")
+		if got.status != 200 || (got.header.Get("X-Warning") != "") != warned || inLog != warned {
+			t.Errorf("%s {%s: got %d, X-Warning %q, log %q", request, body, got.status, got.header.Get("X-Warning"), lines)
+		}
+	}
+	if strings.Contains(s.stop(t), "s3cret") {
+		t.Error("the log shows the key")
+	}
+}
 
 // The line of a request has its route, and nothing of its path, query and body.
 func TestLogLine(t *testing.T) {
@@ -138,17 +207,17 @@ func TestLogLine(t *testing.T) {
 		{"GET list_users?q=" + hidden, "", 200, "INFO", "/api/v1/list_users"},
 		{"GET list_characters/" + hidden, "", 200, "INFO", "/api/v1/list_characters/{user_id}"},
 		{"GET get_character_config/ada/$own", "", 200, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
-		{"GET get_character_config/ada/" + hidden, "", 404, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
+		{"GET get_character_config/ada/" + hidden, "", 404, "WARN", "/api/v1/get_character_config/{user_id}/{character_id}"},
 		{"HEAD get_character_config/ada/$own", "", 200, "INFO", "/api/v1/get_character_config/{user_id}/{character_id}"},
 		{"POST create_user", `{"user_id":"new","password":"` + hidden + `"}`, 200, "INFO", "/api/v1/create_user"},
-		{"POST create_user", `{"user_id":"new","password":"` + hidden + `"}`, 400, "INFO", "/api/v1/create_user"},
+		{"POST create_user", `{"user_id":"new","password":"` + hidden + `"}`, 400, "WARN", "/api/v1/create_user"},
 		{"POST update_character_prompt", `{"user_id":"ada","character_id":"$own","prompt":"` + hidden + `"}`, 200, "INFO", "/api/v1/update_character_prompt"},
-		{"POST update_character_prompt", `{"user_id":"ada","character_id":"$readonly","prompt":"` + hidden + `"}`, 403, "INFO", "/api/v1/update_character_prompt"},
-		{"POST update_character_prompt", `{"prompt":"` + hidden + `"}`, 422, "INFO", "/api/v1/update_character_prompt"},
+		{"POST update_character_prompt", `{"user_id":"ada","character_id":"$readonly","prompt":"` + hidden + `"}`, 403, "WARN", "/api/v1/update_character_prompt"},
+		{"POST update_character_prompt", `{"prompt":"` + hidden + `"}`, 422, "WARN", "/api/v1/update_character_prompt"},
 		{"POST update_character_name", `{"user_id":"ada","character_id":"$own","character_name":"` + hidden + `"}`, 200, "INFO", "/api/v1/update_character_name"},
-		{"PUT list_characters/" + hidden, "", 405, "INFO", "/api/v1/list_characters/{user_id}"},
-		{"GET /nothing?q=" + hidden, "", 404, "INFO", "unknown"},
-		{"GET /nothing/../x?q=" + hidden, "", 404, "INFO", "unknown"},
+		{"PUT list_characters/" + hidden, "", 405, "WARN", "/api/v1/list_characters/{user_id}"},
+		{"GET /nothing?q=" + hidden, "", 404, "WARN", "unknown"},
+		{"GET /nothing/../x?q=" + hidden, "", 404, "WARN", "unknown"},
 		{"GET /", "", 307, "INFO", "/"},
 		{"GET /health", "", 200, "INFO", "/health"},
 	} {
@@ -190,7 +259,7 @@ func TestLogLine_UnknownPath(t *testing.T) {
 	for path, want := range map[string]string{
 		"/base/api/v1/motion_file_uploads":             "/base/api/v1/motion_file_uploads",
 		"/api/v1/health":                               "/api/v1/health",
-		"/base/health/":                                "/base/health/",
+		"/base/healthy/":                               "/base/healthy/",
 		"/base//x/../y":                                "/base//x/../y",
 		"/x?access_token=1":                            "/x",
 		"/x%20client=192.0.2.1%0Alevel=ERROR%22":       "/x%20client%3D192.0.2.1%0Alevel%3DERROR%22",
@@ -297,7 +366,7 @@ func TestCORS(t *testing.T) {
 				want["Access-Control-Allow-Headers"] = "authorization,content-type,x-anything"
 				want["Access-Control-Max-Age"] = "7200"
 			} else if test.allowed {
-				want["Access-Control-Expose-Headers"] = "X-Request-Id, Content-Disposition, Retry-After, Www-Authenticate"
+				want["Access-Control-Expose-Headers"] = "X-Request-Id, Content-Disposition, Retry-After, Www-Authenticate, X-Warning"
 			}
 			for name, value := range want {
 				if got.header.Get(name) != value {

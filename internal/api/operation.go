@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 
 	"web-backend/internal/auth"
@@ -63,6 +64,10 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 			if err != nil {
 				return withInput(err, plan, r, received)
 			}
+			if plan.missed(received) {
+				guard.info.unknownFields = true
+				w.Header().Set(warningHeader, unknownFieldsText)
+			}
 			if wait := guard.info.retryAfter; wait > 0 {
 				w.Header().Set("Retry-After", strconv.Itoa(wait))
 			}
@@ -72,6 +77,22 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 			return writeJSON(w, http.StatusOK, out)
 		},
 	}
+}
+
+// warningHeader tells of what was done, but may not be what was meant.
+const warningHeader = "X-Warning"
+
+const unknownFieldsText = "the body asks for nothing that is known: its fields were ignored, but for a user_id; is a name misspelt?"
+
+// missed reports whether all that a body asked for was ignored: it has fields, but
+// none that the request type has, other than the one that says whom it is about.
+func (p *plan) missed(received *body) bool {
+	if received == nil || !received.ignored || len(p.body) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(p.body, func(f field) bool {
+		return received.members[f.name] != nil && (!f.required || f.name != "user_id")
+	})
 }
 
 // receive reads a body of at most limit bytes and fills in. It returns the body,

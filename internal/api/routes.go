@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"web-backend/internal/apidocs"
 	"web-backend/internal/auth"
@@ -47,7 +48,7 @@ func (a *API) routes() []route {
 	download.complete(a)
 	table = append(table, download)
 	for _, file := range apidocs.Files() {
-		table = append(table, route{method: http.MethodGet, path: file.Path, handler: file, endpoint: endpoint{level: auth.Public}})
+		table = append(table, route{method: http.MethodGet, path: file.Path, handler: documentationFile(file), endpoint: endpoint{level: auth.Public}})
 	}
 	for _, route := range table {
 		if !route.endpoint.level.Valid() {
@@ -55,6 +56,15 @@ func (a *API) routes() []route {
 		}
 	}
 	return table
+}
+
+// documentationFile serves a page, or what a page loads, which the log needs not
+// tell beside the page.
+func documentationFile(file *apidocs.File) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requestFrom(r.Context()).quiet = strings.Count(file.Path, "/") > 1
+		file.ServeHTTP(w, r)
+	})
 }
 
 // table is the table of the operations, in the order of the documentation:

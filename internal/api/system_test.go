@@ -3,6 +3,7 @@ package api_test
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -43,10 +44,10 @@ func TestUnknownPath(t *testing.T) {
 	want := failure(404, "there is nothing at this path; see /docs for what there is")
 	for _, request := range []string{
 		"GET /nothing", "POST /nothing", "GET /api", "GET /api/v1", "GET /api/v1/", "GET /api/v1/nothing", "GET /api/v2/list_users",
-		"GET /list_users", "GET /api/v1/LIST_USERS", "GET /api/v1/list_users/", "POST /api/v1/create_user/", "GET /health/",
+		"GET /list_users", "GET /api/v1/LIST_USERS", "GET /nothing/", "GET /api/",
 		"GET //", "GET //health", "GET /api//v1/list_users", "GET /./health", "GET /health/.", "GET /api/../health",
 		"GET /api/v1/../../health", "GET /..", "GET /api/v1/list_characters", "GET /api/v1/list_characters/",
-		"GET /api/v1/list_characters//", "GET /api/v1/list_characters/ada/", "GET /api/v1/list_characters/ada/x",
+		"GET /api/v1/list_characters//", "GET /api/v1/list_characters/ada/x", "GET /health//", "GET /health/./",
 		"GET /api/v1/list_characters/../list_users", "GET /api/v1/get_character_config/ada", "GET /api/v1/get_character_config/ada/",
 		"GET /api/v1/get_character_config//x", "GET /api/v1/get_character_config/ada/$own/x", "GET /tail_log", "GET /tail_log/",
 		"GET /download_log_file", "GET /%2e%2e/health", "GET /health%2fready", "GET /health%00", "GET /%2f", "GET /%2F", "GET /health/%2F", "GET /api/v1/%2f/x", "GET /%ff", "DELETE /nothing",
@@ -57,6 +58,40 @@ func TestUnknownPath(t *testing.T) {
 			x.want = noSuchCharacter("ada", "../../"+s.names["own"])
 		}
 		s.run(t, x)
+	}
+}
+
+// A slash too many is taken away by a relative redirect, as FastAPI does, which
+// keeps the paths that proxies put before.
+func TestTrailingSlash(t *testing.T) {
+	t.Parallel()
+	for base, s := range map[string]*server{
+		"": newServer(t), "/base": newServer(t, withOptions(func(o *api.Options) { o.BasePath = "/base" })),
+	} {
+		for request, want := range map[string]string{
+			"GET /health/":                       "/health",
+			"HEAD /docs/":                        "/docs",
+			"GET /health/ready/?a=%20b&c":        "/health/ready?a=%20b&c",
+			"GET /api/v1/list_characters/a%2Fb/": "/api/v1/list_characters/a%2Fb",
+			"GET /api/v1/list_characters/%2F/":   "/api/v1/list_characters/%2F",
+			"GET /tail_log/5/":                   "/tail_log/5",
+			"POST /api/v1/create_user/":          "/api/v1/create_user",
+			"PUT /health/":                       "/health", // which does not take it
+		} {
+			method, path, _ := strings.Cut(request, " ")
+			got := s.raw(t, method+" "+base+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").with(t, 307)
+			location := got.header.Get("Location")
+			for _, proxy := range []string{"", "/sub/path"} {
+				from, err := url.Parse("http://localhost" + proxy + base + path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				to, err := from.Parse(location)
+				if err != nil || to.String() != "http://localhost"+proxy+base+want {
+					t.Errorf("%s: Location %q leads from %s to %s, error %v, want %s", request, location, from, to, err, want)
+				}
+			}
+		}
 	}
 }
 
@@ -137,7 +172,7 @@ func TestDocumentationPages(t *testing.T) {
 			exchange{name: page, request: page, status: 200},
 			exchange{name: "HEAD " + path, request: "HEAD " + path, status: 200},
 			exchange{name: "POST " + path, request: "POST " + path, status: 405, want: failure(405, "this path does not take POST")},
-			exchange{name: page + "/", request: page + "/", status: 404},
+			exchange{name: page + "/", request: page + "/", status: 307},
 		)
 	}
 }

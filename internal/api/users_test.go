@@ -237,6 +237,11 @@ func TestCreateUser(t *testing.T) {
 			want: validation(`{"user_id":""}`, faultOf("string_too_short", "body", "user_id", "")),
 		},
 		exchange{
+			name: "id that no URL can name", request: "POST create_user", body: `{"user_id":".."}`, status: 422,
+			contains: []string{`"literal_error"`, `URL`},
+		},
+		exchange{name: "three dots", request: "POST create_user", body: `{"user_id":"..."}`, status: 200, want: `{"user_id":"..."}`},
+		exchange{
 			name: "number", request: "POST create_user", body: `{"user_id":5}`, status: 422,
 			want: validation(`{"user_id":5}`, faultOf("string_type", "body", "user_id", 5)),
 		},

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
+	"web-backend/internal/store/mongo"
 )
 
 // CopyOptions say what is copied between which stores.
@@ -17,6 +19,9 @@ type CopyOptions struct {
 	OnConflict backend.OnConflict
 	DryRun     bool
 	Verify     bool // compare source and target afterwards
+	// LeaveOutBad goes on without the documents that cannot be read; else they are
+	// an error that names them, and nothing is written.
+	LeaveOutBad bool
 }
 
 // Copy moves everything of one store into another one. It changes nothing in
@@ -43,6 +48,10 @@ func Copy(ctx context.Context, cfg *config.Config, options CopyOptions, messages
 }
 
 func copyFrom(ctx context.Context, source backend.Store, to place, options CopyOptions, messages Messages) (MoveReport, error) {
+	leftOut, err := examine(ctx, source, options.LeaveOutBad, messages)
+	if err != nil {
+		return MoveReport{}, err
+	}
 	counts, err := source.Count(ctx)
 	if err != nil {
 		return MoveReport{}, err
@@ -56,6 +65,7 @@ func copyFrom(ctx context.Context, source backend.Store, to place, options CopyO
 		what: "copy", messages: messages, passwords: passwordsOf(to.cfg),
 	}
 	report, err := move.run(ctx, to)
+	report.LeftOut = leftOut
 	report.Secrets, report.Orphans = options.Secrets, counts.Orphans
 	if !options.Secrets {
 		report.KeysLeft, report.PasswordsLeft = counts.ProviderKeys, counts.Credentials
@@ -65,4 +75,38 @@ func copyFrom(ctx context.Context, source backend.Store, to place, options CopyO
 	}
 	report.Differences, err = compareStores(ctx, source, to, options.Secrets, messages.progress("compare", counts.Users))
 	return report, err
+}
+
+// mostBadShown bounds how many documents one message names.
+const mostBadShown = 1000
+
+// examine looks for documents in source that cannot be read, and gives their
+// number. It tells of each: in an error, unless they are to be left out.
+func examine(ctx context.Context, source backend.Store, leaveOut bool, messages Messages) (count int64, err error) {
+	documents, ok := source.(interface {
+		BadDocuments(ctx context.Context, report func(mongo.BadDocument)) error
+	})
+	if !ok {
+		return 0, nil // the embedded store holds no others
+	}
+	var lines []string
+	err = documents.BadDocuments(ctx, func(bad mongo.BadDocument) {
+		if count++; count <= mostBadShown {
+			lines = append(lines, bad.String())
+		}
+	})
+	if err != nil || count == 0 {
+		return count, err
+	}
+	if more := count - mostBadShown; more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
+	}
+	if leaveOut {
+		for _, line := range lines {
+			messages.note("left out: %s", line)
+		}
+		return count, nil
+	}
+	return count, fmt.Errorf("%s cannot be read; mend or remove them, or leave them out with --leave-out-bad; nothing was written:\n  %s",
+		number(count, "document"), strings.Join(lines, "\n  "))
 }

@@ -20,6 +20,9 @@ type ExportOptions struct {
 	Force      bool   // replace a file that is there
 	Secrets    bool   // with passwords and provider keys; needs encryption
 	Recipients []string
+	// LeaveOutBad goes on without the documents that cannot be read; else they are
+	// an error that names them.
+	LeaveOutBad bool
 	// Passphrase is asked where the file shall be encrypted with one: with
 	// Secrets unless there are Recipients, and with Encrypt.
 	Passphrase func() (backend.Secret, error)
@@ -79,6 +82,9 @@ func exportRecipients(options ExportOptions) ([]age.Recipient, error) {
 func exportStore(
 	ctx context.Context, store backend.Store, recipients []age.Recipient, options ExportOptions, stream io.Writer, messages Messages,
 ) error {
+	if _, err := examine(ctx, store, options.LeaveOutBad, messages); err != nil {
+		return err
+	}
 	counts, err := store.Count(ctx)
 	if err != nil {
 		return err

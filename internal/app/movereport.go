@@ -25,8 +25,11 @@ type MoveReport struct {
 
 	// Conflicts are the first user ids of those replaced, skipped or refused.
 	Conflicts []string `json:"conflicts,omitempty"`
+	// Unreachable are user ids that no URL can name.
+	Unreachable []string `json:"unreachable,omitempty"`
 
-	Orphans       int64 `json:"orphans"` // characters without a user config, left behind
+	Orphans       int64 `json:"orphans"`  // characters without a user config, left behind
+	LeftOut       int64 `json:"left_out"` // documents that cannot be read
 	KeysLeft      int64 `json:"provider_keys_left"`
 	PasswordsLeft int64 `json:"passwords_left"`
 
@@ -37,6 +40,7 @@ func moveReport(r backend.ImportReport, locked int64) MoveReport {
 	return MoveReport{
 		Users: r.Users(), Added: r.Added, Unchanged: r.Unchanged, Replaced: r.Replaced, Skipped: r.Skipped,
 		Refused: r.Refused, Characters: r.Characters, Locked: locked, Conflicts: r.Conflicts,
+		Unreachable: r.Unreachable,
 	}
 }
 
@@ -73,6 +77,12 @@ func (r MoveReport) notes() (notes []string) {
 	}
 	if r.Orphans > 0 {
 		notes = append(notes, number(r.Orphans, "character")+" of users without a config stayed behind: no list shows them")
+	}
+	if r.LeftOut > 0 {
+		notes = append(notes, number(r.LeftOut, "document")+" of the source cannot be read and stayed behind")
+	}
+	for _, id := range r.Unreachable {
+		notes = append(notes, fmt.Sprintf("user id %q came along, but no URL can name it: clients and proxies take it out", id))
 	}
 	return notes
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,11 +25,17 @@ type place struct {
 }
 
 // placeOf reads what --from and --to say: a data folder, or a MongoDB
-// connection string whose path may name the database. "" is the store of cfg.
+// connection string whose path may name the database. "" is the store of cfg, and
+// mongodb:// alone the MongoDB of cfg, whichever store cfg chooses.
 func placeOf(cfg *config.Config, name string) (place, error) {
 	own := *cfg
 	switch scheme, rest, _ := strings.Cut(name, "://"); {
 	case name == "":
+	case name == "mongodb://":
+		if own.MongoDB.Host == "" && !own.MongoDB.URI.IsSet() {
+			return place{}, errors.New("the configuration names no MongoDB; set mongodb_host or mongodb_uri, or give a URI with a server")
+		}
+		own.Store = config.StoreMongoDB
 	case scheme == "mongodb" && rest != "", scheme == "mongodb+srv" && rest != "":
 		// The user of the configuration is for the server of the configuration.
 		own.Store, own.MongoDB.URI, own.MongoDB.Host = config.StoreMongoDB, backend.NewSecret(name), ""
@@ -127,7 +134,14 @@ func (p place) openPlainMongoDB(ctx context.Context) (backend.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := store.Ping(ctx); err != nil {
+	err = store.Ping(ctx)
+	if mongo.IsRefused(err) {
+		login := bootstrapOptions(p.cfg).Store.Login()
+		err = fmt.Errorf("the server does not know user %q in database %q, or not with this password; "+
+			"if the user is defined in another database, name it: ?authSource=admin behind the URI, or mongodb_auth_database",
+			login.Username, cmp.Or(login.Database, "admin"))
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", p.text, err), store.Close())
 	}
 	return store, nil

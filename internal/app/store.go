@@ -74,12 +74,15 @@ func Bootstrap(ctx context.Context, cfg *config.Config, check bool, console io.W
 	options := bootstrapOptions(cfg)
 	options.Check = check
 	say := func(line string) { fmt.Fprintln(console, line) }
-	if err := bootstrap.Run(ctx, options, say); err != nil || check {
+	if err := bootstrap.Run(ctx, options, say); err != nil {
 		return err
 	}
 	store, err := mongo.Open(options.Store)
 	if err != nil {
 		return err
+	}
+	if check {
+		return errors.Join(checkIndexes(ctx, store, say), store.Close())
 	}
 	warnings, err := store.EnsureIndexes(ctx)
 	for _, warning := range warnings {
@@ -89,4 +92,20 @@ func Bootstrap(ctx context.Context, cfg *config.Config, check bool, console io.W
 		say("all indexes are there")
 	}
 	return errors.Join(err, store.Close())
+}
+
+// checkIndexes says which indexes are missing, and what keeps them from being made.
+func checkIndexes(ctx context.Context, store *mongo.Store, say func(line string)) error {
+	lines, err := store.CheckIndexes(ctx)
+	if mongo.IsRefused(err) || mongo.IsForbidden(err) {
+		say("the indexes could not be looked at without the application user")
+		return nil
+	}
+	for _, line := range lines {
+		say(line)
+	}
+	if err == nil && len(lines) == 0 {
+		say("all indexes are there")
+	}
+	return err
 }

@@ -46,6 +46,8 @@ type ImportReport struct {
 
 	Characters int64    // that were written
 	Conflicts  []string // the first user ids that were replaced, skipped or refused
+	// Unreachable are the ids that no URL can name; see [Reachable].
+	Unreachable []string
 }
 
 // mostConflicts is how many user ids a report names.
@@ -158,6 +160,9 @@ func (i *importer) importBatch(ctx context.Context, batch []UserData) error {
 	report.Conflicts = slices.Clone(report.Conflicts)
 	var puts []UserData
 	for _, user := range batch {
+		if userID := user.UserID(); !Reachable(userID) && !slices.Contains(report.Unreachable, userID) {
+			report.Unreachable = append(slices.Clone(report.Unreachable), userID)
+		}
 		before := stored[user.UserID()]
 		put, write, err := i.decide(&report, names, before, user)
 		if err != nil {

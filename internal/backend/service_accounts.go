@@ -3,8 +3,8 @@ package backend
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
-	"unicode/utf8"
 )
 
 // PasswordHasher hashes passwords and checks them. A method that cannot start
@@ -82,7 +82,7 @@ func (s *Service) createCredential(ctx context.Context, userID, username string,
 	case !errors.Is(err, NotFound):
 		return err
 	}
-	hash, err := s.passwords.Hash(ctx, password)
+	hash, err := s.hashPassword(ctx, password)
 	if err != nil {
 		return err
 	}
@@ -99,7 +99,7 @@ func (s *Service) createCredential(ctx context.Context, userID, username string,
 func (s *Service) Authenticate(ctx context.Context, username string, password Secret) (login Login, err error) {
 	err = s.withCredential(ctx, username, password, func(credential Credential, outdated bool) error {
 		if outdated {
-			hash, err := s.passwords.Hash(ctx, password)
+			hash, err := s.hashPassword(ctx, password)
 			if err != nil {
 				return err
 			}
@@ -149,7 +149,7 @@ func (s *Service) UpdatePassword(ctx context.Context, username string, password,
 		if err := s.checkNewPassword(newPassword); err != nil {
 			return err
 		}
-		hash, err := s.passwords.Hash(ctx, newPassword)
+		hash, err := s.hashPassword(ctx, newPassword)
 		if err != nil {
 			return err
 		}
@@ -216,6 +216,8 @@ func (s *Service) withCredential(
 			return err
 		case !ok:
 			return &Refusal{Reason: WrongCredentials}
+		case credential.UserID == "":
+			return noUserID(username)
 		}
 		if err := do(credential, outdated); !errors.Is(err, NotFound) {
 			return err
@@ -224,28 +226,14 @@ func (s *Service) withCredential(
 	return accountBusy()
 }
 
+// noUserID is the error of a credential that belongs to nobody, which only another
+// program can have stored. No later try helps.
+func noUserID(username string) error {
+	return &Error{Kind: Internal, Message: fmt.Sprintf("the stored credential of user name %s has no user_id that is a text; "+
+		"mend it in the database", shortQuote(username))}
+}
+
 // accountBusy is the error when a credential changes each time it is read.
 func accountBusy() error {
 	return &Error{Kind: Unavailable, Message: "the account is being changed by others; try again"}
-}
-
-// verify refuses what no password can be without the cost of a hash: that
-// tells nothing of the name.
-func (s *Service) verify(ctx context.Context, password, stored Secret) (ok, outdated bool, err error) {
-	if length := len(password.Reveal()); length == 0 || length > maxPasswordBytes {
-		return false, false, nil
-	}
-	return s.passwords.Verify(ctx, password, stored)
-}
-
-func (s *Service) checkNewPassword(password Secret) error {
-	text := password.Reveal()
-	least := max(1, s.accounts.PasswordMinLength)
-	switch {
-	case len(text) > maxPasswordBytes:
-		return &Refusal{Reason: PasswordTooLong, Limit: maxPasswordBytes}
-	case utf8.RuneCountInString(text) < least:
-		return &Refusal{Reason: PasswordTooShort, Limit: least}
-	}
-	return nil
 }

@@ -33,7 +33,7 @@ func (s *Service) SetPassword(ctx context.Context, userID, username string, newP
 		if first {
 			return userID, s.createCredential(ctx, userID, username, newPassword)
 		}
-		hash, err := s.passwords.Hash(ctx, newPassword)
+		hash, err := s.hashPassword(ctx, newPassword)
 		if err != nil {
 			return "", err
 		}
@@ -54,6 +54,8 @@ func (s *Service) credentialOf(ctx context.Context, userID, username string) (*C
 		credential, err := s.credential(ctx, username)
 		if errors.Is(err, NotFound) {
 			err = usernameUnknown(username)
+		} else if err == nil && credential.UserID == "" {
+			err = noUserID(username)
 		}
 		return &credential, err
 	}

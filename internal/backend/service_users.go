@@ -2,6 +2,7 @@ package backend
 
 import (
 	"context"
+	"fmt"
 	"iter"
 	"maps"
 	"strconv"
@@ -23,9 +24,16 @@ func defaultCharacterID(userID string, position int) string {
 
 // CreateUser makes a user with the default config and a read-only copy of
 // each default character, all or nothing, and returns the id: userID, or a new
-// one if userID is empty. Exists if the id is taken, TooLong or Full beyond the
-// [Limits].
+// one if userID is empty. Exists if the id is taken, Invalid if it is no text or
+// not [Reachable], TooLong or Full beyond the [Limits].
 func (s *Service) CreateUser(ctx context.Context, userID string) (string, error) {
+	switch {
+	case !ValidText(userID):
+		return "", &Error{Kind: Invalid, Field: "user_id", Message: "user id " + invalidTextProblem}
+	case !Reachable(userID):
+		return "", &Error{Kind: Invalid, Field: "user_id",
+			Message: fmt.Sprintf("%q cannot be an id: clients and proxies take it out of a URL; choose another one", userID)}
+	}
 	if err := s.limits.checkID("user_id", userID); err != nil {
 		return "", err
 	}
@@ -41,6 +49,10 @@ func (s *Service) CreateUser(ctx context.Context, userID string) (string, error)
 	}
 	return userID, nil
 }
+
+// Reachable reports whether a URL can name an id: "." and ".." as a part of a path
+// are taken out by clients and proxies, also where they are escaped.
+func Reachable(id string) bool { return id != "." && id != ".." }
 
 // newUser builds what a new user starts with.
 func (s *Service) newUser(userID string, now time.Time) (UserConfig, []Character) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/secure/precis"
@@ -34,7 +35,7 @@ func UsernameTriesKey(username string) string {
 // [Refusal] if it is not allowed.
 func newUsername(username string) (string, error) {
 	plain, err := plainUsername(username)
-	if err != nil || strings.TrimSpace(username) != username ||
+	if err != nil || strings.TrimSpace(username) != username || blank(plain) ||
 		max(utf8.RuneCountInString(username), utf8.RuneCountInString(plain)) > maxUsernameLength {
 		return "", &Refusal{Reason: NameInvalid, Limit: maxUsernameLength}
 	}
@@ -42,6 +43,14 @@ func newUsername(username string) (string, error) {
 		return username, nil // as it was typed
 	}
 	return plain, nil
+}
+
+// blank reports whether nothing of a name can be seen: RFC 8266 allows marks that
+// stand on no letter, and two signs that are drawn as empty space.
+func blank(name string) bool {
+	return strings.IndexFunc(name, func(r rune) bool {
+		return !unicode.In(r, unicode.Zs, unicode.M) && r != '\u2800' && r != '\U0001D159' // Braille blank, null notehead
+	}) < 0
 }
 
 // credential finds the credential of a user name as it is stored, which may be

@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"github.com/alecthomas/kong"
+
+	"web-backend/internal/backend"
 )
 
 // Streams are what a command reads and writes outside of files.
@@ -62,6 +64,12 @@ var groups = []kong.Group{
 // Main runs the command that args name and returns the exit status. An error
 // is printed as one message. ctx ends a command that runs on.
 func Main(ctx context.Context, args []string, streams Streams) int {
+	for i, arg := range args {
+		if err := backend.CheckText(arg); err != nil { // it may be a secret, so it is not shown
+			fmt.Fprintf(streams.Err, "web-backend: argument %d %v\n", i+1, err)
+			return exitUsage
+		}
+	}
 	exited := -1 // the status with which kong would have ended the process
 	var command commands
 	parser, err := newParser(&command,

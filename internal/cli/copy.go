@@ -10,9 +10,10 @@ import (
 type copyCommand struct {
 	configFlags
 	moveFlags
-	From        string `placeholder:"PLACE" help:"Store to read: a data folder, or a mongodb:// or mongodb+srv:// URI. The configured store without it."`
+	From        string `placeholder:"PLACE" help:"Store to read: a data folder, a mongodb:// or mongodb+srv:// URI, or mongodb:// alone for the MongoDB of the configuration, so that no password stands here. The configured store without it."`
 	To          string `placeholder:"PLACE" help:"Store to write, named likewise. Better leave the one out whose URI has a password, and configure it with MONGODB_URI_FILE."`
 	WithSecrets bool   `name:"with-secrets" help:"Copy passwords and provider keys too."`
+	LeaveOutBad bool   `name:"leave-out-bad" help:"Go on without documents of MongoDB that cannot be read, and count them; else nothing is written."`
 	Verify      bool   `help:"Compare every user and character afterwards, and count the differences."`
 }
 
@@ -20,7 +21,7 @@ type copyCommand struct {
 func (copyCommand) Help() string {
 	return `The source is only read, and may be in use. The target is set up as serve does. A second run changes nothing.
 
-    web-backend copy --from mongodb://localhost/web --to data --with-secrets --verify
+    web-backend copy --from mongodb:// --to data --with-secrets --verify
     MONGODB_URI_FILE=/run/secrets/uri web-backend copy --to data --with-secrets
     web-backend copy --from data --to other-data --dry-run`
 }
@@ -33,7 +34,7 @@ func (c *copyCommand) Run(ctx context.Context, streams Streams) error {
 	}
 	report, err := app.Copy(ctx, cfg, app.CopyOptions{
 		From: c.From, To: c.To, Secrets: c.WithSecrets, OnConflict: c.onConflict(),
-		DryRun: c.DryRun, Verify: c.Verify,
+		DryRun: c.DryRun, Verify: c.Verify, LeaveOutBad: c.LeaveOutBad,
 	}, messages(streams, c.Quiet))
 	return c.tell(streams, report, err)
 }

@@ -14,6 +14,7 @@ type exportCommand struct {
 	WithSecrets    bool     `name:"with-secrets" help:"Take passwords and provider keys along. The file is encrypted then (age)."`
 	Recipient      []string `placeholder:"age1…" sep:"none" help:"Encrypt for this public key; may be given several times."`
 	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" help:"Encrypt with the passphrase in this file; else with that of WEB_BACKEND_PASSPHRASE, else it is asked for."`
+	LeaveOutBad    bool     `name:"leave-out-bad" help:"Go on without documents of MongoDB that cannot be read, and count them."`
 	Quiet          bool     `help:"Show no progress."`
 }
 
@@ -36,6 +37,6 @@ func (c *exportCommand) Run(ctx context.Context, streams Streams) error {
 	passphrase := passphraseSource{file: c.PassphraseFile, streams: streams, twice: true}
 	return app.Export(ctx, cfg, app.ExportOptions{
 		Out: c.Out, Force: c.Force, Secrets: c.WithSecrets, Recipients: c.Recipient,
-		Encrypt: c.PassphraseFile != "", Passphrase: passphrase.of(ctx),
+		LeaveOutBad: c.LeaveOutBad, Encrypt: c.PassphraseFile != "", Passphrase: passphrase.of(ctx),
 	}, streams.Out, messages(streams, c.Quiet))
 }

@@ -35,9 +35,25 @@ type passphraseSource struct {
 	taken   bool // standard input is something else
 }
 
-// of gives the function that asks, until ctx ends: first the file, then the
-// environment, then the person at the terminal.
+// of gives the function that asks, until ctx ends. A passphrase that opens a file
+// is taken as it is: the file may have been encrypted with any bytes.
 func (s passphraseSource) of(ctx context.Context) func() (backend.Secret, error) {
+	ask := s.asker(ctx)
+	if !s.twice {
+		return ask
+	}
+	return func() (backend.Secret, error) {
+		passphrase, err := ask()
+		if err != nil {
+			return backend.Secret{}, err
+		}
+		return passphrase, checkNewSecret("passphrase", passphrase)
+	}
+}
+
+// asker asks: first the file, then the environment, then the person at the
+// terminal.
+func (s passphraseSource) asker(ctx context.Context) func() (backend.Secret, error) {
 	return func() (backend.Secret, error) {
 		path := s.file
 		if path == "" {

@@ -48,11 +48,33 @@ func PasswordReader(file *os.File) func(ctx context.Context) (string, error) {
 // line of standard input. It is never an argument, which process lists and
 // shell histories show.
 func askPassword(ctx context.Context, streams Streams) (backend.Secret, error) {
-	if streams.ReadPassword == nil {
-		return readPasswordLine(streams.In)
+	read := func() (backend.Secret, error) { return readPasswordLine(streams.In) }
+	if streams.ReadPassword != nil {
+		read = func() (backend.Secret, error) {
+			return typeSecret(ctx, streams, "password", "New password: ", "The same again: ")
+		}
 	}
-	return typeSecret(ctx, streams, "password", "New password: ", "The same again: ")
+	password, err := read()
+	if err != nil {
+		return backend.Secret{}, err
+	}
+	return password, checkNewSecret("password", password)
 }
+
+// checkNewSecret gives an error for what could not be typed again on another
+// machine. what is the text.
+func checkNewSecret(what string, secret backend.Secret) error {
+	if err := backend.CheckText(secret.Reveal()); err != nil {
+		return fmt.Errorf("the %s %w; nothing was done", what, err)
+	}
+	if strings.HasPrefix(secret.Reveal(), byteOrderMark) {
+		return fmt.Errorf("the %s begins with a byte order mark; save it without one; nothing was done", what)
+	}
+	return nil
+}
+
+// byteOrderMark begins what some editors and shells write, and is no part of it.
+const byteOrderMark = "\ufeff"
 
 // errNothingTyped is the error for an empty answer.
 var errNothingTyped = errors.New("is empty")
@@ -94,7 +116,8 @@ func readPasswordLine(in io.Reader) (backend.Secret, error) {
 	case err != nil && !errors.Is(err, io.EOF):
 		return backend.Secret{}, fmt.Errorf("read the password from standard input: %w", err)
 	}
-	return backend.NewSecret(strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")), nil
+	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+	return backend.NewSecret(strings.TrimPrefix(line, byteOrderMark)), nil
 }
 
 // confirm asks whether to go on; what says what would happen. Without a

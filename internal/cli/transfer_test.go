@@ -522,7 +522,7 @@ func TestCopy_Refuses(t *testing.T) {
 		{"the same place", []string{"--from", uri, "--to", "mongodb://db.example:27017/web?ssl=true"}},
 		{"the same place", []string{"--from", "mongodb://localhost", "--to", "mongodb://127.0.0.1:27017,b:1/web"}},
 		{"begins with mongodb://", []string{"--to", "redis://ada:" + secretText + "@db.example"}},
-		{"begins with mongodb://", []string{"--from", "mongodb://"}},
+		{"names no MongoDB", []string{"--from", "mongodb://"}},
 		{"percent-encoded", []string{"--to", "mongodb://ada:x/" + secretText + "@db.example/web"}},
 		{"does not exist", []string{"--from", filepath.Join(folder, "none"), "--to", filepath.Join(folder, "into")}},
 	} {

@@ -11,9 +11,18 @@ import (
 // userCreateCommand makes a user.
 type userCreateCommand struct {
 	configFlags
-	UserID   string `arg:"" optional:"" name:"user" help:"User id; one is made if it is not given."`
-	Username string `placeholder:"NAME" help:"Let the user log in with this name and a password."`
-	JSON     bool   `name:"json" help:"Print a JSON object."`
+	UserID   *string `arg:"" optional:"" name:"user" help:"User id; one is made if it is not given."`
+	Username *string `placeholder:"NAME" help:"Let the user log in with this name and a password."`
+	JSON     bool    `name:"json" help:"Print a JSON object."`
+}
+
+// Validate implements kong's check of a command: an empty text, as of a variable
+// that is not set, is no id.
+func (c *userCreateCommand) Validate() error {
+	if c.UserID != nil && *c.UserID == "" || c.Username != nil && *c.Username == "" {
+		return errors.New("user id or user name is empty; leave out what is not to be given")
+	}
+	return nil
 }
 
 // Help implements kong.HelpProvider.
@@ -32,14 +41,19 @@ func (c *userCreateCommand) Run(ctx context.Context, streams Streams) (err error
 	if err != nil {
 		return err
 	}
-	makeUser := func(users *app.UserEditor) (string, error) { return users.Create(ctx, c.UserID) }
-	if c.Username != "" {
+	var wanted, username string
+	if c.UserID != nil {
+		wanted = *c.UserID
+	}
+	makeUser := func(users *app.UserEditor) (string, error) { return users.Create(ctx, wanted) }
+	if c.Username != nil {
+		username = *c.Username
 		password, err := askPassword(ctx, streams)
 		if err != nil {
 			return err
 		}
 		makeUser = func(users *app.UserEditor) (string, error) {
-			return users.CreateAccount(ctx, c.UserID, c.Username, password)
+			return users.CreateAccount(ctx, wanted, username, password)
 		}
 	}
 	users, err := app.EditUsers(ctx, cfg, streams.Err)
@@ -52,7 +66,7 @@ func (c *userCreateCommand) Run(ctx context.Context, streams Streams) (err error
 	case err != nil:
 		return err
 	case c.JSON:
-		return printJSON(streams.Out, map[string]string{"user_id": userID, "username": c.Username})
+		return printJSON(streams.Out, map[string]string{"user_id": userID, "username": username})
 	}
 	_, err = fmt.Fprintln(streams.Out, userID)
 	return err

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -236,6 +237,18 @@ func TestUser(t *testing.T) {
 		if again := p.list(t); len(again) != 4 {
 			t.Errorf("refused users were left: %+v", again)
 		}
+
+		for _, id := range []string{".", ".."} {
+			p.fails(t, "", []string{"user", "create", id}, "URL", strconv.Quote(id))
+		}
+		for text, want := range map[string]string{
+			"caf\xe9 latin1\n": "UTF-8", "\xd6\xd0\xce\xc4 is GBK\n": "UTF-8", "\xff\xfep\x00a\x00s\x00s\x00\n\x00": "UTF-16",
+			"p\x00a\x00s\x00s\x00\n\x00": "UTF-16",
+		} {
+			p.fails(t, text, []string{"user", "set-password", "--username", "Bob"}, "the password", want, "nothing was done")
+			p.fails(t, text, []string{"user", "create", "--username", "Dora", "dora"}, "the password", want, "nothing was done")
+		}
+		p.must(t, "\ufeff"+otherPassword+"\r\n", "user", "set-password", "--username", "Bob") // a byte order mark is no part of it
 
 		p.must(t, otherPassword, "user", "set-password", "--username", "Bob")
 		p.must(t, otherPassword, "user", "set-password", "ada", "--username", "Ada")
@@ -543,12 +556,69 @@ func TestUser_WrongUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"user"}, {"user", "show"}, {"user", "delete"}, {"user", "set-password"}, {"user", "show", "a", "--username", "b"},
 		{"user", "show", "a", "b"}, {"user", "create", "--password", "x"}, {"user", "set-password", "a", "--password=x"},
-		{"user", "nonsense"}, {"user", "delete", "", "--yes"},
+		{"user", "nonsense"}, {"user", "delete", "", "--yes"}, {"user", "create", ""}, {"user", "create", "a", "--username", ""},
 	} {
 		p := &place{folder: t.TempDir()}
 		got := p.run(t, goodPassword, args...)
 		if got.status != 2 || got.out != "" || !strings.HasPrefix(got.err, "web-backend: ") || !strings.HasSuffix(got.err, " --help\n") {
 			t.Errorf("%q: got %+v", args, got)
 		}
+	}
+}
+
+// A user of before whose id no URL can name comes along, and is named.
+func TestCopy_NamesUnreachableIDs(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir()}
+	data, file := filepath.Join(p.folder, "data"), filepath.Join(p.folder, "e.jsonl")
+	withUsers(t, data)
+	change(t, data, func(store *sqlite.Store) error {
+		return store.CreateUser(t.Context(), backend.UserConfig{UserID: ".."}, nil)
+	})
+	p.must(t, "", "export", "--out", file, "--quiet")
+	for _, args := range [][]string{
+		{"copy", "--to", filepath.Join(p.folder, "other"), "--quiet"},
+		{"import", file, "--data-dir", filepath.Join(p.folder, "third"), "--quiet"},
+	} {
+		text := p.must(t, "", args...)
+		if !strings.Contains(text, "3 added") || !strings.Contains(text, `user id ".." came along, but no URL can name it`) {
+			t.Errorf("%q: got %s", args, text)
+		}
+	}
+}
+
+// Text that is not UTF-8 is refused wherever it comes from, and is not shown.
+func TestText_NotUTF8(t *testing.T) {
+	t.Parallel()
+	const latin1 = "caf\xe9-s3cret"
+	for name, c := range map[string]struct {
+		args []string
+		env  map[string]string
+		want string
+	}{
+		"argument":          {[]string{"user", "create", latin1}, nil, "argument 3 is not UTF-8"},
+		"flag":              {[]string{"user", "show", "--username=" + latin1}, nil, "argument 3 is not UTF-8"},
+		"variable":          {[]string{"user", "list"}, map[string]string{"MONGODB_PASSWORD": latin1}, "environment variable MONGODB_PASSWORD: is not UTF-8"},
+		"UTF-16 variable":   {[]string{"user", "list"}, map[string]string{"MONGODB_USERNAME": "\xff\xfea"}, "UTF-16"},
+		"passphrase to set": {[]string{"export", "--with-secrets", "--out", "OUT"}, map[string]string{"WEB_BACKEND_PASSPHRASE": latin1}, "the passphrase is not UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := &place{folder: t.TempDir(), env: c.env}
+			for i, arg := range c.args {
+				if arg == "OUT" {
+					c.args[i] = filepath.Join(p.folder, "users.age")
+				}
+			}
+			withUsers(t, filepath.Join(p.folder, "data"))
+			got := p.run(t, "", c.args...)
+			if got.status == 0 || !strings.Contains(got.err, c.want) || strings.Contains(got.out+got.err, "s3cret") {
+				t.Errorf("got %+v, want an error with %q", got, c.want)
+			}
+		})
+	}
+	p := &place{folder: t.TempDir(), password: []string{latin1, latin1}}
+	if got := p.run(t, "", "user", "create", "--username", "Ada"); got.status != 1 || !strings.Contains(got.err, "the password is not UTF-8") {
+		t.Errorf("typed: got %+v", got)
 	}
 }

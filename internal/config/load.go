@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"web-backend/internal/auth"
+	"web-backend/internal/backend"
 	"web-backend/internal/masterkey"
 )
 
@@ -157,6 +158,10 @@ func (l *loader) checkAccess() {
 // place in there.
 func (l *loader) set(s setting, origin, where, text string) {
 	l.origin[s.key] = origin
+	if err := backend.CheckText(text); err != nil {
+		l.faults = append(l.faults, where+": "+err.Error())
+		return
+	}
 	if err := s.value.set(text); err != nil {
 		l.reject(s, where, text)
 	}

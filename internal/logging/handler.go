@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"strconv"
+	"time"
 )
 
 // handler writes records to the console and to the file, each from a level on.
@@ -19,7 +21,7 @@ type handler struct {
 // newHandler returns a handler on two writers, which are safe to use
 // concurrently.
 func newHandler(console io.Writer, consoleLevel slog.Level, file io.Writer, fileLevel slog.Level, flush func()) *handler {
-	every := &slog.HandlerOptions{Level: min(consoleLevel, fileLevel)}
+	every := &slog.HandlerOptions{Level: min(consoleLevel, fileLevel), ReplaceAttr: inMilliseconds}
 	return &handler{
 		flush:        flush,
 		console:      slog.NewTextHandler(console, every),
@@ -27,6 +29,16 @@ func newHandler(console io.Writer, consoleLevel slog.Level, file io.Writer, file
 		both:         slog.NewTextHandler(eachWriter{console, file}, every),
 		consoleLevel: consoleLevel, fileLevel: fileLevel,
 	}
+}
+
+// inMilliseconds writes every duration in one unit, so that lines can be compared
+// and sorted.
+func inMilliseconds(_ []string, attr slog.Attr) slog.Attr {
+	if attr.Value.Kind() == slog.KindDuration {
+		milliseconds := float64(attr.Value.Duration()) / float64(time.Millisecond)
+		attr.Value = slog.StringValue(strconv.FormatFloat(milliseconds, 'f', 3, 64) + "ms")
+	}
+	return attr
 }
 
 // Enabled implements [slog.Handler].

@@ -40,12 +40,19 @@ var errCutOff = errors.New("the file is cut off: it ends without a footer")
 func NewReader(r io.Reader) (*Reader, error) {
 	e := &Reader{in: bufio.NewReaderSize(r, 1<<16), sum: sha256.New(), known: map[[16]byte]struct{}{},
 		characterIDs: map[string]struct{}{}}
+	if found := e.otherFormat(); found != "" {
+		return nil, errors.New(found)
+	}
 	line, err := e.next()
 	if errors.Is(err, io.EOF) {
 		return nil, errors.New("the file is empty")
 	}
 	if err != nil && !errors.Is(err, errCutOff) {
 		return nil, err
+	}
+	if bytes.HasSuffix(line, []byte("\r\n")) {
+		return nil, errors.New("the lines of the file end with CR LF, want LF: another program changed it; " +
+			"take the CRs out: tr -d '\\r' < FILE | web-backend import -")
 	}
 	tags, wrong := tagsOf(line)
 	switch {
@@ -61,16 +68,44 @@ func NewReader(r io.Reader) (*Reader, error) {
 	case err != nil:
 		return nil, err
 	}
+	return e, e.readHeader(line)
+}
+
+// readHeader takes the first line.
+func (e *Reader) readHeader(line []byte) error {
 	var l headerLine
 	if err := decodeLine(line, &l, &l.Kind); err != nil {
-		return nil, fmt.Errorf("line 1: %w", err)
+		return fmt.Errorf("line 1: %w", err)
 	}
 	if l.Users < 0 || l.Characters < 0 {
-		return nil, errors.New("line 1: a count is negative")
+		return errors.New("line 1: a count is negative")
 	}
 	e.header = Header{l.CreatedAt, l.Secrets, l.Users, l.Characters}
 	e.sum.Write(line)
-	return e, nil
+	return nil
+}
+
+// otherFormat says what the file is by how it begins, if that is known of another
+// format; else "".
+func (e *Reader) otherFormat() string {
+	begin, _ := e.in.Peek(16) // an error comes again
+	for _, kind := range []struct{ begin, what string }{
+		{"\x1f\x8b", "the file is compressed with gzip; unpack it first: zcat FILE | web-backend import -"},
+		{"\x28\xb5\x2f\xfd", "the file is compressed with zstd; unpack it first: zstdcat FILE | web-backend import -"},
+		{"\xfd7zXZ", "the file is compressed with xz; unpack it first: xzcat FILE | web-backend import -"},
+		{"BZh", "the file is compressed with bzip2; unpack it first: bzcat FILE | web-backend import -"},
+		{"PK\x03\x04", "the file is a zip archive; unpack it first"},
+		{"SQLite format 3\x00", "the file is a database, not an export; put a backup in place with web-backend restore, " +
+			"or copy the users of its data folder with web-backend copy --from FOLDER"},
+		{"\xff\xfe", "the file is UTF-16, want UTF-8; export again with --out FILE, without the shell's redirection"},
+		{"\xfe\xff", "the file is UTF-16, want UTF-8; export again with --out FILE, without the shell's redirection"},
+		{"\xef\xbb\xbf", "the file begins with a byte order mark, which an export has not: another program changed it; export again"},
+	} {
+		if bytes.HasPrefix(begin, []byte(kind.begin)) {
+			return kind.what
+		}
+	}
+	return ""
 }
 
 // Header is the first line.
@@ -89,8 +124,12 @@ func (e *Reader) Users() iter.Seq2[backend.UserData, error] {
 		var user *backend.UserData
 		for {
 			line, err := e.next()
-			if errors.Is(err, io.EOF) {
+			switch {
+			case errors.Is(err, io.EOF):
 				err = errCutOff
+			case errors.Is(err, errCutOff) && isFooter(line):
+				err = e.wrong(errors.New("the footer is there, but not the line end behind it: " +
+					"the file was changed or is cut off; put a line end there (echo >> FILE), or export again"))
 			}
 			kind := ""
 			if err == nil {
@@ -121,6 +160,12 @@ func (e *Reader) Users() iter.Seq2[backend.UserData, error] {
 			}
 		}
 	}
+}
+
+// isFooter reports whether a line, its end left out, is a whole footer.
+func isFooter(line []byte) bool {
+	var l footerLine
+	return decodeLine(line, &l, &l.Kind) == nil && l.Kind == kindFooter
 }
 
 // give counts a user that is complete and yields it.

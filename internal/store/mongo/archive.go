@@ -106,7 +106,8 @@ func sum(ctx context.Context, from *mongo.Collection, pipeline mongo.Pipeline) (
 	return found[0].Sum, nil
 }
 
-// ExportUsers implements [backend.Archive].
+// ExportUsers implements [backend.Archive]. Documents that [Store.BadDocuments]
+// tells of are left out.
 func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
 	return func(yield func(backend.UserData, error) bool) {
 		s.running.Add(1)
@@ -120,7 +121,7 @@ func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, err
 			for err == nil && len(page) > 0 {
 				var users []backend.UserData
 				var read int
-				if users, read, err = s.load(ctx, page); err != nil {
+				if users, read, err = s.load(ctx, page, leaveOutBad); err != nil {
 					break
 				}
 				page = page[read:]
@@ -147,7 +148,7 @@ func (s *Store) UserData(ctx context.Context, userIDs []string) ([]backend.UserD
 	}
 	var users []backend.UserData
 	for len(userIDs) > 0 {
-		some, read, err := s.load(ctx, userIDs[:min(exportPage, len(userIDs))])
+		some, read, err := s.load(ctx, userIDs[:min(exportPage, len(userIDs))], refuseBad)
 		if err != nil {
 			return nil, storeError(err)
 		}
@@ -202,8 +203,8 @@ type idList struct {
 
 // ownedID is a document's _id and user.
 type ownedID struct {
-	ID     bson.ObjectID `bson:"_id"`
-	UserID string        `bson:"user_id"`
+	ID     bson.ObjectID
+	UserID string
 }
 
 var onlyOwnedID = bson.D{{Key: fieldUserID, Value: 1}}
@@ -222,38 +223,45 @@ func (l *idList) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.store.timeout)
 	defer cancel()
 	const count = exportPage
-	filter := bson.D{}
-	if !l.last.IsZero() {
-		filter = bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: l.last}}}}
-	}
+	filter := bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: l.last}}}} // which are ObjectIDs only
 	cursor, err := l.from.Find(ctx, filter, options.Find().SetProjection(onlyOwnedID).
 		SetSort(bson.D{{Key: fieldID, Value: 1}}).SetLimit(count))
 	if err != nil {
 		return err
 	}
-	var documents []ownedID
-	if err := cursor.All(ctx, &documents); err != nil {
+	var found []bson.Raw
+	if err := cursor.All(ctx, &found); err != nil {
 		return err
 	}
-	if l.done = len(documents) < count; len(documents) == 0 {
+	if l.done = len(found) < count; len(found) == 0 {
 		return nil
 	}
-	l.last = documents[len(documents)-1].ID
-	userIDs := make([]string, len(documents))
-	for i, document := range documents {
-		userIDs[i] = document.UserID
+	var documents []ownedID
+	var userIDs []string
+	for _, document := range found {
+		if problemOfOwner(document) != "" {
+			continue
+		}
+		documents = append(documents, ownedID{document.Lookup(fieldID).ObjectID(), document.Lookup(fieldUserID).StringValue()})
+		userIDs = append(userIDs, documents[len(documents)-1].UserID)
+	}
+	l.last = found[len(found)-1].Lookup(fieldID).ObjectID()
+	if len(documents) == 0 {
+		return nil
 	}
 	cursor, err = l.other.Find(ctx, ofUsers(userIDs), options.Find().SetProjection(onlyOwnedID))
 	if err != nil {
 		return err
 	}
-	var others []ownedID
+	var others []bson.Raw
 	if err := cursor.All(ctx, &others); err != nil {
 		return err
 	}
 	older := map[string]bson.ObjectID{}
 	for _, other := range others {
-		older[other.UserID] = other.ID
+		if problemOfOwner(other) == "" {
+			older[other.Lookup(fieldUserID).StringValue()] = other.Lookup(fieldID).ObjectID()
+		}
 	}
 	for _, document := range documents {
 		if other, ok := older[document.UserID]; !ok || compareIDs(document.ID, other) <= 0 {

@@ -63,6 +63,24 @@ func IsUnavailable(err error) bool {
 		isTransient(err)
 }
 
+// Error codes of a server that refuses, from MongoDB's error_codes.yml.
+const (
+	codeUnauthorized         = 13
+	codeAuthenticationFailed = 18
+)
+
+// IsRefused reports whether the server does not know the user, or not with this
+// password. A server waits for that to be mended; a command says it.
+func IsRefused(err error) bool { return hasCode(err, codeAuthenticationFailed) }
+
+// IsForbidden reports whether the user may not do what it tried.
+func IsForbidden(err error) bool { return hasCode(err, codeUnauthorized) }
+
+func hasCode(err error, code int) bool {
+	server, ok := errors.AsType[mongo.ServerError](err)
+	return ok && server.HasErrorCode(code)
+}
+
 // is reports whether an error of type E, or with the methods of E, is in err's
 // chain.
 func is[E any](err error) bool {

@@ -3,6 +3,7 @@ package mongo
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,8 +100,7 @@ func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error
 			if err != nil {
 				return warnings, storeError(err)
 			}
-			warning = fmt.Sprintf("collection %s has documents with the same %s, so it is without a unique index on it; first: %s",
-				index.collection.Name(), strings.Join(index.keys, ", "), strings.Join(offenders, "; "))
+			warning = index.notUnique(offenders)
 		}
 		warnings = append(warnings, warning)
 	}
@@ -108,6 +108,60 @@ func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error
 		return warnings, nil
 	}
 	return warnings, storeError(s.fillNameKeys(ctx))
+}
+
+// notUnique is the warning of documents that a unique index does not allow.
+func (i index) notUnique(offenders []string) string {
+	return fmt.Sprintf("collection %s has documents with the same %s, so it is without a unique index on it; first: %s",
+		i.collection.Name(), strings.Join(i.keys, ", "), strings.Join(offenders, "; "))
+}
+
+// CheckIndexes says, a line for each index that is missing, what EnsureIndexes
+// would do or warn of. It changes nothing.
+func (s *Store) CheckIndexes(ctx context.Context) (lines []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
+	defer cancel()
+	for _, index := range s.indexes() {
+		there, err := index.isThere(ctx)
+		if err != nil {
+			return lines, storeError(err)
+		}
+		if there {
+			continue
+		}
+		line := fmt.Sprintf("collection %s: the index on %s is missing; it would be made", index.collection.Name(), strings.Join(index.keys, ", "))
+		if index.kind == unique {
+			offenders, err := s.duplicates(ctx, index)
+			if err != nil {
+				return lines, storeError(err)
+			}
+			if len(offenders) > 0 {
+				line = "warning: " + index.notUnique(offenders)
+			}
+		}
+		lines = append(lines, line)
+	}
+	return lines, nil
+}
+
+// isThere reports whether the collection has an index on the same keys.
+func (i index) isThere(ctx context.Context) (bool, error) {
+	found, err := i.collection.Indexes().ListSpecifications(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, specification := range found {
+		keys, err := specification.KeysDocument.Elements()
+		if err != nil {
+			return false, err
+		}
+		same := slices.EqualFunc(keys, i.keys, func(element bson.RawElement, key string) bool { return element.Key() == key })
+		isUnique := specification.Unique != nil && *specification.Unique
+		if same && (i.kind != unique || isUnique) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // duplicates describes the first values that stand in more than one document.

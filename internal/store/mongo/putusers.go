@@ -83,7 +83,9 @@ func (s *Store) known(ctx context.Context, userIDs []string) (map[string]bool, e
 		if err != nil {
 			return nil, err
 		}
-		var documents []ownedID
+		var documents []struct {
+			UserID string `bson:"user_id"`
+		}
 		if err := cursor.All(ctx, &documents); err != nil {
 			return nil, err
 		}
@@ -238,7 +240,7 @@ func (s *Store) putOne(ctx context.Context, data backend.UserData) error {
 		if err := s.namesFree(ctx, []backend.UserData{data}); err != nil {
 			return err
 		}
-		found, err := s.readStored(ctx, []string{userID}, math.MaxInt)
+		found, err := s.readStored(ctx, []string{userID}, math.MaxInt, refuseBad)
 		if err != nil {
 			return storeError(err)
 		}

@@ -25,6 +25,7 @@ type stored struct {
 type storedCharacter struct {
 	id        bson.ObjectID
 	character backend.Character // zero where only the id was read
+	bad       bool              // it is left out
 }
 
 // data gives s as the domain knows it. Characters without a config are
@@ -36,7 +37,9 @@ func (s stored) data(userID string) (data backend.UserData) {
 	if s.config != nil {
 		data.Config = new(configFrom(userID, s.config))
 		for _, c := range s.characters {
-			data.Characters = append(data.Characters, c.character)
+			if !c.bad {
+				data.Characters = append(data.Characters, c.character)
+			}
 		}
 	}
 	return data
@@ -54,13 +57,13 @@ var errTooLarge = errors.New("more than is read at once")
 
 // load reads users in this order, without those of whom nothing is stored. Of
 // large ones it reads only the first; read is how many.
-func (s *Store) load(ctx context.Context, userIDs []string) (users []backend.UserData, read int, err error) {
+func (s *Store) load(ctx context.Context, userIDs []string, bad badPolicy) (users []backend.UserData, read int, err error) {
 	for read = len(userIDs); ; read = max(1, read/2) {
 		limit := exportBytes
 		if read == 1 {
 			limit = math.MaxInt
 		}
-		users, err = s.loadWhole(ctx, userIDs[:read], limit)
+		users, err = s.loadWhole(ctx, userIDs[:read], limit, bad)
 		if !errors.Is(err, errTooLarge) {
 			return users, read, err
 		}
@@ -72,13 +75,13 @@ func (s *Store) load(ctx context.Context, userIDs []string) (users []backend.Use
 // There is no snapshot on a standalone server. So each user is read twice, and
 // in between it is looked that nobody is making, replacing or removing it. Whom
 // somebody was, or whose two states differ, is read again.
-func (s *Store) loadWhole(ctx context.Context, userIDs []string, limit int) (users []backend.UserData, err error) {
+func (s *Store) loadWhole(ctx context.Context, userIDs []string, limit int, bad badPolicy) (users []backend.UserData, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.lease()+s.timeout) // the lock of a crash ends meanwhile
 	defer cancel()
 	whole := map[string]stored{}
 	waiting := slices.Clone(userIDs)
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		if err := s.loadSome(ctx, waiting, limit, whole); err != nil {
+		if err := s.loadSome(ctx, waiting, limit, bad, whole); err != nil {
 			return nil, err
 		}
 		waiting = slices.DeleteFunc(waiting, func(id string) bool {
@@ -104,8 +107,8 @@ func (s *Store) loadWhole(ctx context.Context, userIDs []string, limit int) (use
 
 // loadSome reads users once, and adds to whole those that are of one moment. A
 // user whose replacement broke off gets the config back, and is read next time.
-func (s *Store) loadSome(ctx context.Context, userIDs []string, limit int, whole map[string]stored) error {
-	before, err := s.readStored(ctx, userIDs, limit)
+func (s *Store) loadSome(ctx context.Context, userIDs []string, limit int, bad badPolicy, whole map[string]stored) error {
+	before, err := s.readStored(ctx, userIDs, limit, bad)
 	if err != nil {
 		return err
 	}
@@ -119,7 +122,7 @@ func (s *Store) loadSome(ctx context.Context, userIDs []string, limit int, whole
 	if err != nil {
 		return err
 	}
-	after, err := s.readStored(ctx, userIDs, onlyIDs)
+	after, err := s.readStored(ctx, userIDs, onlyIDs, bad)
 	if err != nil {
 		return err
 	}
@@ -143,7 +146,7 @@ const onlyIDs = -1
 // two documents where there should be one, which only a missing index allows,
 // the older one counts. It is errTooLarge if characters have more bytes than
 // limit.
-func (s *Store) readStored(ctx context.Context, userIDs []string, limit int) (map[string]stored, error) {
+func (s *Store) readStored(ctx context.Context, userIDs []string, limit int, bad badPolicy) (map[string]stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	found := make(map[string]stored, len(userIDs))
@@ -164,17 +167,20 @@ func (s *Store) readStored(ctx context.Context, userIDs []string, limit int) (ma
 			return nil, err
 		}
 		for _, document := range documents {
+			if bad == leaveOutBad && s.problem(part.from, document) != "" {
+				continue
+			}
 			id := document.Lookup(fieldUserID).StringValue()
 			user := found[id]
 			part.keep(&user, document)
 			found[id] = user
 		}
 	}
-	return found, s.readCharacters(ctx, userIDs, limit, found)
+	return found, s.readCharacters(ctx, userIDs, limit, bad, found)
 }
 
 // readCharacters adds the characters of users, each user's in their order.
-func (s *Store) readCharacters(ctx context.Context, userIDs []string, limit int, found map[string]stored) error {
+func (s *Store) readCharacters(ctx context.Context, userIDs []string, limit int, bad badPolicy, found map[string]stored) error {
 	find := options.Find()
 	if limit == onlyIDs {
 		find.SetProjection(onlyOwnedID)
@@ -186,6 +192,9 @@ func (s *Store) readCharacters(ctx context.Context, userIDs []string, limit int,
 	defer cursor.Close(ctx) //nolint:errcheck // only read
 	for size := 0; cursor.Next(ctx); {
 		id, ok := cursor.Current.Lookup(fieldID).ObjectIDOK()
+		if !ok && bad == leaveOutBad {
+			continue
+		}
 		if !ok {
 			return fmt.Errorf("a document of %s has an _id that is no ObjectID: %s",
 				s.characters.Name(), cursor.Current.Lookup(fieldID))
@@ -197,7 +206,9 @@ func (s *Store) readCharacters(ctx context.Context, userIDs []string, limit int,
 				return errTooLarge
 			}
 			next.character = backend.NewCharacter()
-			if err := cursor.Decode(&next.character); err != nil {
+			if bad == leaveOutBad && s.problem(s.characters, cursor.Current) != "" {
+				next.bad = true
+			} else if err := cursor.Decode(&next.character); err != nil {
 				return fmt.Errorf("character with _id %s of user %q: %w", id.Hex(), userID, err)
 			}
 		}
@@ -207,6 +218,9 @@ func (s *Store) readCharacters(ctx context.Context, userIDs []string, limit int,
 	}
 	for _, user := range found {
 		slices.SortFunc(user.characters, func(a, b storedCharacter) int { return compareIDs(a.id, b.id) })
+		if bad == leaveOutBad && limit != onlyIDs {
+			markSeconds(user.characters)
+		}
 	}
 	return cursor.Err()
 }

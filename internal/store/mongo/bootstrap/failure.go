@@ -8,6 +8,8 @@ import (
 
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 	"go.mongodb.org/mongo-driver/v2/x/mongo/driver/topology"
+
+	"web-backend/internal/store/mongo"
 )
 
 // Reason is what keeps the application user from its database.
@@ -46,19 +48,15 @@ func (f *Failure) Error() string {
 // Unwrap gives the driver's error.
 func (f *Failure) Unwrap() error { return f.Cause }
 
-// Server error codes, from MongoDB's error_codes.yml.
-const (
-	codeUnauthorized         = 13
-	codeAuthenticationFailed = 18
-	codeUserExists           = 51003
-)
+// codeUserExists is a server error code, from MongoDB's error_codes.yml.
+const codeUserExists = 51003
 
 // passwordRefused reports whether the server does not know the user, or not
 // with this password.
-func passwordRefused(err error) bool { return hasCode(err, codeAuthenticationFailed) }
+func passwordRefused(err error) bool { return mongo.IsRefused(err) }
 
 // notAuthorized reports whether the user may not do what it tried.
-func notAuthorized(err error) bool { return hasCode(err, codeUnauthorized) }
+func notAuthorized(err error) bool { return mongo.IsForbidden(err) }
 
 func hasCode(err error, code int) bool {
 	server, ok := errors.AsType[driver.ServerError](err)
