@@ -81,7 +81,7 @@ func WriteBackup(ctx context.Context, dir, target string) (made Backup, err erro
 		if err != nil && ctx.Err() != nil {
 			err = fmt.Errorf("backup of %s was broken off: %w", source, ctx.Err())
 		}
-		err = errors.Join(err, partial.Close(), removeDatabase(partial.Name()))
+		err = errors.Join(fullDisk(err, folder), partial.Close(), removeDatabase(partial.Name()))
 	}()
 	if err := fileowner.Take(partial, target); err != nil {
 		return made, fmt.Errorf("backup cannot be written: %w", err)

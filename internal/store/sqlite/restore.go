@@ -56,7 +56,7 @@ func Restore(ctx context.Context, dir, file string) (done Restored, err error) {
 		return done, err
 	}
 	partial := path + restoring
-	defer func() { err = errors.Join(err, removeDatabase(partial), lock.Close()) }()
+	defer func() { err = errors.Join(fullDisk(err, dir), removeDatabase(partial), lock.Close()) }()
 	if done.Backup, err = prepare(ctx, file, path); err != nil {
 		return done, fmt.Errorf("%s cannot be restored, nothing was changed: %w", file, err)
 	}

@@ -79,7 +79,7 @@ func Open(dir string, keys KeySource) (_ *Store, err error) {
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.writer.close(), s.lock.Close())
+			err = errors.Join(fullDisk(err, dir), s.writer.close(), s.lock.Close())
 		}
 	}()
 
