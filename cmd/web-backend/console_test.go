@@ -95,6 +95,9 @@ func TestConsole_LogPathIsStandardOutput(t *testing.T) {
 		}
 	}
 	p.stop(t)
+	if want := "embedded, in " + filepath.Join(folder, "data", "web-backend.db") + "\n"; !strings.Contains(p.stdout.String(), want) {
+		t.Errorf("the start does not say %q", want) // a relative path says nothing to who started it elsewhere
+	}
 	if text := p.stdout.String(); !strings.Contains(text, "route=/api/v1/create_user status=200") || !strings.Contains(text, "server stopped") {
 		t.Errorf("standard output is %s", text)
 	}
