@@ -272,3 +272,26 @@ func TestBackup_Schedule(t *testing.T) {
 		t.Errorf("after a start with a young backup: %q, want %q", got, kept)
 	}
 }
+
+// Without --out the backup is a new file in the folder of backups, which the
+// schedule leaves alone.
+func TestBackup_WithoutAName(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	if p := runToEnd(t, folder, "backup"); p.command.ProcessState.ExitCode() != 1 || !strings.Contains(p.stderr.String(), "nothing to back up") {
+		t.Errorf("without a database: %s", p.stderr)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 0 {
+		t.Errorf("it made %v, %v", entries, err)
+	}
+	fill(t, folder, "ada", 1)
+	name := regexp.MustCompile(`(?m)^file +(backups/web-backend-manual-\d{8}T\d{6}\.\d{3}Z\.db)$`)
+	match := name.FindStringSubmatch(mustRun(t, folder, "backup").stdout.String())
+	if match == nil {
+		t.Fatal("it does not name the file")
+	}
+	p := serveWith(t, folder, []string{"WEB_BACKEND_BACKUP_EVERY=1h", "WEB_BACKEND_BACKUP_KEEP=1"})
+	p.stderr.wait(t, regexp.MustCompile("backup made"), p.exited)
+	p.stop(t)
+	mustRun(t, folder, "restore", "--check", match[1])
+}

@@ -188,7 +188,7 @@ func checkOperation(t *testing.T, p *process, route, body string, operation oper
 	if got.header.Get("X-Request-ID") == "" {
 		t.Error("the answer has no X-Request-ID")
 	}
-	if want == http.StatusTemporaryRedirect && got.header.Get("Location") != "/docs" {
+	if want == http.StatusTemporaryRedirect && got.header.Get("Location") != "docs" {
 		t.Errorf("it leads to %q", got.header.Get("Location"))
 	}
 	documented, ok := operation.Responses[strconv.Itoa(want)]

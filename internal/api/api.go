@@ -42,6 +42,9 @@ type Options struct {
 	Access AccessOptions
 	// Motion is what is served of motion files.
 	Motion MotionOptions
+	// Unready is why the server is not ready although its store answers; "" if it
+	// is. Everyone may read it.
+	Unready string
 	// Observer is told of every request; nil for none.
 	Observer Observer
 	// Metrics writes what GET /metrics answers, in Prometheus' text format; nil

@@ -58,9 +58,13 @@ func (a *API) tailLog(_ context.Context, in *tailLogRequest) (logTail, error) {
 	return logTail{lines}, err
 }
 
-const noLogText = "there is no log file"
+const (
+	noLogText  = "there is no log file"
+	pipeText   = "the log is written to a pipe or a device, from which it cannot be read back"
+	hiddenText = "the log file cannot be opened; the log on the console says why"
+)
 
-// openLog opens the log file; without one the answer is 503.
+// openLog opens the log file; without one that can be read the answer is 503.
 func (a *API) openLog() (*os.File, error) {
 	if a.options.LogFile == "" {
 		return nil, &httpError{status: http.StatusServiceUnavailable, text: "this server writes no log file"}
@@ -68,11 +72,21 @@ func (a *API) openLog() (*os.File, error) {
 	if a.options.FlushLog != nil {
 		a.options.FlushLog()
 	}
-	file, err := os.Open(a.options.LogFile)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, &httpError{status: http.StatusServiceUnavailable, text: noLogText, cause: err}
+	text := hiddenText
+	info, err := os.Stat(a.options.LogFile) // first, as to open a pipe would wait
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		text = noLogText
+	case err == nil && !info.Mode().IsRegular():
+		text = pipeText
+	case err == nil:
+		file, openErr := os.Open(a.options.LogFile)
+		if openErr == nil {
+			return file, nil
+		}
+		err = openErr
 	}
-	return file, err
+	return nil, &httpError{status: http.StatusServiceUnavailable, text: text, cause: err}
 }
 
 // logTail is the page with the end of the log.

@@ -296,3 +296,21 @@ func TestLogEndpoints_BigFile(t *testing.T) {
 		t.Errorf("HEAD: got Content-Length %s, want %d", head.header.Get("Content-Length"), int64(size))
 	}
 }
+
+// What is no file cannot be shown; the answer says so, and does not wait for
+// somebody who writes to a pipe.
+func TestLog_WhatIsNoFile(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	for name, path := range map[string]string{"device": os.DevNull, "link": filepath.Join(folder, "link"), "folder": folder} {
+		if name == "link" {
+			if err := os.Symlink(os.DevNull, path); err != nil {
+				t.Skipf("no links here: %v", err)
+			}
+		}
+		s := newServer(t, withOptions(func(o *api.Options) { o.LogFile = path }))
+		for _, request := range []string{"GET /tail_log/10", "GET /dowload_log_file"} {
+			s.run(t, exchange{name: name, request: request, status: 503, contains: []string{"a pipe or a device"}})
+		}
+	}
+}

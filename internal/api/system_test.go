@@ -22,7 +22,7 @@ func TestSystem(t *testing.T) {
 		exchange{name: "query is ignored", request: "GET /health?x=1", status: 200, want: `"OK"`},
 		exchange{name: "root", request: "GET /", status: 307, want: noBody},
 	)
-	if location := s.exchange(t, exchange{request: "GET /", status: 307}).header.Get("Location"); location != "/docs" {
+	if location := s.exchange(t, exchange{request: "GET /", status: 307}).header.Get("Location"); location != "docs" {
 		t.Errorf("GET / leads to %q, want /docs", location)
 	}
 }

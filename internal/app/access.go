@@ -43,7 +43,7 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 
 	tokens, place := cfg.Access.OperatorTokens(), "from the configuration"
 	if len(tokens) == 0 && cfg.Store == config.StoreEmbedded {
-		place = filepath.Join(cfg.DataDir, operatorTokenFile)
+		place = absolute(filepath.Join(cfg.DataDir, operatorTokenFile))
 		if tokens, err = keptOperatorTokens(place); err != nil {
 			return access, "", fmt.Errorf("operator token: %w", err)
 		}

@@ -27,7 +27,7 @@ import (
 // store and the log. It says on console where it listens and where its files
 // lie; log lines go to logLines. An error is one of starting, or of closing.
 func Run(ctx context.Context, cfg *config.Config, build Build, console, logLines io.Writer) error {
-	s, err := start(ctx, cfg, build, logLines)
+	s, err := start(ctx, cfg, build, console, logLines)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return nil // stopped while it waited for its store
 	}
@@ -44,6 +44,7 @@ type server struct {
 	listener net.Listener
 	store    backend.Store
 	place    string // of the store, for a person
+	unready  string // why it is not well; "" if it is
 	http     *http.Server
 	bound    *connections.Bound
 	backups  *backupSchedule
@@ -58,7 +59,7 @@ type server struct {
 }
 
 // start opens what can fail: first what leaves no file behind.
-func start(ctx context.Context, cfg *config.Config, build Build, console io.Writer) (s *server, err error) {
+func start(ctx context.Context, cfg *config.Config, build Build, console, logLines io.Writer) (s *server, err error) {
 	defaults, err := loadDefaults(cfg)
 	if err != nil {
 		return nil, err
@@ -78,7 +79,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console io.Writ
 		return s, fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
 	if s.log, err = logging.Open(logging.Options{
-		Console: console, ConsoleLevel: cfg.Log.ConsoleLevel,
+		Console: logLines, Streams: []io.Writer{console, logLines}, ConsoleLevel: cfg.Log.ConsoleLevel,
 		Path: cfg.Log.Path, FileLevel: cfg.Log.FileLevel, MaxSizeMB: cfg.Log.MaxSizeMB, MaxFiles: cfg.Log.MaxFiles,
 	}); err != nil {
 		return s, err
@@ -89,11 +90,13 @@ func start(ctx context.Context, cfg *config.Config, build Build, console io.Writ
 	if err = s.openWatch(ctx, build); err != nil {
 		return s, err
 	}
-	if s.store, s.place, err = openStore(ctx, cfg, s.log.Logger); err != nil {
+	opened, err := openStore(ctx, cfg, s.log.Logger)
+	if err != nil {
 		return s, err
 	}
-	embedded, _ := s.store.(*sqlite.Store) // nil on MongoDB
-	s.store = s.watch.store(s.store)
+	s.place, s.unready = opened.place, opened.unready
+	embedded, _ := opened.Store.(*sqlite.Store) // nil on MongoDB
+	s.store = s.watch.store(opened.Store)
 	access, tokenPlace, err := openAccess(cfg, s.log)
 	if err != nil {
 		return s, err
@@ -152,6 +155,7 @@ func (s *server) newAPI(cfg *config.Config, service *backend.Service, access api
 	return api.New(service, s.log.Logger, api.Options{
 		BasePath: cfg.BasePath, LogFile: cfg.Log.Path, FlushLog: s.log.Flush, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
 		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins, Access: access, Motion: motions,
+		Unready:  s.unready,
 		Observer: telemetry.NewObserver(s.watch.metrics, s.watch.tracing), Metrics: s.watch.metrics.Write,
 	})
 }
@@ -175,15 +179,18 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 		scheme = "https"
 	}
 	url := scheme + "://" + s.listener.Addr().String() + cfg.BasePath
-	logFile := cfg.Log.Path
-	if logFile == "" {
-		logFile = "none"
+	logFile := "none"
+	if cfg.Log.Path != "" {
+		logFile = absolute(cfg.Log.Path)
 	}
 	s.log.Flush() // what the start had to say comes before
 	fmt.Fprintf(console, "web-backend is listening on %s\n"+
 		"  documentation  %s/docs\n  store          %s\n  log            %s\n"+
 		"  access         %s\n  operator token %s\n",
 		url, url, s.place, logFile, cfg.Access.Mode, s.operatorToken)
+	if s.unready != "" {
+		fmt.Fprintf(console, "  NOT READY      %s\n", s.unready)
+	}
 	s.log.Info("server started", "url", url, "store", s.place, "log_file", logFile, "access", cfg.Access.Mode)
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"web-backend/internal/config"
+	"web-backend/internal/fileowner"
 	"web-backend/internal/masterkey"
 	"web-backend/internal/store/sqlite"
 )
@@ -39,15 +40,21 @@ type BackupReport struct {
 const mongodump = "store mongodb has its own tools for backups: use mongodump and mongorestore; see docs/backup.md"
 
 // WriteBackup copies the embedded store to a new file, whether a server runs
-// on it or not.
+// on it or not. "" is for one in the folder of backups, named after the time.
 func WriteBackup(ctx context.Context, cfg *config.Config, file string) (BackupReport, error) {
 	if cfg.Store == config.StoreMongoDB {
 		return BackupReport{}, errors.New(mongodump)
 	}
+	began := time.Now()
+	if file == "" && sqlite.Exists(cfg.DataDir) { // else nothing is made
+		file = filepath.Join(cfg.Backup.Dir, "web-backend-manual-"+began.UTC().Format(scheduledTime)+".db")
+		if err := fileowner.MkdirAll(cfg.Backup.Dir, 0o700); err != nil {
+			return BackupReport{}, fmt.Errorf("backup.dir: %w", err)
+		}
+	}
 	if err := notOwn(cfg, file); err != nil {
 		return BackupReport{}, err
 	}
-	began := time.Now()
 	made, err := sqlite.WriteBackup(ctx, cfg.DataDir, file)
 	if errors.Is(err, fs.ErrNotExist) && !sqlite.Exists(cfg.DataDir) {
 		err = fmt.Errorf("there is nothing to back up: no database is in %s", cfg.DataDir)
@@ -198,7 +205,7 @@ func retryAfter(failures int, every time.Duration) time.Duration {
 
 // make makes one backup and then removes those that are too many.
 func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
-	if err := os.MkdirAll(b.dir, 0o700); err != nil {
+	if err := fileowner.MkdirAll(b.dir, 0o700); err != nil {
 		return err
 	}
 	file := filepath.Join(b.dir, scheduledAt(now))

@@ -36,7 +36,7 @@ func BreakOffRotation(ctx context.Context, cfg *config.Config, steps int) error 
 
 // RunBroken is Run with a listener that breaks when broken is closed.
 func RunBroken(ctx context.Context, cfg *config.Config, console io.Writer, broken <-chan struct{}) error {
-	s, err := start(ctx, cfg, Build{}, io.Discard)
+	s, err := start(ctx, cfg, Build{}, io.Discard, io.Discard)
 	if err != nil {
 		return err
 	}

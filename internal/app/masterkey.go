@@ -57,11 +57,15 @@ func findKeys(cfg *config.Config) (foundKeys, error) {
 // keysRemedy is what an operator does about a missing master key.
 const keysRemedy = "web-backend keys doctor"
 
+// keysAdvice is the same for who asks a server whether it is well.
+const keysAdvice = "the log and `web-backend keys doctor` say more; put the key right and start the server anew"
+
 // masterKeys finds the master keys of a server that starts. It makes a key
 // file when there is neither a key nor a value that one has sealed: else the
 // right key is elsewhere, and a new one would only hide that. What is wrong
-// goes to the log, and the server starts without.
-func masterKeys(cfg *config.Config, log *slog.Logger) sqlite.KeySource {
+// goes to the log, and the server starts without; *unready is then why it is
+// not well, if no provider key can be read.
+func masterKeys(cfg *config.Config, log *slog.Logger, unready *string) sqlite.KeySource {
 	return func(use sqlite.KeyUse) (masterkey.Ring, error) {
 		found, err := findKeys(cfg)
 		if err != nil {
@@ -79,6 +83,7 @@ func masterKeys(cfg *config.Config, log *slog.Logger) sqlite.KeySource {
 		}
 		if found.fault != nil {
 			log.Warn("the master key cannot be read", "reason", found.fault, "remedy", keysRemedy)
+			*unready = "the master key cannot be read, so no provider key counts as set; " + keysAdvice
 		}
 		missing := use.Missing(found.ring)
 		switch {
@@ -89,6 +94,9 @@ func masterKeys(cfg *config.Config, log *slog.Logger) sqlite.KeySource {
 			}
 			log.Warn("provider keys are sealed with a master key that is missing; they count as not set and cannot be changed",
 				"provider_keys", lost, "master_keys", idTexts(missing), "remedy", keysRemedy)
+			if len(missing) == len(use.Sealed) && *unready == "" {
+				*unready = "the master key that sealed the provider keys is missing, so none counts as set; " + keysAdvice
+			}
 		case found.ring.Empty():
 			log.Warn("provider keys cannot be changed without a master key", "remedy", keysRemedy)
 		case use.Plain > 0:

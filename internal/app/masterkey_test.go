@@ -146,6 +146,12 @@ func TestMasterKey_Lost(t *testing.T) {
 			if !strings.Contains(s.log.String(), "level=WARN") || !strings.Contains(s.log.String(), "web-backend keys doctor") {
 				t.Errorf("the log does not say so:\n%s", s.log)
 			}
+			if status, answer := s.send(t, "/health/ready", ""); status != http.StatusServiceUnavailable || !strings.Contains(answer, "master key") {
+				t.Errorf("ready: got %d %s", status, answer)
+			}
+			if status, answer := s.send(t, "/health", ""); status != http.StatusOK {
+				t.Errorf("health: got %d %s", status, answer)
+			}
 			if status, answer := s.setKey(t, "sk-other"); status != http.StatusServiceUnavailable ||
 				!strings.Contains(answer, "provider keys cannot be changed: ") {
 				t.Errorf("set a key: got %d %s", status, answer)
@@ -176,7 +182,10 @@ func TestMasterKey_Lost(t *testing.T) {
 			if err := os.Rename(path+".away", path); err != nil {
 				t.Fatal(err)
 			}
-			wantKeyReadable(t, cfg, true)
+			s = wantKeyReadable(t, cfg, true)
+			if status, answer := s.send(t, "/health/ready", ""); status != http.StatusOK {
+				t.Errorf("ready with the right key: got %d %s", status, answer)
+			}
 			if report, err := app.DoctorKeys(cfg); err != nil || !report.OK {
 				t.Errorf("doctor with the right key, beside the server: got %+v, %v", report, err)
 			}

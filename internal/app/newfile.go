@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"web-backend/internal/config"
+	"web-backend/internal/fileowner"
 	"web-backend/internal/masterkey"
 	"web-backend/internal/store/sqlite"
 )
@@ -31,7 +32,12 @@ func createFile(path string, force bool) (*newFile, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s cannot be written: %w", path, err)
 	}
-	return &newFile{file, path, force}, nil
+	made := &newFile{file, path, force}
+	if err := fileowner.Take(file, path); err != nil {
+		made.discard()
+		return nil, fmt.Errorf("%s cannot be written: %w", path, err)
+	}
+	return made, nil
 }
 
 func mayCreate(path string, force bool) error {

@@ -149,8 +149,8 @@ func (p place) openPlainMongoDB(ctx context.Context) (backend.Store, error) {
 
 // openTarget opens a place to write to, and sets it up as serve does.
 func (p place) openTarget(ctx context.Context, log *slog.Logger) (backend.Store, error) {
-	store, _, err := openStore(ctx, p.cfg, log)
-	return store, err
+	opened, err := openStore(ctx, p.cfg, log)
+	return opened.Store, err
 }
 
 // openDry opens a place to see what would be written. Nothing is made or

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 
 	"web-backend/internal/auth"
 	"web-backend/internal/config"
+	"web-backend/internal/store/sqlite"
 )
 
 // serverURL gives the address at which a server of this configuration is
@@ -58,6 +60,18 @@ func localURL(cfg *config.Config, host, port string) string {
 		address.Scheme = "https"
 	}
 	return address.String() + strings.TrimSuffix(cfg.BasePath, "/")
+}
+
+// knownURL is the URL of the server that runs on the data folder, if there is
+// one and it is asked for, else that of the configuration.
+func knownURL(cfg *config.Config, running bool) (string, error) {
+	if running && cfg.Store == config.StoreEmbedded {
+		// Who may not read it, or finds nothing, goes by the configuration.
+		if url, err := sqlite.Announced(cfg.DataDir); err == nil && readServerURL(url) == nil {
+			return url, nil
+		}
+	}
+	return serverURL(cfg)
 }
 
 // readServerURL checks what is to be the URL of a server.
@@ -122,15 +136,24 @@ func ownCertificateTLS(path string) (*tls.Config, error) {
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 1 << 20
 
-// CheckHealth asks a server whether it is well: /health, or /health/ready with
-// ready. The server is that at address, its URL without /health, or if that is
-// empty the one of cfg. It gives the URL that was asked; the error says why the
-// server is not well.
-func CheckHealth(ctx context.Context, cfg *config.Config, address string, ready bool, timeout time.Duration) (string, error) {
+// HealthCheck says which server is asked, and for what.
+type HealthCheck struct {
+	URL string // of the server, without /health; "" for that of the configuration
+	// Running makes it the server that runs on the data folder of the
+	// configuration, if there is one, wherever that listens.
+	Running bool
+	Ready   bool // /health/ready instead of /health
+	Timeout time.Duration
+}
+
+// CheckHealth asks a server whether it is well. It gives the URL that was asked;
+// the error says why the server is not well.
+func CheckHealth(ctx context.Context, cfg *config.Config, check HealthCheck) (string, error) {
 	tlsConfig := unverifiedTLS()
+	address := check.URL
 	if address == "" {
 		var err error
-		if address, err = serverURL(cfg); err != nil {
+		if address, err = knownURL(cfg, check.Running); err != nil {
 			return "", err
 		}
 	} else {
@@ -146,14 +169,14 @@ func CheckHealth(ctx context.Context, cfg *config.Config, address string, ready 
 		}
 	}
 	asked := strings.TrimRight(address, "/") + "/health"
-	if ready {
+	if check.Ready {
 		asked += "/ready"
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, asked, nil)
 	if err != nil {
 		return asked, err
 	}
-	answer, err := newHTTPClient(tlsConfig, timeout).Do(request)
+	answer, err := newHTTPClient(tlsConfig, check.Timeout).Do(request)
 	if err != nil {
 		return asked, err
 	}
@@ -163,9 +186,19 @@ func CheckHealth(ctx context.Context, cfg *config.Config, address string, ready 
 	case err != nil:
 		return asked, fmt.Errorf("%s: %w", asked, err)
 	case answer.StatusCode != http.StatusOK:
-		return asked, fmt.Errorf("%s answered %s", asked, answer.Status)
-	case !bytes.Equal(bytes.TrimSpace(body), []byte(`"OK"`)):
+		return asked, fmt.Errorf("%s answered %s%s", asked, answer.Status, reasonIn(body))
+	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte(`"OK`)): // a reason not to be quite content may follow
 		return asked, fmt.Errorf("%s answered 200, but not as web-backend does; is another program there?", asked)
 	}
 	return asked, nil
+}
+
+// reasonIn is what an error response says, to follow its status; "" if it says
+// nothing.
+func reasonIn(body []byte) string {
+	var answer struct{ Detail struct{ Error string } }
+	if json.Unmarshal(body, &answer) != nil || answer.Detail.Error == "" {
+		return ""
+	}
+	return ": " + answer.Detail.Error
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
@@ -14,18 +15,36 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// openStore opens the store that the configuration chooses, ready to serve. It
-// also says, for a person, which one it is and where.
-func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (store backend.Store, place string, err error) {
+// openedStore is a store with what is to be said of it.
+type openedStore struct {
+	backend.Store
+
+	place   string // for a person: which one it is and where
+	unready string // why a server with it is not well; "" if it is
+}
+
+// openStore opens the store that the configuration chooses, ready to serve.
+func openStore(ctx context.Context, cfg *config.Config, log *slog.Logger) (opened openedStore, err error) {
 	if cfg.Store == config.StoreMongoDB {
-		return openMongoDB(ctx, cfg, log)
+		opened.Store, opened.place, err = openMongoDB(ctx, cfg, log)
+		return opened, err
 	}
-	embedded, err := sqlite.OpenLogging(cfg.DataDir, masterKeys(cfg, log), log)
+	embedded, err := sqlite.OpenLogging(cfg.DataDir, masterKeys(cfg, log, &opened.unready), log)
 	if err != nil {
-		return nil, "", err
+		return openedStore{}, err
 	}
 	embedded.KeepRecent(int64(cfg.CacheMB) << 20)
-	return embedded, "embedded, in " + embedded.Path(), nil
+	opened.Store, opened.place = embedded, "embedded, in "+absolute(embedded.Path())
+	return opened, nil
+}
+
+// absolute is path from the root, as a relative one says little to who does not
+// know where the server was started.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
 }
 
 // openMongoDB sets the database up if it has to, then connects.

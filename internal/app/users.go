@@ -154,7 +154,7 @@ func EditUsers(ctx context.Context, cfg *config.Config, logLines io.Writer) (*Us
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(logLines, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, _, err := openStore(ctx, cfg, log)
+	store, err := openStore(ctx, cfg, log)
 	if errors.Is(err, sqlite.ErrInUse) {
 		server, err := reachServer(cfg)
 		if err != nil {

@@ -9,15 +9,16 @@ import (
 // backupCommand copies the embedded store.
 type backupCommand struct {
 	configFlags
-	Out  string `required:"true" placeholder:"FILE" help:"Where the backup goes. A file that is there is not replaced."`
+	Out  string `placeholder:"FILE" help:"Where the backup goes. A file that is there is not replaced. Without it: a new file in backup.dir, named after the time."`
 	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 // Help implements kong.HelpProvider.
 func (backupCommand) Help() string {
 	return `It works whether the server runs or not. The file is verified before it appears under its name. The master key is not
-in it: keep that elsewhere. For backups by schedule set backup.every.
+in it: keep that elsewhere. For backups by schedule set backup.every; those that this command makes are never removed.
 
+    web-backend backup
     web-backend backup --out monday.db
     web-backend backup --out /var/backups/monday.db --data-dir /var/lib/web-backend --json`
 }

@@ -12,7 +12,7 @@ import (
 // healthcheckCommand asks the running server whether it is well.
 type healthcheckCommand struct {
 	configFlags
-	URL     string        `name:"url" placeholder:"URL" help:"Where the server is, without /health; the host and port of the configuration if it is not given."`
+	URL     string        `name:"url" placeholder:"URL" help:"Where the server is, without /health; if it is not given, that which runs on the data folder, else host and port of the configuration."`
 	Timeout time.Duration `default:"3s" help:"How long to wait for the answer (${default})."`
 	Ready   bool          `help:"Ask as well whether the server reaches its store."`
 }
@@ -30,7 +30,7 @@ func (healthcheckCommand) Help() string {
 	return `For the health check of a container, without curl: the exit status is 0 if the server is well, else 1.
 It asks /health, which answers while the process works: who restarts what is unhealthy must not restart a server because
 its database is away for a moment. --ready asks /health/ready, for those who only hold requests back meanwhile.
-Host 0.0.0.0 is asked at 127.0.0.1, tls_cert makes it https, and no proxy is used. On a loopback address, and at the
+The server that runs on the data folder is found whatever its port, unless --host or --port say where to ask. Host 0.0.0.0 is asked at 127.0.0.1, tls_cert makes it https, and no proxy is used. On a loopback address, and at the
 configured one, no certificate is checked: it is for the public name, and nothing secret is sent.
 
     web-backend healthcheck
@@ -43,7 +43,9 @@ func (c *healthcheckCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	asked, err := app.CheckHealth(ctx, cfg, c.URL, c.Ready, c.Timeout)
+	asked, err := app.CheckHealth(ctx, cfg, app.HealthCheck{
+		URL: c.URL, Running: c.Host == nil && c.Port == nil, Ready: c.Ready, Timeout: c.Timeout,
+	})
 	if err != nil {
 		return fmt.Errorf("unhealthy: %w", err)
 	}

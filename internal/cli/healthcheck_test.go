@@ -57,6 +57,7 @@ func TestHealthcheck(t *testing.T) {
 		args []string
 		want string
 	}{
+		{nil, url + "/health"}, // as it left its address in the data folder
 		{[]string{"--port", port}, url + "/health"},
 		{[]string{"--port", port, "--host", "0.0.0.0"}, url + "/health"},
 		{[]string{"--port", port, "--ready"}, url + "/health/ready"},

@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"os/signal"
+	"syscall"
 
 	"web-backend/internal/app"
 	"web-backend/internal/config"
@@ -61,6 +63,9 @@ func (c *serveCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
+	// A reader of the console that goes away, as of serve | head, must not take
+	// the server with it. Other commands end then, as programs do.
+	signal.Ignore(syscall.SIGPIPE)
 	version, commit := buildVersion()
 	return app.Run(ctx, cfg, app.Build{Version: version, Commit: commit}, streams.Out, streams.Err)
 }

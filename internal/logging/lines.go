@@ -19,7 +19,8 @@ type lines struct {
 	pending      []byte
 	came, passed int64 // bytes since the start: that came, and that are written
 	closed       bool
-	failed       error // the first failure to write
+	failure      error       // the first failure to write
+	failed       func(error) // called with it; set before the first line
 	ended        chan struct{}
 	hurry        chan struct{} // ends a pause
 }
@@ -32,7 +33,7 @@ const pause = 5 * time.Millisecond
 const pendingMost = 256 << 10
 
 func newLines(to io.Writer) *lines {
-	l := &lines{to: to, ended: make(chan struct{}), hurry: make(chan struct{}, 1)}
+	l := &lines{to: to, ended: make(chan struct{}), hurry: make(chan struct{}, 1), failed: func(error) {}}
 	l.changed.L = &l.mu
 	go l.run()
 	return l
@@ -78,8 +79,9 @@ func (l *lines) run() {
 		_, err := l.to.Write(taken)
 		l.mu.Lock()
 		l.passed += int64(len(taken))
-		if l.failed == nil {
-			l.failed = err
+		if l.failure == nil && err != nil {
+			l.failure = err
+			l.failed(err)
 		}
 		l.changed.Broadcast()
 		if !l.closed {
@@ -123,5 +125,5 @@ func (l *lines) close() error {
 	l.changed.Broadcast()
 	l.mu.Unlock()
 	<-l.ended
-	return l.failed
+	return l.failure
 }

@@ -4,20 +4,18 @@ package logging
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
-
-	"github.com/DeRuina/timberjack"
 )
 
 // Options say where log lines go.
 type Options struct {
 	Console      io.Writer
 	ConsoleLevel slog.Level
-	// Path is the log file; its folder is made. "" for none.
+	// Streams are standard output and standard error, to which Path may lead.
+	Streams []io.Writer
+	// Path is the log file; its folder is made. "" for none. What is there and is
+	// no file, as a link to standard output, is only written to.
 	Path      string
 	FileLevel slog.Level
 	MaxSizeMB int // megabytes at which the file is rotated
@@ -29,7 +27,7 @@ type Log struct {
 	*slog.Logger
 
 	console, file *lines // nil without a file; then lines are written as they come
-	rotating      *timberjack.Logger
+	opened        *logFile
 }
 
 // Open opens the log. A file that cannot be written is an error now, not at
@@ -39,27 +37,29 @@ func Open(options Options) (*Log, error) {
 		console := slog.NewTextHandler(options.Console, &slog.HandlerOptions{Level: options.ConsoleLevel})
 		return &Log{Logger: slog.New(console)}, nil
 	}
-	if err := os.MkdirAll(filepath.Dir(options.Path), 0o750); err != nil {
-		return nil, fmt.Errorf("log folder %s cannot be made: %w", filepath.Dir(options.Path), err)
-	}
-	probe, err := os.OpenFile(options.Path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, fileMode)
+	file, err := openFile(options)
 	if err != nil {
-		return nil, fmt.Errorf("log file %s cannot be written: %w", options.Path, err)
+		return nil, err
 	}
-	if err := probe.Close(); err != nil {
-		return nil, fmt.Errorf("log file %s cannot be written: %w", options.Path, err)
-	}
-	rotating := &timberjack.Logger{
-		Filename: options.Path, MaxSize: options.MaxSizeMB, MaxBackups: options.MaxFiles,
-		LocalTime: true, FileMode: fileMode,
-	}
-	log := &Log{console: newLines(options.Console), file: newLines(rotating), rotating: rotating}
+	log := &Log{console: newLines(options.Console), file: newLines(file), opened: file}
 	log.Logger = slog.New(newHandler(log.console, options.ConsoleLevel, log.file, options.FileLevel, log.Flush))
+	// Each of the two says what became of the other, from a goroutine of its own:
+	// neither must wait for the other to take a line.
+	log.console.failed = func(err error) {
+		go log.onlyTo(log.file).Warn("standard error cannot be written; the log goes on in the file alone", "error", err)
+	}
+	log.file.failed = func(err error) {
+		go log.onlyTo(log.console).Warn("the log file cannot be written", "file", options.Path, "error", err)
+	}
+	if !file.owner && file.seen != nil {
+		log.Warn("another server writes this log file; it is rotated by that one alone",
+			"file", options.Path, "remedy", "give each server its own (logger_cfg.logger_path, WEB_BACKEND_LOG_PATH)")
+	}
 	return log, nil
 }
 
-// fileMode lets the group read the log, as log collectors expect.
-const fileMode = 0o640
+// onlyTo logs to one of the two.
+func (*Log) onlyTo(lines *lines) *slog.Logger { return slog.New(slog.NewTextHandler(lines, nil)) }
 
 // Flush returns when every line that was logged before is written.
 func (l *Log) Flush() {
@@ -77,5 +77,5 @@ func (l *Log) Close() error {
 		return nil
 	}
 	_ = l.console.close()
-	return errors.Join(l.file.close(), l.rotating.Close())
+	return errors.Join(l.file.close(), l.opened.Close())
 }

@@ -10,6 +10,7 @@ import (
 	"runtime"
 
 	"web-backend/internal/backend"
+	"web-backend/internal/fileowner"
 )
 
 // maxSize bounds what is read of a file, in bytes: some hundred secrets.
@@ -37,7 +38,8 @@ func Read(path string) (backend.Secret, error) {
 	return backend.NewSecret(string(data)), nil
 }
 
-// Write puts text in a file that its owner alone may read. After a crash the
+// Write puts text in a file that its owner alone may read, or whoever might
+// read the one that it replaces, whose owner it keeps. After a crash the
 // file holds what it held before or the text, never a part; what Write has
 // written survives a power cut. One process at a time may write a file.
 func Write(path string, text backend.Secret) error {
@@ -48,7 +50,7 @@ func Write(path string, text backend.Secret) error {
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	err := writeNew(temporary, text)
+	err := writeNew(temporary, path, text)
 	if err == nil {
 		err = os.Rename(temporary, path)
 	}
@@ -59,13 +61,16 @@ func Write(path string, text backend.Secret) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// writeNew makes a private file that is on disk when it returns.
-func writeNew(path string, text backend.Secret) error {
+// writeNew makes a private file, for who has that at replaced, which is on disk
+// when it returns.
+func writeNew(path, replaced string, text backend.Secret) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteString(text.Reveal())
+	if err = fileowner.Take(file, replaced); err == nil {
+		_, err = file.WriteString(text.Reveal())
+	}
 	return errors.Join(err, file.Sync(), file.Close())
 }
 

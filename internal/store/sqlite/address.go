@@ -11,6 +11,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"web-backend/internal/fileowner"
 	"web-backend/internal/secretfile"
 )
 
@@ -31,6 +32,9 @@ var ErrNoAddress = errors.New("it is in use by another command, or by a server t
 func lockFolder(dir string) (*flock.Flock, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
+	}
+	if err := fileowner.Touch(filepath.Join(dir, lockFile), 0o600); err != nil {
+		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
 	}
 	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
 	locked, err := lock.TryLock()
@@ -66,7 +70,9 @@ func (s *Store) Announce(url string) error {
 	if err != nil {
 		return err
 	}
-	_, err = file.WriteString(url + "\n") // whoever reads half of it misses the end
+	if err = fileowner.TakeOwner(file, filepath.Dir(path)); err == nil {
+		_, err = file.WriteString(url + "\n") // whoever reads half of it misses the end
+	}
 	return errors.Join(err, file.Close())
 }
 

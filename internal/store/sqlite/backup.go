@@ -16,6 +16,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"web-backend/internal/backend"
+	"web-backend/internal/fileowner"
 )
 
 // Backup describes a file that [WriteBackup] has written, or [CheckBackup] has
@@ -80,8 +81,11 @@ func WriteBackup(ctx context.Context, dir, target string) (made Backup, err erro
 		if err != nil && ctx.Err() != nil {
 			err = fmt.Errorf("backup of %s was broken off: %w", source, ctx.Err())
 		}
-		err = errors.Join(err, partial.Close(), removeDatabase(partial.Name()))
+		err = errors.Join(fullDisk(err, folder), partial.Close(), removeDatabase(partial.Name()))
 	}()
+	if err := fileowner.Take(partial, target); err != nil {
+		return made, fmt.Errorf("backup cannot be written: %w", err)
+	}
 	counts, err := copySnapshot(ctx, source, partial)
 	if err != nil {
 		return made, fmt.Errorf("backup of %s: %w", source, err)
@@ -117,6 +121,9 @@ func copySnapshot(ctx context.Context, source string, target *os.File) (counts b
 	c.SetInterrupt(ctx)
 	version, err := schemaVersion(c)
 	if err != nil {
+		return counts, err
+	}
+	if err := giveSharedMemory(source); err != nil {
 		return counts, err
 	}
 	if counts, err = count(c, version); err != nil {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -43,6 +44,22 @@ func storeError(err error) error {
 		return unavailable(err)
 	}
 	return err
+}
+
+// leastFree is what a file system has left, in bytes, on which nothing can be
+// written any more.
+const leastFree = 1 << 20
+
+// fullDisk makes of a failure to write below folder the one that SQLite has for
+// a full disk, if it is full: the driver takes that for any fault of the disk.
+func fullDisk(err error, folder string) error {
+	if err == nil || errors.Is(err, sqlite3.FULL) || !errors.Is(err, sqlite3.IOERR) && !errors.Is(err, sqlite3.CANTOPEN) {
+		return err
+	}
+	if free, known := freeBytes(folder); !known || free >= leastFree {
+		return err
+	}
+	return fmt.Errorf("%w in %s (%w)", sqlite3.FULL, folder, err)
 }
 
 // isUniqueViolation reports whether a unique index or primary key refused a

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
+
+	"web-backend/internal/fileowner"
 )
 
 // restoring is added to the database's name for what becomes the new one. Only
@@ -43,7 +45,7 @@ func Restore(ctx context.Context, dir, file string) (done Restored, err error) {
 	if same, err := sameFile(file, path); err != nil || same {
 		return done, errors.Join(err, sameFileError(same, path))
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := fileowner.MkdirAll(dir, 0o700); err != nil {
 		return done, fmt.Errorf("data folder %s cannot be made: %w", dir, err)
 	}
 	lock, err := lockFolder(dir)
@@ -54,8 +56,8 @@ func Restore(ctx context.Context, dir, file string) (done Restored, err error) {
 		return done, err
 	}
 	partial := path + restoring
-	defer func() { err = errors.Join(err, removeDatabase(partial), lock.Close()) }()
-	if done.Backup, err = prepare(ctx, file, partial); err != nil {
+	defer func() { err = errors.Join(fullDisk(err, dir), removeDatabase(partial), lock.Close()) }()
+	if done.Backup, err = prepare(ctx, file, path); err != nil {
 		return done, fmt.Errorf("%s cannot be restored, nothing was changed: %w", file, err)
 	}
 	if done.Kept, err = keepOld(path); err != nil {
@@ -127,18 +129,20 @@ func looksLikeDatabase(path string) error {
 	return fmt.Errorf("%s is not a SQLite database, so it is no backup", path)
 }
 
-// prepare copies a backup to partial and makes of it what can be put in place.
-func prepare(ctx context.Context, file, partial string) (made Backup, err error) {
+// prepare copies a backup to where it becomes what can be put in place as the
+// database at path, with the same owner.
+func prepare(ctx context.Context, file, path string) (made Backup, err error) {
+	partial := path + restoring
 	if err := removeDatabase(partial); err != nil {
 		return made, err
 	}
 	if _, err := os.Lstat(file + "-journal"); err == nil {
 		return made, fmt.Errorf("%s-journal lies beside it: it was broken off in a change", file)
 	}
-	if err := copyFile(ctx, file, partial); err != nil {
+	if err := copyFile(ctx, file, partial, path); err != nil {
 		return made, err
 	}
-	if err := copyFile(ctx, file+"-wal", partial+"-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := copyFile(ctx, file+"-wal", partial+"-wal", path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return made, err
 	}
 	// In mode wal, as the server leaves it: what reads beside a server that
@@ -152,8 +156,9 @@ func prepare(ctx context.Context, file, partial string) (made Backup, err error)
 	return verify(ctx, partial)
 }
 
-// copyFile copies a file to a new one that its owner alone may read.
-func copyFile(ctx context.Context, source, target string) (err error) {
+// copyFile copies a file to a new one with the owner and the mode of that at
+// like; if there is none, its owner alone may read it.
+func copyFile(ctx context.Context, source, target, like string) (err error) {
 	from, err := os.Open(source)
 	if err != nil {
 		return err
@@ -163,7 +168,9 @@ func copyFile(ctx context.Context, source, target string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(to, contextReader{ctx, from})
+	if err = fileowner.Take(to, like); err == nil {
+		_, err = io.Copy(to, contextReader{ctx, from})
+	}
 	return errors.Join(err, to.Sync(), to.Close())
 }
 
@@ -186,7 +193,7 @@ func keepOld(path string) (kept string, err error) {
 	switch err := os.Link(path, name); {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil: // no links in this file system
-		if err := copyFile(context.Background(), path, name); err != nil {
+		if err := copyFile(context.Background(), path, name, path); err != nil {
 			return "", errors.Join(err, remove(name))
 		}
 		fallthrough

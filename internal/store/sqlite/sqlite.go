@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -19,6 +20,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 
 	"web-backend/internal/backend"
+	"web-backend/internal/fileowner"
 )
 
 // FilePrefix begins the names of the database, of what SQLite and a restore put
@@ -70,7 +72,7 @@ func Open(dir string, keys KeySource) (*Store, error) {
 // OpenLogging is [Open], and logs what of bringing the schema up to date takes
 // long.
 func OpenLogging(dir string, keys KeySource, log *slog.Logger) (_ *Store, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := fileowner.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be made: %w", dir, err)
 	}
 	s := &Store{
@@ -85,17 +87,13 @@ func OpenLogging(dir string, keys KeySource, log *slog.Logger) (_ *Store, err er
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, s.writer.close(), s.lock.Close())
+			err = errors.Join(fullDisk(err, dir), s.writer.close(), s.lock.Close())
 		}
 	}()
 
 	// The file holds provider keys: nobody else may read it. The WAL gets the
-	// same mode; the -shm file holds no content.
-	file, err := os.OpenFile(s.path, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
-	}
-	if err := file.Close(); err != nil {
+	// same owner and mode; the -shm file holds no content.
+	if err := fileowner.Touch(s.path, 0o600); err != nil {
 		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
 	}
 	if s.writer, err = openConn(databaseURI(s.path)); err != nil {
@@ -105,6 +103,9 @@ func OpenLogging(dir string, keys KeySource, log *slog.Logger) (_ *Store, err er
 		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
 	}
 	if err := migrate(s.writer, log); err != nil {
+		return nil, fmt.Errorf("database %s: %w", s.path, err)
+	}
+	if err := giveSharedMemory(s.path); err != nil {
 		return nil, fmt.Errorf("database %s: %w", s.path, err)
 	}
 	if s.sealing, err = startSealing(s.writer, keys); err != nil {
@@ -134,6 +135,20 @@ func databaseURI(path string) string {
 		uri += "&vfs=" + vfsName
 	}
 	return uri
+}
+
+// giveSharedMemory gives the -shm file, if there is one, the owner of the
+// database, as SQLite does itself with the WAL. Where a command of root was
+// killed it stays, and a server that cannot write it cannot start.
+func giveSharedMemory(path string) error {
+	file, err := os.OpenFile(path+"-shm", os.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return errors.Join(fileowner.TakeOwner(file, path), file.Close())
 }
 
 // Close implements [backend.Store].

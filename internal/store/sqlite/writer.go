@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"time"
+
+	"github.com/ncruces/go-sqlite3"
 
 	"web-backend/internal/failpoint"
 )
@@ -39,7 +43,7 @@ func (s *Store) write(ctx context.Context, users []string, fn func(*conn) error)
 	case <-ctx.Done():
 		return unavailable(ctx.Err())
 	}
-	return storeError(<-j.done)
+	return storeError(fullDisk(<-j.done, filepath.Dir(s.path)))
 }
 
 // writeLoop is the writer goroutine: durable group commit. It takes all jobs
@@ -47,7 +51,21 @@ func (s *Store) write(ctx context.Context, users []string, fn func(*conn) error)
 func (s *Store) writeLoop() {
 	defer close(s.writerDone)
 	batch := make([]*job, 0, maxBatch)
-	for first := range s.jobs {
+	idle := time.NewTimer(idleAfter)
+	defer idle.Stop()
+	for {
+		var first *job
+		select {
+		case first = <-s.jobs:
+		case <-idle.C:
+			if !s.foldWhenIdle() {
+				idle.Reset(idleAfter)
+			}
+			continue
+		}
+		if first == nil {
+			return // closed
+		}
 		batch = append(batch[:0], first)
 		for len(batch) < maxBatch && len(s.jobs) > 0 {
 			batch = append(batch, <-s.jobs)
@@ -56,7 +74,23 @@ func (s *Store) writeLoop() {
 			rest = rest[s.commit(rest):]
 		}
 		clear(batch)
+		idle.Reset(idleAfter)
 	}
+}
+
+// idleAfter is how long nothing is written before the WAL is folded in.
+const idleAfter = time.Second
+
+// foldWhenIdle brings what is in the WAL into the database file, so that who
+// copies that alone from a server at rest has all of it. It waits for nobody,
+// and is false if a reader kept a part back.
+func (s *Store) foldWhenIdle() bool {
+	whole := false
+	err := s.writer.query(`PRAGMA wal_checkpoint(PASSIVE)`, nil, func(row *sqlite3.Stmt) error {
+		whole = row.ColumnInt(0) == 0 && row.ColumnInt(1) == row.ColumnInt(2) // busy; pages in the WAL, and folded
+		return nil
+	})
+	return whole || err != nil // a disk that fails is tried again after the next write
 }
 
 // commit runs jobs in one transaction and answers them. It returns how many it

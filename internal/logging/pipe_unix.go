@@ -1,0 +1,20 @@
+//go:build unix
+
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// openPipe opens a pipe or a device. A pipe that nobody reads is an error: to
+// wait for a reader would keep the server from starting.
+func openPipe(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ENXIO) {
+		return nil, fmt.Errorf("it is a pipe or a socket that nobody reads; start the reader first: %w", err)
+	}
+	return file, err
+}
