@@ -12,8 +12,12 @@ import (
 // prefixes begin the names of this server's variables.
 var prefixes = []string{"WEB_BACKEND_", "MONGODB_"}
 
-// otherVariables are read by commands, not by the configuration.
-var otherVariables = []string{"WEB_BACKEND_PASSPHRASE", "WEB_BACKEND_PASSPHRASE_FILE", "WEB_BACKEND_FAILPOINT"}
+// otherVariables are read by commands, builds and compose files, not by the
+// configuration.
+var otherVariables = []string{
+	"WEB_BACKEND_PASSPHRASE", "WEB_BACKEND_PASSPHRASE_FILE", "WEB_BACKEND_FAILPOINT", "WEB_BACKEND_VERSION", "WEB_BACKEND_COMMIT",
+	"WEB_BACKEND_BIND", "WEB_BACKEND_PUBLISHED_PORT", "MONGODB_IMAGE_TAG",
+}
 
 // kubernetesName ends the names of what Kubernetes sets for a service, beside
 // NAME_PORT; see kubernetesLink.
