@@ -37,7 +37,11 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(buildFolder) //nolint:errcheck // nobody to tell
+		defer os.RemoveAll(buildFolder)                      //nolint:errcheck // nobody to tell
+		if err := os.Chmod(buildFolder, 0o755); err != nil { // some tests run the program as another user
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		return m.Run()
 	}())
 }
@@ -112,6 +116,12 @@ func start(t testing.TB, folder string, args ...string) *process {
 // startWith is start with further variables of the environment.
 func startWith(t testing.TB, folder string, environment []string, args ...string) *process {
 	t.Helper()
+	return startAs(t, folder, childAttributes, environment, args...)
+}
+
+// startAs is startWith for a process with other attributes, such as its user.
+func startAs(t testing.TB, folder string, attributes *syscall.SysProcAttr, environment []string, args ...string) *process {
+	t.Helper()
 	path, err := build()
 	if err != nil {
 		t.Fatal(err)
@@ -119,7 +129,7 @@ func startWith(t testing.TB, folder string, environment []string, args ...string
 	command := exec.Command(path, args...)
 	command.Dir, command.Env = folder, []string{"WEB_BACKEND_PORT=0", "GORACE=atexit_sleep_ms=0"}
 	command.Env = append(command.Env, environment...)
-	command.SysProcAttr = childAttributes
+	command.SysProcAttr = attributes
 	return launch(t, folder, command)
 }
 

@@ -163,7 +163,30 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.refused || refusals[w.status] || info.tried && w.status >= http.StatusBadRequest {
 		attrs = append(attrs, slog.String("client", info.client.String())) // for whoever bans addresses
 	}
-	a.log.LogAttrs(r.Context(), logLevel(r, info, w), "request", append(attrs, info.causes()...)...)
+	level := logLevel(r, info, w)
+	if barred := a.barredByCORS(r); barred != "" {
+		level = max(level, slog.LevelInfo)                 // also of a preflight: the page sends nothing after it
+		attrs = append(attrs, slog.String("cors", barred)) // the origin can hold anything, a token too
+	}
+	a.log.LogAttrs(r.Context(), level, "request", append(attrs, info.causes()...)...)
+}
+
+// barredByCORS says why the browser keeps the answer from the page that asked:
+// "disabled" without enable_cors, "refused" if its origin is not in
+// cors_origins; "" if it does not. A page of the server itself needs no leave.
+func (a *API) barredByCORS(r *http.Request) string {
+	origin := r.Header.Get("Origin")
+	site := r.Header.Get("Sec-Fetch-Site") // behind a proxy, Host need not be that of the page
+	page, err := url.Parse(origin)
+	switch {
+	case origin == "" || site == "same-origin" || site == "none" || err == nil && strings.EqualFold(page.Host, r.Host):
+		return ""
+	case !a.options.EnableCORS:
+		return "disabled"
+	case !a.allowsCORS(origin):
+		return "refused"
+	}
+	return ""
 }
 
 // causes are what the log says of why an answer is as it is.

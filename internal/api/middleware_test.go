@@ -2,7 +2,9 @@ package api_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strconv"
@@ -380,8 +382,8 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// A preflight leaves no line at INFO, whether it is allowed or not; what is no
-// preflight, or is answered by no CORS, does.
+// A preflight that is allowed leaves no line at INFO; one that is not, and what
+// is no preflight, does.
 func TestCORS_PreflightsAreLoggedAtDebug(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -390,7 +392,7 @@ func TestCORS_PreflightsAreLoggedAtDebug(t *testing.T) {
 		status, lines int
 	}{
 		"allowed":      {corsServer(t), true, 204, 0},
-		"not allowed":  {corsServer(t, "https://other.example"), true, 204, 0},
+		"not allowed":  {corsServer(t, "https://other.example"), true, 204, 1},
 		"no preflight": {corsServer(t), false, 405, 1},
 		"CORS is off":  {newServer(t), true, 405, 1},
 	} {
@@ -418,6 +420,40 @@ func (a answer) with(t *testing.T, status int) answer {
 }
 
 // A page can read errors that come from deep within, too.
+// A page that is kept from the answer finds why in the log.
+func TestCORS_BarredIsLogged(t *testing.T) {
+	t.Parallel()
+	const origin = "https://app.example"
+	tests := []struct {
+		name   string
+		server *server
+		header http.Header
+		want   string // "" for nothing
+	}{
+		{"off", newServer(t), http.Header{"Origin": {origin}}, "cors=disabled"},
+		{"not in the list", corsServer(t, "https://other.example"), http.Header{"Origin": {origin}}, "cors=refused"},
+		{"a file", newServer(t), http.Header{"Origin": {"null"}}, "cors=disabled"},
+		{"garbage", newServer(t), http.Header{"Origin": {"a b="}}, "cors=disabled"},
+		{"in the list", corsServer(t, origin), http.Header{"Origin": {origin}}, ""},
+		{"any", corsServer(t), http.Header{"Origin": {origin}}, ""},
+		{"own page behind a proxy", newServer(t), http.Header{"Origin": {origin}, "Sec-Fetch-Site": {"same-origin"}}, ""},
+		{"no page", newServer(t), nil, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			request := httptest.NewRequest(http.MethodGet, "/api/v1/none", nil)
+			maps.Copy(request.Header, tt.header)
+			request.Header.Set("X-Request-ID", "barred")
+			tt.server.handler.ServeHTTP(httptest.NewRecorder(), request)
+			lines := strings.Join(linesWith(tt.server.logLines(), "request_id=barred"), "\n")
+			if got := strings.Contains(lines, "cors="); got != (tt.want != "") || !strings.Contains(lines, tt.want) || lines == "" {
+				t.Errorf("the log says %q, want %q", lines, tt.want)
+			}
+		})
+	}
+}
+
 func TestCORS_OfPanics(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, panicking("x"), withOptions(func(o *api.Options) { o.EnableCORS = true }))

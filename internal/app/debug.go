@@ -13,6 +13,9 @@ import (
 	"web-backend/internal/config"
 )
 
+// errDebugToken is the error of a debug listener that nobody could use.
+var errDebugToken = errors.New("debug_address: it opens with an operator token only, and there is none; set operator_token")
+
 // openDebug listens for operators where the configuration says, if it does.
 // Without an operator token nobody could use it.
 func (s *server) openDebug(ctx context.Context, cfg *config.Config, handler *api.API, hasToken bool) (err error) {
@@ -20,7 +23,7 @@ func (s *server) openDebug(ctx context.Context, cfg *config.Config, handler *api
 		return nil
 	}
 	if !hasToken {
-		return errors.New("debug_address: it opens with an operator token only, and there is none; set operator_token")
+		return errDebugToken
 	}
 	if s.debugListener, err = new(net.ListenConfig).Listen(ctx, "tcp", cfg.DebugAddress); err != nil {
 		return fmt.Errorf("debug_address: cannot listen on %s: %w", cfg.DebugAddress, err)

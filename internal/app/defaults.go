@@ -18,6 +18,9 @@ func loadDefaults(cfg *config.Config) (defaults backend.Defaults, err error) {
 	if defaults.UserConfig, err = loadDefaultUserConfig(cfg.DefaultUserConfigPath); err != nil {
 		faults = append(faults, fmt.Errorf("default_user_config_path: %w", err))
 	}
+	if cfg.DefaultTimezone != "" {
+		defaults.UserConfig.Timezone = cfg.DefaultTimezone
+	}
 	if len(cfg.DefaultCharacterConfigPaths) == 0 {
 		if defaults.Characters, err = characters.All(); err != nil {
 			faults = append(faults, err)

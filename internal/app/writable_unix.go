@@ -3,10 +3,15 @@
 package app
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
 )
+
+// isInUse reports whether an address cannot be listened on since another
+// process does.
+func isInUse(err error) bool { return errors.Is(err, unix.EADDRINUSE) }
 
 // checkWritable asks the system whether this process may make files in folder.
 func checkWritable(folder string) error {

@@ -13,6 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"web-backend/internal/backend"
+	"web-backend/internal/spelling"
 )
 
 // Streams are what a command reads and writes outside of files.
@@ -20,6 +21,7 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Getenv   func(name string) (string, bool)
+	Environ  func() []string // as [os.Environ]; nil if no variable is looked for that is not known
 	// ReadPassword reads a line from the terminal that In is, without showing
 	// it; nil if In is no terminal.
 	ReadPassword func(ctx context.Context) (string, error)
@@ -134,47 +136,15 @@ func usageError(program *kong.Node, args []string, err error) string {
 	return fmt.Sprintf("%s; see %s --help", message, command)
 }
 
-// didYouMean names the words that begin with word, or else those that are
-// nearest to it and at most two letters away.
+// didYouMean names the words that word may have meant.
 func didYouMean(word string, known []string) string {
-	const most = 2
+	const most = 2 // letters
 	var near []string
-	least := most
-	for _, name := range known {
-		distance := editDistance(word, name)
-		if word != "" && strings.HasPrefix(name, word) {
-			distance = 0
-		}
-		if distance < least {
-			near, least = nil, distance
-		}
-		if distance == least {
-			near = append(near, strconv.Quote(name))
-		}
+	for _, name := range spelling.Nearest(word, known, most) {
+		near = append(near, strconv.Quote(name))
 	}
 	if len(near) == 0 {
 		return ""
 	}
 	return ", did you mean " + strings.Join(near, " or ") + "?"
-}
-
-// editDistance counts the letters to insert, remove or replace to make b of a.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			changed := diagonal
-			if a[i] != b[j] {
-				changed++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(changed, diagonal+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }

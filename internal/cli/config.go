@@ -7,7 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
+	"unicode/utf8"
 
 	"web-backend/internal/app"
 	"web-backend/internal/config"
@@ -45,10 +45,11 @@ type configVerdict struct {
 func (c *configCheckCommand) Run(ctx context.Context, streams Streams) error {
 	report := config.Examine(c.sources(streams))
 	faults := slices.Clone(report.Faults)
-	for _, err := range app.Check(ctx, report.Config) {
+	found, advice := app.Check(ctx, report.Config)
+	for _, err := range found {
 		faults = append(faults, strings.ReplaceAll(err.Error(), "\n", " "))
 	}
-	warnings := slices.Clone(report.Config.Warnings)
+	warnings := append(slices.Clone(report.Config.Warnings), advice...)
 	if servers := app.MotionServers(report.Config.Motion); servers != "" {
 		warnings = append(warnings, "motion files on "+servers+" were not looked at; web-backend motion check, with the same flags, does that")
 	}
@@ -141,12 +142,29 @@ func (c *configExplainCommand) chosen(entries []config.Entry) ([]config.Entry, e
 }
 
 func writeEntries(out io.Writer, entries []config.Entry) error {
-	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KEY\tVALUE\tFROM\tDEFAULT")
+	const widest = 60 // letters; what is longer does not move the other rows
+	rows := [][]string{{"KEY", "VALUE", "FROM", "DEFAULT"}}
 	for _, e := range entries {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", e.Key, cell(e.Value), e.Source, cell(e.Default))
+		rows = append(rows, []string{e.Key, cell(e.Value), cell(e.Source), cell(e.Default)})
 	}
-	return table.Flush()
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, text := range row {
+			if width := utf8.RuneCountInString(text); width <= widest {
+				widths[i] = max(widths[i], width)
+			}
+		}
+	}
+	var table strings.Builder
+	for _, row := range rows {
+		last := len(row) - 1
+		for i, text := range row[:last] {
+			fmt.Fprintf(&table, "%-*s  ", widths[i], text)
+		}
+		table.WriteString(row[last] + "\n")
+	}
+	_, err := io.WriteString(out, table.String())
+	return err
 }
 
 // cell is a value as the table has it: on one line, and "-" for none.

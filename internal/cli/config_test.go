@@ -143,3 +143,19 @@ func TestConfigExplain_Keys(t *testing.T) {
 		}
 	}
 }
+
+// One long value does not move the others, and stands there in full.
+func TestConfigExplain_LongValue(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("https://origin.example,", 30)
+	got := run(t, t.TempDir(), map[string]string{"WEB_BACKEND_ENABLE_CORS": "true", "WEB_BACKEND_CORS_ORIGINS": long}, "config", "explain")
+	if !strings.Contains(got.out, strings.ReplaceAll(strings.TrimSuffix(long, ","), ",", ", ")+"  environment variable WEB_BACKEND_CORS_ORIGINS") {
+		t.Errorf("the value is not there: %s%s", got.out, got.err)
+	}
+	const most = 200 // letters of a row
+	for line := range strings.Lines(got.out) {
+		if len(line) > most && !strings.HasPrefix(line, "cors_origins ") {
+			t.Errorf("a row has %d letters: %s", len(line), line)
+		}
+	}
+}

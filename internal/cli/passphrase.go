@@ -97,7 +97,7 @@ func readPassphrase(path string) (backend.Secret, error) {
 	if err != nil {
 		return backend.Secret{}, fmt.Errorf("passphrase file: %w", err)
 	}
-	line, rest, _ := strings.Cut(string(text), "\n")
+	line, rest, _ := strings.Cut(strings.TrimPrefix(string(text), "\ufeff"), "\n") // some editors put a byte order mark there
 	line = strings.TrimSuffix(line, "\r")
 	if line == "" || strings.TrimSpace(rest) != "" || len(text) > maxPassphrase {
 		return backend.Secret{}, fmt.Errorf("passphrase file %s: want one line with the passphrase, of at most %d bytes", path, maxPassphrase)

@@ -36,7 +36,7 @@ func (f configFlags) sources(streams Streams) config.Sources {
 			flags[key] = *value
 		}
 	}
-	return config.Sources{File: f.ConfigPath, Getenv: streams.Getenv, Flags: flags}
+	return config.Sources{File: f.ConfigPath, Getenv: streams.Getenv, Environ: streams.Environ, Flags: flags}
 }
 
 // load reads the configuration that the flags ask for.

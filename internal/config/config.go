@@ -41,6 +41,7 @@ type Config struct {
 
 	MasterKey backend.Secret // what masterkey.Parse reads; "" for the file in DataDir
 
+	DefaultTimezone             string // of new users; "" for the one of DefaultUserConfigPath
 	DefaultUserConfigPath       string
 	DefaultCharacterConfigPaths []string
 

@@ -61,7 +61,7 @@ func TestReport_YAMLRoundTrip(t *testing.T) {
 		"python":  {File: "testdata/local.py", Getenv: environment(map[string]string{"MONGODB_HOST": "db", "AWS_REGION": "x"})},
 		"embedded": {File: writeFile(t, "c.yaml", "store: embedded\nmongodb_host: db\nlogger_cfg: {logger_path: \"\", file_level: 30}\n"+
 			"enable_cors: true\ncors_origins: [https://a.example, 'http://b.example:8080']\nbackup: {every: 24h, keep: 3}\n"+
-			"base_path: /x/\ndata_dir: 'yes'\nhost: '010'\nmongodb_username: \"a: b # c\\n\"\nmongodb_admin_username: ''\n"+
+			"base_path: /x/\ndata_dir: 'yes'\nhost: 'on'\nmongodb_username: \"a: b # c\"\nmongodb_admin_username: ''\n"+
 			"default_character_config_paths: ['a,b.json', 'null', '~']\ntoken_lifetime: 90m\n")},
 		"TLS":       {Getenv: environment(map[string]string{"MONGODB_HOST": "h", "MONGODB_TLS": "true", "MONGODB_TLS_CA_FILE": "ca.pem"})},
 		"secrets":   {Getenv: environment(map[string]string{"MONGODB_URI": "mongodb://u:" + secretText + "@h", "MONGODB_PASSWORD": secretText})},
@@ -124,10 +124,12 @@ func everyKey(t *testing.T) Sources {
 	notWithURI := []string{"mongodb_tls", "mongodb_tls_ca_file"}
 	for _, s := range Default().settings() {
 		switch v := s.value.(type) {
-		case text, list, secret:
+		case text, list, secret, host:
 			if variables[s.env] == "" && s.env != "" && !slices.Contains(notWithURI, s.key) {
 				variables[s.env] = "other"
 			}
+		case timezone:
+			variables[s.env] = "Europe/Berlin"
 		case number:
 			if variables[s.env] == "" {
 				variables[s.env] = fmt.Sprint(*v.target + 1)

@@ -23,7 +23,10 @@ import (
 type Sources struct {
 	File   string                           // YAML, or Python if its name ends in .py; "" for none
 	Getenv func(name string) (string, bool) // nil for no environment
-	Flags  map[string]string                // by key
+	// Environ is [os.Environ]: names with prefixes of this server that it does
+	// not know are warned of; nil if they are not looked for.
+	Environ func() []string
+	Flags   map[string]string // by key
 }
 
 // Faults are everything that is wrong with a configuration, a line each.
@@ -45,6 +48,8 @@ type loader struct {
 	origin   map[string]string // where each key that some source set has its value from
 	seen     map[string]bool   // keys and sections that the file has had so far
 	ignored  []string          // what the file has that is no key, with its place
+	asked    map[string]bool   // variables that a Python module reads itself
+	noValue  map[string]string // keys to which a Python module gives none, with their places
 
 	original     *tree      // motion_file_api_cfg; nil without one
 	keptOriginal *yaml.Node // of it, what has an effect and is no secret
@@ -52,7 +57,8 @@ type loader struct {
 }
 
 func newLoader() *loader {
-	l := &loader{config: Default(), origin: map[string]string{}, seen: map[string]bool{}}
+	l := &loader{config: Default(), origin: map[string]string{}, seen: map[string]bool{},
+		asked: map[string]bool{}, noValue: map[string]string{}}
 	l.settings = l.config.settings()
 	return l
 }
@@ -80,6 +86,7 @@ func (l *loader) read(sources Sources) {
 			l.set(s, where, where, flag)
 		}
 	}
+	l.warnOfVariables(sources)
 	l.chooseStore()
 	if len(l.config.CORSOrigins) > 0 && !l.config.EnableCORS {
 		l.faults = append(l.faults, "cors_origins: has no effect without enable_cors: true")
@@ -99,7 +106,13 @@ func (l *loader) readFile(sources Sources) {
 	case err != nil:
 		l.faults = append(l.faults, fmt.Sprintf("configuration file: %v", err))
 	case IsPython(sources.File):
-		l.loadPython(sources.File, data, sources.Getenv)
+		l.loadPython(sources.File, data, func(name string) (string, bool) {
+			l.asked[name] = true
+			if sources.Getenv == nil {
+				return "", false
+			}
+			return sources.Getenv(name)
+		})
 	default:
 		l.loadYAML(sources.File, data)
 	}
@@ -121,6 +134,33 @@ func (l *loader) chooseStore() {
 		l.faults = append(l.faults, "store: mongodb needs a server; set mongodb_host or mongodb_uri")
 	case l.config.Store == StoreMongoDB && l.config.MasterKey.IsSet():
 		l.warn("master_key: has no effect on store mongodb, where provider keys are plain")
+	case l.config.Store == StoreEmbedded:
+		l.warnOfEmbedded()
+	}
+}
+
+// warnOfEmbedded says so where somebody meant MongoDB and no server is named,
+// as where the variable of its host is not set: the users of before would seem
+// lost, and new ones would go into a folder that may be gone with the container.
+func (l *loader) warnOfEmbedded() {
+	if _, chosen := l.origin["store"]; chosen {
+		return
+	}
+	var named []string
+	defaults := Default().settings()
+	for i, s := range l.settings {
+		if !strings.HasPrefix(s.key, "mongodb_") {
+			continue
+		}
+		if place, ok := l.noValue[s.key]; ok {
+			named = append(named, s.key+" has no value ("+place+")")
+		} else if s.value.get() != defaults[i].value.get() {
+			named = append(named, s.key+" is set ("+l.origin[s.key]+")")
+		}
+	}
+	if len(named) > 0 {
+		l.warn(fmt.Sprintf("store: no MongoDB server is named, so users and characters are kept in the embedded store in %s, though %s; "+
+			"set MONGODB_HOST or MONGODB_URI, or store: embedded (WEB_BACKEND_STORE) if that is meant", l.config.DataDir, strings.Join(named, ", ")))
 	}
 }
 
@@ -163,20 +203,28 @@ func (l *loader) set(s setting, origin, where, text string) {
 		return
 	}
 	if err := s.value.set(text); err != nil {
-		l.reject(s, where, text)
+		l.reject(s, where, text, err)
+		return
+	}
+	if _, isSecret := s.value.(secret); isSecret && inQuotes(text) {
+		l.warn(where + ": the secret stands in quotes, which are part of it; leave them out if that is not meant, since an env file keeps them")
 	}
 }
 
 // reject notes that s does not take what where gave.
-func (l *loader) reject(s setting, where, found string) {
-	l.faults = append(l.faults, fmt.Sprintf("%s: %s is not allowed; want %s", where, quote(s.value, found), s.value.allowed()))
+func (l *loader) reject(s setting, where, found string, err error) {
+	show := func(text string) string { return quote(s.value, text) }
+	l.faults = append(l.faults, where+": "+complaint(s.value, show(found), err, show))
 }
 
 // quote shows in a fault what v does not take, unless that holds a secret.
 func quote(v value, found string) string {
 	_, isSecret := v.(secret)
-	_, isEndpoint := v.(endpoint)
-	if isSecret || isEndpoint && strings.Contains(found, "@") {
+	switch v.(type) {
+	case endpoint, host, address:
+		isSecret = strings.Contains(found, "@") // a password stands before it
+	}
+	if isSecret {
 		return hidden
 	}
 	return strconv.Quote(hideUserinfo(found))
@@ -224,14 +272,28 @@ func (l *loader) loadEnvironment(lookup func(string) (string, bool)) {
 		case ok:
 			l.faults = append(l.faults, fmt.Sprintf("environment: %s and %s_FILE are both set; want one", s.env, s.env))
 		default:
-			data, err := os.ReadFile(path)
-			if err != nil {
-				l.faults = append(l.faults, fmt.Sprintf("environment variable %s_FILE: %v", s.env, err))
-				continue
-			}
-			origin := fmt.Sprintf("file %s, named by %s_FILE", path, s.env)
-			l.set(s, origin, path, strings.TrimRight(string(data), "\r\n"))
+			l.loadSecretFile(s, path)
 		}
+	}
+}
+
+// loadSecretFile sets s from the file that its variable with _FILE names. An
+// empty file is a fault: a secret that is filled in later must not be taken for
+// one that nobody set.
+func (l *loader) loadSecretFile(s setting, path string) {
+	origin := fmt.Sprintf("file %s, named by %s_FILE", path, s.env)
+	l.origin[s.key] = origin
+	data, err := os.ReadFile(path)
+	text := strings.TrimRight(strings.TrimPrefix(string(data), byteOrderMark), "\r\n")
+	switch badPath := textFlaw(path); {
+	case err != nil && badPath != nil:
+		l.faults = append(l.faults, fmt.Sprintf("environment variable %s_FILE: %q %v", s.env, path, badPath))
+	case err != nil:
+		l.faults = append(l.faults, fmt.Sprintf("environment variable %s_FILE: %v", s.env, err))
+	case strings.TrimSpace(text) == "":
+		l.faults = append(l.faults, fmt.Sprintf("environment variable %s_FILE: %s is empty; write the secret into it, or do not set the variable", s.env, path))
+	default:
+		l.set(s, origin, origin, text)
 	}
 }
 
@@ -248,7 +310,9 @@ func (l *loader) loadYAML(name string, data []byte) {
 		return
 	}
 	top := document.Content[0]
-	l.loadMapping(name, fmt.Sprintf("%s:%d", name, top.Line), "", top)
+	if top.Tag != yamlNull {
+		l.loadMapping(name, fmt.Sprintf("%s:%d", name, top.Line), "", top)
+	}
 	switch err := decoder.Decode(&second); {
 	case errors.Is(err, io.EOF):
 	case err != nil:
@@ -271,12 +335,17 @@ func (l *loader) rejectFile(name string, err error) {
 // loadMapping reads the keys of the mapping that stands where; prefix is that
 // of their names.
 func (l *loader) loadMapping(name, where, prefix string, node *yaml.Node) {
+	node = resolve(node)
 	if node.Kind != yaml.MappingNode {
 		l.faults = append(l.faults, where+": want keys with values")
 		return
 	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		keyNode, valueNode := node.Content[i], node.Content[i+1]
+	content, wrong := pairs(node)
+	if wrong != nil {
+		l.faults = append(l.faults, fmt.Sprintf("%s:%d: %s", name, wrong.Line, wrongMerge))
+	}
+	for i := 0; i+1 < len(content); i += 2 {
+		keyNode, valueNode := content[i], content[i+1]
 		key := prefix + keyNode.Value
 		where := fmt.Sprintf("%s:%d: %s", name, keyNode.Line, showKey(key))
 		if l.seen[key] {
@@ -286,6 +355,10 @@ func (l *loader) loadMapping(name, where, prefix string, node *yaml.Node) {
 		l.seen[key] = true
 		index := slices.IndexFunc(l.settings, func(s setting) bool { return s.key == key })
 		switch {
+		case resolve(valueNode).Tag == yamlNull && (index >= 0 || l.isSection(key)):
+			// A key without a value is not given, as an empty variable and None are.
+		case prefix == "" && strings.HasPrefix(key, "x-"):
+			// The file's own, for anchors, as in compose files.
 		case index >= 0:
 			l.loadNode(l.settings[index], where, valueNode)
 		case l.isSection(key):
@@ -345,13 +418,17 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 				elements = append(elements, element.Value)
 			}
 		}
-		if node.Kind != yaml.SequenceNode || len(elements) != len(node.Content) || v.setList(elements) != nil {
-			l.reject(s, where, render(node))
+		err := errNotAllowed
+		if node.Kind == yaml.SequenceNode && len(elements) == len(node.Content) {
+			err = v.setList(elements)
+		}
+		if err != nil {
+			l.reject(s, where, render(node), err)
 		}
 		return
 	}
 	if !fits(node) {
-		l.reject(s, where, render(node))
+		l.reject(s, where, render(node), errNotAllowed)
 		return
 	}
 	l.set(s, origin, where, node.Value)

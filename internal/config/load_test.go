@@ -81,17 +81,17 @@ func TestLoad_FileFaults(t *testing.T) {
 		{"key that is a number", "1: 2\n", []string{"c.yaml:1: 1: unknown key"}},
 		{"key with a line end", "\"a\\nb\": 2\n", []string{`c.yaml:1: a\nb: unknown key`}},
 		{"key that is a list", "? [port]\n: 80\n", []string{"c.yaml:1: : unknown key"}},
-		{"merge key", "<<: {port: 80}\n", []string{"c.yaml:1: <<: unknown key"}},
+		{"merge key that brings an unknown one", "port: 1\n<<: {prot: 80}\n", []string{"c.yaml:2: prot: unknown key"}},
+		{"merge key that brings no keys", "logger_cfg:\n  <<: [5]\n", []string{"c.yaml:2: <<: want keys with values"}},
+		{"merge key that brings itself", "x-a: &a\n  <<: *a\nlogger_cfg: *a\n", nil},
 
 		{"text for a number", "port: \"80\"\n", []string{`c.yaml:1: port: "\"80\"" is not allowed` + wantPort}},
 		{"fraction for a number", "port: 80.5\n", []string{`c.yaml:1: port: "80.5" is not allowed` + wantPort}},
 		{"hexadecimal number", "port: 0x50\n", []string{`c.yaml:1: port: "0x50" is not allowed` + wantPort}},
 		{"list for a number", "port: [80]\n", []string{`c.yaml:1: port: "[80]" is not allowed` + wantPort}},
 		{"mapping for a number", "port: {a: 1}\n", []string{`c.yaml:1: port: "keys with values" is not allowed` + wantPort}},
-		{"nothing for a number", "port:\n", []string{`c.yaml:1: port: "null" is not allowed` + wantPort}},
-		{"nothing for a text", "host:\n", []string{`c.yaml:1: host: "null" is not allowed; want a text`}},
 		{"declared type that does not hold", "port: !!int many\n", []string{`c.yaml:1: port: "many" is not allowed` + wantPort}},
-		{"number for a text", "host: 5\n", []string{`c.yaml:1: host: "5" is not allowed; want a text`}},
+		{"number for a text", "host: 5\n", []string{`c.yaml:1: host: "5" is not allowed; want a host name`}},
 		{"number for a duration", "read_timeout: 30\n", []string{
 			`c.yaml:1: read_timeout: "30" is not allowed; want a duration such as 30s or 1m30s, from 1s to 1h0m0s`}},
 		{"word for a duration", "read_timeout: soon\n", []string{`c.yaml:1: read_timeout: "soon" is not allowed; want a duration`}},
@@ -100,6 +100,7 @@ func TestLoad_FileFaults(t *testing.T) {
 		{"text for a list", "cors_origins: https://a.example\n", []string{
 			`c.yaml:1: cors_origins: "https://a.example" is not allowed` + wantList}},
 		{"number in a list", "cors_origins: [5]\n", []string{`c.yaml:1: cors_origins: "[5]" is not allowed` + wantList}},
+		{"nothing in a list", "cors_origins: [~]\n", []string{`c.yaml:1: cors_origins: "[~]" is not allowed` + wantList}},
 		{"origin with a path", "cors_origins: [https://a.example/x]\n", []string{"c.yaml:1: cors_origins: "}},
 		{"origin without a scheme", "cors_origins: [a.example]\n", []string{"c.yaml:1: cors_origins: "}},
 		{"origin that is a pattern", "cors_origins: [\"https://*.example\"]\n", []string{"c.yaml:1: cors_origins: "}},
@@ -108,7 +109,6 @@ func TestLoad_FileFaults(t *testing.T) {
 			"c.yaml:1: default_character_config_paths: "}},
 		{"alias in a list", "cors_origins: &x [*x]\n", []string{"c.yaml:1: cors_origins: "}},
 		{"section that is a number", "logger_cfg: 5\n", []string{"c.yaml:1: logger_cfg: want keys with values"}},
-		{"section without keys", "host: a\nlogger_cfg:\n", []string{"c.yaml:2: logger_cfg: want keys with values"}},
 
 		{"number too small", "port: -1\n", []string{`c.yaml:1: port: "-1" is not allowed` + wantPort}},
 		{"number too large", "port: 65536\n", []string{`c.yaml:1: port: "65536" is not allowed` + wantPort}},
@@ -118,7 +118,7 @@ func TestLoad_FileFaults(t *testing.T) {
 		{"duration too short", "read_timeout: 999ms\n", []string{`c.yaml:1: read_timeout: "999ms" is not allowed`}},
 		{"duration too long", "idle_timeout: 61m\n", []string{`c.yaml:1: idle_timeout: "61m" is not allowed`}},
 		{"duration below nothing", "shutdown_timeout: -1s\n", []string{`c.yaml:1: shutdown_timeout: "-1s" is not allowed`}},
-		{"no host", "host: \"\"\n", []string{`c.yaml:1: host: "" is not allowed; want a text that is not empty`}},
+		{"no host", "host: \"\"\n", []string{`c.yaml:1: host: "" is not allowed; want a host name`}},
 		{"origins without CORS", "cors_origins: [https://a.example]\n", []string{"cors_origins: has no effect without enable_cors: true"}},
 		{"unknown store", "store: redis\n", []string{`c.yaml:1: store: "redis" is not allowed; want one of embedded, mongodb`}},
 		{"empty text that is required", "data_dir: \"\"\n", []string{`c.yaml:1: data_dir: "" is not allowed; want a text that is not empty`}},
@@ -179,7 +179,7 @@ func TestLoad_EnvironmentAndFlagFaults(t *testing.T) {
 		{"boolean", map[string]string{"WEB_BACKEND_ENABLE_CORS": "maybe"}, nil, []string{
 			`environment variable WEB_BACKEND_ENABLE_CORS: "maybe" is not allowed; want true or false`}},
 		{"list", map[string]string{"WEB_BACKEND_CORS_ORIGINS": "https://a.example,b"}, nil, []string{
-			`environment variable WEB_BACKEND_CORS_ORIGINS: "https://a.example,b" is not allowed; want a list of origins`}},
+			`environment variable WEB_BACKEND_CORS_ORIGINS: entry 2 ("b") is not allowed; want a list of origins`}},
 		{"line end in a value", map[string]string{"WEB_BACKEND_STORE": "a\nb"}, nil, []string{
 			`environment variable WEB_BACKEND_STORE: "a\nb" is not allowed`}},
 		{"secret and its file", map[string]string{"MONGODB_PASSWORD": secretText, "MONGODB_PASSWORD_FILE": password}, nil, []string{
@@ -458,7 +458,7 @@ func TestLoad_Values(t *testing.T) {
 	want.CORSOrigins = []string{"https://a.example", "http://b.example:8080"}
 	want.DefaultCharacterConfigPaths = []string{"a.json", "b.json"}
 	want.Log.MaxFiles = 7
-	want.MongoDB.Password = cfg.MongoDB.Password
+	want.MongoDB.Password, want.Warnings = cfg.MongoDB.Password, cfg.Warnings // see TestLoad_NoServerOfMongoDB
 	if cfg.MongoDB.Password.Reveal() != "12345" || !reflect.DeepEqual(cfg, want) {
 		t.Errorf(" got %+v\nwant %+v", cfg, want)
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"regexp"
 	"strings"
 
 	"web-backend/internal/auth"
@@ -18,6 +19,9 @@ func (l *loader) checkMongoDB() {
 	case m.TLSCAFile != "" && !m.TLS:
 		l.faults = append(l.faults, "mongodb_tls_ca_file: has no effect without mongodb_tls: true")
 	}
+	if lineEndInURI.MatchString(m.URI.Reveal()) {
+		l.faults = append(l.faults, "mongodb_uri: the user name or the password has a line end in it (%0A or %0D); remove it")
+	}
 	if l.config.Store != StoreMongoDB {
 		return
 	}
@@ -30,6 +34,9 @@ func (l *loader) checkMongoDB() {
 		l.warn("mongodb_host: " + risk + "set mongodb_tls: true")
 	}
 }
+
+// lineEndInURI finds one in front of the servers of a connection string.
+var lineEndInURI = regexp.MustCompile(`(?i)^[^?]*%0[ad][^?]*@`)
 
 // isPlainURI reports whether a connection string leads to another machine
 // without TLS. Whether the string is valid is found out by the store.

@@ -126,7 +126,7 @@ func (b *block) sql(d *MotionDatabase, needed bool) {
 		b.set("sqlite_path", text{&d.SQLite, true}, needed)
 	} else {
 		join = "mysql_join_cmd_path"
-		b.set("mysql_host", text{&d.MySQL.Host, true}, needed)
+		b.set("mysql_host", host{&d.MySQL.Host, "mysql_port", true}, needed)
 		// The environment gives a text, which drivers of Python take for a number.
 		b.set("mysql_port", number{&d.MySQL.Port, 1, 65535}, false, yamlText)
 		b.set("mysql_username", text{&d.MySQL.Username, true}, needed)
@@ -157,7 +157,7 @@ func (b *block) secret(name string, target *backend.Secret, key string, needed b
 		b.fault(f.line, name, fmt.Sprintf("is missing; want a text, here or in %s", key))
 		return
 	}
-	b.set(name, secret{target}, false)
+	b.set(name, secret{target, false}, false)
 	switch {
 	case !target.IsSet() || *target == *shared:
 	case shared.IsSet(): // another reader has another one

@@ -33,11 +33,14 @@ func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal b
 	index := slices.IndexFunc(l.settings, func(s setting) bool { return s.key == key })
 	unknown, isUnknown := v.(pyconfig.Unknown)
 	dict, isDict := v.(*starlark.Dict)
+	namesMongoDB := key == "mongodb_host" || key == "mongodb_uri"
 	switch where := origin + ": " + showKey(key); {
 	case isUnknown && unknown.Reason == "": // its fault is noted already
 	case index < 0 && !l.isSection(key):
 		l.ignored = append(l.ignored, fmt.Sprintf("%s (%s)", showKey(key), origin))
 		l.warn(where + ": is no key of this server and is ignored")
+	case namesMongoDB && (v == starlark.None || v == starlark.String("")):
+		l.noValue[key] = origin // see warnOfEmbedded
 	case v == starlark.None:
 	case isUnknown:
 		l.faults = append(l.faults, fmt.Sprintf("%s: has no value: %s", where, unknown.Reason))
@@ -72,7 +75,7 @@ func (l *loader) setPython(s setting, origin string, v starlark.Value, literal b
 		}
 	}
 	if err := setFrom(s, v); err != nil {
-		l.faults = append(l.faults, fmt.Sprintf("%s: %s: %s is not allowed; want %s", origin, s.key, found, s.value.allowed()))
+		l.faults = append(l.faults, fmt.Sprintf("%s: %s: %s", origin, s.key, complaint(s.value, found, err, nil)))
 	}
 }
 

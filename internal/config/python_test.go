@@ -26,6 +26,9 @@ func TestLoad_PythonModuleOfTheOriginal(t *testing.T) {
 		file + ":25: aws_region: is no key of this server and is ignored",
 		file + ":29: logger_cfg.logger_name: is no key of this server and is ignored",
 		file + ":29: logger_cfg.aws_level: is no key of this server and is ignored",
+		"store: no MongoDB server is named, so users and characters are kept in the embedded store in data, though mongodb_host has no value (" +
+			file + ":15), mongodb_username is set (" + file + ":17), mongodb_password is set (" + file + ":18), mongodb_database is set (" + file +
+			":19); set MONGODB_HOST or MONGODB_URI, or store: embedded (WEB_BACKEND_STORE) if that is meant",
 	}
 	want.Motion, want.motion = cfg.Motion, cfg.motion // shown by TestLoad_MotionOfTheOriginal
 	if cfg.Motion == nil || cfg.Motion.ClipFiles["17"] != "motion/17.npz" {
@@ -57,7 +60,7 @@ func TestLoad_PythonFaults(t *testing.T) {
 		{"fraction", "port = 80.5", []string{`c.py:1: port: a number with a fraction is not allowed; want a whole number`}},
 		{"computed", "import os\nport = os.getenv('SECRET')", []string{"c.py:2: port: a text is not allowed; want a whole number"}},
 		{"number for a truth value", "enable_cors = 1", []string{`c.py:1: enable_cors: "1" is not allowed; want true or false`}},
-		{"list", "cors_origins = ['a']", []string{"c.py:1: cors_origins: a list is not allowed; want a list of origins"}},
+		{"list", "cors_origins = ['a']", []string{"c.py:1: cors_origins: entry 1 is not allowed; want a list of origins"}},
 		{"text for a list", "cors_origins = 'https://a.example'", []string{`c.py:1: cors_origins: "https://a.example" is not allowed; want a list`}},
 		{"dict for a list", "cors_origins = {}", []string{"c.py:1: cors_origins: a dict is not allowed; want a list"}},
 		{"section", "logger_cfg = 5", []string{"c.py:1: logger_cfg: want a dict of keys with values"}},

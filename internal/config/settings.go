@@ -17,7 +17,7 @@ func (c *Config) settings() []setting { //nolint:funlen // a table
 	const limit = 1 << 30 // bytes; far above anything of use
 	return append([]setting{
 		{"store", "WEB_BACKEND_STORE", choice{&c.Store, []string{StoreEmbedded, StoreMongoDB}}},
-		{"host", "WEB_BACKEND_HOST", text{&c.Host, true}},
+		{"host", "WEB_BACKEND_HOST", host{&c.Host, "port", true}},
 		{"port", "WEB_BACKEND_PORT", number{&c.Port, 0, 65535}},
 		{"data_dir", "WEB_BACKEND_DATA_DIR", text{&c.DataDir, true}},
 		{"cache_mb", "WEB_BACKEND_CACHE_MB", number{&c.CacheMB, 0, 100_000}},
@@ -26,19 +26,20 @@ func (c *Config) settings() []setting { //nolint:funlen // a table
 		{"tls_key", "WEB_BACKEND_TLS_KEY", text{&c.TLSKey, false}},
 		{"debug_address", "WEB_BACKEND_DEBUG_ADDRESS", address{&c.DebugAddress}},
 		{"type", "", text{&c.Type, false}},
-		{"master_key", "WEB_BACKEND_MASTER_KEY", secret{&c.MasterKey}},
+		{"master_key", "WEB_BACKEND_MASTER_KEY", secret{&c.MasterKey, true}},
 
+		{"default_timezone", "WEB_BACKEND_DEFAULT_TIMEZONE", timezone{&c.DefaultTimezone}},
 		{"default_user_config_path", "WEB_BACKEND_DEFAULT_USER_CONFIG_PATH", text{&c.DefaultUserConfigPath, false}},
-		{"default_character_config_paths", "WEB_BACKEND_DEFAULT_CHARACTER_CONFIG_PATHS", list{&c.DefaultCharacterConfigPaths, "a list of texts", nil}},
+		{"default_character_config_paths", "WEB_BACKEND_DEFAULT_CHARACTER_CONFIG_PATHS", list{&c.DefaultCharacterConfigPaths, "a list of paths", readPath}},
 
 		{"enable_cors", "WEB_BACKEND_ENABLE_CORS", boolean{&c.EnableCORS}},
-		{"cors_origins", "WEB_BACKEND_CORS_ORIGINS", list{&c.CORSOrigins, "a list of origins such as https://example.org", checkOrigin}},
+		{"cors_origins", "WEB_BACKEND_CORS_ORIGINS", list{&c.CORSOrigins, "a list of origins such as https://example.org", readOrigin}},
 
 		{"access", "WEB_BACKEND_ACCESS", choice{&c.Access.Mode, []string{"open", "guarded", "strict"}}},
 		{"local_operator", "WEB_BACKEND_LOCAL_OPERATOR", boolean{&c.Access.LocalOperator}},
-		{"operator_token", "WEB_BACKEND_OPERATOR_TOKEN", secret{&c.Access.OperatorToken}},
+		{"operator_token", "WEB_BACKEND_OPERATOR_TOKEN", secret{&c.Access.OperatorToken, true}},
 		{"token_lifetime", "WEB_BACKEND_TOKEN_LIFETIME", duration{&c.Access.TokenLifetime, time.Minute, 365 * 24 * time.Hour}},
-		{"trusted_proxies", "WEB_BACKEND_TRUSTED_PROXIES", list{&c.Access.TrustedProxies, "a list of addresses or networks such as 10.0.0.0/8", checkProxy}},
+		{"trusted_proxies", "WEB_BACKEND_TRUSTED_PROXIES", list{&c.Access.TrustedProxies, "a list of addresses or networks such as 10.0.0.0/8", readProxy}},
 		{"rate_limit.address_per_minute", "WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE", number{&c.Access.RatePerAddress, 0, 1_000_000}},
 		{"rate_limit.address_burst", "WEB_BACKEND_RATE_LIMIT_ADDRESS_BURST", number{&c.Access.RateAddressBurst, 1, 1_000_000}},
 		{"rate_limit.username_per_minute", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE", number{&c.Access.RatePerUsername, 0, 1_000_000}},
@@ -77,25 +78,31 @@ func (c *Config) settings() []setting { //nolint:funlen // a table
 		{"backup.every", "WEB_BACKEND_BACKUP_EVERY", duration{&c.Backup.Every, 0, 366 * 24 * time.Hour}},
 		{"backup.keep", "WEB_BACKEND_BACKUP_KEEP", number{&c.Backup.Keep, 1, 100_000}},
 		{"backup.dir", "WEB_BACKEND_BACKUP_DIR", text{&c.Backup.Dir, true}},
+	}, append(c.mongoDBSettings(), c.motionSettings()...)...)
+}
 
-		{"mongodb_uri", "MONGODB_URI", secret{&c.MongoDB.URI}},
-		{"mongodb_host", "MONGODB_HOST", text{&c.MongoDB.Host, false}},
-		{"mongodb_port", "MONGODB_PORT", number{&c.MongoDB.Port, 1, 65535}},
-		{"mongodb_tls", "MONGODB_TLS", boolean{&c.MongoDB.TLS}},
-		{"mongodb_tls_ca_file", "MONGODB_TLS_CA_FILE", text{&c.MongoDB.TLSCAFile, false}},
-		{"mongodb_username", "MONGODB_USERNAME", text{&c.MongoDB.Username, false}},
-		{"mongodb_password", "MONGODB_PASSWORD", secret{&c.MongoDB.Password}},
-		{"mongodb_database", "MONGODB_DATABASE", text{&c.MongoDB.Database, true}},
-		{"mongodb_auth_database", "MONGODB_AUTH_DATABASE", text{&c.MongoDB.AuthDatabase, true}},
-		{"mongodb_admin_username", "MONGODB_ADMIN_USERNAME", text{&c.MongoDB.AdminUsername, false}},
-		{"mongodb_admin_password", "MONGODB_ADMIN_PASSWORD", secret{&c.MongoDB.AdminPassword}},
-		{"mongodb_credential_collection", "MONGODB_CREDENTIAL_COLLECTION", text{&c.MongoDB.CredentialCollection, true}},
-		{"mongodb_user_collection", "MONGODB_USER_COLLECTION", text{&c.MongoDB.UserCollection, true}},
-		{"mongodb_character_collection", "MONGODB_CHARACTER_COLLECTION", text{&c.MongoDB.CharacterCollection, true}},
-		{"mongodb_timeout", "MONGODB_TIMEOUT", duration{&c.MongoDB.Timeout, 100 * time.Millisecond, time.Minute}},
-		{"mongodb_startup_timeout", "MONGODB_STARTUP_TIMEOUT", duration{&c.MongoDB.StartupTimeout, 0, time.Hour}},
-		{"mongodb_max_pool_size", "MONGODB_MAX_POOL_SIZE", number{&c.MongoDB.MaxPoolSize, 1, 10_000}},
-	}, c.motionSettings()...)
+// mongoDBSettings are the keys of the cluster.
+func (c *Config) mongoDBSettings() []setting {
+	m := &c.MongoDB
+	return []setting{
+		{"mongodb_uri", "MONGODB_URI", secret{&m.URI, false}},
+		{"mongodb_host", "MONGODB_HOST", host{&m.Host, "mongodb_port", false}},
+		{"mongodb_port", "MONGODB_PORT", number{&m.Port, 1, 65535}},
+		{"mongodb_tls", "MONGODB_TLS", boolean{&m.TLS}},
+		{"mongodb_tls_ca_file", "MONGODB_TLS_CA_FILE", text{&m.TLSCAFile, false}},
+		{"mongodb_username", "MONGODB_USERNAME", text{&m.Username, false}},
+		{"mongodb_password", "MONGODB_PASSWORD", secret{&m.Password, false}},
+		{"mongodb_database", "MONGODB_DATABASE", text{&m.Database, true}},
+		{"mongodb_auth_database", "MONGODB_AUTH_DATABASE", text{&m.AuthDatabase, true}},
+		{"mongodb_admin_username", "MONGODB_ADMIN_USERNAME", text{&m.AdminUsername, false}},
+		{"mongodb_admin_password", "MONGODB_ADMIN_PASSWORD", secret{&m.AdminPassword, false}},
+		{"mongodb_credential_collection", "MONGODB_CREDENTIAL_COLLECTION", text{&m.CredentialCollection, true}},
+		{"mongodb_user_collection", "MONGODB_USER_COLLECTION", text{&m.UserCollection, true}},
+		{"mongodb_character_collection", "MONGODB_CHARACTER_COLLECTION", text{&m.CharacterCollection, true}},
+		{"mongodb_timeout", "MONGODB_TIMEOUT", duration{&m.Timeout, 100 * time.Millisecond, time.Minute}},
+		{"mongodb_startup_timeout", "MONGODB_STARTUP_TIMEOUT", duration{&m.StartupTimeout, 0, time.Hour}},
+		{"mongodb_max_pool_size", "MONGODB_MAX_POOL_SIZE", number{&m.MaxPoolSize, 1, 10_000}},
+	}
 }
 
 // motionSettings are the keys of motion files.
@@ -108,14 +115,14 @@ func (c *Config) motionSettings() []setting {
 		{"motion.check_interval", "WEB_BACKEND_MOTION_CHECK_INTERVAL", duration{&k.CheckInterval, leastCheckInterval, mostCheckInterval}},
 		{"motion.max_downloads", "WEB_BACKEND_MOTION_MAX_DOWNLOADS", number{&k.MaxDownloads, 1, 100_000}},
 		{"motion.strict", "WEB_BACKEND_MOTION_STRICT", boolean{&k.Strict}},
-		{"motion.mysql.host", "WEB_BACKEND_MOTION_MYSQL_HOST", text{&k.MySQL.Host, false}},
+		{"motion.mysql.host", "WEB_BACKEND_MOTION_MYSQL_HOST", host{&k.MySQL.Host, "motion.mysql.port", false}},
 		{"motion.mysql.port", "WEB_BACKEND_MOTION_MYSQL_PORT", number{&k.MySQL.Port, 1, 65535}},
 		{"motion.mysql.username", "WEB_BACKEND_MOTION_MYSQL_USERNAME", text{&k.MySQL.Username, false}},
-		{mysqlPasswordKey, "WEB_BACKEND_MOTION_MYSQL_PASSWORD", secret{&k.MySQL.Password}},
+		{mysqlPasswordKey, "WEB_BACKEND_MOTION_MYSQL_PASSWORD", secret{&k.MySQL.Password, false}},
 		{"motion.mysql.database", "WEB_BACKEND_MOTION_MYSQL_DATABASE", text{&k.MySQL.Database, false}},
 		{"motion.s3.endpoint", "WEB_BACKEND_MOTION_S3_ENDPOINT", endpoint{&k.S3.Endpoint}},
 		{"motion.s3.access_key", "WEB_BACKEND_MOTION_S3_ACCESS_KEY", text{&k.S3.AccessKey, false}},
-		{s3SecretKeyKey, "WEB_BACKEND_MOTION_S3_SECRET_KEY", secret{&k.S3.SecretKey}},
+		{s3SecretKeyKey, "WEB_BACKEND_MOTION_S3_SECRET_KEY", secret{&k.S3.SecretKey, false}},
 		{"motion.s3.bucket", "WEB_BACKEND_MOTION_S3_BUCKET", text{&k.S3.Bucket, true}},
 		{"motion.s3.tls", "WEB_BACKEND_MOTION_S3_TLS", boolean{&k.S3.TLS}},
 		{"motion.avatars", "", avatars{&k.Avatars}},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -93,10 +94,14 @@ func (l *loader) block(t tree, key string, node *yaml.Node) *block {
 		}
 		return nil
 	}
-	for i := 0; i+1 < len(node.Content); i += 2 {
-		f := field{node.Content[i].Value, node.Content[i].Line, node.Content[i+1]}
+	content, wrong := pairs(node)
+	if wrong != nil {
+		b.fault(wrong.Line, "", wrongMerge)
+	}
+	for i := 0; i+1 < len(content); i += 2 {
+		f := field{content[i].Value, content[i].Line, content[i+1]}
 		switch {
-		case !slices.Contains([]string{yamlText, yamlInteger}, node.Content[i].Tag) || f.key == "":
+		case !slices.Contains([]string{yamlText, yamlInteger}, content[i].Tag) || f.key == "":
 			b.fault(f.line, "", "want keys that are texts and not empty")
 		case slices.ContainsFunc(b.fields, func(other field) bool { return other.key == f.key }):
 			b.fault(f.line, f.key, "stands twice")
@@ -105,6 +110,51 @@ func (l *loader) block(t tree, key string, node *yaml.Node) *block {
 		}
 	}
 	return b
+}
+
+// wrongMerge is the fault of a merge key that brings nothing.
+const wrongMerge = "<<: want keys with values, an alias of such, or a list of these"
+
+// pairs gives the keys and values of a mapping in turn, those that merge keys
+// (<<) bring last and only where the mapping has none of its own. Wrong is what
+// cannot be merged. Each mapping is looked at once, so that none brings itself.
+func pairs(mapping *yaml.Node) (content []*yaml.Node, wrong *yaml.Node) {
+	looked, have := map[*yaml.Node]bool{}, map[string]bool{}
+	var add func(node *yaml.Node)
+	add = func(node *yaml.Node) {
+		if node = resolve(node); looked[node] {
+			return
+		}
+		looked[node] = true
+		switch {
+		case node.Kind == yaml.SequenceNode && node != mapping:
+			for _, element := range node.Content {
+				add(element)
+			}
+			return
+		case node.Kind != yaml.MappingNode:
+			wrong = node
+			return
+		}
+		var merged []*yaml.Node
+		own := map[string]bool{}
+		for i := 0; i+1 < len(node.Content); i += 2 {
+			key, value := node.Content[i], node.Content[i+1]
+			switch {
+			case key.Tag == yamlMerge:
+				merged = append(merged, value)
+			case !have[key.Value]:
+				own[key.Value] = true
+				content = append(content, key, value)
+			}
+		}
+		maps.Copy(have, own) // only now: a key that stands twice is a fault
+		for _, value := range merged {
+			add(value)
+		}
+	}
+	add(mapping)
+	return content, wrong
 }
 
 // resolve gives what an alias stands for.
@@ -155,7 +205,6 @@ func (b *block) has(key string) bool {
 func (b *block) set(key string, v value, needed bool, tags ...string) {
 	f := b.take(key)
 	reason, isUnknown := b.unknown(f.node)
-	_, isSecret := v.(secret)
 	switch {
 	case f.node == nil && needed:
 		b.fault(f.line, key, "is missing; want "+v.allowed())
@@ -163,8 +212,19 @@ func (b *block) set(key string, v value, needed bool, tags ...string) {
 	case isUnknown && reason == "": // its fault is noted already
 	case isUnknown:
 		b.fault(f.line, key, fmt.Sprintf("has no value: %s; want %s", reason, v.allowed()))
-	case f.node.Kind != yaml.ScalarNode || !slices.Contains(append(tags, v.tags()...), f.node.Tag) || v.set(f.node.Value) != nil:
-		b.fault(f.line, key, fmt.Sprintf("%s is not allowed; want %s", b.show(f.node, v), v.allowed()))
+	case f.node.Kind != yaml.ScalarNode || !slices.Contains(append(tags, v.tags()...), f.node.Tag):
+		b.fault(f.line, key, complaint(v, b.show(f.node, v), errNotAllowed, nil))
+	default:
+		b.setScalar(key, f, v)
+	}
+}
+
+// setScalar sets v to a scalar of a type that it takes.
+func (b *block) setScalar(key string, f field, v value) {
+	_, isSecret := v.(secret)
+	switch err := v.set(f.node.Value); {
+	case err != nil:
+		b.fault(f.line, key, complaint(v, b.show(f.node, v), err, nil))
 	case !isSecret || f.node.Value == "":
 		b.keep(key, &yaml.Node{Kind: yaml.ScalarNode, Tag: f.node.Tag, Value: f.node.Value})
 	}

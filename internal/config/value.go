@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -13,6 +14,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
 
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
@@ -45,6 +50,7 @@ const (
 const (
 	yamlMapping  = "!!map"
 	yamlSequence = "!!seq"
+	yamlMerge    = "!!merge"
 )
 
 // hidden is shown in place of a secret.
@@ -52,6 +58,77 @@ const hidden = "***"
 
 // errNotAllowed says that a value is not what allowed describes.
 var errNotAllowed = errors.New("is not allowed")
+
+// flaw is an error that says what a value has that it must not have, and what
+// to do. It does not show the value.
+type flaw string
+
+func (f flaw) Error() string { return string(f) }
+
+// entryError is what is wrong with one entry of a list.
+type entryError struct {
+	number int // from 1
+	entry  string
+	err    error
+}
+
+func (e entryError) Error() string { return fmt.Sprintf("entry %d %v", e.number, e.err) }
+
+// complaint says of found, a value as a fault may show it, why v does not take
+// it. Show gives an entry of a list as the fault may show it; nil if it must not.
+func complaint(v value, found string, err error, show func(string) string) string {
+	if e, ok := errors.AsType[entryError](err); ok {
+		found, err = fmt.Sprintf("entry %d", e.number), e.err
+		if show != nil {
+			found += " (" + show(e.entry) + ")"
+		}
+	}
+	if f, ok := errors.AsType[flaw](err); ok {
+		return found + " " + string(f)
+	}
+	return found + " is not allowed; want " + v.allowed()
+}
+
+// byteOrderMark begins files of some editors, and is no part of the text.
+const byteOrderMark = "\ufeff"
+
+// controlFlaw says what a text has that nobody types on purpose.
+func controlFlaw(s string) error {
+	isLineEnd := func(r rune) bool { return r == '\r' || r == '\n' }
+	switch inner := strings.TrimFunc(s, isLineEnd); {
+	case strings.HasPrefix(s, byteOrderMark):
+		return flaw("begins with a byte order mark (U+FEFF); remove it")
+	case strings.TrimRightFunc(s, isLineEnd) != s:
+		return flaw("ends with a line end; remove it")
+	case inner != s:
+		return flaw("begins with a line end; remove it")
+	}
+	if at := strings.IndexFunc(s, unicode.IsControl); at >= 0 {
+		r, _ := utf8.DecodeRuneInString(s[at:])
+		return flaw(fmt.Sprintf("has a control character in it (%U); remove it", r))
+	}
+	return nil
+}
+
+// inQuotes reports whether a text stands in quotes, as where an env file or a
+// service manager does not take them away.
+func inQuotes(s string) bool {
+	return len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0]
+}
+
+// textFlaw says what a name or a path has that nobody means.
+func textFlaw(s string) error {
+	if err := controlFlaw(s); err != nil {
+		return err
+	}
+	switch {
+	case inQuotes(s):
+		return flaw("stands in quotes, which would be part of it; leave them out, since an env file keeps them")
+	case strings.TrimSpace(s) != s:
+		return flaw("begins or ends with a space; remove it")
+	}
+	return nil
+}
 
 // text is any text, or any but the empty one.
 type text struct {
@@ -73,12 +150,69 @@ func (v text) set(s string) error {
 	if v.required && s == "" {
 		return errNotAllowed
 	}
+	if err := textFlaw(s); err != nil {
+		return err
+	}
 	*v.target = s
 	return nil
 }
 
+// host is a host name or an IP address.
+type host struct {
+	target   *string
+	port     string // the key of its port
+	required bool
+}
+
+func (v host) tags() []string { return []string{yamlText} }
+func (v host) get() string    { return *v.target }
+func (v host) allowed() string {
+	return "a host name or an IP address, without a port, which goes into " + v.port
+}
+
+func (v host) set(s string) error {
+	if s != "" || v.required {
+		if err := hostFlaw(s); err != nil {
+			return err
+		}
+	}
+	*v.target = s
+	return nil
+}
+
+var (
+	hostLabel    = regexp.MustCompile(`^[\pL\pN_]([\pL\pN_-]*[\pL\pN_])?$`)
+	dottedDigits = regexp.MustCompile(`^[0-9.]+$`)
+)
+
+// hostFlaw says why s can be neither an IP address nor the name of a host.
+func hostFlaw(s string) error {
+	if err := textFlaw(s); err != nil {
+		return err
+	}
+	if _, err := netip.ParseAddr(s); err == nil {
+		return nil
+	}
+	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
+		return flaw("stands in brackets; leave them out")
+	}
+	const mostName, mostLabel = 253, 63 // bytes, RFC 1035
+	if dottedDigits.MatchString(s) || len(s) > mostName {
+		return errNotAllowed
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+		if !hostLabel.MatchString(label) || len(label) > mostLabel {
+			return errNotAllowed
+		}
+	}
+	return nil
+}
+
 // secret is a text that is never shown.
-type secret struct{ target *backend.Secret }
+type secret struct {
+	target  *backend.Secret
+	several bool // it may hold several, on a line each
+}
 
 func (v secret) tags() []string { return []string{yamlText} }
 func (v secret) get() string {
@@ -89,6 +223,16 @@ func (v secret) get() string {
 }
 func (v secret) allowed() string { return "a text (in quotes if it looks like a number)" }
 func (v secret) set(s string) error {
+	looked := s
+	if v.several {
+		looked = strings.NewReplacer("\r", "", "\n", "", "\t", "").Replace(s)
+	}
+	if !utf8.ValidString(s) {
+		return flaw("is not text in UTF-8; save it as UTF-8")
+	}
+	if err := controlFlaw(looked); err != nil {
+		return err
+	}
 	*v.target = backend.NewSecret(s)
 	return nil
 }
@@ -204,8 +348,9 @@ func (v level) set(s string) error {
 // list is a list of texts; in the environment they are separated by commas.
 type list struct {
 	target *[]string
-	want   string             // what is allowed, in words
-	check  func(string) error // of each element; nil for none
+	want   string // what is allowed, in words
+	// read checks an element, and gives it as it is compared.
+	read func(string) (string, error)
 }
 
 func (v list) tags() []string { return []string{yamlText} } // of each element
@@ -225,29 +370,64 @@ func (v list) set(s string) error {
 }
 
 func (v list) setList(elements []string) error {
-	for _, element := range elements {
-		if v.check != nil && v.check(element) != nil || element == "" {
-			return errNotAllowed
+	var read []string // nil if there are none, as everywhere
+	for i, element := range elements {
+		element, err := v.read(element)
+		if err == nil && element == "" {
+			err = errNotAllowed
 		}
+		if err != nil {
+			return entryError{i + 1, elements[i], err}
+		}
+		read = append(read, element)
 	}
-	*v.target = elements
+	*v.target = read
 	return nil
 }
 
-// checkProxy takes an IP address or a network in CIDR notation.
-func checkProxy(entry string) error {
+// readPath takes any path.
+func readPath(entry string) (string, error) { return entry, textFlaw(entry) }
+
+// readProxy takes an IP address or a network in CIDR notation.
+func readProxy(entry string) (string, error) {
 	_, err := auth.ParseProxies([]string{entry})
-	return err
+	return entry, err
 }
 
-// checkOrigin takes scheme and host, as browsers send an origin. A pattern
-// would match none.
-func checkOrigin(origin string) error {
+// asBrowsers writes a host in ASCII; unlike idna.Lookup it takes an underscore,
+// which names of containers have.
+var asBrowsers = idna.New(idna.MapForLookup(), idna.StrictDomainName(false))
+
+// readOrigin takes scheme and host, and gives them as browsers send an origin:
+// in small letters, without the usual port, the host in ASCII (Punycode). A
+// pattern would match none.
+func readOrigin(origin string) (string, error) {
 	u, err := url.Parse(origin)
-	if err != nil || u.Scheme == "" || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
-		return errNotAllowed
+	if err != nil || u.Scheme == "" || u.Hostname() == "" || u.User != nil || strings.Contains(origin, "*") {
+		return "", errNotAllowed
 	}
-	return nil
+	if _, after, _ := strings.Cut(origin, "://"); strings.ContainsAny(after, "/?#") {
+		return "", flaw("has something behind the host; want scheme, host and port alone, such as https://example.org")
+	}
+	hostname := u.Hostname()
+	if addr, err := netip.ParseAddr(hostname); err == nil {
+		if hostname = addr.String(); addr.Is6() {
+			hostname = "[" + hostname + "]"
+		}
+	} else if hostname, err = asBrowsers.ToASCII(hostname); err != nil || hostFlaw(hostname) != nil {
+		return "", flaw("has a host that is not the name of one")
+	}
+	port := u.Port()
+	if strings.HasSuffix(u.Host, ":") || port == map[string]string{"http": "80", "https": "443"}[u.Scheme] {
+		port = ""
+	}
+	if port != "" {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return "", flaw("has a port that is none")
+		}
+		port = ":" + port
+	}
+	return u.Scheme + "://" + hostname + port, nil
 }
 
 // path is where everything is served below: "" for the root, else it begins
@@ -289,7 +469,7 @@ func (v address) allowed() string {
 func (v address) set(s string) error {
 	if s != "" {
 		host, port, err := net.SplitHostPort(s)
-		if err != nil || host == "" || strings.ContainsAny(host, "/@ ") {
+		if err != nil || hostFlaw(host) != nil {
 			return errNotAllowed
 		}
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
@@ -334,6 +514,21 @@ func (v localPath) allowed() string {
 
 func (v localPath) set(s string) error {
 	if !filepath.IsLocal(s) {
+		return errNotAllowed
+	}
+	*v.target = s
+	return nil
+}
+
+// timezone is the IANA name of a time zone, or "".
+type timezone struct{ target *string }
+
+func (v timezone) tags() []string  { return []string{yamlText} }
+func (v timezone) get() string     { return *v.target }
+func (v timezone) allowed() string { return "an IANA time zone such as Europe/Berlin, or UTC" }
+
+func (v timezone) set(s string) error {
+	if s != "" && !backend.KnownTimezone(s) {
 		return errNotAllowed
 	}
 	*v.target = s

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"web-backend/internal/backend"
 	"web-backend/internal/fileowner"
@@ -16,7 +17,8 @@ import (
 // maxSize bounds what is read of a file, in bytes: some hundred secrets.
 const maxSize = 1 << 16
 
-// Read gives the text of a file. An error shows nothing of it, and is
+// Read gives the text of a file, without the byte order mark that some editors
+// put before it. An error shows nothing of it, and is
 // fs.ErrNotExist only if nothing is at path, not even a link that leads
 // nowhere: nobody must make a new secret in place of one that is only out of
 // reach.
@@ -35,7 +37,7 @@ func Read(path string) (backend.Secret, error) {
 	if err != nil {
 		return backend.Secret{}, fmt.Errorf("%s cannot be read: %w", path, err)
 	}
-	return backend.NewSecret(string(data)), nil
+	return backend.NewSecret(strings.TrimPrefix(string(data), "\ufeff")), nil
 }
 
 // Write puts text in a file that its owner alone may read, or whoever might

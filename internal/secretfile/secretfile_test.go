@@ -35,6 +35,17 @@ func TestWrite(t *testing.T) {
 	}
 }
 
+func TestRead_ByteOrderMark(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x")
+	if err := os.WriteFile(path, []byte("\ufeff"+secret+"\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := secretfile.Read(path); err != nil || got.Reveal() != secret+"\r\n" {
+		t.Errorf("got %q, %v", got.Reveal(), err)
+	}
+}
+
 // A link stays one: a secret may live on another disk.
 func TestWrite_ThroughALink(t *testing.T) {
 	t.Parallel()

@@ -2,7 +2,9 @@ package pyconfig
 
 import (
 	"errors"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -50,9 +52,9 @@ func (e environ) Get(key starlark.Value) (starlark.Value, bool, error) {
 		return starlark.String(value), true, nil
 	}
 	if !variablePattern.MatchString(name) || !strings.Contains(e.module.code, name) {
-		return nil, false, unset{Unknown{"an environment variable is not set", "", e.module}}
+		return nil, false, unset{Unknown{Reason: "an environment variable is not set", module: e.module}}
 	}
-	return nil, false, unset{Unknown{"the environment variable " + name + " is not set", "", e.module}}
+	return nil, false, unset{Unknown{Reason: "the environment variable " + name + " is not set", module: e.module}}
 }
 
 // lookUp is os.getenv and os.environ.get.
@@ -73,11 +75,37 @@ func (m *module) os() *starlarkstruct.Module {
 	ospath := &starlarkstruct.Module{Name: "os.path", Members: starlark.StringDict{
 		"join":     onPaths("os.path.join", joinPath),
 		"dirname":  onPaths("os.path.dirname", func(parts []string) string { return dirname(parts[0]) }),
+		"abspath":  onPaths("os.path.abspath", func(parts []string) string { return absolute(parts[0]) }),
+		"normpath": onPaths("os.path.normpath", func(parts []string) string { return path.Clean(parts[0]) }),
 		"basename": onPaths("os.path.basename", func(parts []string) string { _, file := path.Split(parts[0]); return file }),
 	}}
+	getcwd := func(*starlark.Thread, *starlark.Builtin, starlark.Tuple, []starlark.Tuple) (starlark.Value, error) {
+		return starlark.String(absolute(".")), nil
+	}
 	return &starlarkstruct.Module{Name: "os", Members: starlark.StringDict{
-		"path": ospath, "environ": environ{m}, "getenv": starlark.NewBuiltin("os.getenv", m.lookUp), "sep": starlark.String("/"),
+		"getcwd": starlark.NewBuiltin("os.getcwd", getcwd),
+		"path":   ospath, "environ": environ{m}, "getenv": starlark.NewBuiltin("os.getenv", m.lookUp), "sep": starlark.String("/"),
 	}}
+}
+
+// absolute gives a path from the root, by the folder in which the server was
+// started; the path as it is if nobody knows that folder.
+func absolute(file string) string {
+	if path.IsAbs(file) {
+		return path.Clean(file)
+	}
+	folder, err := os.Getwd()
+	if err != nil {
+		return file
+	}
+	return path.Join(filepath.ToSlash(folder), file)
+}
+
+// loggingLevels are the members of module logging that are known.
+var loggingLevels = starlark.StringDict{
+	"NOTSET": starlark.MakeInt(0), "DEBUG": starlark.MakeInt(10), "INFO": starlark.MakeInt(20),
+	"WARN": starlark.MakeInt(30), "WARNING": starlark.MakeInt(30), "ERROR": starlark.MakeInt(40),
+	"CRITICAL": starlark.MakeInt(50), "FATAL": starlark.MakeInt(50),
 }
 
 // onPaths makes a function of texts.

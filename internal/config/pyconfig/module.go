@@ -97,8 +97,13 @@ func adapt(tree *syntax.File) {
 
 // bind does what an import does. Of a module other than os nothing is known.
 func (m *module) bind(b binding) {
-	var value starlark.Value = Unknown{"it comes from module " + b.module + ", which is not read", b.member, m}
+	var value starlark.Value = Unknown{Reason: "it comes from module " + b.module + ", which is not read", Member: b.member, module: m}
 	switch b.module {
+	case "logging":
+		logging := Unknown{Reason: "it comes from module logging, of which only the levels are read", module: m, members: loggingLevels}
+		if value = logging; b.member != "" {
+			value, _ = logging.Attr(b.member) // which never fails
+		}
 	case "os":
 		value = m.os()
 	case "os.path":
@@ -106,7 +111,7 @@ func (m *module) bind(b binding) {
 	}
 	if library, ok := value.(*starlarkstruct.Module); ok && b.member != "" {
 		if value = library.Members[b.member]; value == nil {
-			value = Unknown{"it comes from module " + b.module + ", of which this is not read", b.member, m}
+			value = Unknown{Reason: "it comes from module " + b.module + ", of which this is not read", Member: b.member, module: m}
 		}
 	}
 	m.globals[b.name] = value

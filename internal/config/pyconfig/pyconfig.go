@@ -49,8 +49,8 @@ type Fault struct {
 func (f Fault) Error() string { return fmt.Sprintf("line %d: %s", f.Line, f.Text) }
 
 // allowed ends the faults about what modules may not have.
-const allowed = "; allowed are assignments, if and for, with texts, numbers, True, False, None, lists, tuples, dicts, operators, " +
-	"functions such as dict(), int() and len(), os.getenv, os.environ and os.path"
+const allowed = "; allowed are assignments, if and for, with texts, numbers, True, False, None, lists, tuples, dicts, sets, operators, " +
+	"functions such as dict(), int() and len(), os.getenv, os.environ, os.path and the levels of logging"
 
 // Evaluate reads a module. It gives every top-level name whose own name does
 // not begin with an underscore, in order of lines, and all faults; a setting
@@ -67,6 +67,7 @@ func Evaluate(file string, source []byte, getenv func(string) (string, bool)) ([
 	if err != nil {
 		return nil, []Fault{*err}
 	}
+	code = rewrite(code)
 	m := newModule(file, code, getenv)
 	tree, parseErr := m.options.Parse("", code, 0)
 	if parseErr != nil {
@@ -98,7 +99,7 @@ func (m *module) settings() []Setting {
 		}
 		value, left := m.globals[name], maxValue
 		if !fits(value, &left, 0) {
-			value = Unknown{"it is larger than a setting may be", "", m}
+			value = Unknown{Reason: "it is larger than a setting may be", module: m}
 		}
 		all = append(all, Setting{name, p.line, p.literal, value})
 	}

@@ -39,7 +39,7 @@ var refused = []string{
 // Each byte belongs to one.
 var tokenPattern = regexp.MustCompile(`(?s)([rubftRUBFT]{0,2})` +
 	`(?:'''(?:\\.|[^\\])*?'''|"""(?:\\.|[^\\])*?"""|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")` +
-	`|#[^\n]*|\\\n|[\pL_0-9][\pL\pN_]*|[ \t\f]+|.`)
+	`|#[^\n]*|\\\n|[\pL_0-9][\pL\pN_]*|[ \t\f]+|[-+*/%&|^@<>=!:]+=|\*\*|.`)
 
 // prepare gives the text for Starlark's parser and what the imports bind.
 func prepare(text string) (code string, imports []binding, fault *Fault) {

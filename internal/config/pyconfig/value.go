@@ -16,6 +16,8 @@ type Unknown struct {
 	Member string // its name in its module, such as float32; "" if it is computed
 
 	module *module // that it is of
+	// members are those of a Python module that are known; nil for none.
+	members starlark.StringDict
 }
 
 // errUnknown ends a statement that needs the value of an [Unknown].
@@ -53,11 +55,16 @@ func (u Unknown) Iterate() starlark.Iterator {
 }
 
 // Attr implements [starlark.HasAttrs].
-func (u Unknown) Attr(name string) (starlark.Value, error) { return u.named(name), nil }
+func (u Unknown) Attr(name string) (starlark.Value, error) {
+	if member, ok := u.members[name]; ok {
+		return member, nil
+	}
+	return u.named(name), nil
+}
 
 // named gives what is not known for the same reason, and has that name.
 func (u Unknown) named(name string) Unknown {
-	u.Member = name
+	u.Member, u.members = name, nil
 	return u
 }
 

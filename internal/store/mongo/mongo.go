@@ -109,7 +109,7 @@ func connect(o Options, pool *pool) (*mongo.Client, error) {
 		client.SetWriteConcern(&writeconcern.WriteConcern{W: writeconcern.WCMajority, Journal: new(true)})
 	}
 	if !client.WriteConcern.Acknowledged() {
-		return nil, errors.New("mongodb_uri asks for unacknowledged writes (w=0); they would be lost unnoticed")
+		return nil, errUnacknowledged
 	}
 	if o.Username != "" {
 		client.SetAuth(options.Credential{
@@ -131,8 +131,7 @@ func connect(o Options, pool *pool) (*mongo.Client, error) {
 		return nil, unavailable(unknown)
 	}
 	if err != nil {
-		// The driver's text can quote the connection string.
-		return nil, errors.New("the MongoDB connection settings are not valid; check mongodb_uri, or host and port")
+		return nil, errNotValid
 	}
 	return connected, nil
 }

@@ -3,6 +3,7 @@ package mongo
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -84,6 +85,29 @@ func (o Options) tlsConfig() (*tls.Config, error) {
 func (o Options) CheckTLS() error {
 	_, err := o.tlsConfig()
 	return err
+}
+
+// errNotValid is the error of settings that the driver does not take. Its own
+// text can quote the connection string.
+var errNotValid = errors.New("the MongoDB connection settings are not valid; check mongodb_uri, or host and port")
+
+// errUnacknowledged is the error of a URI with w=0.
+var errUnacknowledged = errors.New("mongodb_uri asks for unacknowledged writes (w=0); they would be lost unnoticed")
+
+// CheckURI says what is wrong with a URI, as far as that can be told without a
+// server: not of one whose servers the name service knows (mongodb+srv).
+func (o Options) CheckURI() error {
+	if !o.URI.IsSet() || strings.HasPrefix(o.URI.Reveal(), "mongodb+srv:") {
+		return nil
+	}
+	client := o.parsed()
+	switch err := client.Validate(); {
+	case err != nil:
+		return errNotValid
+	case client.WriteConcern != nil && !client.WriteConcern.Acknowledged():
+		return errUnacknowledged
+	}
+	return nil
 }
 
 // Login is the user of the options: that of Username, else that of the URI.

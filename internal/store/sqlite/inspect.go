@@ -34,6 +34,62 @@ func Exists(dir string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// CheckFolder says why [Open] would refuse folder dir for what is in it: files
+// that this process may not use, or a database of something else. It changes
+// nothing, does not look at who owns the folder now, and has no fault to find
+// where nothing is.
+func CheckFolder(dir string) error {
+	if err := checkFolder(dir); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, databaseFile)
+	for file, access := range map[string]int{
+		path: os.O_RDWR, path + "-wal": os.O_RDWR, path + "-shm": os.O_RDWR, filepath.Join(dir, lockFile): os.O_RDONLY,
+	} {
+		opened, err := os.OpenFile(file, access, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("database %s cannot be opened: %w", path, err)
+		}
+		if err := opened.Close(); err != nil {
+			return fmt.Errorf("database %s cannot be opened: %w", path, err)
+		}
+	}
+	isThere := func(file string) bool {
+		info, err := os.Stat(file)
+		return err == nil && info.Size() > 0
+	}
+	if !isThere(path) { // Open makes it
+		return nil
+	}
+	if isThere(path+"-wal") && !isThere(path+"-shm") { // SQLite would make the other file to read
+		return nil
+	}
+	if err := checkSchema(path); err != nil {
+		return fmt.Errorf("database %s: %w", path, err)
+	}
+	return nil
+}
+
+// checkSchema says why migrate would refuse a database file.
+func checkSchema(path string) (err error) {
+	ctx, cancel := limitTime(context.Background(), path)
+	defer cancel()
+	defer catchMemory(&err)
+	c, err := openStrange(ctx, readOnlyURI(path))
+	if err != nil {
+		return explain(ctx, err)
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
+		return err
+	}
+	_, err = schemaVersion(c)
+	return explain(ctx, err)
+}
+
 // InspectKeys tries to open every provider key in folder dir with ring. It
 // changes nothing, and works beside the process that owns the folder. It is
 // fs.ErrNotExist if there is no database.
