@@ -296,7 +296,7 @@ func (s *planting) plant() {
 }
 
 func (s *planting) logFiles() []string {
-	files, err := filepath.Glob(filepath.Join(s.p.folder, "logs", "*"))
+	files, err := filepath.Glob(filepath.Join(s.p.folder, "logs", "*.log"))
 	if err != nil {
 		s.Fatal(err)
 	}

@@ -20,10 +20,10 @@ func TestServe_AnnouncesItself(t *testing.T) {
 	p := serve(t, folder) // no arguments, no file
 	want := "web-backend is listening on " + p.url + "\n" +
 		"  documentation  " + p.url + "/docs\n" +
-		"  store          embedded, in " + filepath.Join("data", "web-backend.db") + "\n" +
-		"  log            " + filepath.Join("logs", "server.log") + "\n" +
+		"  store          embedded, in " + filepath.Join(folder, "data", "web-backend.db") + "\n" +
+		"  log            " + filepath.Join(folder, "logs", "server.log") + "\n" +
 		"  access         guarded\n" +
-		"  operator token " + filepath.Join("data", "operator.token") + "\n"
+		"  operator token " + filepath.Join(folder, "data", "operator.token") + "\n"
 	if got := p.stdout.String(); got != want {
 		t.Errorf("console\n got %q\nwant %q", got, want)
 	}
@@ -60,7 +60,7 @@ func TestServe_FlagsAndEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := serve(t, folder, "serve", "--config-path", "c.yaml", "--host", loopback(), "--data-dir", "from/flag")
-	for _, want := range []string{"http://" + loopback() + ":", "in from/flag/web-backend.db\n", "from/file.log\n"} {
+	for _, want := range []string{"http://" + loopback() + ":", "in " + filepath.Join(folder, "from/flag/web-backend.db\n"), filepath.Join(folder, "from/file.log\n")} {
 		if !strings.Contains(p.stdout.String(), want) {
 			t.Errorf("the console lacks %q:\n%s", want, p.stdout)
 		}
@@ -225,8 +225,12 @@ func TestServe_CannotStart(t *testing.T) {
 			return nil
 		}, []string{"database data/web-backend.db cannot be opened", "is a directory"}},
 		{"data folder in use", func(t *testing.T, folder string) []string {
+			other := filepath.Join(folder, "other.yaml") // the log of a second server is its own
+			if err := os.WriteFile(other, []byte("logger_cfg: {logger_path: other.log}\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			serve(t, folder)
-			return nil
+			return []string{"--config-path", other}
 		}, []string{"data folder data is in use by another web-backend process"}},
 		{"database of a newer version", func(t *testing.T, folder string) []string {
 			patchDatabase(t, folder, userVersionOffset, 1000)

@@ -176,10 +176,13 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 // cors_origins; "" if it does not. A page of the server itself needs no leave.
 func (a *API) barredByCORS(r *http.Request) string {
 	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return ""
+	}
 	site := r.Header.Get("Sec-Fetch-Site") // behind a proxy, Host need not be that of the page
 	page, err := url.Parse(origin)
 	switch {
-	case origin == "" || site == "same-origin" || site == "none" || err == nil && strings.EqualFold(page.Host, r.Host):
+	case site == "same-origin" || site == "none" || err == nil && strings.EqualFold(page.Host, r.Host):
 		return ""
 	case !a.options.EnableCORS:
 		return "disabled"

@@ -34,7 +34,7 @@ func TestLoad_WhatSurroundsAValue(t *testing.T) {
 		{"secret in a file", map[string]string{"MONGODB_PASSWORD_FILE": lineEnd}, "", []string{
 			"file " + lineEnd + ", named by MONGODB_PASSWORD_FILE: *** begins with a line end"}},
 		{"secret in Latin-1", map[string]string{"MONGODB_PASSWORD_FILE": latin}, "", []string{
-			"file " + latin + ", named by MONGODB_PASSWORD_FILE: *** is not text in UTF-8"}},
+			"file " + latin + ", named by MONGODB_PASSWORD_FILE: is not UTF-8"}},
 		{"byte order mark", map[string]string{"MONGODB_PASSWORD": "\ufeff" + secretText}, "", []string{
 			"environment variable MONGODB_PASSWORD: *** begins with a byte order mark"}},
 		{"secret in YAML", nil, "mongodb_password: \"" + secretText + "\\n\"", []string{"c.yaml:1: mongodb_password: *** ends with a line end"}},

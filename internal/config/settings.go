@@ -13,7 +13,7 @@ type setting struct {
 }
 
 // settings is the table of every key there is, bound to the fields of c.
-func (c *Config) settings() []setting { //nolint:funlen // a table
+func (c *Config) settings() []setting {
 	const limit = 1 << 30 // bytes; far above anything of use
 	return append([]setting{
 		{"store", "WEB_BACKEND_STORE", choice{&c.Store, []string{StoreEmbedded, StoreMongoDB}}},
