@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 
 	"github.com/DeRuina/timberjack"
 	"github.com/gofrs/flock"
@@ -20,10 +21,14 @@ const fileMode = 0o640
 // logFile writes to what is at a path. A file is rotated by the one server that
 // holds its lock, and is opened anew when the path leads to another one, as
 // after rm or logrotate. What is no file, such as a pipe, is only written to. It
-// is used by one goroutine at a time.
+// is safe for concurrent use: a request that was broken off logs while the server
+// ends.
 type logFile struct {
 	options Options
-	lock    *flock.Flock // beside the file; nil for what is no file
+
+	mu     sync.Mutex
+	closed bool         // nothing is made at the path then
+	lock   *flock.Flock // beside the file; nil for what is no file
 
 	to    io.WriteCloser
 	seen  fs.FileInfo // of the file that is open; nil for what is no file
@@ -99,6 +104,11 @@ func (f *logFile) takeLock() {
 
 // Write writes lines to the file that the path leads to now.
 func (f *logFile) Write(lines []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return 0, fs.ErrClosed
+	}
 	if f.to == nil {
 		if err := f.open(); err != nil {
 			return 0, err
@@ -129,6 +139,9 @@ func (f *logFile) reopen() error {
 
 // Close closes the file and gives the lock back.
 func (f *logFile) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.closed = true
 	var errs []error
 	if f.to != nil {
 		errs = append(errs, f.to.Close())

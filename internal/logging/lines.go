@@ -117,7 +117,8 @@ func (l *lines) flush() {
 	}
 }
 
-// close writes what is left. Lines that come later are written as they come.
+// close writes what is left. Lines that come later are written as they come, unless
+// what they go to is closed, too.
 func (l *lines) close() error {
 	l.mu.Lock()
 	l.closed = true

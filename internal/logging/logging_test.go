@@ -316,9 +316,13 @@ func TestLog_WaitsForASlowConsole(t *testing.T) {
 func TestLog_AfterClose(t *testing.T) {
 	t.Parallel()
 	var console bytes.Buffer
-	log := open(t, Options{Console: &console, Path: filepath.Join(t.TempDir(), "server.log")})
+	folder := filepath.Join(t.TempDir(), "logs")
+	log := open(t, Options{Console: &console, Path: filepath.Join(folder, "server.log")})
 	log.Info("before")
 	if err := log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(folder); err != nil {
 		t.Fatal(err)
 	}
 	if !strings.Contains(console.String(), "msg=before") {
@@ -327,6 +331,9 @@ func TestLog_AfterClose(t *testing.T) {
 	log.Info("after")
 	if !strings.Contains(console.String(), "msg=after") {
 		t.Errorf("the console after the close: got %q, want also what came later", console.String())
+	}
+	if _, err := os.Stat(folder); !os.IsNotExist(err) {
+		t.Errorf("what came later made the file anew: %v", err)
 	}
 }
 
