@@ -183,6 +183,42 @@ func JoinCharacter(head CharacterHead, rest []byte) ([]byte, error) {
 	return document.Bytes(), nil
 }
 
+// RestCache keeps read-only characters by the rest of their documents, as
+// [SplitCharacter] cuts it: who reads many users meets the same ones again and
+// again, and need not decode them. Its zero value is empty. It is not safe for
+// concurrent use.
+type RestCache struct{ characters map[string]Character }
+
+// Find returns the character with this rest and an empty head.
+func (r *RestCache) Find(rest []byte) (c Character, found bool) {
+	c, found = r.characters[string(rest)]
+	return c, found
+}
+
+// Keep keeps a character, if it is read-only, and lets go of all when there are
+// too many.
+func (r *RestCache) Keep(c Character) {
+	if !c.ReadOnly {
+		return
+	}
+	c.UserID, c.CharacterID, c.CharacterName, c.CreateDatatime = "", "", "", ""
+	document, err := EncodeCharacter(c)
+	_, rest, ok := SplitCharacter(document)
+	if err != nil || !ok || len(rest) > keptRest {
+		return
+	}
+	if r.characters == nil || len(r.characters) == keptRests {
+		r.characters = make(map[string]Character, keptRests)
+	}
+	r.characters[string(rest)] = c
+}
+
+// Bounds of a [RestCache].
+const (
+	keptRests = 64
+	keptRest  = 64 << 10 // bytes of one
+)
+
 // encodeJSON writes value without white space and line end.
 func encodeJSON(buf *bytes.Buffer, value any) error {
 	enc := json.NewEncoder(buf)

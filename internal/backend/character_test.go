@@ -308,3 +308,32 @@ func TestPatchDocument_OldDocument(t *testing.T) {
 		t.Errorf("read-only: got %v, want ReadOnly", err)
 	}
 }
+
+func TestRestCache(t *testing.T) {
+	t.Parallel()
+	var cache backend.RestCache
+	mine := storetest.Character("ada", 1)
+	cache.Keep(mine)
+	mine.ReadOnly = true
+	_, rest, ok := backend.SplitCharacter(mustEncode(t, mine))
+	if !ok {
+		t.Fatal("the document cannot be split")
+	}
+	if _, found := cache.Find(rest); found {
+		t.Error("a character that can change was kept")
+	}
+	cache.Keep(mine)
+	got, found := cache.Find(rest)
+	got.UserID, got.CharacterID, got.CharacterName, got.CreateDatatime = mine.UserID, mine.CharacterID, mine.CharacterName, mine.CreateDatatime
+	if !found || got != mine {
+		t.Errorf("got %+v, %v, want %+v", got, found, mine)
+	}
+	for n := range 64 {
+		other := mine
+		other.Voice = strings.Repeat("x", n+1)
+		cache.Keep(other)
+	}
+	if _, found := cache.Find(rest); found {
+		t.Error("the cache grows without bound")
+	}
+}

@@ -84,33 +84,56 @@ func Import(ctx context.Context, target ImportTarget, users iter.Seq2[UserData, 
 	if !o.Secrets && !o.LockedPassword.IsSet() {
 		return i.report, errors.New("an import without secrets needs a locked password") // else anyone could log in
 	}
+	err := i.importAll(ctx, users)
+	return i.report, err
+}
+
+// importAll stores one batch while it reads the next.
+func (i *importer) importAll(ctx context.Context, users iter.Seq2[UserData, error]) (err error) {
+	var storing chan error // nil while nothing is being stored
+	stored := func() error {
+		if storing == nil {
+			return nil
+		}
+		err := <-storing
+		storing = nil
+		return err
+	}
+	defer func() {
+		if before := stored(); before != nil {
+			err = before
+		}
+	}()
 	var batch []UserData
 	size, seen := 0, map[string]bool{}
 	flush := func() error {
-		err := i.importBatch(ctx, batch)
-		batch, size = nil, 0
+		if err := stored(); err != nil {
+			return err
+		}
+		done, full := make(chan error, 1), batch
+		go func() { done <- i.importBatch(ctx, full) }()
+		storing, batch, size = done, nil, 0
 		clear(seen)
-		return err
+		return nil
 	}
 	for user, err := range users {
 		if err != nil {
-			return i.report, err
+			return err
 		}
 		if err := i.check(user); err != nil {
-			return i.report, err
+			return err
 		}
 		bytes := memoryBytes(user)
 		full := len(batch) == importUsers || size+bytes > importBytes && len(batch) > 0
 		if full || seen[user.UserID()] { // who comes again is compared with what was stored
 			if err := flush(); err != nil {
-				return i.report, err
+				return err
 			}
 		}
 		batch, size = append(batch, user), size+bytes
 		seen[user.UserID()] = true
 	}
-	err := flush()
-	return i.report, err
+	return flush()
 }
 
 // importer is one import.

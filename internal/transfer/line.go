@@ -90,6 +90,17 @@ func encodeLine(value any) ([]byte, error) {
 	return text.Bytes(), err
 }
 
+// splitLine cuts the line of a character into a line of what a document's head
+// has, and the rest of the document, as [backend.SplitCharacter] does. The rest
+// is empty if the line looks otherwise.
+func splitLine(line []byte) (head, rest []byte) {
+	start := bytes.Index(line, []byte(`,"read_only":`))
+	if start < 0 {
+		return line, nil
+	}
+	return append(bytes.Clone(line[:start]), '}'), bytes.TrimSuffix(line[start:], []byte("\n"))
+}
+
 // tags are what tells lines apart, and files that can be read.
 type tags struct {
 	Kind    *string `json:"kind"`

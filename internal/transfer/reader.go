@@ -31,6 +31,7 @@ type Reader struct {
 	known     map[[16]byte]struct{} // digests of user ids and names
 
 	characterIDs map[string]struct{} // of this user
+	rests        backend.RestCache
 }
 
 // errCutOff is what a file without its footer is.
@@ -255,8 +256,17 @@ func (e *Reader) first(name string) bool {
 // character adds the character of a line to its user.
 func (e *Reader) character(user *backend.UserData, line []byte) error {
 	l := characterLine{Character: backend.NewCharacter()}
-	if err := decodeLine(line, &l, &l.Kind); err != nil {
+	head, rest := splitLine(line)
+	kept, found := e.rests.Find(rest)
+	if !found {
+		head = line
+	}
+	if err := decodeLine(head, &l, &l.Kind); err != nil {
 		return e.wrong(err)
+	}
+	if found {
+		kept.CharacterName, kept.CreateDatatime = l.CharacterName, l.CreateDatatime
+		l.Character = kept
 	}
 	switch {
 	case user == nil:
@@ -277,6 +287,9 @@ func (e *Reader) character(user *backend.UserData, line []byte) error {
 	e.characterIDs[*l.CharacterID] = struct{}{}
 	c := l.Character
 	c.UserID, c.CharacterID = *l.UserID, *l.CharacterID
+	if !found {
+		e.rests.Keep(c)
+	}
 	user.Characters = append(user.Characters, c)
 	return nil
 }

@@ -328,3 +328,57 @@ func TestWrite_EndsWithTheFirstError(t *testing.T) {
 		t.Errorf("got %v after %d users: %s", err, seen, file.String())
 	}
 }
+
+// Most characters of a file differ in the head of their line alone, and are
+// decoded once. That changes nothing: neither a field before nor one behind,
+// nor what is wrong with a head.
+func TestReader_CharactersThatDifferInTheHead(t *testing.T) {
+	t.Parallel()
+	c := backend.NewCharacter()
+	c.ReadOnly, c.Prompt = true, "You sing."
+	document, err := backend.EncodeCharacter(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := backend.SplitCharacter(document)
+	if !ok {
+		t.Fatal("the document cannot be split")
+	}
+	line := func(head string, rest []byte) string {
+		return `{"kind":"character","user_id":"ada",` + head + string(rest) + "\n"
+	}
+	first := line(`"character_id":"c0"`, rest)
+	for _, tt := range []struct {
+		head, behind string
+		want         func(*backend.Character)
+		fault        string
+	}{
+		{head: `"character_id":"c1","character_name":"Mira \"M\"","create_datatime":"2025"`, want: func(c *backend.Character) {
+			c.CharacterName, c.CreateDatatime = `Mira "M"`, "2025"
+		}},
+		{head: `"character_id":"c1","prompt":"other","voice_speed":2`, want: func(*backend.Character) {}},
+		{head: `"character_id":"c1"`, behind: `,"prompt":"other","character_name":"late"`, want: func(c *backend.Character) {
+			c.Prompt, c.CharacterName = "other", "late"
+		}},
+		{head: `"character_id":"c1","color":"red"`, fault: `field "color" is unknown`},
+		{head: `"character_id":"c0"`, fault: `a character of this user before has it`},
+		{head: `"character_id":"c1","character_name":5`, fault: `field "character_name": want a string`},
+		{head: `"character_id":"c1","character_name":"\ud800"`, fault: "half of a surrogate pair"},
+		{head: `"character_id":"c1","character_name":"\u0000"`, fault: `field "character_name" holds a NUL character`},
+	} {
+		changed := append(bytes.TrimSuffix(bytes.Clone(rest), []byte("}")), tt.behind+"}"...)
+		_, got, err := read(strings.NewReader(footed(headLine+userLine+first+line(tt.head, changed), 1, 2)))
+		if tt.fault != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.fault) || !strings.HasPrefix(err.Error(), "line 4: ") {
+				t.Errorf("%s: got error %v, want line 4: … %s", tt.head, err, tt.fault)
+			}
+			continue
+		}
+		want := c
+		want.UserID, want.CharacterID = "ada", "c1"
+		tt.want(&want)
+		if err != nil || got[0].Characters[1] != want {
+			t.Errorf("%s: got %+v, %v\nwant %+v", tt.head, got, err, want)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"maps"
+	"sync"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -52,12 +53,16 @@ func (s *Store) Count(ctx context.Context) (counts backend.Counts, err error) {
 // opens is given as not set, as UserConfig does.
 func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
 	return func(yield func(backend.UserData, error) bool) {
-		for last := int64(0); ; {
-			var page []backend.UserData
-			err := s.readAtOnce(ctx, func(c *conn) (err error) {
-				page, last, err = s.exportPage(c, last)
+		var rests backend.RestCache
+		last := int64(0)
+		read := func() (page []backend.UserData, err error) {
+			err = s.readAtOnce(ctx, func(c *conn) (err error) {
+				page, last, err = s.exportPage(c, last, &rests)
 				return err
 			})
+			return page, err
+		}
+		for page, err := read(); ; {
 			if err != nil {
 				yield(backend.UserData{}, err)
 				return
@@ -65,18 +70,26 @@ func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, err
 			if len(page) == 0 {
 				return
 			}
+			// The next page is read while this one is used.
+			var next []backend.UserData
+			var nextErr error
+			var reading sync.WaitGroup
+			reading.Go(func() { next, nextErr = read() })
 			for _, user := range page {
 				if !yield(user, nil) {
+					reading.Wait()
 					return
 				}
 			}
+			reading.Wait()
+			page, err = next, nextErr
 		}
 	}
 }
 
 // exportPage reads the users behind position last in the creation order, and
 // gives the position of the page's own last one.
-func (s *Store) exportPage(c *conn, last int64) (page []backend.UserData, end int64, err error) {
+func (s *Store) exportPage(c *conn, last int64, rests *backend.RestCache) (page []backend.UserData, end int64, err error) {
 	var users []account
 	err = c.query(accountColumns+`WHERE seq > ? ORDER BY seq LIMIT ?`, []any{last, int64(exportPage)},
 		func(row *sqlite3.Stmt) error {
@@ -89,7 +102,7 @@ func (s *Store) exportPage(c *conn, last int64) (page []backend.UserData, end in
 	end = last
 	for bytes := 0; len(page) < len(users) && bytes < exportBytes; {
 		user := users[len(page)]
-		data, size, err := s.userData(c, user)
+		data, size, err := s.userData(c, user, rests)
 		if err != nil {
 			return nil, last, err
 		}
@@ -101,6 +114,7 @@ func (s *Store) exportPage(c *conn, last int64) (page []backend.UserData, end in
 // UserData implements [backend.Archive].
 func (s *Store) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
 	var users []backend.UserData
+	var rests backend.RestCache
 	err := s.readAtOnce(ctx, func(c *conn) error {
 		for _, userID := range userIDs {
 			stored, err := readAccount(c, userID)
@@ -110,7 +124,7 @@ func (s *Store) UserData(ctx context.Context, userIDs []string) ([]backend.UserD
 			if stored == nil {
 				continue
 			}
-			data, _, err := s.userData(c, *stored)
+			data, _, err := s.userData(c, *stored, &rests)
 			if err != nil {
 				return err
 			}
@@ -153,20 +167,15 @@ func readAccount(c *conn, userID string) (found *account, err error) {
 
 // userData reads what belongs to a row of users, and gives the size of its
 // character documents.
-func (s *Store) userData(c *conn, user account) (data backend.UserData, size int, err error) {
+func (s *Store) userData(c *conn, user account, rests *backend.RestCache) (data backend.UserData, size int, err error) {
 	data.Credential = user.credential
 	if data.Config, err = s.userConfig(c, user.userID); err != nil {
 		return data, 0, err
 	}
 	err = c.query(selectDocuments+ofUser,
 		[]any{user.userID}, func(row *sqlite3.Stmt) error {
-			document, err := documentFrom(row)
-			if err != nil {
-				return err
-			}
-			size += len(document)
-			character, err := backend.DecodeCharacter(document)
-			data.Characters = append(data.Characters, character)
+			character, bytes, err := characterFrom(row, rests)
+			data.Characters, size = append(data.Characters, character), size+bytes
 			return err
 		})
 	return data, size, err

@@ -39,6 +39,25 @@ func documentFrom(row *sqlite3.Stmt) ([]byte, error) {
 	}, row.ColumnRawText(2))
 }
 
+// characterFrom gives the character of a row, and the size of its document.
+func characterFrom(row *sqlite3.Stmt, rests *backend.RestCache) (c backend.Character, size int, err error) {
+	if rest := row.ColumnRawText(2); len(rest) > 0 {
+		if c, found := rests.Find(rest); found {
+			c.UserID, c.CharacterID = row.ColumnText(3), row.ColumnText(4)
+			c.CharacterName, c.CreateDatatime = row.ColumnText(5), row.ColumnText(6)
+			return c, len(rest), nil
+		}
+	}
+	document, err := documentFrom(row)
+	if err != nil {
+		return c, 0, err
+	}
+	if c, err = backend.DecodeCharacter(document); err == nil {
+		rests.Keep(c)
+	}
+	return c, len(document), err
+}
+
 // sharedRest is what characters share.
 type sharedRest struct {
 	hash [sha256.Size]byte
