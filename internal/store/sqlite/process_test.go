@@ -16,6 +16,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"web-backend/internal/backend"
 	"web-backend/internal/store/sqlite"
@@ -300,5 +301,59 @@ func TestProcess_BackupFindsAFullDisk(t *testing.T) {
 	other := startProcess(t, "backup on a full disk", t.TempDir())
 	for line := other.line(t); line != "end"; line = other.line(t) {
 		t.Error(line)
+	}
+}
+
+// An upgrade that is killed, here and there, goes on at the next start and
+// loses nothing.
+func TestSharing_AKilledUpgradeGoesOn(t *testing.T) {
+	t.Parallel()
+	var users []backend.UserData
+	for n := range 2 * sqlite.SliceSize / 8 {
+		users = append(users, copied(t, fmt.Sprint("user ", n)))
+	}
+	dir := t.TempDir()
+	version5(t, dir, users)
+	halfWay := 0
+	for round := range 4 {
+		p := startProcess(t, "open", dir)
+		opened := make(chan struct{})
+		go func() {
+			defer close(opened)
+			p.lines.Scan()
+		}()
+		waitForWAL(t, dir, int64(round)<<20, opened)
+		must(t, p.Process.Kill())
+		<-opened
+		_ = p.Wait() // "signal: killed"
+		if store, err := sqlite.OpenReadOnly(dir, testKeys); err != nil {
+			wantError(t, "OpenReadOnly", err, "start the server once")
+			halfWay++
+		} else {
+			mustClose(t, store)
+		}
+	}
+	if halfWay == 0 {
+		t.Error("no kill came before the end of the upgrade")
+	}
+	store := openStore(t, dir)
+	wantDocuments(t, store, users)
+	if got, want := number(t, store, "SELECT count(*) FROM characters WHERE shared IS NOT NULL"), int64(8*len(users)); got != want {
+		t.Errorf("got %d characters that share, want %d", got, want)
+	}
+}
+
+// waitForWAL waits until the WAL has more than so many bytes, or until done.
+func waitForWAL(t *testing.T, dir string, bytes int64, done <-chan struct{}) {
+	t.Helper()
+	for {
+		if info, err := os.Stat(filepath.Join(dir, sqlite.DatabaseFile+"-wal")); err == nil && info.Size() > bytes {
+			return
+		}
+		select {
+		case <-done:
+			return
+		case <-time.After(time.Millisecond):
+		}
 	}
 }
