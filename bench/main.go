@@ -67,6 +67,7 @@ var groups = []struct {
 	{"peer", (*bench).peer},
 	{"mongodb", (*bench).mongodb},
 	{"logins", (*bench).logins},
+	{"moves", (*bench).moves},
 	{"growth", (*bench).growth},
 	{"tail", (*bench).tail},
 	{"session", (*bench).session},

@@ -163,7 +163,7 @@ func (b *bench) updates() error {
 	}
 	b.add(ours.name, "the store without HTTP", 0.75, compared, "")
 	if compared, err = b.compare(ours, loop("one commit for each write", 1)); err == nil {
-		b.add(ours.name, "one commit for each write", 10, compared, "")
+		b.add(ours.name, "one commit for each write", 1.5, compared, "")
 	}
 	return err
 }
