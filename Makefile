@@ -45,7 +45,7 @@ RACE_PACKAGES = $$(go list ./... | grep -vE '/internal/(cli|apidocs|npz|config/p
 .PHONY: race
 race: ## run the product's tests under the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo 'make race: the race detector needs a C compiler, and there is no '"$$(go env CC)" >&2; exit 1; }
-	CGO_ENABLED=1 go test -race -skip '^($(RACE_SKIP))$$' $(RACE_PACKAGES)
+	CGO_ENABLED=1 go test -race -timeout 30m -skip '^($(RACE_SKIP))$$' $(RACE_PACKAGES)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (10s)

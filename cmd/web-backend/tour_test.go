@@ -168,6 +168,7 @@ func runTour(t *testing.T, steps []step, url string, between func()) (outputs []
 		} else {
 			outputs = append(outputs, outputLines(output.String()))
 			output.Reset()
+			timeout.Reset(deadline) // of one step
 			if len(outputs) < len(steps) && between != nil {
 				between()
 			}
