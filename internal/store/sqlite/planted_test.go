@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"web-backend/internal/masterkey"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -87,6 +88,48 @@ func TestOpen_PlantedLinks(t *testing.T) {
 			t.Log("open:", err)
 			if _, err := os.Lstat(elsewhere); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("a file was made elsewhere: %v", err)
+			}
+		})
+	}
+}
+
+// What root reads stays usable for the owner of the folder, also where SQLite
+// makes a file to read: a WAL is there, and -shm is not.
+func TestReading_LeavesNoFileOfRoot(t *testing.T) {
+	t.Parallel()
+	for name, read := range map[string]func(t *testing.T, dir string) error{
+		"check": func(_ *testing.T, dir string) error { return sqlite.CheckFolder(dir) },
+		"keys": func(_ *testing.T, dir string) error {
+			_, err := sqlite.InspectKeys(dir, masterkey.Ring{})
+			return err
+		},
+		"read only": func(t *testing.T, dir string) error {
+			t.Helper()
+			return openReadOnly(t, dir, masterkey.Ring{}).Close()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := strangersFolder(t)
+			if err := openStore(t, dir).Close(); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, sqlite.DatabaseFile)
+			if err := os.WriteFile(path+"-wal", nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := read(t, dir); err != nil {
+				t.Error(err)
+			}
+			info, err := os.Stat(path + "-shm")
+			if errors.Is(err, fs.ErrNotExist) {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if stat, ok := info.Sys().(*syscall.Stat_t); !ok || stat.Uid == 0 || name == "check" {
+				t.Errorf("-shm belongs to %d", stat.Uid)
 			}
 		})
 	}
