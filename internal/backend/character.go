@@ -104,19 +104,16 @@ func DecodeCharacter(document []byte) (Character, error) {
 	return c, err
 }
 
-// PatchDocument changes what [EncodeCharacter] gave as patch says, and returns
-// the character as it is then, but without a prompt that stays: most of a
-// document is prompt, and decoding and encoding it would cost more than all the
-// rest. ReadOnly if the character must not be changed.
+// PatchDocument changes a document as patch says, and returns the character as
+// it is then, but without a prompt that stays: most of a document is prompt, and
+// decoding and encoding it would cost more than all the rest. ReadOnly if the
+// character must not be changed.
 func PatchDocument(document []byte, patch CharacterPatch) (patched []byte, c Character, err error) {
-	head, rest, begins := bytes.Cut(document, promptField)
-	prompt, tail, ends := bytes.Cut(rest, afterPrompt)
-	cut := begins && ends
-	if cut {
-		document = slices.Concat(head, promptField, afterPrompt, tail)
-	}
-	if c, err = DecodeCharacter(document); err != nil {
-		return nil, c, err
+	c, prompt, cut := decodeWithoutPrompt(document)
+	if !cut {
+		if c, err = DecodeCharacter(document); err != nil {
+			return nil, c, err
+		}
 	}
 	if c.ReadOnly {
 		return nil, c, CharacterReadOnly(c.Key())
@@ -126,10 +123,29 @@ func PatchDocument(document []byte, patch CharacterPatch) (patched []byte, c Cha
 		return nil, c, err
 	}
 	if cut && patch.Prompt == nil {
-		head, tail, _ = bytes.Cut(patched, promptField)
+		head, tail, _ := bytes.Cut(patched, promptField)
 		patched = slices.Concat(head, promptField, prompt, tail)
 	}
 	return patched, c, nil
+}
+
+// decodeWithoutPrompt reads what [EncodeCharacter] gave, but for the prompt,
+// which it returns as it stands there. It is not ok for a document that
+// EncodeCharacter would write otherwise, as one that was changed by hand: what
+// looks like the prompt there need not be it.
+func decodeWithoutPrompt(document []byte) (c Character, prompt []byte, ok bool) {
+	head, rest, begins := bytes.Cut(document, promptField)
+	prompt, tail, ends := bytes.Cut(rest, afterPrompt)
+	if !begins || !ends || !ValidJSONText(slices.Concat([]byte(`"`), prompt, []byte(`"`))) {
+		return c, nil, false
+	}
+	short := slices.Concat(head, promptField, afterPrompt, tail)
+	c, err := DecodeCharacter(short)
+	if err != nil {
+		return c, nil, false
+	}
+	again, err := EncodeCharacter(c)
+	return c, prompt, err == nil && bytes.Equal(again, short)
 }
 
 // What stands around the prompt in a document. Within a text, each quote would

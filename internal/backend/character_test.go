@@ -286,12 +286,19 @@ func FuzzPatchDocument(f *testing.F) {
 	})
 }
 
-func TestPatchDocument_OldDocument(t *testing.T) {
+func TestPatchDocument_OtherDocument(t *testing.T) {
 	t.Parallel()
+	altered := func(prompt string) string {
+		return strings.Replace(string(mustEncode(t, backend.NewCharacter())), `,"prompt":""`, prompt, 1)
+	}
 	for _, document := range []string{
 		`{"user_id":"ada","character_id":"m","prompt":"Hi \"you\""}`,
 		`{"prompt":"Hi","user_id":"ada","character_id":"m","reaction_adapter":"r"}`,
 		`{"user_id":"ada","character_id":"m"}`,
+		altered(`,"prompt":"Hi","reaction_adapter":"","prompt":"Bye"`),                                 // a field twice
+		altered(`,"extra":{"x":1,"prompt":"no","reaction_adapter":"r"},"prompt":"Hi"`),                 // an unknown one
+		strings.Replace(altered(`,"prompt":"Hi","memory_adapter":"m"`), `,"memory_adapter":""`, "", 1), // another order
+		altered(`,"prompt":"Hi","scene_name":"Vast"`),
 	} {
 		want, err := backend.DecodeCharacter([]byte(document))
 		if err != nil {

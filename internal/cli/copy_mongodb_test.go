@@ -100,16 +100,19 @@ func TestCopy_BadDocuments(t *testing.T) {
 		}
 	}
 	var report struct {
+		Users      int   `json:"users"`
 		Added      int   `json:"added"`
 		Characters int   `json:"characters"`
 		LeftOut    int64 `json:"left_out"`
 	}
 	text := o.place.must(t, "", "copy", "--to", data, "--with-secrets", "--leave-out-bad", "--verify", "--json")
-	if err := json.Unmarshal([]byte(text), &report); err != nil || report.Added != 1 || report.Characters != 1 || report.LeftOut != 12 {
+	if err := json.Unmarshal([]byte(text), &report); err != nil || report.Users != 1 || report.Added != 1 || report.Characters != 1 || report.LeftOut != 12 {
 		t.Errorf("got %s, error %v, want one user with one character, and 12 documents left out", text, err)
 	}
 	o.place.must(t, "", "export", "--out", filepath.Join(o.place.folder, "e.jsonl"), "--leave-out-bad", "--quiet")
-	o.place.env["WEB_BACKEND_STORE"], o.place.env["WEB_BACKEND_DATA_DIR"] = "embedded", data
+	o.place.env["WEB_BACKEND_STORE"], o.place.env["WEB_BACKEND_DATA_DIR"] = "embedded", filepath.Join(o.place.folder, "imported")
+	o.place.must(t, "", "import", filepath.Join(o.place.folder, "e.jsonl")) // which has ada once
+	o.place.env["WEB_BACKEND_DATA_DIR"] = data
 	if users := o.place.list(t); len(users) != 1 || users[0].UserID != "ada" || users[0].Username != "Ada" {
 		t.Errorf("copied were %+v", users)
 	}

@@ -12,7 +12,8 @@ import (
 
 // Take gives file, which was just made, the owner and the mode of what is at
 // path and is to be replaced; if nothing is there, the owner of its folder.
-// Only root can give files away, so for others the owner stays.
+// Only root can give files away, so for others the owner stays, and where the
+// system does not let root.
 func Take(file *os.File, path string) error {
 	replaced, err := os.Stat(path)
 	if err == nil {

@@ -94,10 +94,9 @@ func (f *logFile) openPath(path string) error {
 // made nobody else is known, and it is.
 func (f *logFile) takeLock() {
 	if f.lock == nil {
-		path := f.options.Path + ".lock"
-		_ = fileowner.Touch(path, fileMode) // else TryLock says that it failed
-		f.lock = flock.New(path, flock.SetPermissions(fileMode))
+		f.lock = flock.New(f.options.Path+".lock", flock.SetFlag(os.O_RDONLY))
 	}
+	_ = fileowner.Touch(f.lock.Path(), fileMode) // else TryLock fails, as it makes no file
 	locked, err := f.lock.TryLock()
 	f.owner = locked || err != nil
 }

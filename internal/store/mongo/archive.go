@@ -163,8 +163,8 @@ type userOrder struct{ lists [2]*idList }
 
 func (s *Store) userOrder() *userOrder {
 	return &userOrder{lists: [2]*idList{
-		{store: s, from: s.configs, other: s.credentials},
-		{store: s, from: s.credentials, other: s.configs},
+		{store: s, from: s.configs},
+		{store: s, from: s.credentials},
 	}}
 }
 
@@ -190,11 +190,10 @@ func (o *userOrder) next(ctx context.Context, count int) (userIDs []string, err 
 	return userIDs, nil
 }
 
-// idList reads the users whose document in from is older than that in other,
-// or the only one.
+// idList reads the users whose oldest document is in from, each once.
 type idList struct {
-	store       *Store
-	from, other *mongo.Collection
+	store *Store
+	from  *mongo.Collection
 
 	page []ownedID
 	last bson.ObjectID // of the documents that were read
@@ -249,26 +248,48 @@ func (l *idList) read(ctx context.Context) error {
 	if len(documents) == 0 {
 		return nil
 	}
-	cursor, err = l.other.Find(ctx, ofUsers(userIDs), options.Find().SetProjection(onlyOwnedID))
+	oldest, err := l.store.oldest(ctx, userIDs)
 	if err != nil {
 		return err
 	}
-	var others []bson.Raw
-	if err := cursor.All(ctx, &others); err != nil {
-		return err
-	}
-	older := map[string]bson.ObjectID{}
-	for _, other := range others {
-		if problemOfOwner(other) == "" {
-			older[other.Lookup(fieldUserID).StringValue()] = other.Lookup(fieldID).ObjectID()
-		}
-	}
 	for _, document := range documents {
-		if other, ok := older[document.UserID]; !ok || compareIDs(document.ID, other) <= 0 {
+		if oldest[document.UserID] == (placedID{l.from, document.ID}) {
 			l.page = append(l.page, document)
 		}
 	}
 	return nil
+}
+
+// placedID is a document of a collection.
+type placedID struct {
+	in *mongo.Collection
+	id bson.ObjectID
+}
+
+// oldest gives the oldest config or credential of each user. Without a unique
+// index a user may have several.
+func (s *Store) oldest(ctx context.Context, userIDs []string) (map[string]placedID, error) {
+	oldest := map[string]placedID{}
+	for _, collection := range []*mongo.Collection{s.configs, s.credentials} {
+		cursor, err := collection.Find(ctx, ofUsers(userIDs), options.Find().SetProjection(onlyOwnedID))
+		if err != nil {
+			return nil, err
+		}
+		var found []bson.Raw
+		if err := cursor.All(ctx, &found); err != nil {
+			return nil, err
+		}
+		for _, document := range found {
+			if problemOfOwner(document) != "" {
+				continue
+			}
+			userID, id := document.Lookup(fieldUserID).StringValue(), document.Lookup(fieldID).ObjectID()
+			if other, ok := oldest[userID]; !ok || compareIDs(id, other.id) < 0 {
+				oldest[userID] = placedID{collection, id}
+			}
+		}
+	}
+	return oldest, nil
 }
 
 // ofUsers selects what belongs to some users.

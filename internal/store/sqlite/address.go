@@ -36,7 +36,8 @@ func lockFolder(dir string) (*flock.Flock, error) {
 	if err := fileowner.Touch(filepath.Join(dir, lockFile), 0o600); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
 	}
-	lock := flock.New(filepath.Join(dir, lockFile), flock.SetPermissions(0o600))
+	// It is there now, so the lock makes none: not where a link in its place leads.
+	lock := flock.New(filepath.Join(dir, lockFile), flock.SetFlag(os.O_RDONLY))
 	locked, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)

@@ -12,6 +12,7 @@ import (
 // What the tests of package sqlite_test see of the inside.
 const (
 	DatabaseFile = databaseFile
+	LockFile     = lockFile
 	MaxBatch     = maxBatch
 	SliceSize    = charactersOfSlice
 	MaxExpired   = maxExpired
@@ -39,6 +40,16 @@ func WriteSchema(path string, version int) (err error) {
 	}
 	return c.Exec(strings.Join(migrations[:version], "") +
 		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version))
+}
+
+// LeaveWAL takes a database file out of mode WAL.
+func LeaveWAL(path string) (err error) {
+	c, err := openConn(databaseURI(path))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	return setJournalMode(c, "delete")
 }
 
 // ShareOneSlice brings a database of version 5 as far as a server that was

@@ -64,13 +64,18 @@ func CheckFolder(dir string) error {
 	if !isThere(path) { // Open makes it
 		return nil
 	}
-	if isThere(path+"-wal") && !isThere(path+"-shm") { // SQLite would make the other file to read
+	if exists(path+"-wal") && !exists(path+"-shm") { // SQLite would make the other file to read
 		return nil
 	}
 	if err := checkSchema(path); err != nil {
 		return fmt.Errorf("database %s: %w", path, err)
 	}
 	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // checkSchema says why migrate would refuse a database file.
@@ -116,7 +121,10 @@ func InspectKeysOf(path string, ring masterkey.Ring) (check KeyCheck, err error)
 	if err := c.Exec("BEGIN"); err != nil { // one snapshot for all that follows
 		return check, fmt.Errorf("database %s: %w", path, explain(ctx, err))
 	}
-	if check, err = checkKeys(c, ring); err != nil {
+	if check, err = checkKeys(c, ring); err == nil {
+		err = giveSharedMemory(path)
+	}
+	if err != nil {
 		return check, fmt.Errorf("database %s: %w", path, explain(ctx, err))
 	}
 	return check, nil

@@ -55,6 +55,9 @@ func OpenReadOnly(dir string, keys KeySource) (_ *Store, err error) {
 		}
 		return nil, errors.Join(fmt.Errorf("database %s: %w", s.path, err), c.close())
 	}
+	if err := giveSharedMemory(s.path); err != nil {
+		return nil, errors.Join(fmt.Errorf("database %s: %w", s.path, err), c.close())
+	}
 	s.readers <- c
 	return s, nil
 }

@@ -7,10 +7,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -140,16 +138,7 @@ func databaseURI(path string) string {
 // giveSharedMemory gives the -shm file, if there is one, the owner of the
 // database, as SQLite does itself with the WAL. Where a command of root was
 // killed it stays, and a server that cannot write it cannot start.
-func giveSharedMemory(path string) error {
-	file, err := os.OpenFile(path+"-shm", os.O_RDONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return errors.Join(fileowner.TakeOwner(file, path), file.Close())
-}
+func giveSharedMemory(path string) error { return fileowner.Give(path+"-shm", path) }
 
 // Close implements [backend.Store].
 func (s *Store) Close() error {
