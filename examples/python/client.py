@@ -50,8 +50,10 @@ class Refusal(Exception):
 class Outcome(Protocol):
     """What every account operation answers."""
 
-    auth_code: int
-    auth_msg: str
+    @property
+    def auth_code(self) -> int: ...
+    @property
+    def auth_msg(self) -> str: ...
 
 
 O = TypeVar("O", bound=Outcome)

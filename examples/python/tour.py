@@ -19,10 +19,10 @@ from web_backend_client.api.users import delete_user
 from web_backend_client.models import (
     AuthenticateUserRequest,
     AuthenticateUserResponse,
-    Character,
-    CharacterList,
     DeleteUserRequest,
     DuplicateCharacterRequest,
+    GetCharacterConfigResponse,
+    GetCharacterListResponse,
     RegisterUserRequest,
     UpdateCharacterPromptRequest,
     UpdateCharacterTTSRequest,
@@ -69,7 +69,7 @@ print("logged in for", session.expires_in, "s")
 client = AuthenticatedClient(base_url=URL, token=str(session.access_token))
 
 
-def characters_of(client: AuthenticatedClient) -> CharacterList:
+def characters_of(client: AuthenticatedClient) -> GetCharacterListResponse:
     return answer(list_characters.sync_detailed(user_id, client=client))
 
 
@@ -87,7 +87,7 @@ def set_prompt(character_id: str, prompt: str) -> None:
     answer(update_character_prompt.sync_detailed(client=client, body=body))
 
 
-def get_character(character_id: str) -> Character:
+def get_character(character_id: str) -> GetCharacterConfigResponse:
     return answer(get_character_config.sync_detailed(user_id, character_id, client=client))
 
 

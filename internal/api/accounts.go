@@ -34,14 +34,14 @@ const maxAccountBody = 16 << 10
 
 // accountRequest is what every account operation is sent.
 type accountRequest struct {
-	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; forms that look the same, such as full-width letters, are one name." example:"ada@example.org"`
+	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; forms that look the same, such as full-width letters, are one name." example:"example-user@example.org"`
 	Password backend.Secret `json:"password" required:"true" description:"Password, 1 to 1,024 bytes." example:"correct horse battery"`
 	Language *string        `json:"language" description:"Language of auth_msg: en, zh, or a tag such as zh-CN; en for any other." example:"en"`
 }
 
 // outcome is what every account operation answers.
 type outcome struct {
-	AuthCode int    `json:"auth_code" required:"true" description:"200 for success, 500 for a refusal. After too many tries it is 500, and the header Retry-After says in how many seconds to come back." example:"200"`
+	AuthCode int    `json:"auth_code" required:"true" enum:"[200,500]" description:"200 for success, 500 for a refusal. After too many tries it is 500, and the header Retry-After says in how many seconds to come back." example:"200"`
 	AuthMsg  string `json:"auth_msg" required:"true" description:"Why it was refused, for the person, in the language asked for; empty on success." example:""`
 }
 
@@ -133,14 +133,14 @@ func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequ
 // setUserPasswordRequest names a user as an operator does; who calls has proved
 // more than any password would.
 type setUserPasswordRequest struct {
-	UserID      *string        `json:"user_id" description:"Id of the user; absent to name it by its user name." example:"ada"`
-	Username    *string        `json:"username" description:"User name; with user_id, the one that a user without a user name gets." example:"ada@example.org"`
+	UserID      *string        `json:"user_id" description:"Id of the user; absent to name it by its user name." example:"example-user"`
+	Username    *string        `json:"username" description:"User name; with user_id, the one that a user without a user name gets." example:"example-user@example.org"`
 	NewPassword backend.Secret `json:"new_password" required:"true" description:"The new password, at most 1,024 bytes." example:"staple battery horse"`
 	Language    *string        `json:"language" description:"Language of auth_msg." example:"en"`
 }
 
 type setUserPasswordResponse struct {
-	UserID string `json:"user_id" required:"true" description:"Id of the user; empty on a refusal." example:"ada"`
+	UserID string `json:"user_id" required:"true" description:"Id of the user; empty on a refusal." example:"example-user"`
 	outcome
 }
 
@@ -262,8 +262,8 @@ func withToken[Out any](ctx context.Context, do func(token backend.Secret) (Out,
 // the owner proves that it is theirs; with the user id alone an operator is to
 // call it (contract §2).
 type deleteUserRequest struct {
-	UserID   string          `json:"user_id" required:"true" description:"Id of the user." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
-	Username *string         `json:"username" description:"User name; with it, or with a password, all three must belong together." example:"ada@example.org"`
+	UserID   string          `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
+	Username *string         `json:"username" description:"User name; with it, or with a password, all three must belong together." example:"example-user@example.org"`
 	Password *backend.Secret `json:"password" description:"Password of the user." example:"correct horse battery"`
 	Language *string         `json:"language" description:"Language of auth_msg." example:"en"`
 }
@@ -284,7 +284,7 @@ func (r *deleteUserRequest) missing() error {
 }
 
 type deleteUserResponse struct {
-	UserID string `json:"user_id" required:"true" description:"Id of the user that is no more; empty on a refusal." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
+	UserID string `json:"user_id" required:"true" description:"Id of the user that is no more; empty on a refusal." example:"example-user"`
 	outcome
 }
 

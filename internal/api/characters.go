@@ -10,7 +10,7 @@ import (
 
 // characterPath is a request for one character, named in the path.
 type characterPath struct {
-	UserID      string `path:"user_id" description:"Id of the user." example:"ada"`
+	UserID      string `path:"user_id" description:"Id of the user." example:"example-user"`
 	CharacterID string `path:"character_id" description:"Id of the character." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
 }
 
@@ -23,7 +23,7 @@ func (p characterPath) key() backend.CharacterKey {
 
 // characterBody is a request for one character, named in the body.
 type characterBody struct {
-	UserID      string `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
+	UserID      string `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
 	CharacterID string `json:"character_id" required:"true" description:"Id of the character." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
 }
 
@@ -34,7 +34,7 @@ func (b characterBody) key() backend.CharacterKey {
 	return backend.CharacterKey{UserID: b.UserID, CharacterID: b.CharacterID}
 }
 
-type characterList struct {
+type getCharacterListResponse struct {
 	CharacterIDList   []string `json:"character_id_list" required:"true" nullable:"false" description:"Character ids in creation order." example:"[\"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11\"]"`
 	CharacterNameList []string `json:"character_name_list" required:"true" nullable:"false" description:"Character names in the same order." example:"[\"Mira\"]"`
 }
@@ -44,7 +44,7 @@ func (a *API) listCharacters(ctx context.Context, in *userPath) (characterListRe
 	return characterListReply{in.UserID, names}, err
 }
 
-// characterListReply writes a [characterList]. Names that are too long to be
+// characterListReply writes a [getCharacterListResponse]. Names that are too long to be
 // held together, from before there were limits, are read one by one.
 type characterListReply struct {
 	userID string
@@ -55,7 +55,7 @@ type characterListReply struct {
 // must take a part for the whole.
 func (l characterListReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
 	if !slices.ContainsFunc(l.names, func(name backend.CharacterName) bool { return name.TooLong }) {
-		list := characterList{make([]string, len(l.names)), make([]string, len(l.names))}
+		list := getCharacterListResponse{make([]string, len(l.names)), make([]string, len(l.names))}
 		for i, name := range l.names {
 			list.CharacterIDList[i], list.CharacterNameList[i] = name.CharacterID, name.CharacterName
 		}

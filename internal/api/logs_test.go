@@ -121,7 +121,7 @@ time=5 level=FATAL msg=f
 		contains: []string{
 			`<span class="debug">time=1`, `<span class="warn">time=3`, `<span class="error">time=4`, `<!DOCTYPE html>`,
 			`&lt;script&gt;alert(1)&lt;/script&gt;&lt;/pre&gt; &amp; {{.}}`, "\ntime=5 level=FATAL",
-			`href="../dowload_log_file"`, `href="?refresh"`, `charset="utf-8"`,
+			`href="../dowload_log_file"`, `Reload the page to see newer lines.`, `href="?refresh"`, `charset="utf-8"`,
 		},
 		absent: []string{"<script", `http-equiv="refresh"`, "{{.Text}}", `class="fatal"`},
 	})

@@ -122,22 +122,22 @@ var errNoMotions = &httpError{status: http.StatusNotFound, text: "this server ha
 // when it starts.
 const keywordsWait = 4 * time.Second
 
-type motionKeywords struct {
+type motionKeywordsV1Response struct {
 	Keywords []string `json:"motion_keywords" required:"true" nullable:"false" description:"Sorted, each once." example:"[\"nod\",\"wave\"]"`
 }
 
 // motionKeywords answers with the keywords of all motions.
-func (a *API) motionKeywords(ctx context.Context, _ *none) (motionKeywords, error) {
+func (a *API) motionKeywords(ctx context.Context, _ *none) (motionKeywordsV1Response, error) {
 	library := a.motion.options.Library
 	if library == nil {
 		requestFrom(ctx).reason = motionsOffText
-		return motionKeywords{}, errNoMotions
+		return motionKeywordsV1Response{}, errNoMotions
 	}
 	generation, err := library.Wait(ctx, keywordsWait)
 	if err != nil {
-		return motionKeywords{}, notReady(err)
+		return motionKeywordsV1Response{}, notReady(err)
 	}
-	return motionKeywords{generation.Keywords()}, nil
+	return motionKeywordsV1Response{generation.Keywords()}, nil
 }
 
 // notReady is the answer while there is no generation.

@@ -47,8 +47,14 @@ func buildDocument(routes []route, basePath string) ([]byte, error) {
 	for _, tag := range tags {
 		reflector.Spec.Tags = append(reflector.Spec.Tags, openapi31.Tag{Name: tag.name, Description: &tag.description})
 	}
+	types := map[string]reflect.Type{} // by name of the schema
+	named := func(t reflect.Type, fallback string) string {
+		name := schemaName(t, fallback)
+		types[name] = t
+		return name
+	}
 	reflector.DefaultOptions = append(reflector.DefaultOptions,
-		jsonschema.InterceptDefName(schemaName), jsonschema.InterceptProp(describeProperty))
+		jsonschema.InterceptDefName(named), jsonschema.InterceptProp(describeProperty))
 	for _, route := range routes {
 		if route.endpoint.request == nil {
 			continue // a page of the documentation
@@ -57,7 +63,76 @@ func buildDocument(routes []route, basePath string) ([]byte, error) {
 			return nil, fmt.Errorf("document %s %s: %w", route.method, route.path, err)
 		}
 	}
+	for name, schema := range reflector.Spec.Components.Schemas {
+		properties, ok := schema["properties"].(map[string]any)
+		if !ok {
+			continue
+		}
+		schema["properties"] = inOrder(properties, fieldsOf(types[name]))
+	}
 	return json.MarshalIndent(reflector.Spec, "", "  ")
+}
+
+// object is a JSON object whose members keep their order, which is the one that
+// readers of the document see; a map has none, and is written sorted.
+type object []member
+
+type member struct {
+	name  string
+	value any
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (o object) MarshalJSON() ([]byte, error) {
+	text := []byte{'{'}
+	for i, m := range o {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		value, err := json.Marshal(m.value)
+		if err != nil {
+			return nil, err
+		}
+		text = append(append(append(text, quoted(m.name)...), ':'), value...)
+	}
+	return append(text, '}'), nil
+}
+
+// inOrder gives the members of an object in the order of names, which are all
+// of theirs.
+func inOrder(members map[string]any, names []string) object {
+	var ordered object
+	for _, name := range names {
+		if value, ok := members[name]; ok {
+			ordered = append(ordered, member{name, value})
+		}
+	}
+	if len(ordered) != len(members) {
+		panic(fmt.Sprintf("api: the fields %q are not those of %v", names, members))
+	}
+	return ordered
+}
+
+// fieldsOf gives the names of a type's JSON fields as they are declared, those
+// that a request or an answer always has before the others.
+func fieldsOf(t reflect.Type) []string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	var always, others []string
+	for _, f := range reflect.VisibleFields(t) {
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "":
+		case name == "-":
+			others = append(others, backend.ProviderKeys...)
+		case f.Tag.Get("required") == "true":
+			always = append(always, name)
+		default:
+			others = append(others, name)
+		}
+	}
+	return append(always, others...)
 }
 
 var tags = []struct{ name, description string }{
@@ -121,7 +196,7 @@ func setExample(content map[string]openapi31.MediaType, example any) {
 
 // exampleOf is a value of a request or response type, made of the examples of
 // its fields; a field without one is left out.
-func exampleOf(t reflect.Type) map[string]any {
+func exampleOf(t reflect.Type) object {
 	example := map[string]any{}
 	for _, f := range reflect.VisibleFields(t) {
 		text, ok := f.Tag.Lookup("example")
@@ -144,7 +219,7 @@ func exampleOf(t reflect.Type) map[string]any {
 			example[name] = value
 		}
 	}
-	return example
+	return inOrder(example, fieldsOf(t))
 }
 
 // addSuccess documents the answer of success.
@@ -214,7 +289,7 @@ var errorTexts = map[int]string{
 }
 
 // exampleCharacter is the character of the examples.
-var exampleCharacter = backend.CharacterKey{UserID: "ada", CharacterID: "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"}
+var exampleCharacter = backend.CharacterKey{UserID: "example-user", CharacterID: "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"}
 
 // ownWords are what errors say in the same words everywhere.
 var ownWords = map[int]string{
@@ -223,7 +298,7 @@ var ownWords = map[int]string{
 
 // errorExample is what an error of a route says.
 func (r route) errorExample(status int) string {
-	_, ofCharacter := exampleOf(r.endpoint.request)["character_id"]
+	ofCharacter := slices.Contains(fieldsOf(r.endpoint.request), "character_id")
 	switch {
 	case status == http.StatusBadRequest && r.path == v1+"create_user":
 		return backend.UserExists(exampleCharacter.UserID).Error()
@@ -281,7 +356,9 @@ func describe(text string) openapi.ContentOption {
 }
 
 // schemaNames names the schemas whose types have no fitting name of their own.
+// What the original has is named as there: its clients know the names.
 var schemaNames = map[reflect.Type]string{
+	reflect.TypeFor[backend.Character]():              "GetCharacterConfigResponse",
 	reflect.TypeFor[errorMessage[errorDetail]]():      "APIErrorMessage",
 	reflect.TypeFor[errorMessage[validationDetail]](): "APIValidationErrorMessage",
 	reflect.TypeFor[fault]():                          "ValidationFault",
@@ -352,7 +429,22 @@ type documentedReply interface {
 
 // documented implements [documentedReply].
 func (characterListReply) documented() any {
-	return characterList{[]string{exampleCharacter.CharacterID}, []string{"Mira"}}
+	return getCharacterListResponse{[]string{exampleCharacter.CharacterID}, []string{"Mira"}}
+}
+
+// documented implements [documentedReply].
+func (getAvailableLLMResponse) documented() any {
+	return getAvailableLLMResponse{[]string{"anthropic", "openai"}}
+}
+
+// documented implements [documentedReply].
+func (getAvailableASRResponse) documented() any {
+	return getAvailableASRResponse{[]string{"openai", "zoetrope"}}
+}
+
+// documented implements [documentedReply].
+func (getAvailableTTSResponse) documented() any {
+	return getAvailableTTSResponse{[]string{"elevenlabs", "zoetrope"}}
 }
 
 // documented implements [documentedReply].
@@ -372,14 +464,16 @@ func (ok) documented() any { return "OK" }
 
 // documented implements [documentedReply].
 func (userListReply) documented() any {
-	return userList{[]string{"ada", "bob"}, []string{"Ada Lovelace", ""}}
+	return listUsersResponse{[]string{"example-user", "8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"}, []string{"", "example-user@example.org"}}
 }
 
 // documented implements [documentedReply].
-func (userIDListReply) documented() any { return userList{UserIDList: []string{"ada", "bob"}} }
+func (userIDListReply) documented() any {
+	return listUsersResponse{UserIDList: []string{"example-user", "8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"}}
+}
 
-// userList is what a userListReply writes.
-type userList struct {
+// listUsersResponse is what a userListReply writes.
+type listUsersResponse struct {
 	UserIDList   []string `json:"user_id_list" required:"true" nullable:"false" description:"User ids in creation order."`
 	UserNameList []string `json:"user_name_list" required:"true" description:"User names in the same order, empty for a user without a credential; null where the list is of ids only."`
 }

@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
@@ -217,6 +218,9 @@ func (d *document) mismatch(s schema, value any, place string) string {
 	if types := s.types(); types != nil && !slices.ContainsFunc(types, func(name any) bool { return isOf(name, value) }) {
 		return fmt.Sprintf("%s is %s, want %v", place, brief(fmt.Sprintf("%#v", value)), types)
 	}
+	if values := s.list("enum"); values != nil && !slices.Contains(values, value) {
+		return fmt.Sprintf("%s is %v, want one of %v", place, value, values)
+	}
 	switch v := value.(type) {
 	case map[string]any:
 		if s["properties"] == nil {
@@ -288,11 +292,11 @@ func TestGoldenOpenAPI(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if *update && base == "" {
+		if *update {
 			if err := os.WriteFile(goldenFile, built, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			continue
+			return // the program has the old one
 		}
 		if line := firstDifference(string(api.Document(base)), string(built)); line != "" {
 			t.Errorf("base path %q: the document differs from the table of routes; run `make golden`, and read the diff:\n%s", base, line)
@@ -396,7 +400,7 @@ func TestOpenAPI_Schemas(t *testing.T) {
 	t.Parallel()
 	doc := apiDocument()
 	for _, name := range slices.Sorted(maps.Keys(doc.Components.Schemas)) {
-		if !regexp.MustCompile(`^[A-Z][A-Za-z]+$`).MatchString(name) || strings.Contains(name, "Api") {
+		if !regexp.MustCompile(`^[A-Z][A-Za-z0-9]+$`).MatchString(name) || strings.Contains(name, "Api") {
 			t.Errorf("schema %s: want a name in PascalCase without a package", name)
 		}
 		for field, property := range doc.Components.Schemas[name].properties() {
@@ -405,6 +409,9 @@ func TestOpenAPI_Schemas(t *testing.T) {
 			}
 			if types := property.types(); len(types) > 0 && types[0] == "null" {
 				t.Errorf("%s.%s: tools show the first type, and it is null", name, field)
+			}
+			if values := property.list("enum"); field == "auth_code" && !slices.Equal(values, []any{200.0, 500.0}) {
+				t.Errorf("%s.%s: got the values %v, want 200 and 500", name, field, values)
 			}
 			for _, example := range property.list("examples") {
 				if fault := doc.mismatch(property, example, "the example"); fault != "" {
@@ -419,6 +426,137 @@ func TestOpenAPI_Schemas(t *testing.T) {
 		}
 	}
 }
+
+// Clients of the original, and the code that generators made for them, know its
+// schemas by name.
+func TestOpenAPI_Names(t *testing.T) {
+	t.Parallel()
+	known := map[string]string{
+		"register_user": "RegisterUserResponse", "authenticate_user": "AuthenticateUserResponse",
+		"update_user_password": "UpdateUserPasswordResponse", "delete_user": "DeleteUserResponse",
+		"create_user": "CreateUserResponse", "list_users": "ListUsersResponse",
+		"list_user_credential_id": "ListUsersResponse", "list_user_config_id": "ListUsersResponse",
+		"list_characters": "GetCharacterListResponse", "get_character_config": "GetCharacterConfigResponse",
+		"duplicate_character": "DuplicateCharacterResponse", "get_missing_secrets": "GetMissingSecretsResponse",
+		"get_available_llm": "GetAvailableLLMResponse", "get_available_asr": "GetAvailableASRResponse",
+		"get_available_tts": "GetAvailableTTSResponse", "motion_keywords": "MotionKeywordsV1Response",
+	}
+	for _, o := range apiDocument().operations() {
+		want, ok := known[o.OperationID]
+		if got := o.Responses["200"].Content["application/json"].Schema["$ref"]; ok && got != "#/components/schemas/"+want {
+			t.Errorf("%s answers %v, want %s", o.name(), got, want)
+		}
+		delete(known, o.OperationID)
+	}
+	if len(known) > 0 {
+		t.Errorf("the document lacks the operations of %v", known)
+	}
+}
+
+// Readers see fields as they are declared, not by the alphabet, and those that
+// are always there first.
+func TestOpenAPI_Order(t *testing.T) {
+	t.Parallel()
+	var doc struct {
+		Paths map[string]map[string]struct {
+			RequestBody struct {
+				Content map[string]struct{ Example json.RawMessage }
+			}
+		}
+		Components struct {
+			Schemas map[string]struct {
+				Properties json.RawMessage
+				Required   []string
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(apiDocument().raw), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range doc.Components.Schemas {
+		if got := namesOf(t, s.Properties); !slices.Equal(got[:len(s.Required)], s.Required) {
+			t.Errorf("%s\ngot  %q\nwant first %q", name, got, s.Required)
+		}
+	}
+	for name, want := range map[string][]string{
+		"GetCharacterConfigResponse": namesOf(t, []byte(encode(t, backend.NewCharacter()))),
+		"DeleteUserRequest":          {"user_id", "username", "password", "language"},
+		"AuthenticateUserResponse":   {"user_id", "auth_code", "auth_msg", "access_token", "token_type", "expires_in"},
+		"UpdateUserConfigRequest":    append([]string{"user_id", "timezone"}, backend.ProviderKeys...),
+	} {
+		if got := namesOf(t, doc.Components.Schemas[name].Properties); !slices.Equal(got, want) {
+			t.Errorf("%s\ngot  %q\nwant %q", name, got, want)
+		}
+	}
+	if got, want := namesOf(t, doc.Paths["/api/v1/authenticate_user"]["post"].RequestBody.Content["application/json"].Example), []string{"username", "password", "language"}; !slices.Equal(got, want) {
+		t.Errorf("the example of a request\ngot  %q\nwant %q", got, want)
+	}
+}
+
+// namesOf gives the names of an object's members in their order.
+func namesOf(t *testing.T, object []byte) []string {
+	t.Helper()
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if _, err := decoder.Token(); err != nil { // the brace
+		t.Fatal(err)
+	}
+	var names []string
+	for decoder.More() {
+		var value json.RawMessage
+		name, err := decoder.Token()
+		if err == nil {
+			err = decoder.Decode(&value)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name.(string))
+	}
+	return names
+}
+
+// What looks like a mistake says that it is none.
+func TestOpenAPI_Misspelt(t *testing.T) {
+	t.Parallel()
+	created := apiDocument().Components.Schemas["GetCharacterConfigResponse"].properties()["create_datatime"]
+	for name, description := range map[string]any{
+		"create_datatime": created["description"], "/dowload_log_file": *apiDocument().find("GET", "/dowload_log_file").Description,
+	} {
+		if text, _ := description.(string); !strings.Contains(text, "meant to be spelt so") {
+			t.Errorf("%s: got %v, want a description that says that it is meant to be spelt so", name, description)
+		}
+	}
+}
+
+// "Execute" in Swagger UI sends the example: it is to meet no user of the server.
+func TestOpenAPI_NeutralUser(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, o := range apiDocument().operations() {
+		if o.RequestBody != nil {
+			for field, value := range o.example() {
+				if field != "user_id" && field != "username" {
+					continue
+				}
+				found++
+				if want := map[string]string{"user_id": exampleUser, "username": exampleUser + "@example.org"}[field]; value != want {
+					t.Errorf("%s: the example has the %s %v, want %s", o.name(), field, value, want)
+				}
+			}
+		}
+		for _, parameter := range o.Parameters {
+			if parameter.Name == "user_id" && !slices.Equal(parameter.Schema.list("examples"), []any{exampleUser}) {
+				t.Errorf("%s: the example of the path has another user than %s", o.name(), exampleUser)
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no example has a user")
+	}
+}
+
+// exampleUser is the user of the document's examples, who exists nowhere.
+const exampleUser = "example-user"
 
 // secretFields are the fields of requests that hold secrets.
 var secretFields = append([]string{"password", "new_password"}, backend.ProviderKeys...)
@@ -461,17 +599,16 @@ func TestOpenAPI_ExamplesWork(t *testing.T) {
 		case slices.Contains(sessionOperations, o.OperationID):
 			_, token := s.login(t, s.registered(t), testPassword)
 			x.header = bearer(token)
-		case o.OperationID == "create_user":
-			x.body = strings.Replace(x.body, `"ada"`, `"bob"`, 1)
+		case o.OperationID == "create_user": // as it is
 		case o.method == http.MethodPost: // each has a user of its own, not to meet the others
-			x.body = strings.Replace(x.body, `"ada"`, quote("ada of "+o.OperationID), 1)
-			character.UserID, character.CharacterID = "ada of "+o.OperationID, exampleCharacter
+			x.body = strings.Replace(x.body, quote(exampleUser), quote("user of "+o.OperationID), 1)
+			character.UserID, character.CharacterID = "user of "+o.OperationID, exampleCharacter
 			config := backend.UserConfig{UserID: character.UserID, Timezone: backend.DefaultTimezone}
 			if err := s.store.CreateUser(t.Context(), config, []backend.Character{character}); err != nil {
 				t.Fatal(err)
 			}
 		default:
-			x.request = strings.Replace(x.request, exampleCharacter, "$own", 1)
+			x.request = strings.NewReplacer(exampleUser, "ada", exampleCharacter, "$own").Replace(x.request)
 		}
 		s.run(t, x)
 	}

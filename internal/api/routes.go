@@ -135,9 +135,9 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 		update[updateReaction](a, "reaction", "Change the reaction"),
 		update[updateMemory](a, "memory", "Change the memory"),
 
-		available(a, backend.LLM, "List the language models a user can use"),
-		available(a, backend.ASR, "List the speech recognition a user can use"),
-		available(a, backend.TTS, "List the speech synthesis a user can use"),
+		available[getAvailableLLMResponse](a, backend.LLM, "List the language models a user can use"),
+		available[getAvailableASRResponse](a, backend.ASR, "List the speech recognition a user can use"),
+		available[getAvailableTTSResponse](a, backend.TTS, "List the speech synthesis a user can use"),
 		{method: http.MethodGet, path: v1 + "get_missing_secrets/{user_id}/{character_id}", tag: tagProviders,
 			errors: []int{http.StatusNotFound}, endpoint: owner(a, a.getMissingSecrets),
 			summary:     "List the provider keys that a character needs and its user has not set",
@@ -155,7 +155,7 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 			operationID: "download_log_file",
 			errors:      []int{http.StatusRequestedRangeNotSatisfiable, http.StatusServiceUnavailable},
 			summary:     "Download the log", endpoint: localOperator(a, a.downloadLog),
-			description: "The path is spelt so for the clients that know it. A Range header asks for a part. 503 as for /tail_log."},
+			description: "The path is meant to be spelt so: it is what clients know. A Range header asks for a part. 503 as for /tail_log."},
 
 		{method: http.MethodGet, path: "/health", tag: tagSystem,
 			summary: "Tell that the server is up", description: "Liveness: it touches nothing but the process.", endpoint: public(a, a.health)},

@@ -63,18 +63,18 @@ func (u userListReply) write(a *API, w http.ResponseWriter, r *http.Request) err
 
 // userPath is a request for one user.
 type userPath struct {
-	UserID string `path:"user_id" description:"Id of the user." example:"ada"`
+	UserID string `path:"user_id" description:"Id of the user." example:"example-user"`
 }
 
 // ownerID implements [ownedRequest].
 func (p *userPath) ownerID() string { return p.UserID }
 
 type createUserRequest struct {
-	UserID *string `json:"user_id" minLength:"1" description:"Id of the new user; one is made if it is absent." example:"ada"`
+	UserID *string `json:"user_id" minLength:"1" description:"Id of the new user; one is made if it is absent." example:"example-user"`
 }
 
 type createUserResponse struct {
-	UserID string `json:"user_id" required:"true" description:"Id of the new user." example:"ada"`
+	UserID string `json:"user_id" required:"true" description:"Id of the new user." example:"example-user"`
 }
 
 func (a *API) createUser(ctx context.Context, in *createUserRequest) (createUserResponse, error) {
@@ -88,7 +88,7 @@ func (a *API) createUser(ctx context.Context, in *createUserRequest) (createUser
 }
 
 type updateUserConfigRequest struct {
-	UserID   string                    `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
+	UserID   string                    `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
 	Timezone *string                   `json:"timezone" description:"IANA name of the user's time zone; empty for the default. One that is not known, such as Etc/Unknown, keeps the zone that is stored." example:"Asia/Shanghai"`
 	Keys     map[string]backend.Secret `json:"-" example:"{\"openai_api_key\":\"sk-your-key\"}"`
 }

@@ -10,11 +10,11 @@ import (
 // Character is one AI character of one user. The field order is the order of
 // its JSON form, and the tags are the names that clients know (contract §4).
 type Character struct {
-	UserID        string `json:"user_id" description:"Owner of the character." example:"ada"`
+	UserID        string `json:"user_id" description:"Owner of the character." example:"example-user"`
 	CharacterID   string `json:"character_id" description:"Id of the character, unique for its user." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
 	CharacterName string `json:"character_name" description:"Name shown to people." example:"Mira"`
 	// CreateDatatime is local time; see [Timestamp].
-	CreateDatatime string `json:"create_datatime" description:"Local time of creation, with milliseconds after a comma." example:"2025-09-26 14:49:13,123"`
+	CreateDatatime string `json:"create_datatime" description:"Local time of creation, with milliseconds after a comma. The name is meant to be spelt so: it is what clients know." example:"2025-09-26 14:49:13,123"`
 	ReadOnly       bool   `json:"read_only" description:"A read-only character can be duplicated or deleted, not changed."`
 	SceneName      string `json:"scene_name" description:"Scene that the character stands in." example:"Vast"`
 

@@ -42,6 +42,10 @@ func testDocs(t *testing.T, s *server) {
 	tab.wait(`document.querySelector("#operations-system-health .live-responses-table tbody .response-col_status")?.innerText.startsWith("200")`)
 	tab.wait(`document.querySelector("#operations-system-health .live-responses-table tbody .response-col_description")?.innerText.includes('"OK"')`)
 
+	t.Log("fields stand in the order of the document, not of the alphabet")
+	tab.click("#operations-characters-update_character_tts .opblock-summary-control")
+	tab.wait(`/user_id[^]+character_id[^]+tts_adapter[^]+voice[^]+voice_speed/.test(document.querySelector("#operations-characters-update_character_tts .body-param__example")?.innerText)`)
+
 	document := decode[openAPI](t, s, "/openapi.json", nil)
 	if len(document.Components.SecuritySchemes) > 0 {
 		t.Log("Authorize opens its dialog")
