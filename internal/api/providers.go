@@ -42,11 +42,11 @@ type speechProvider struct {
 }
 
 type providerList struct {
-	LLM     []languageModelProvider    `json:"llm" required:"true" nullable:"false" description:"Language models." example:"[{\"name\":\"openai\",\"keys\":[\"openai_api_key\"],\"classification_adapters\":[\"openai_classification\"],\"conversation_adapters\":[\"openai_agent\",\"openai_audio_agent\"],\"reaction_adapters\":[\"openai_reaction\"],\"memory_adapters\":[\"openai_memory\"]}]"`
-	ASR     []speechProvider `json:"asr" required:"true" nullable:"false" description:"Speech recognition." example:"[{\"name\":\"openai\",\"keys\":[\"openai_api_key\"],\"adapters\":[\"openai_realtime\"]}]"`
-	TTS     []speechProvider `json:"tts" required:"true" nullable:"false" description:"Speech synthesis." example:"[{\"name\":\"elevenlabs\",\"keys\":[\"elevenlabs_api_key\"],\"adapters\":[\"elevenlabs\"]}]"`
-	Scenes  []string         `json:"scenes" required:"true" nullable:"false" description:"Known values of scene_name." example:"[\"Vast\",\"Seabed\"]"`
-	Avatars []string         `json:"avatars" required:"true" nullable:"false" description:"Known values of avatar." example:"[\"KQ-default\"]"`
+	LLM     []languageModelProvider `json:"llm" required:"true" nullable:"false" description:"Language models." example:"[{\"name\":\"openai\",\"keys\":[\"openai_api_key\"],\"classification_adapters\":[\"openai_classification\"],\"conversation_adapters\":[\"openai_agent\",\"openai_audio_agent\"],\"reaction_adapters\":[\"openai_reaction\"],\"memory_adapters\":[\"openai_memory\"]}]"`
+	ASR     []speechProvider        `json:"asr" required:"true" nullable:"false" description:"Speech recognition." example:"[{\"name\":\"openai\",\"keys\":[\"openai_api_key\"],\"adapters\":[\"openai_realtime\"]}]"`
+	TTS     []speechProvider        `json:"tts" required:"true" nullable:"false" description:"Speech synthesis." example:"[{\"name\":\"elevenlabs\",\"keys\":[\"elevenlabs_api_key\"],\"adapters\":[\"elevenlabs\"]}]"`
+	Scenes  []string                `json:"scenes" required:"true" nullable:"false" description:"Known values of scene_name." example:"[\"Vast\",\"Seabed\"]"`
+	Avatars []string                `json:"avatars" required:"true" nullable:"false" description:"Known values of avatar." example:"[\"KQ-default\"]"`
 }
 
 // listProviders answers with all that is known of what a character can name.
