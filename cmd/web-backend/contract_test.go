@@ -53,6 +53,7 @@ var requests = map[string]string{
 	"update_character_reaction":       `{"user_id": "{user}", "character_id": "{copy}", "reaction_adapter": "xai_reaction"}`,
 	"update_character_memory":         `{"user_id": "{user}", "character_id": "{copy}", "memory_adapter": "xai_memory"}`,
 
+	"list_providers":      none,
 	"get_available_llm":   none,
 	"get_available_asr":   none,
 	"get_available_tts":   none,

@@ -116,6 +116,9 @@ func TestAll_OfRealUse(t *testing.T) {
 			if strings.TrimSpace(c.Prompt) != c.Prompt || strings.TrimSpace(c.CharacterName) != c.CharacterName {
 				t.Error("name or prompt has white space at an end")
 			}
+			if unknown := c.UnknownNames(); len(unknown) > 0 {
+				t.Errorf("list_providers does not have %v", unknown)
+			}
 			if !slices.Contains(avatars, c.Avatar) {
 				t.Errorf("avatar %q is none of %q", c.Avatar, avatars)
 			}

@@ -91,6 +91,8 @@ var routeAccess = []struct {
 	{"owner", "GET get_available_tts/$owner", ``, 200},
 	{"owner", "GET get_missing_secrets/$owner/$character", ``, 200},
 
+	{"public", "GET list_providers", ``, 200},
+
 	// These servers have no motion files.
 	{"any-user", "GET motion_file_download", ``, 404},
 	{"public", "GET motion_keywords", ``, 404},

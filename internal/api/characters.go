@@ -124,7 +124,11 @@ func update[In any, P interface {
 		errors:  []int{http.StatusForbidden, http.StatusNotFound},
 		summary: summary, description: "403 if the character is read-only: duplicate it and change the copy.",
 		endpoint: owner(a, func(ctx context.Context, in P) (empty, error) {
-			return empty{}, a.service.UpdateCharacter(ctx, in.key(), in.patch())
+			err := a.service.UpdateCharacter(ctx, in.key(), in.patch())
+			if err == nil {
+				a.warnOfUnknownNames(ctx, in.patch())
+			}
+			return empty{}, err
 		}),
 	}
 }

@@ -111,7 +111,7 @@ func needStore() []*operation {
 	var all []*operation
 	for _, o := range apiDocument().operations() {
 		switch o.OperationID {
-		case "health", "metrics", "redirect_to_docs", "get_openapi_document", "tail_log", "download_log_file", "motion_keywords":
+		case "health", "metrics", "redirect_to_docs", "get_openapi_document", "tail_log", "download_log_file", "motion_keywords", "list_providers":
 		default:
 			all = append(all, o)
 		}

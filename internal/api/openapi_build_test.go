@@ -139,7 +139,7 @@ var tags = []struct{ name, description string }{
 	{tagAccounts, "Registration, login, passwords. The outcome of an operation is in the body of a 200: auth_code is 200 for success and 500 for a refusal."},
 	{tagUsers, "Users and their configuration."},
 	{tagCharacters, "The characters of a user."},
-	{tagProviders, "What a user can use, and what is missing."},
+	{tagProviders, "What there is, what a user can use, and what is missing."},
 	{tagMotion, "Motion files, by which characters move."},
 	{tagLogs, "The server's own log."},
 	{tagSystem, "Health and documentation."},

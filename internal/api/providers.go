@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"web-backend/internal/backend"
 )
@@ -28,6 +29,75 @@ func available[Out ~providerOptions](a *API, role backend.ProviderRole, summary 
 			names, err := a.service.AvailableProviders(ctx, in.UserID, role)
 			return Out{names}, err
 		}),
+	}
+}
+
+// languageModelProvider and speechProvider are providers as list_providers shows them.
+type languageModelProvider struct {
+	Name           string   `json:"name" required:"true" description:"Name of the provider, as get_available_llm has it." example:"openai"`
+	Keys           []string `json:"keys" required:"true" nullable:"false" description:"Fields of update_user_config that must be set." example:"[\"openai_api_key\"]"`
+	Classification []string `json:"classification_adapters" required:"true" nullable:"false" description:"Known values of classification_adapter." example:"[\"openai_classification\"]"`
+	Conversation   []string `json:"conversation_adapters" required:"true" nullable:"false" description:"Known values of conversation_adapter." example:"[\"openai_agent\",\"openai_audio_agent\"]"`
+	Reaction       []string `json:"reaction_adapters" required:"true" nullable:"false" description:"Known values of reaction_adapter." example:"[\"openai_reaction\"]"`
+	Memory         []string `json:"memory_adapters" required:"true" nullable:"false" description:"Known values of memory_adapter." example:"[\"openai_memory\"]"`
+}
+
+type speechProvider struct {
+	Name     string   `json:"name" required:"true" description:"Name of the provider, as get_available_asr or get_available_tts has it." example:"elevenlabs"`
+	Keys     []string `json:"keys" required:"true" nullable:"false" description:"Fields of update_user_config that must be set; none for a provider without keys." example:"[\"elevenlabs_api_key\"]"`
+	Adapters []string `json:"adapters" required:"true" nullable:"false" description:"Known values of asr_adapter or tts_adapter." example:"[\"elevenlabs\"]"`
+}
+
+type listProvidersResponse struct {
+	LLM     []languageModelProvider `json:"llm" required:"true" nullable:"false" description:"Language models." example:"[{\"name\":\"openai\",\"keys\":[\"openai_api_key\"],\"classification_adapters\":[\"openai_classification\"],\"conversation_adapters\":[\"openai_agent\",\"openai_audio_agent\"],\"reaction_adapters\":[\"openai_reaction\"],\"memory_adapters\":[\"openai_memory\"]}]"`
+	ASR     []speechProvider        `json:"asr" required:"true" nullable:"false" description:"Speech recognition." example:"[{\"name\":\"openai\",\"keys\":[\"openai_api_key\"],\"adapters\":[\"openai_realtime\"]}]"`
+	TTS     []speechProvider        `json:"tts" required:"true" nullable:"false" description:"Speech synthesis." example:"[{\"name\":\"elevenlabs\",\"keys\":[\"elevenlabs_api_key\"],\"adapters\":[\"elevenlabs\"]}]"`
+	Scenes  []string                `json:"scenes" required:"true" nullable:"false" description:"Known values of scene_name." example:"[\"Vast\",\"Seabed\"]"`
+	Avatars []string                `json:"avatars" required:"true" nullable:"false" description:"Known values of avatar." example:"[\"KQ-default\"]"`
+}
+
+// listProviders answers with all that is known of what a character can name.
+func (a *API) listProviders(context.Context, *none) (listProvidersResponse, error) {
+	list := listProvidersResponse{
+		ASR: speechProviders(backend.ASR, "asr_adapter"), TTS: speechProviders(backend.TTS, "tts_adapter"),
+		Scenes: backend.KnownNames("scene_name"), Avatars: backend.KnownNames("avatar"),
+	}
+	for _, p := range backend.Providers(backend.LLM) {
+		list.LLM = append(list.LLM, languageModelProvider{
+			Name: p.Name, Keys: orEmpty(p.Keys), Classification: orEmpty(p.Adapters["classification_adapter"]),
+			Conversation: orEmpty(p.Adapters["conversation_adapter"]), Reaction: orEmpty(p.Adapters["reaction_adapter"]),
+			Memory: orEmpty(p.Adapters["memory_adapter"]),
+		})
+	}
+	return list, nil
+}
+
+func speechProviders(role backend.ProviderRole, field string) (list []speechProvider) {
+	for _, p := range backend.Providers(role) {
+		list = append(list, speechProvider{Name: p.Name, Keys: orEmpty(p.Keys), Adapters: orEmpty(p.Adapters[field])})
+	}
+	return list
+}
+
+// orEmpty gives a list that is [] in JSON, never null.
+func orEmpty(names []string) []string {
+	if names == nil {
+		return []string{}
+	}
+	return names
+}
+
+// warnOfUnknownNames logs which adapters, scenes and avatars of an update are
+// not known: they are accepted, as others may know them. A value is shown only
+// where it resembles a known one, since else it may be a key in the wrong field.
+func (a *API) warnOfUnknownNames(ctx context.Context, patch backend.CharacterPatch) {
+	for _, name := range patch.UnknownNames() {
+		attrs := []any{"request_id", requestFrom(ctx).loggedID, "field", name.Field}
+		if len(name.Nearest) > 0 {
+			const most = 64 // bytes; known names are shorter
+			attrs = append(attrs, "value", loggedText(a.hideToken(name.Value), most), "nearest", strings.Join(name.Nearest, ", "))
+		}
+		a.log.WarnContext(ctx, "an unknown name was set, GET /api/v1/list_providers has the known ones", attrs...)
 	}
 }
 

@@ -2,8 +2,14 @@ package api_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"slices"
 	"strings"
 	"testing"
+
+	"web-backend/internal/api"
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
 )
 
 func TestAvailableProviders(t *testing.T) {
@@ -132,6 +138,113 @@ func TestMissingSecrets(t *testing.T) {
 			want: noSuchCharacter("nobody", s.names["own"]),
 		},
 	)
+}
+
+// list_providers has the providers that get_available_* can answer, by the same
+// names, and setting the keys that it lists makes all of them available.
+func TestListProviders(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	type provider struct {
+		Name     string   `json:"name"`
+		Keys     []string `json:"keys"`
+		Adapters []string `json:"adapters"`
+	}
+	var list struct {
+		LLM     []map[string]any `json:"llm"`
+		ASR     []provider       `json:"asr"`
+		TTS     []provider       `json:"tts"`
+		Scenes  []string         `json:"scenes"`
+		Avatars []string         `json:"avatars"`
+	}
+	got := s.exchange(t, exchange{request: "GET list_providers", status: 200, absent: []string{"null"}, contains: []string{
+		`{"name":"openai","keys":["openai_api_key"],"classification_adapters":["openai_classification"],` +
+			`"conversation_adapters":["openai_agent","openai_audio_agent"],"reaction_adapters":["openai_reaction"],"memory_adapters":["openai_memory"]}`,
+		`{"name":"anthropic","keys":["anthropic_api_key"],"classification_adapters":[],"conversation_adapters":["anthropic_agent"],` +
+			`"reaction_adapters":[],"memory_adapters":[]}`,
+		`{"name":"openai","keys":["openai_api_key"],"adapters":["openai_realtime"]}`,
+		`{"name":"chatterbox","keys":[],"adapters":["chatterbox"]}`,
+		`"scenes":["Vast","Seabed","Ground View","Cobbled Street","Cyber Black","Green"]`,
+		`"avatars":["KQ-default","FNN-default","HT-default","Ani-default","KL-default","NXD-default"]`,
+	}})
+	if err := json.Unmarshal([]byte(got.body), &list); err != nil {
+		t.Fatal(err)
+	}
+
+	s.createUser(t, "ada")
+	keys := map[string]string{"user_id": "ada"}
+	for _, p := range list.LLM {
+		for _, key := range p["keys"].([]any) {
+			keys[key.(string)] = "k"
+		}
+	}
+	for _, p := range slices.Concat(list.ASR, list.TTS) {
+		for _, key := range p.Keys {
+			keys[key] = "k"
+		}
+	}
+	s.exchange(t, exchange{request: "POST update_user_config", body: encode(t, keys), status: 200, want: noBody})
+	names := func(providers []provider) (names []string) {
+		for _, p := range providers {
+			names = append(names, p.Name)
+		}
+		return slices.Sorted(slices.Values(names))
+	}
+	var llm []string
+	for _, p := range list.LLM {
+		llm = append(llm, p["name"].(string))
+	}
+	slices.Sort(llm)
+	for role, listed := range map[string][]string{"llm": llm, "asr": names(list.ASR), "tts": names(list.TTS)} {
+		s.exchange(t, exchange{request: "GET get_available_" + role + "/ada", status: 200, want: `{"options":` + encode(t, listed) + `}`})
+	}
+}
+
+// A name that nobody knows is accepted, and the log warns of it. What resembles
+// no known name may be a key in the wrong field, and is not shown.
+func TestUnknownNames_AreLogged(t *testing.T) {
+	t.Parallel()
+	const key = "sk-proj-4dDfG7hJ"
+	s := newServer(t, withOptions(func(o *api.Options) {
+		o.Access.OperatorTokens = auth.NewOperatorTokens([]backend.Secret{backend.NewSecret("openai_realtim")})
+	}))
+	s.withUser(t)
+	for _, test := range []struct{ what, fields, want string }{
+		{"tts", `"tts_adapter":"elevnlabs","voice":"of my own"`, "field=tts_adapter value=elevnlabs nearest=elevenlabs"},
+		{"scene", `"scene_name":"ground view"`, `field=scene_name value=ground_view nearest="Ground View"`},
+		{"avatar", `"avatar":"QQ-default"`, `field=avatar value=QQ-default nearest=KQ-default`},
+		{"classification", `"classification_adapter":"xai_classificatio"`, "field=classification_adapter value=xai_classificatio nearest=xai_classification"},
+		{"conversation", `"conversation_adapter":"openai"`, `field=conversation_adapter value=openai nearest="openai_agent, openai_audio_agent"`},
+		{"reaction", `"reaction_adapter":"openai_agent"`, "field=reaction_adapter"},
+		{"memory", `"memory_adapter":"` + key + `"`, "field=memory_adapter"},
+		{"asr", `"asr_adapter":"openai_realtim"`, `field=asr_adapter value=*** nearest=openai_realtime`},
+	} {
+		id := "unknown-" + test.what
+		request := func(fields, character string, status int) {
+			s.exchange(t, exchange{request: "POST update_character_" + test.what, header: http.Header{"X-Request-Id": {id}}, status: status,
+				body: `{"user_id":"ada","character_id":"` + character + `",` + fields + `}`})
+		}
+		request(test.fields, "$own", 200)
+		request(test.fields, "$readonly", 403) // nothing was set
+		if lines := linesWith(s.logLines(), "msg=\"an unknown name was set, GET /api/v1/list_providers has the known ones\" request_id="+id+" "); len(lines) != 1 ||
+			!strings.Contains(lines[0], "level=WARN") || !strings.HasSuffix(lines[0], test.want+"\n") {
+			t.Errorf("%s: got the lines %q, want one that ends with %s", test.fields, lines, test.want)
+		}
+	}
+	known := len(linesWith(s.logLines(), "an unknown name was set"))
+	for what, fields := range map[string]string{
+		"tts": `"tts_adapter":"huoshan_icl","voice":"x"`, "scene": `"scene_name":"Seabed"`, "avatar": `"avatar":"KL-default"`,
+		"memory": `"memory_adapter":"sensenova_memory","memory_model_override":"any"`, "asr": `"asr_adapter":""`, "name": `"character_name":"x"`,
+	} {
+		s.exchange(t, exchange{request: "POST update_character_" + what, status: 200, body: `{"user_id":"ada","character_id":"$own",` + fields + `}`})
+	}
+	log := s.stop(t)
+	if got := len(linesWith(log, "an unknown name was set")); got != known {
+		t.Errorf("known names made %d warnings", got-known)
+	}
+	if strings.Contains(log, key) {
+		t.Errorf("the log shows a key:\n%s", log)
+	}
 }
 
 // Every default character can be used once the keys that it asks for are set.

@@ -135,6 +135,10 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 		update[updateReaction](a, "reaction", "Change the reaction"),
 		update[updateMemory](a, "memory", "Change the memory"),
 
+		{method: http.MethodGet, path: v1 + "list_providers", tag: tagProviders, endpoint: public(a, a.listProviders),
+			summary: "List the providers, adapters, scenes and avatars that are known",
+			description: "What a character can name, and the provider keys that it takes. The same for everybody. " +
+				"Other names are accepted, as an orchestrator may have more."},
 		available[getAvailableLLMResponse](a, backend.LLM, "List the language models a user can use"),
 		available[getAvailableASRResponse](a, backend.ASR, "List the speech recognition a user can use"),
 		available[getAvailableTTSResponse](a, backend.TTS, "List the speech synthesis a user can use"),

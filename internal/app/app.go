@@ -87,6 +87,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	for _, warning := range cfg.Warnings {
 		s.log.Warn("configuration", "warning", warning)
 	}
+	warnOfUnknownNames(cfg, defaults, s.log.Logger)
 	if err = s.openWatch(ctx, build); err != nil {
 		return s, err
 	}

@@ -572,8 +572,12 @@ func TestRun_DefaultsOfNewUsers(t *testing.T) {
 	if _, body := s.send(t, "/api/v1/get_available_llm/a", ""); body != `{"options":["xai"]}` {
 		t.Errorf("get_available_llm: %s", body)
 	}
-	if data, err := os.ReadFile(cfg.Log.Path); err != nil || bytes.Contains(data, []byte("secret-of-the-team")) {
+	data, err := os.ReadFile(cfg.Log.Path)
+	if err != nil || bytes.Contains(data, []byte("secret-of-the-team")) {
 		t.Errorf("the log shows a key, or: %v", err)
+	}
+	if want := "First.json field=scene_name nearest=Vast\n"; !bytes.Contains(data, []byte(want)) {
+		t.Errorf("the log does not warn of the scene with %q:\n%s", want, data)
 	}
 }
 

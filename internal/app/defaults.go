@@ -3,7 +3,9 @@ package app
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"strings"
 
 	"web-backend/configs/characters"
 	"web-backend/internal/backend"
@@ -58,4 +60,15 @@ func loadDefaultCharacter(path string) (character backend.Character, err error) 
 		return character, fmt.Errorf("%s: %w", path, err)
 	}
 	return character, nil
+}
+
+// warnOfUnknownNames logs which adapters, scenes and avatars of the files for
+// new users are not known. That is no fault: an orchestrator may have others.
+func warnOfUnknownNames(cfg *config.Config, defaults backend.Defaults, log *slog.Logger) {
+	for i, path := range cfg.DefaultCharacterConfigPaths {
+		for _, name := range defaults.Characters[i].UnknownNames() {
+			log.Warn("a default character has an unknown name, GET /api/v1/list_providers has the known ones",
+				"file", path, "field", name.Field, "nearest", strings.Join(name.Nearest, ", "))
+		}
+	}
 }

@@ -288,6 +288,32 @@ func (p CharacterPatch) Apply(c *Character) {
 	set(&c.ReadOnly, p.ReadOnly)
 }
 
+// patchText is a text that a patch sets; its value is nil if it does not.
+type patchText struct {
+	field string
+	value *string
+}
+
+// shortTexts are all texts of p but the prompt.
+func (p CharacterPatch) shortTexts() []patchText {
+	return []patchText{
+		{"character_name", p.CharacterName},
+		{"avatar", p.Avatar},
+		{"scene_name", p.SceneName},
+		{"asr_adapter", p.ASRAdapter},
+		{"tts_adapter", p.TTSAdapter},
+		{"voice", p.Voice},
+		{"classification_adapter", p.ClassificationAdapter},
+		{"classification_model_override", p.ClassificationModelOverride},
+		{"conversation_adapter", p.ConversationAdapter},
+		{"conversation_model_override", p.ConversationModelOverride},
+		{"reaction_adapter", p.ReactionAdapter},
+		{"reaction_model_override", p.ReactionModelOverride},
+		{"memory_adapter", p.MemoryAdapter},
+		{"memory_model_override", p.MemoryModelOverride},
+	}
+}
+
 func set[T any](field, value *T) {
 	if value != nil {
 		*field = *value

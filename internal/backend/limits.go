@@ -29,25 +29,7 @@ func (l Limits) checkText(field, text string) error {
 
 // checkPatch returns the first error, in the order of the fields.
 func (l Limits) checkPatch(p CharacterPatch) error {
-	for _, text := range []struct {
-		field string
-		value *string
-	}{
-		{"character_name", p.CharacterName},
-		{"avatar", p.Avatar},
-		{"scene_name", p.SceneName},
-		{"asr_adapter", p.ASRAdapter},
-		{"tts_adapter", p.TTSAdapter},
-		{"voice", p.Voice},
-		{"classification_adapter", p.ClassificationAdapter},
-		{"classification_model_override", p.ClassificationModelOverride},
-		{"conversation_adapter", p.ConversationAdapter},
-		{"conversation_model_override", p.ConversationModelOverride},
-		{"reaction_adapter", p.ReactionAdapter},
-		{"reaction_model_override", p.ReactionModelOverride},
-		{"memory_adapter", p.MemoryAdapter},
-		{"memory_model_override", p.MemoryModelOverride},
-	} {
+	for _, text := range p.shortTexts() {
 		if text.value == nil {
 			continue
 		}

@@ -1,7 +1,9 @@
 package backend
 
 import (
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -153,10 +155,108 @@ func TestMissingSecrets(t *testing.T) {
 func TestProviders_NeedKnownKeys(t *testing.T) {
 	t.Parallel()
 	for _, p := range providers {
-		for _, key := range p.keys {
+		for _, key := range p.Keys {
 			if !slices.Contains(ProviderKeys, key) {
-				t.Errorf("%s provider %s needs key %q, which is not in ProviderKeys", p.role, p.name, key)
+				t.Errorf("%s provider %s needs key %q, which is not in ProviderKeys", p.Role, p.Name, key)
 			}
+		}
+	}
+}
+
+// adapterFields are the fields of a character that name an adapter, by role.
+var adapterFields = map[ProviderRole][]string{
+	LLM: {"classification_adapter", "conversation_adapter", "reaction_adapter", "memory_adapter"},
+	ASR: {"asr_adapter"},
+	TTS: {"tts_adapter"},
+}
+
+// A character with a known adapter needs the keys of the provider that has it.
+func TestAdapters_NeedTheKeysOfTheirProvider(t *testing.T) {
+	t.Parallel()
+	for role := range contractProviders {
+		for _, p := range Providers(role) {
+			if len(p.Adapters) == 0 {
+				t.Errorf("%s provider %s has no adapter", role, p.Name)
+			}
+			for field, adapters := range p.Adapters {
+				if !slices.Contains(adapterFields[role], field) {
+					t.Errorf("%s provider %s has adapters for %s", role, p.Name, field)
+				}
+				for _, adapter := range adapters {
+					wantKeys(t, role, adapter, p.Keys)
+				}
+			}
+		}
+	}
+}
+
+// wantKeys checks what is missing for a character of which all adapters are one.
+func wantKeys(t *testing.T, role ProviderRole, adapter string, keys []string) {
+	t.Helper()
+	got := missingSecrets(Character{ConversationAdapter: adapter, ASRAdapter: adapter, TTSAdapter: adapter}, nil)
+	missing := map[ProviderRole][]string{LLM: got.LLM, ASR: got.ASR, TTS: got.TTS}[role]
+	if want := slices.Sorted(slices.Values(keys)); !slices.Equal(missing, want) {
+		t.Errorf("%s adapter %s needs %q, want %q", role, adapter, missing, want)
+	}
+}
+
+// docs/api.md has the whole table.
+func TestProviders_InTheDocs(t *testing.T) {
+	t.Parallel()
+	var rows []string
+	quote := func(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
+	for _, role := range []ProviderRole{LLM, ASR, TTS} {
+		for _, p := range Providers(role) {
+			var adapters []string
+			for _, field := range adapterFields[role] {
+				adapters = append(adapters, p.Adapters[field]...)
+			}
+			keys := "none"
+			if len(p.Keys) > 0 {
+				keys = quote(p.Keys)
+			}
+			rows = append(rows, fmt.Sprintf("| %s | `%s` | %s | %s |\n", strings.ToUpper(string(role)), p.Name, keys, quote(adapters)))
+		}
+	}
+	text, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{strings.Join(rows, ""), quote(scenes), quote(avatars)} {
+		if !strings.Contains(strings.ReplaceAll(string(text), ",\n", ", "), want) {
+			t.Errorf("docs/api.md lacks\n%s", want)
+		}
+	}
+}
+
+func TestUnknownNames(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("x", 1_000_000)
+	for _, c := range []struct {
+		name  string
+		patch CharacterPatch
+		want  string // field=nearest, separated by semicolons
+	}{
+		{"nothing", CharacterPatch{}, ""},
+		{"known", CharacterPatch{
+			Avatar: new("NXD-default"), SceneName: new("Ground View"), ASRAdapter: new("openai_realtime"), TTSAdapter: new("huoshan_icl"),
+			ClassificationAdapter: new("xai_classification"), ConversationAdapter: new("openai_audio_agent"),
+			ReactionAdapter: new("gemini_reaction"), MemoryAdapter: new("minimax_memory"),
+		}, ""},
+		{"empty", CharacterPatch{TTSAdapter: new(""), SceneName: new("")}, ""},
+		{"free texts", CharacterPatch{CharacterName: new("x"), Prompt: new("x"), Voice: new("x"), MemoryModelOverride: new("x")}, ""},
+		{"a letter too few", CharacterPatch{TTSAdapter: new("elevnlabs")}, "tts_adapter=elevenlabs"},
+		{"another case", CharacterPatch{SceneName: new("GROUND VIEW"), Avatar: new("kq-default")}, "avatar=KQ-default;scene_name=Ground View"},
+		{"the begin", CharacterPatch{ConversationAdapter: new("openai")}, "conversation_adapter=openai_agent,openai_audio_agent"},
+		{"of another field", CharacterPatch{MemoryAdapter: new("openai_agent"), ASRAdapter: new("chatterbox")}, "asr_adapter=;memory_adapter="},
+		{"of no kind", CharacterPatch{ReactionAdapter: new("acme"), ClassificationAdapter: &long}, "classification_adapter=;reaction_adapter="},
+	} {
+		var got []string
+		for _, name := range c.patch.UnknownNames() {
+			got = append(got, name.Field+"="+strings.Join(name.Nearest, ","))
+		}
+		if got := strings.Join(got, ";"); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
 }
