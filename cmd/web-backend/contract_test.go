@@ -36,11 +36,13 @@ var requests = map[string]string{
 	"create_user":             `{"user_id": "{other}"}`,
 	"delete_user":             `{"user_id": "{id}", "username": "{account}", "password": "a good password"}`,
 	"update_user_config":      `{"user_id": "{user}", "openai_api_key": "k", "sensechat_ak": "", "timezone": "Europe/Berlin", "xai_api_key": null}`,
+	"get_user_config":         none,
 
-	"list_characters":      none,
-	"get_character_config": none,
-	"duplicate_character":  `{"user_id": "{user}", "character_id": "{copy}", "character_name": "My Mira"}`,
-	"delete_character":     `{"user_id": "{user}", "character_id": "{copy}"}`,
+	"list_characters":          none,
+	"list_character_summaries": none,
+	"get_character_config":     none,
+	"duplicate_character":      `{"user_id": "{user}", "character_id": "{copy}", "character_name": "My Mira"}`,
+	"delete_character":         `{"user_id": "{user}", "character_id": "{copy}"}`,
 
 	"update_character_name":           `{"user_id": "{user}", "character_id": "{copy}", "character_name": "Mira", "new_name": "ignored"}`,
 	"update_character_avatar":         `{"user_id": "{user}", "character_id": "{copy}", "avatar": "HT-default"}`,

@@ -72,7 +72,9 @@ var routeAccess = []struct {
 	{"operator", "GET /metrics", ``, 200},
 
 	{"owner", "POST update_user_config", `{"user_id": "$owner"}`, 200},
+	{"owner", "GET get_user_config/$owner", ``, 200},
 	{"owner", "GET list_characters/$owner", ``, 200},
+	{"owner", "GET list_character_summaries/$owner", ``, 200},
 	{"owner", "GET get_character_config/$owner/$character", ``, 200},
 	{"owner", "POST duplicate_character", `{"user_id": "$owner", "character_id": "gone"}`, 404},
 	{"owner", "POST delete_character", `{"user_id": "$owner", "character_id": "gone"}`, 404},

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -78,6 +79,57 @@ func (l characterListReply) write(a *API, w http.ResponseWriter, r *http.Request
 	}
 	list.text(`]}`)
 	return list.end()
+}
+
+type listCharacterSummariesResponse struct {
+	Characters []characterSummary `json:"characters" required:"true" nullable:"false" description:"The user's characters, in creation order."`
+}
+
+// characterSummary is what a page that lets people choose a character needs of
+// each.
+type characterSummary struct {
+	CharacterID   string `json:"character_id" required:"true" description:"Id of the character, unique for its user." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
+	CharacterName string `json:"character_name" required:"true" description:"Name shown to people." example:"Mira"`
+	ReadOnly      bool   `json:"read_only" required:"true" description:"A read-only character can be duplicated or deleted, not changed." example:"true"`
+	Avatar        string `json:"avatar" required:"true" description:"Avatar that is shown." example:"KQ-default"`
+	SceneName     string `json:"scene_name" required:"true" description:"Scene that the character stands in." example:"Vast"`
+}
+
+func (a *API) listCharacterSummaries(ctx context.Context, in *userPath) (characterSummariesReply, error) {
+	summaries, err := a.service.CharacterSummaries(ctx, in.UserID)
+	return characterSummariesReply{in.UserID, summaries}, err
+}
+
+// characterSummariesReply writes [listCharacterSummariesResponse] while it is made. Texts
+// that are too long to be held together are read one by one.
+type characterSummariesReply struct {
+	userID    string
+	summaries []backend.CharacterSummary
+}
+
+func (l characterSummariesReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
+	list := a.newLongJSON(w, r)
+	list.text(`{"characters":[`)
+	n := 0
+	for _, summary := range l.summaries {
+		var err error
+		if summary.TooLong {
+			summary, err = a.service.LongCharacterSummary(r.Context(), backend.CharacterKey{UserID: l.userID, CharacterID: summary.CharacterID})
+		}
+		if errors.Is(err, backend.NotFound) {
+			continue // it was deleted meanwhile
+		}
+		if !list.element(n, summaryOnTheWire(summary), err) {
+			break
+		}
+		n++
+	}
+	list.text(`]}`)
+	return list.end()
+}
+
+func summaryOnTheWire(s backend.CharacterSummary) characterSummary {
+	return characterSummary{s.CharacterID, s.CharacterName, s.ReadOnly, s.Avatar, s.SceneName}
 }
 
 func (a *API) getCharacterConfig(ctx context.Context, in *characterPath) (characterDocument, error) {

@@ -103,6 +103,37 @@ func TestListCharacters(t *testing.T) {
 	}
 }
 
+func TestListCharacterSummaries(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s *server) {
+		s.createUser(t, "ada")
+		ids := s.characterIDs(t, "ada")
+		s.names["copy"] = s.duplicate(t, "ada", ids[1])
+		s.run(
+			t,
+			exchange{name: "avatar", request: "POST update_character_avatar", status: 200,
+				body: `{"user_id":"ada","character_id":"$copy","avatar":"HT-default"}`},
+			exchange{name: "scene", request: "POST update_character_scene", status: 200,
+				body: `{"user_id":"ada","character_id":"$copy","scene_name":"<海>"}`},
+		)
+		want := []string{}
+		summary := func(id, name, readOnly, avatar, scene string) {
+			want = append(want, object("character_id", quote(id), "character_name", quote(name), "read_only", readOnly, "avatar", quote(avatar), "scene_name", quote(scene)))
+		}
+		all := defaultCharacters(t)
+		for i, c := range all {
+			summary(ids[i], c["character_name"].(string), "true", c["avatar"].(string), c["scene_name"].(string))
+		}
+		summary(s.names["copy"], all[1]["character_name"].(string), "false", "HT-default", "<海>")
+		s.run(
+			t,
+			exchange{name: "creation order, a copy last", request: "GET list_character_summaries/ada", status: 200,
+				want: `{"characters":[` + strings.Join(want, ",") + `]}`},
+			exchange{name: "unknown user", request: "GET list_character_summaries/nobody", status: 200, want: `{"characters":[]}`},
+		)
+	})
+}
+
 func TestGetCharacterConfig(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, at(september))

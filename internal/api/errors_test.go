@@ -87,6 +87,10 @@ func (f failingStore) CharacterNames(context.Context, string) ([]backend.Charact
 	return nil, f.fail()
 }
 
+func (f failingStore) CharacterSummaries(context.Context, string) ([]backend.CharacterSummary, error) {
+	return nil, f.fail()
+}
+
 func (f failingStore) Character(context.Context, backend.CharacterKey) (backend.Character, error) {
 	return backend.Character{}, f.fail()
 }

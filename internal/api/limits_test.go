@@ -131,6 +131,10 @@ func TestLimits_OldDataStays(t *testing.T) {
 		s.run(t,
 			exchange{name: "list", request: "GET list_characters/ada", status: 200,
 				want: `{"character_id_list":["0","1","2"],"character_name_list":["short","$long","short"]}`},
+			exchange{name: "list of summaries", request: "GET list_character_summaries/ada", status: 200, contains: []string{
+				`{"characters":[{"character_id":"0","character_name":"short",`, `{"character_id":"1","character_name":"$long","read_only":false,`,
+				`{"character_id":"2","character_name":"short",`,
+			}},
 			exchange{name: "read", request: "GET get_character_config/ada/1", status: 200, contains: []string{`"character_name":"$long"`}},
 			exchange{name: "copy", request: "POST duplicate_character", body: `{"user_id":"ada","character_id":"1"}`, status: 200},
 			exchange{name: "change a field", request: "POST update_character_scene", status: 200,

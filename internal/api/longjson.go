@@ -32,14 +32,14 @@ func (j *longJSON) text(json string) {
 	j.send()
 }
 
-// element adds the text at position i of a list, unless there is an error. It
+// element adds the value at position i of a list, unless there is an error. It
 // reports whether the list goes on.
-func (j *longJSON) element(i int, text string, err error) bool {
+func (j *longJSON) element(i int, value any, err error) bool {
 	if i > 0 {
 		j.chunk.WriteByte(',')
 	}
 	if err == nil {
-		err = encodeJSON(&j.chunk, text)
+		err = encodeJSON(&j.chunk, value)
 	}
 	switch {
 	case err != nil && j.sent:

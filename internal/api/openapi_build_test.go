@@ -448,6 +448,11 @@ func (getAvailableTTSResponse) documented() any {
 }
 
 // documented implements [documentedReply].
+func (characterSummariesReply) documented() any {
+	return listCharacterSummariesResponse{[]characterSummary{{exampleCharacter.CharacterID, "Mira", true, "KQ-default", "Vast"}}}
+}
+
+// documented implements [documentedReply].
 func (characterDocument) documented() any {
 	c := backend.NewCharacter()
 	c.UserID, c.CharacterID, c.CharacterName = exampleCharacter.UserID, exampleCharacter.CharacterID, "Mira"

@@ -115,6 +115,7 @@ func TestRedaction_OfOperations(t *testing.T) {
 		exchange{name: "a prompt without a character", request: "POST update_character_prompt", body: `{"user_id":"ada",` + prompt + `}`, status: 422},
 		exchange{name: "a prompt read", request: "GET get_character_config/ada/$own", status: 200, contains: absent},
 		exchange{name: "no endpoint gives a key: providers", request: "GET get_available_llm/ada", status: 200, absent: absent},
+		exchange{name: "no endpoint gives a key: config", request: "GET get_user_config/ada", status: 200, absent: absent},
 		exchange{name: "no endpoint gives a key: missing", request: "GET get_missing_secrets/ada/$own", status: 200, absent: absent},
 		exchange{name: "no endpoint gives a key: character", request: "GET get_character_config/ada/$readonly", status: 200, absent: absent},
 		exchange{name: "nor the log", request: "GET /tail_log/10000", status: 200, absent: absent},

@@ -112,9 +112,16 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 			summary: "Set or clear provider keys and the time zone", endpoint: owner(a, a.updateUserConfig),
 			description: "A field that is absent or null is kept, an empty one is cleared. No endpoint ever returns a key."},
 
+		{method: http.MethodGet, path: v1 + "get_user_config/{user_id}", tag: tagUsers, errors: []int{http.StatusNotFound},
+			summary: "Get the time zone, and which provider keys are set", endpoint: owner(a, a.getUserConfig),
+			description: "Of a provider key it tells only whether it is set. One that the server cannot read, as its master key is missing, counts as not set."},
+
 		{method: http.MethodGet, path: v1 + "list_characters/{user_id}", tag: tagCharacters,
 			summary: "List a user's characters", endpoint: owner(a, a.listCharacters),
 			description: "In creation order; both lists are empty for an unknown user."},
+		{method: http.MethodGet, path: v1 + "list_character_summaries/{user_id}", tag: tagCharacters,
+			summary: "List a user's characters with avatar and scene", endpoint: owner(a, a.listCharacterSummaries),
+			description: "In creation order, with what a page needs on which people choose a character; the list is empty for an unknown user."},
 		{method: http.MethodGet, path: v1 + "get_character_config/{user_id}/{character_id}", tag: tagCharacters,
 			errors: []int{http.StatusNotFound}, summary: "Get a character", description: "Every field, in the order of the stored document.", endpoint: owner(a, a.getCharacterConfig)},
 		{method: http.MethodPost, path: v1 + "duplicate_character", tag: tagCharacters, errors: []int{http.StatusNotFound},

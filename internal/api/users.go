@@ -87,6 +87,21 @@ func (a *API) createUser(ctx context.Context, in *createUserRequest) (createUser
 	return createUserResponse{id}, err
 }
 
+type getUserConfigResponse struct {
+	UserID       string          `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
+	Timezone     string          `json:"timezone" required:"true" description:"IANA name of the user's time zone." example:"Asia/Shanghai"`
+	ProviderKeys map[string]bool `json:"provider_keys" required:"true" nullable:"false" description:"Whether each provider key is set, by its name; never a value." example:"{\"openai_api_key\":true,\"xai_api_key\":false}"`
+}
+
+func (a *API) getUserConfig(ctx context.Context, in *userPath) (getUserConfigResponse, error) {
+	config, err := a.service.UserConfig(ctx, in.UserID)
+	answer := getUserConfigResponse{in.UserID, config.Timezone, make(map[string]bool, len(backend.ProviderKeys))}
+	for _, name := range backend.ProviderKeys {
+		answer.ProviderKeys[name] = config.Keys[name].IsSet()
+	}
+	return answer, err
+}
+
 type updateUserConfigRequest struct {
 	UserID   string                    `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
 	Timezone *string                   `json:"timezone" description:"IANA name of the user's time zone; empty for the default. One that is not known, such as Etc/Unknown, keeps the zone that is stored." example:"Asia/Shanghai"`

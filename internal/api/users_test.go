@@ -377,6 +377,27 @@ func TestUpdateUserConfig(t *testing.T) {
 	s.wantConfig(t, "ada", "Asia/Shanghai", everyKey)
 }
 
+// Who was set up has a config to show, on both stores; others have none.
+func TestGetUserConfig(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s *server) {
+		s.createUser(t, "ada")
+		s.createUser(t, "a/b")
+		s.credential(t, "Carol", "carol")
+		s.wantConfig(t, "ada", "Asia/Shanghai", map[string]string{})
+		s.run(
+			t,
+			exchange{name: "set", request: "POST update_user_config", status: 200,
+				body: `{"user_id":"a/b","timezone":"Europe/Rome","huoshan_token":"h","openai_api_key":"` + strings.Repeat("o", 100) + `"}`},
+			exchange{name: "unknown user", request: "GET get_user_config/nobody", status: 404, want: noSuchUser("nobody")},
+			exchange{name: "never logged in", request: "GET get_user_config/carol", status: 404, want: noSuchUser("carol")},
+			exchange{name: "NUL in the id", request: "GET get_user_config/a%00b", status: 422, want: invalidPath("user_id", "a\x00b")},
+		)
+		s.wantConfig(t, "a/b", "Europe/Rome", map[string]string{"huoshan_token": "h", "openai_api_key": strings.Repeat("o", 100)})
+		s.wantConfig(t, "ada", "Asia/Shanghai", map[string]string{})
+	})
+}
+
 // withMember is a copy of object with one more member.
 func withMember(object map[string]string, name, value string) map[string]string {
 	object = maps.Clone(object)
@@ -384,7 +405,8 @@ func withMember(object map[string]string, name, value string) map[string]string 
 	return object
 }
 
-// wantConfig checks what is stored for a user: no endpoint shows it.
+// wantConfig checks what is stored for a user, and what is shown of it: which
+// keys are set, no more.
 func (s *server) wantConfig(t *testing.T, userID, timezone string, keys map[string]string) {
 	t.Helper()
 	config, err := s.store.UserConfig(t.Context(), userID)
@@ -400,6 +422,14 @@ func (s *server) wantConfig(t *testing.T, userID, timezone string, keys map[stri
 	if !maps.Equal(got, keys) || config.Timezone != timezone {
 		t.Errorf("config of %s\ngot  %s %q\nwant %s %q", userID, config.Timezone, got, timezone, keys)
 	}
+	set := map[string]bool{}
+	for _, name := range backend.ProviderKeys {
+		set[name] = keys[name] != ""
+	}
+	s.exchange(t, exchange{
+		request: "GET get_user_config/" + segment(userID), status: 200,
+		want: object("user_id", quote(userID), "timezone", quote(timezone), "provider_keys", encode(t, set)),
+	})
 }
 
 // A time zone that is not known keeps the stored one, and what else the request

@@ -113,9 +113,14 @@ func (r *remoteUsers) setPassword(ctx context.Context, userID, username string, 
 	return answer.UserID, err
 }
 
+func (r *remoteUsers) setKey(ctx context.Context, userID, name string, key backend.Secret) error {
+	_, err := r.call(ctx, "update_user_config", map[string]string{"user_id": userID, name: key.Reveal()})
+	return err
+}
+
 func (r *remoteUsers) close() error { return nil }
 
-// call posts to an operator's route.
+// call posts to a route that an operator may call.
 func (r *remoteUsers) call(ctx context.Context, operation string, body map[string]string) (answer remoteAnswer, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {

@@ -143,6 +143,7 @@ type editor interface {
 	create(ctx context.Context, userID string) (string, error)
 	remove(ctx context.Context, userID string) error
 	setPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error)
+	setKey(ctx context.Context, userID, name string, key backend.Secret) error
 	close() error
 }
 
@@ -168,6 +169,7 @@ func EditUsers(ctx context.Context, cfg *config.Config, logLines io.Writer) (*Us
 	return &UserEditor{&storedUsers{store, backend.New(store, backend.Options{
 		Defaults:  defaults,
 		Passwords: passwordsOf(cfg),
+		Limits:    backend.Limits(cfg.Quotas),
 		Accounts:  backend.AccountRules{PasswordMinLength: cfg.Accounts.PasswordMinLength},
 	})}}, nil
 }
@@ -207,6 +209,12 @@ func (e *UserEditor) SetPassword(ctx context.Context, userID, username string, p
 	return e.users.setPassword(ctx, userID, username, password)
 }
 
+// SetProviderKey stores a provider key of a user that was set up, or removes it
+// if key is empty.
+func (e *UserEditor) SetProviderKey(ctx context.Context, userID, name string, key backend.Secret) error {
+	return e.users.setKey(ctx, userID, name, key)
+}
+
 // storedUsers changes users in a store of its own.
 type storedUsers struct {
 	store   backend.Store
@@ -227,6 +235,10 @@ func (s *storedUsers) setPassword(ctx context.Context, userID, username string, 
 		err = errors.New(api.RefusalSentence(refusal))
 	}
 	return id, err
+}
+
+func (s *storedUsers) setKey(ctx context.Context, userID, name string, key backend.Secret) error {
+	return s.service.UpdateUserConfig(ctx, userID, backend.UserConfigPatch{Keys: map[string]backend.Secret{name: key}})
 }
 
 func (s *storedUsers) close() error { return s.store.Close() }

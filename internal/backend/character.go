@@ -71,6 +71,55 @@ func NewCharacterName(id, name string) CharacterName {
 	return CharacterName{CharacterID: id, CharacterName: name}
 }
 
+// CharacterSummary is what a page that lets people choose a character shows of
+// each.
+type CharacterSummary struct {
+	CharacterID   string
+	CharacterName string
+	ReadOnly      bool
+	Avatar        string
+	SceneName     string
+	// TooLong: name, avatar and scene have more than MaxSummary bytes together,
+	// and only the character itself has them.
+	TooLong bool
+}
+
+// MaxSummary bounds the texts of a summary, in bytes. So the summaries of the
+// 10,000 characters that an import may bring stay within the 16 MiB of a
+// document of MongoDB, and are less than that in memory.
+const MaxSummary = 1 << 10
+
+// Bounded returns s, without its texts if they are too long for a list.
+func (s CharacterSummary) Bounded() CharacterSummary {
+	if len(s.CharacterName)+len(s.Avatar)+len(s.SceneName) > MaxSummary {
+		return CharacterSummary{CharacterID: s.CharacterID, ReadOnly: s.ReadOnly, TooLong: true}
+	}
+	return s
+}
+
+// Summary returns what a list shows of c, however long it is.
+func (c Character) Summary() CharacterSummary {
+	return CharacterSummary{
+		CharacterID: c.CharacterID, CharacterName: c.CharacterName, ReadOnly: c.ReadOnly,
+		Avatar: c.Avatar, SceneName: c.SceneName,
+	}
+}
+
+// SummarizeDocument returns what a list shows of a character, of what
+// [EncodeCharacter] gave. It decodes no more than that needs: most of a document
+// is prompt.
+func SummarizeDocument(document []byte) (CharacterSummary, error) {
+	if end := bytes.Index(document, behindSummary); end >= 0 {
+		document = append(document[:end:end], '}') // append must not write into document
+	}
+	c, err := DecodeCharacter(document)
+	return c.Summary().Bounded(), err
+}
+
+// behindSummary begins what follows the last field of a summary. It stands
+// nowhere before, as restStart.
+var behindSummary = []byte(`,"asr_adapter":`)
+
 // Key is the key of c.
 func (c Character) Key() CharacterKey { return CharacterKey{c.UserID, c.CharacterID} }
 

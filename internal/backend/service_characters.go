@@ -21,6 +21,19 @@ func (s *Service) LongCharacterName(ctx context.Context, key CharacterKey) (stri
 	return character.CharacterName, err
 }
 
+// CharacterSummaries lists a user's characters in creation order; none for an
+// unknown user.
+func (s *Service) CharacterSummaries(ctx context.Context, userID string) ([]CharacterSummary, error) {
+	return s.store.CharacterSummaries(ctx, userID)
+}
+
+// LongCharacterSummary returns the summary of a character whose texts a list
+// leaves out. NotFound if the character was deleted meanwhile.
+func (s *Service) LongCharacterSummary(ctx context.Context, key CharacterKey) (CharacterSummary, error) {
+	character, err := s.store.Character(ctx, key)
+	return character.Summary(), err
+}
+
 // CharacterDocument gives one character as JSON; see [EncodeCharacter].
 // NotFound if it does not exist.
 func (s *Service) CharacterDocument(ctx context.Context, key CharacterKey) ([]byte, error) {

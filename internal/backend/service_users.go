@@ -81,6 +81,12 @@ func (s *Service) Users(ctx context.Context, filter UserFilter) iter.Seq2[User, 
 	return s.store.Users(ctx, filter)
 }
 
+// UserConfig gives a user's config, with the provider keys: show which are set,
+// never a value. NotFound for an unknown user.
+func (s *Service) UserConfig(ctx context.Context, userID string) (UserConfig, error) {
+	return s.store.UserConfig(ctx, userID)
+}
+
 // UpdateUserConfig changes a user's provider keys and time zone; an empty time
 // zone means the default again, and one that is not known keeps what is stored:
 // browsers send Etc/Unknown. NotFound for an unknown user, TooLong beyond the

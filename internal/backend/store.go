@@ -81,6 +81,10 @@ type Store interface {
 	// unknown user. A name of more than MaxListedName bytes is left out.
 	CharacterNames(ctx context.Context, userID string) ([]CharacterName, error)
 
+	// CharacterSummaries is CharacterNames with more of each character. Texts of
+	// more than MaxSummary bytes are left out.
+	CharacterSummaries(ctx context.Context, userID string) ([]CharacterSummary, error)
+
 	// Character gives one character. NotFound if it does not exist.
 	Character(ctx context.Context, key CharacterKey) (Character, error)
 

@@ -125,6 +125,9 @@ func TestMain_Suggests(t *testing.T) {
 		{"keys doctor more", `an argument too many; see web-backend keys doctor --help`},
 		{"copy mongodb://ada:" + secretText + "@db.example/web data", `an argument too many; see web-backend copy --help`},
 		{"user set-password ada " + secretText, `an argument too many; see web-backend user set-password --help`},
+		{"user set-key ada openai_key", `user set-key: there is no provider key of this name, did you mean openai_api_key?; see web-backend user set-key --help`},
+		{"user unset-key --username ada openai_api", `user unset-key: there is no provider key of this name, did you mean openai_api_key?; see web-backend user unset-key --help`},
+		{"user set-key ada openai_api_key " + secretText, `an argument too many; see web-backend user set-key --help`},
 		{"serve --port 0 more", `an argument too many; see web-backend serve --help`},
 	} {
 		got := run(t, t.TempDir(), nil, strings.Fields(tt.args)...)

@@ -24,7 +24,7 @@ func readText(t *testing.T, path string) string {
 var completed = []struct{ line, with, without string }{
 	{"", "serve user healthcheck completion keys", "list bash --help"},
 	{"us", "user", "serve"},
-	{"user ", "list show create delete set-password", "serve user"},
+	{"user ", "list show create delete set-password set-key unset-key", "serve user"},
 	{"user set", "set-password", "show"},
 	{"user show --", "--username --json --config_path --help", "--yes --url --out"},
 	{"user delete --username --json --", "--yes --username", "--out"}, // --json is the name

@@ -48,7 +48,7 @@ func PasswordReader(file *os.File) func(ctx context.Context) (string, error) {
 // line of standard input. It is never an argument, which process lists and
 // shell histories show.
 func askPassword(ctx context.Context, streams Streams) (backend.Secret, error) {
-	read := func() (backend.Secret, error) { return readPasswordLine(streams.In) }
+	read := func() (backend.Secret, error) { return readSecretLine(streams.In, "password") }
 	if streams.ReadPassword != nil {
 		read = func() (backend.Secret, error) {
 			return typeSecret(ctx, streams, "password", "New password: ", "The same again: ")
@@ -101,20 +101,23 @@ func typeSecret(ctx context.Context, streams Streams, what string, prompts ...st
 	return backend.NewSecret(first), nil
 }
 
-// maxPasswordLine bounds what is read of standard input, in bytes; the rules of
+// maxSecretLine bounds what is read of standard input, in bytes; the rules of
 // passwords allow less.
-const maxPasswordLine = 64 << 10
+const maxSecretLine = 64 << 10
 
-func readPasswordLine(in io.Reader) (backend.Secret, error) {
+// readSecretLine reads the first line; what is the text, for an error.
+func readSecretLine(in io.Reader, what string) (backend.Secret, error) {
 	if in == nil {
 		in = strings.NewReader("")
 	}
-	line, err := bufio.NewReader(io.LimitReader(in, maxPasswordLine)).ReadString('\n')
+	line, err := bufio.NewReader(io.LimitReader(in, maxSecretLine)).ReadString('\n')
 	switch {
 	case errors.Is(err, io.EOF) && line == "":
-		return backend.Secret{}, errors.New("there is no password: type it at a terminal, or send it as a line to standard input")
+		return backend.Secret{}, fmt.Errorf("there is no %s: type it at a terminal, or send it as a line to standard input", what)
 	case err != nil && !errors.Is(err, io.EOF):
-		return backend.Secret{}, fmt.Errorf("read the password from standard input: %w", err)
+		return backend.Secret{}, fmt.Errorf("read the %s from standard input: %w", what, err)
+	case err != nil && len(line) == maxSecretLine:
+		return backend.Secret{}, fmt.Errorf("the first line of standard input is too long for a %s; nothing was done", what)
 	}
 	line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
 	return backend.NewSecret(strings.TrimPrefix(line, byteOrderMark)), nil

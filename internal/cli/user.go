@@ -14,6 +14,8 @@ type userCommand struct {
 	Show        userShowCommand        `cmd:"" help:"Show what is stored of one user, without any secret."`
 	Create      userCreateCommand      `cmd:"" help:"Make a user, with a user name and password or without."`
 	SetPassword userSetPasswordCommand `cmd:"" name:"set-password" help:"Give a user a new password, without the old one."`
+	SetKey      userSetKeyCommand      `cmd:"" name:"set-key" help:"Set a provider key of a user."`
+	UnsetKey    userUnsetKeyCommand    `cmd:"" name:"unset-key" help:"Remove a provider key of a user."`
 	Delete      userDeleteCommand      `cmd:"" help:"Delete a user with everything that is stored for it."`
 }
 

@@ -393,6 +393,80 @@ func TestUser_ShowsNoKey(t *testing.T) {
 	}
 }
 
+// A provider key that a command sets is in the store, and one that it unsets is
+// not. The key is nowhere in what was printed or logged.
+func TestUser_ProviderKeys(t *testing.T) {
+	t.Parallel()
+	forEachPlace(t, func(t *testing.T, p *place) {
+		p.must(t, "", "user", "create", "ada")
+		p.must(t, goodPassword, "user", "create", "bob", "--username", "Bob")
+		wantKeys := func(userID, want string) {
+			t.Helper()
+			if got := strings.Join(p.show(t, userID).ProviderKeys, " "); got != want {
+				t.Errorf("%s has the keys %q, want %q", userID, got, want)
+			}
+		}
+		if got := p.must(t, secretText+"\r\nsecond line\n", "user", "set-key", "ada", "openai_api_key"); got != "openai_api_key of user ada is set" {
+			t.Errorf("printed %q", got)
+		}
+		p.must(t, "\ufeff"+secretText, "user", "set-key", "--username", "Bob", "xai_api_key")
+		p.must(t, secretText, "user", "set-key", "ada", "huoshan_token")
+		wantKeys("ada", "openai_api_key huoshan_token")
+		wantKeys("bob", "xai_api_key")
+		if got := p.must(t, "", "user", "unset-key", "ada", "openai_api_key"); got != "openai_api_key of user ada is not set any more" {
+			t.Errorf("printed %q", got)
+		}
+		p.must(t, "", "user", "unset-key", "ada", "openai_api_key") // once more
+		p.must(t, "", "user", "unset-key", "xai_api_key", "--username", "Bob")
+
+		for text, want := range map[string]string{
+			"": "there is no key", "\n": "the key is empty", " " + secretText: "spaces", "sk\x1b[200~" + secretText: "control",
+			"caf\xe9 latin1": "UTF-8", strings.Repeat("x", 4097): "4096 bytes", strings.Repeat("x", 70_000): "too long",
+		} {
+			p.fails(t, text, []string{"user", "set-key", "ada", "xai_api_key"}, want)
+		}
+		p.fails(t, secretText, []string{"user", "set-key", "gone", "xai_api_key"}, `"gone" does not exist`)
+		p.fails(t, secretText, []string{"user", "set-key", "--username", "Gone", "xai_api_key"}, `"Gone"`)
+		wantKeys("ada", "huoshan_token")
+		wantKeys("bob", "")
+		log, err := os.ReadFile(filepath.Join(p.folder, "server.log"))
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if strings.Contains(p.printed()+string(log), secretText) {
+			t.Errorf("the key was printed or logged")
+		}
+	})
+}
+
+// At a terminal a key is typed once; the one that was typed is stored. Who never
+// logged in has none.
+func TestUser_ProviderKeyAtATerminal(t *testing.T) {
+	t.Parallel()
+	p := &place{folder: t.TempDir(), password: []string{secretText}}
+	p.must(t, "", "user", "create", "ada")
+	p.must(t, "not this\n", "user", "set-key", "ada", "openai_api_key")
+	data := filepath.Join(p.folder, "data")
+	ring, err := masterkey.ReadFile(filepath.Join(data, masterkey.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(data, sqlite.Keys(ring))
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := store.UserConfig(t.Context(), "ada")
+	err = errors.Join(err, store.CreateCredential(t.Context(), backend.Credential{Username: "Fresh", Password: backend.NewSecret("x"), UserID: "fresh"}), store.Close())
+	if got := config.Keys["openai_api_key"].Reveal(); err != nil || got != secretText {
+		t.Errorf("the key is %q, error %v, want the one that was typed", got, err)
+	}
+	p.fails(t, "", []string{"user", "set-key", "--username", "Fresh", "openai_api_key"}, `"fresh"`, "not logged in yet")
+	p.password = []string{""}
+	if got := p.run(t, "", "user", "set-key", "ada", "openai_api_key"); got.status != 1 || !strings.Contains(got.err, "the key is empty") {
+		t.Errorf("nothing typed: %+v", got)
+	}
+}
+
 // The list is right about who is set up, however many users there are between.
 func TestUserList_Long(t *testing.T) {
 	t.Parallel()
@@ -556,11 +630,14 @@ func TestUser_WrongUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"user"}, {"user", "show"}, {"user", "delete"}, {"user", "set-password"}, {"user", "show", "a", "--username", "b"},
 		{"user", "show", "a", "b"}, {"user", "create", "--password", "x"}, {"user", "set-password", "a", "--password=x"},
+		{"user", "set-key"}, {"user", "set-key", "a"}, {"user", "set-key", "a", "xai_api_key", "x"}, {"user", "set-key", "a", "x", "--username", "b"},
+		{"user", "unset-key", "--username", "b"}, {"user", "set-key", "a", secretText}, {"user", "set-key", "a", ""}, {"user", "set-key", "", "xai_api_key"},
 		{"user", "nonsense"}, {"user", "delete", "", "--yes"}, {"user", "create", ""}, {"user", "create", "a", "--username", ""},
 	} {
 		p := &place{folder: t.TempDir()}
 		got := p.run(t, goodPassword, args...)
-		if got.status != 2 || got.out != "" || !strings.HasPrefix(got.err, "web-backend: ") || !strings.HasSuffix(got.err, " --help\n") {
+		if got.status != 2 || got.out != "" || !strings.HasPrefix(got.err, "web-backend: ") || !strings.HasSuffix(got.err, " --help\n") ||
+			strings.Contains(got.err, secretText) {
 			t.Errorf("%q: got %+v", args, got)
 		}
 	}

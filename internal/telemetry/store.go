@@ -42,7 +42,8 @@ type operations struct {
 	CreateCredential, Credential, ReplacePassword   operation
 	CreateToken, Token, UserTokens, DeleteToken     operation
 	UserConfig, UpdateUserConfig                    operation
-	CharacterNames, Character, CharacterDocument    operation
+	CharacterNames, CharacterSummaries              operation
+	Character, CharacterDocument                    operation
 	CountUsers                                      operation
 	CopyCharacter, UpdateCharacter, DeleteCharacter operation
 	Ping                                            operation

@@ -94,6 +94,13 @@ func (s *store) CharacterNames(ctx context.Context, userID string) ([]backend.Ch
 	return measure(ctx, s.meter, &s.meter.operations.CharacterNames, func(ctx context.Context) ([]backend.CharacterName, error) { return s.next.CharacterNames(ctx, userID) })
 }
 
+// CharacterSummaries implements [backend.Store].
+func (s *store) CharacterSummaries(ctx context.Context, userID string) ([]backend.CharacterSummary, error) {
+	return measure(ctx, s.meter, &s.meter.operations.CharacterSummaries, func(ctx context.Context) ([]backend.CharacterSummary, error) {
+		return s.next.CharacterSummaries(ctx, userID)
+	})
+}
+
 // Character implements [backend.Store].
 func (s *store) Character(ctx context.Context, key backend.CharacterKey) (backend.Character, error) {
 	return measure(ctx, s.meter, &s.meter.operations.Character, func(ctx context.Context) (backend.Character, error) { return s.next.Character(ctx, key) })

@@ -11,6 +11,7 @@ import (
 	driver "go.mongodb.org/mongo-driver/v2/mongo"
 
 	"web-backend/internal/backend"
+	"web-backend/internal/store/mongo/mongotest"
 	"web-backend/internal/store/storetest"
 )
 
@@ -163,6 +164,11 @@ var reads = []call{
 		return errors.Join(err, right(err != nil || len(names) == 2))
 	}, nil},
 
+	{"CharacterSummaries", func(ctx context.Context, s backend.Store, who string) error {
+		summaries, err := s.CharacterSummaries(ctx, who+" ada")
+		return errors.Join(err, right(err != nil || len(summaries) == 2))
+	}, nil},
+
 	{"Character", func(ctx context.Context, s backend.Store, who string) error {
 		c, err := s.Character(ctx, adas(who, 1))
 		return errors.Join(err, right(err != nil || c == storetest.Character(who+" ada", 1)))
@@ -174,6 +180,30 @@ var reads = []call{
 	}, nil},
 
 	{"Ping", func(ctx context.Context, s backend.Store, _ string) error { return s.Ping(ctx) }, nil},
+}
+
+// The list that a page begins with takes one command, however long it is.
+func TestCharacterSummaries_OneCommand(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Engine(t)
+	o := optionsFor(server.URI(), server.Database(t))
+	const count = 300 // more than a first batch of documents
+	direct := openStore(t, o)
+	must(t, "create user", direct.CreateUser(t.Context(), storetest.UserConfig("ada"), storetest.Characters("ada", count)))
+	proxy := server.Proxy(t)
+	o.URI = backend.NewSecret(proxy.Through(server.URI()))
+	store := openBare(t, o)
+	must(t, "ping", store.Ping(t.Context()))
+	for userID, want := range map[string]int{"ada": count, "nobody": 0} {
+		proxy.Strike(mongotest.None, mongotest.BeforeCommand, 0)
+		summaries, err := store.CharacterSummaries(t.Context(), userID)
+		if err != nil || len(summaries) != want {
+			t.Errorf("%s: got %d summaries, error %v, want %d", userID, len(summaries), err, want)
+		}
+		if commands := proxy.Commands(); len(commands) != 1 || commands[0].Name != "aggregate" {
+			t.Errorf("%s: got the commands %v, want one", userID, commands)
+		}
+	}
 }
 
 // calls are all of them; the writes change what the reads expect.

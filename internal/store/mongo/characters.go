@@ -1,8 +1,10 @@
 package mongo
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
@@ -51,6 +53,103 @@ func (s *Store) characterNames(ctx context.Context, userID string) ([]backend.Ch
 		names[i] = backend.NewCharacterName(id, name)
 	}
 	return names, nil
+}
+
+// CharacterSummaries implements [backend.Store]. The config is looked at before
+// and after, as by CharacterNames, within one command.
+func (s *Store) CharacterSummaries(ctx context.Context, userID string) ([]backend.CharacterSummary, error) {
+	ctx, done := s.begin(ctx)
+	defer done()
+	for {
+		found, err := s.summarized(ctx, userID)
+		switch {
+		case errors.Is(err, mongo.ErrNoDocuments):
+			return nil, nil
+		case err != nil:
+			return nil, storeError(err)
+		case len(found.After) != 1 || !found.After[0].Lookup(fieldID).Equal(found.Before):
+			continue // it was removed or replaced meanwhile
+		}
+		summaries := make([]backend.CharacterSummary, len(found.Characters))
+		for i, document := range found.Characters {
+			summaries[i] = summaryFrom(document)
+		}
+		return summaries, nil
+	}
+}
+
+// summarized is a user config's _id before its characters were read, and after.
+type summarized struct {
+	Before     bson.RawValue `bson:"_id"`
+	Characters []bson.Raw
+	After      []bson.Raw
+}
+
+func (s *Store) summarized(ctx context.Context, userID string) (found summarized, err error) {
+	ofUser := bson.D{{Key: "$match", Value: byUser(userID)}}
+	cursor, err := s.answers.configs.Aggregate(ctx, mongo.Pipeline{
+		ofUser,
+		{{Key: "$limit", Value: 1}},
+		{{Key: "$project", Value: onlyID}},
+		{{Key: "$lookup", Value: bson.D{
+			{Key: "from", Value: s.answers.characters.Name()},
+			{Key: "pipeline", Value: mongo.Pipeline{
+				ofUser,
+				{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}},
+				{{Key: "$project", Value: summaryFields}},
+			}},
+			{Key: "as", Value: "characters"},
+		}}},
+		{{Key: "$lookup", Value: bson.D{
+			{Key: "from", Value: s.answers.configs.Name()},
+			{Key: "pipeline", Value: mongo.Pipeline{ofUser, {{Key: "$limit", Value: 1}}, {{Key: "$project", Value: onlyID}}}},
+			{Key: "as", Value: "after"},
+		}}},
+	})
+	if err != nil {
+		return found, err
+	}
+	defer cursor.Close(ctx) //nolint:errcheck // only read
+	if !cursor.Next(ctx) {
+		return found, cmp.Or(cursor.Err(), mongo.ErrNoDocuments)
+	}
+	return found, cursor.Decode(&found)
+}
+
+// summaryFields are what is read of a character for its summary. Long texts stay
+// in the database: all characters of a user come in one document.
+var summaryFields = bson.D{
+	{Key: fieldID, Value: 0},
+	{Key: fieldCharacterID, Value: 1}, {Key: fieldReadOnly, Value: 1},
+	{Key: fieldName, Value: shortText(fieldName)},
+	{Key: fieldAvatar, Value: shortText(fieldAvatar)},
+	{Key: fieldSceneName, Value: shortText(fieldSceneName)},
+}
+
+// shortText gives a text of a document that is short enough for a summary, the
+// empty one for what is no text, and null for one that is too long.
+func shortText(field string) bson.D {
+	isText := bson.D{{Key: "$eq", Value: bson.A{bson.D{{Key: "$type", Value: "$" + field}}, "string"}}}
+	text := bson.D{{Key: "$cond", Value: bson.A{isText, "$" + field, ""}}}
+	isShort := bson.D{{Key: "$lte", Value: bson.A{bson.D{{Key: "$strLenBytes", Value: text}}, backend.MaxSummary}}}
+	return bson.D{{Key: "$cond", Value: bson.A{isShort, text, nil}}}
+}
+
+// summaryFrom reads what summaryFields gave.
+func summaryFrom(document bson.Raw) backend.CharacterSummary {
+	summary := backend.CharacterSummary{}
+	summary.CharacterID, _ = document.Lookup(fieldCharacterID).StringValueOK()
+	summary.ReadOnly, _ = document.Lookup(fieldReadOnly).BooleanOK()
+	for field, text := range map[string]*string{
+		fieldName: &summary.CharacterName, fieldAvatar: &summary.Avatar, fieldSceneName: &summary.SceneName,
+	} {
+		value, short := document.Lookup(field).StringValueOK()
+		*text, summary.TooLong = value, summary.TooLong || !short
+	}
+	if summary.TooLong {
+		return backend.CharacterSummary{CharacterID: summary.CharacterID, ReadOnly: summary.ReadOnly, TooLong: true}
+	}
+	return summary.Bounded()
 }
 
 // Character implements [backend.Store].

@@ -139,6 +139,10 @@ func (b *balanced) CharacterNames(ctx context.Context, userID string) ([]backend
 	return b.next().CharacterNames(ctx, userID)
 }
 
+func (b *balanced) CharacterSummaries(ctx context.Context, userID string) ([]backend.CharacterSummary, error) {
+	return b.next().CharacterSummaries(ctx, userID)
+}
+
 func (b *balanced) Character(ctx context.Context, key backend.CharacterKey) (backend.Character, error) {
 	return b.next().Character(ctx, key)
 }

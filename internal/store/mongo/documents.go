@@ -15,6 +15,8 @@ const (
 	fieldCharacterID   = "character_id"
 	fieldName          = "character_name"
 	fieldReadOnly      = "read_only"
+	fieldAvatar        = "avatar"
+	fieldSceneName     = "scene_name"
 	fieldUsername      = "username"
 	fieldUsernameGiven = "username_given" // where it is not the username
 	fieldNameKey       = "name_key"       // backend.NameKey of the username

@@ -245,9 +245,14 @@ func queriesOf(t *testing.T, command mongotest.Command) (queries []query) {
 		}
 		for _, stage := range stages {
 			if lookup, ok := stage.Document().Lookup("$lookup").DocumentOK(); ok {
+				from := lookup.Lookup("from").StringValue()
+				if pipeline, ok := lookup.Lookup("pipeline").ArrayOK(); ok {
+					queries = append(queries, query{from, pipeline.Index(0).Document().Lookup("$match").Document()})
+					continue
+				}
 				filter, err := bson.Marshal(bson.D{{Key: lookup.Lookup("foreignField").StringValue(), Value: "x"}})
 				must(t, "encode", err)
-				queries = append(queries, query{lookup.Lookup("from").StringValue(), filter})
+				queries = append(queries, query{from, filter})
 			}
 		}
 		return queries

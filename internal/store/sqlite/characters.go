@@ -36,6 +36,36 @@ func sizeOfNames(names []backend.CharacterName) (size int) {
 	return size
 }
 
+// CharacterSummaries implements [backend.Store]. Avatar and scene stand in the
+// documents alone, of which one at a time is in memory.
+func (s *Store) CharacterSummaries(ctx context.Context, userID string) ([]backend.CharacterSummary, error) {
+	summaries, err := readRecent(ctx, s, readKey{userID, readSummaries}, sizeOfSummaries, func(ctx context.Context) (summaries []backend.CharacterSummary, err error) {
+		err = s.read(ctx, func(c *conn) error {
+			return c.query(selectDocuments+ofUser, []any{userID}, func(row *sqlite3.Stmt) error {
+				document, err := documentFrom(row)
+				if err != nil {
+					return err
+				}
+				summary, err := backend.SummarizeDocument(document)
+				summaries = append(summaries, summary)
+				return err
+			})
+		})
+		return summaries, err
+	})
+	return slices.Clone(summaries), err
+}
+
+// summarySize is what a summary takes beside its texts, in bytes.
+const summarySize = 80
+
+func sizeOfSummaries(summaries []backend.CharacterSummary) (size int) {
+	for _, s := range summaries {
+		size += len(s.CharacterID) + len(s.CharacterName) + len(s.Avatar) + len(s.SceneName) + summarySize
+	}
+	return size
+}
+
 // Character implements [backend.Store].
 func (s *Store) Character(ctx context.Context, key backend.CharacterKey) (backend.Character, error) {
 	document, err := s.CharacterDocument(ctx, key)

@@ -30,9 +30,10 @@ type readKey struct{ userID, what string }
 // What is read of a user; a character's document goes by its id, which these
 // cannot be mistaken for.
 const (
-	readConfig   = "\x00config"
-	readNames    = "\x00names"
-	documentMark = "\x01"
+	readConfig    = "\x00config"
+	readNames     = "\x00names"
+	readSummaries = "\x00summaries"
+	documentMark  = "\x01"
 )
 
 type keptRead struct {

@@ -1,10 +1,16 @@
 package storetest
 
-import "web-backend/internal/backend"
+import (
+	"strings"
+
+	"web-backend/internal/backend"
+)
 
 var characterPromises = []promise{
 	{"CharacterNames_NoneForUnknownUser", characterNamesUnknown},
 	{"CharacterNames_InCreationOrderAfterDeletesAndCopies", characterNamesOrder},
+	{"CharacterSummaries_ShowWhatIsStored", characterSummaries},
+	{"CharacterSummaries_LeaveLongTextsOut", characterSummariesLong},
 	{"Character_NotFound", characterNotFound},
 }
 
@@ -26,6 +32,44 @@ func characterNamesOrder(t *trial) {
 	characters[0].CharacterName = name
 	third := t.mustCopy(second, "a copy of a copy")
 	t.wantNames("ada", characters[0], characters[1], characters[3], characters[4], second, third)
+}
+
+func characterSummaries(t *trial) {
+	characters := Characters("ada", 3)
+	characters[1].ReadOnly = true
+	characters[0].CharacterName, characters[0].Avatar = `,"asr_adapter":`, `a","asr_adapter":"b\`
+	t.must("create user", t.CreateUser(t.Context(), UserConfig("ada"), characters))
+	t.mustCreateUser("bob", 1)
+	t.wantSummaries("ada", characters...)
+	avatar, scene := "HT-default", "凌星 <&> 😀"
+	t.must("update", t.UpdateCharacter(t.Context(), characters[2].Key(), backend.CharacterPatch{Avatar: &avatar, SceneName: &scene}))
+	characters[2].Avatar, characters[2].SceneName = avatar, scene
+	t.wantSummaries("ada", characters...)
+	copied := t.mustCopy(characters[1], "copy")
+	t.wantSummaries("ada", append(characters, copied)...)
+	t.must("delete user", t.DeleteUser(t.Context(), "ada"))
+	t.wantSummaries("ada")
+}
+
+func characterSummariesLong(t *trial) {
+	characters := Characters("ada", 5)
+	long := strings.Repeat("名", backend.MaxSummary)
+	characters[0].CharacterName, characters[1].Avatar, characters[2].SceneName = long, long, long
+	half := strings.Repeat("x", backend.MaxSummary/2)
+	characters[3].CharacterName, characters[3].Avatar, characters[3].SceneName = half, half, ""
+	characters[4].CharacterName, characters[4].Avatar, characters[4].SceneName = half, half, "x"
+	for i := range characters {
+		characters[i].ReadOnly = i%2 == 0
+	}
+	t.must("create user", t.CreateUser(t.Context(), UserConfig("ada"), characters))
+	t.wantSummaries("ada", characters...)
+	summaries, err := t.CharacterSummaries(t.Context(), "ada")
+	t.must("list", err)
+	for i, summary := range summaries {
+		if long := i != 3; summary.TooLong != long || (summary.CharacterName == "") != long || summary.ReadOnly != (i%2 == 0) {
+			t.Errorf("summary %d: got %s, want one that is too long: %t", i, brief(summary), long)
+		}
+	}
 }
 
 func characterNotFound(t *trial) {

@@ -66,6 +66,10 @@ func (t *trial) calls() []call {
 			_, err := t.CharacterNames(ctx, "ada")
 			return err
 		}},
+		{"CharacterSummaries", func(ctx context.Context) error {
+			_, err := t.CharacterSummaries(ctx, "ada")
+			return err
+		}},
 		{"Character", func(ctx context.Context) error {
 			_, err := t.Character(ctx, key)
 			return err

@@ -104,6 +104,19 @@ func (t *trial) wantNames(userID string, want ...backend.Character) {
 	if names := namesOf(want); !slices.Equal(got, names) {
 		t.Errorf("characters of user %s:\n got %s\nwant %s", brief(userID), brief(got), brief(names))
 	}
+	t.wantSummaries(userID, want...)
+}
+
+// wantSummaries checks the list of a user's characters with more of each.
+func (t *trial) wantSummaries(userID string, want ...backend.Character) {
+	t.Helper()
+	summaries, err := t.CharacterSummaries(t.Context(), userID)
+	if err != nil {
+		t.Errorf("summaries of the characters of user %s: got error %v, want none", brief(userID), err)
+	}
+	if want := summariesOf(want); !slices.Equal(summaries, want) {
+		t.Errorf("summaries of the characters of user %s:\n got %s\nwant %s", brief(userID), brief(summaries), brief(want))
+	}
 }
 
 // wantCharacters checks that a user has exactly these characters, in this
@@ -250,6 +263,14 @@ func namesOf(characters []backend.Character) []backend.CharacterName {
 		names = append(names, backend.NewCharacterName(c.CharacterID, c.CharacterName))
 	}
 	return names
+}
+
+func summariesOf(characters []backend.Character) []backend.CharacterSummary {
+	var summaries []backend.CharacterSummary
+	for _, c := range characters {
+		summaries = append(summaries, c.Summary().Bounded())
+	}
+	return summaries
 }
 
 // collect reads a sequence of users to its end or its error, whichever is first.

@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"web-backend/internal/app"
+	"web-backend/internal/backend"
+	"web-backend/internal/spelling"
+)
+
+// userSetKeyCommand sets a provider key of a user.
+type userSetKeyCommand struct{ userKeyArguments }
+
+// userUnsetKeyCommand removes one.
+type userUnsetKeyCommand struct{ userKeyArguments }
+
+// userKeyArguments name a user and a provider key.
+type userKeyArguments struct {
+	configFlags
+	First    string `arg:"" name:"user" help:"User id; with --username the name of the provider key."`
+	Second   string `arg:"" optional:"" name:"name" help:"Name of the provider key, such as openai_api_key."`
+	Username string `placeholder:"NAME" help:"User name, in place of the id."`
+}
+
+// names gives the user id, empty with --username, and the name of the key.
+func (a *userKeyArguments) names() (userID, key string) {
+	if a.Username != "" && a.Second == "" {
+		return "", a.First
+	}
+	return a.First, a.Second
+}
+
+// Validate implements kong's check of a command. It shows no word of the command
+// line: somebody may have put the key itself there.
+func (a *userKeyArguments) Validate() error {
+	userID, key := a.names()
+	if (userID == "") == (a.Username == "") {
+		return errors.New("name the user, either by its id or with --username NAME, and then the provider key")
+	}
+	if slices.Contains(backend.ProviderKeys, key) {
+		return nil
+	}
+	const most = 4 // letters
+	if near := spelling.Nearest(key, backend.ProviderKeys, most); key != "" && len(near) > 0 {
+		return fmt.Errorf("there is no provider key of this name, did you mean %s?", strings.Join(near, " or "))
+	}
+	return errors.New("there is no provider key of this name; there are " + strings.Join(backend.ProviderKeys, ", "))
+}
+
+// Help implements kong.HelpProvider.
+func (userSetKeyCommand) Help() string {
+	return "The key is typed or pasted at the terminal, which does not show it, or is the first line of standard input; it is " +
+		"never an argument. " + besideServer + `
+
+    web-backend user set-key ada openai_api_key
+    web-backend user set-key --username ada@example.org elevenlabs_api_key < key.txt
+
+The names are ` + strings.Join(backend.ProviderKeys, ", ") + "."
+}
+
+// Help implements kong.HelpProvider.
+func (userUnsetKeyCommand) Help() string {
+	return "Of a key that is not set it does nothing. " + besideServer + `
+
+    web-backend user unset-key ada openai_api_key
+    web-backend user unset-key --username ada@example.org elevenlabs_api_key`
+}
+
+// Run says which key it set.
+func (c *userSetKeyCommand) Run(ctx context.Context, streams Streams) error {
+	return c.change(ctx, streams, "is set", askKey)
+}
+
+// Run says which key it removed.
+func (c *userUnsetKeyCommand) Run(ctx context.Context, streams Streams) error {
+	return c.change(ctx, streams, "is not set any more", func(context.Context, Streams) (backend.Secret, error) {
+		return backend.Secret{}, nil
+	})
+}
+
+// change stores what value gives, once it is known that there is the user.
+func (a *userKeyArguments) change(
+	ctx context.Context, streams Streams, done string, value func(context.Context, Streams) (backend.Secret, error),
+) (err error) {
+	userID, name := a.names()
+	err = a.withUsers(streams, func(users *app.UserReader) (err error) {
+		if userID == "" {
+			if userID, err = users.ID(ctx, a.Username); err != nil {
+				return err
+			}
+		}
+		user, err := users.Show(ctx, userID)
+		if err == nil && !user.SetUp {
+			err = fmt.Errorf("user %q has not logged in yet, and has provider keys only from then on", userID)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	key, err := value(ctx, streams)
+	if err != nil {
+		return err
+	}
+	cfg, err := a.load(streams)
+	if err != nil {
+		return err
+	}
+	users, err := app.EditUsers(ctx, cfg, streams.Err)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, users.Close()) }()
+	if err := users.SetProviderKey(ctx, userID, name, key); err != nil {
+		return fmt.Errorf("change %s of user %q: %w", name, userID, err)
+	}
+	_, err = fmt.Fprintf(streams.Out, "%s of user %s %s\n", name, readable(userID), done)
+	return err
+}
+
+// askKey reads a provider key: typed at a terminal, else the first line of
+// standard input.
+func askKey(ctx context.Context, streams Streams) (key backend.Secret, err error) {
+	const what = "key"
+	if streams.ReadPassword != nil {
+		key, err = typeSecret(ctx, streams, what, "Key: ")
+	} else {
+		key, err = readSecretLine(streams.In, what)
+	}
+	if err != nil {
+		return backend.Secret{}, err
+	}
+	if err := checkNewSecret(what, key); err != nil {
+		return backend.Secret{}, err
+	}
+	text := key.Reveal()
+	switch {
+	case text == "":
+		return backend.Secret{}, errors.New("the key is empty; unset-key removes one; nothing was done")
+	case strings.TrimSpace(text) != text || strings.ContainsFunc(text, unicode.IsControl):
+		return backend.Secret{}, errors.New("the key has spaces around it or holds control characters, " +
+			"which no provider's key does; copy it anew; nothing was done")
+	}
+	return key, nil
+}
