@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -72,18 +72,29 @@ func (b *bench) moves() error {
 }
 
 // command runs a command of web-backend, and gives its time and its peak memory
-// in MB.
+// in MB. The peak is asked for while it runs: what getrusage(2) says at the end
+// counts the memory of this process, too, of which the command is a fork.
 func (b *bench) command(args ...string) (took time.Duration, peak float64, err error) {
 	command := exec.CommandContext(b.ctx, b.binary, args...) //nolint:gosec // what build made
 	command.Dir = b.scratch
 	command.Env = append(os.Environ(), environment...)
+	var out bytes.Buffer
+	command.Stdout, command.Stderr = &out, &out
 	began := time.Now()
-	if out, err := command.CombinedOutput(); err != nil {
-		return 0, 0, fmt.Errorf("%s: %w: %s", args[0], err, out)
+	if err := command.Start(); err != nil {
+		return 0, 0, err
 	}
-	took = time.Since(began)
-	if usage, ok := command.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		peak = float64(usage.Maxrss) / 1000 // kilobytes on Linux, by getrusage(2)
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	for p := (&process{command: command}); ; {
+		select {
+		case err := <-ended:
+			if err != nil {
+				err = fmt.Errorf("%s: %w: %s", args[0], err, &out)
+			}
+			return time.Since(began), peak, err
+		case <-time.After(10 * time.Millisecond):
+			peak = max(peak, float64(p.memory("VmHWM"))/1e6)
+		}
 	}
-	return took, peak, nil
 }
