@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"unicode"
@@ -49,6 +50,34 @@ func (f configFlags) withUsers(streams Streams, do func(*app.UserReader) error) 
 		return err
 	}
 	users, err := app.ReadUsers(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, users.Close()) }()
+	return do(users)
+}
+
+// showUser gives the user of this id or, if it is empty, of this user name.
+func (f configFlags) showUser(ctx context.Context, streams Streams, userID, username string) (user app.ShownUser, err error) {
+	err = f.withUsers(streams, func(users *app.UserReader) (err error) {
+		if userID == "" {
+			if userID, err = users.ID(ctx, username); err != nil {
+				return err
+			}
+		}
+		user, err = users.Show(ctx, userID)
+		return err
+	})
+	return user, err
+}
+
+// editUsers runs do with the users of the configuration, opened for changes.
+func (f configFlags) editUsers(ctx context.Context, streams Streams, do func(*app.UserEditor) error) (err error) {
+	cfg, err := f.load(streams)
+	if err != nil {
+		return err
+	}
+	users, err := app.EditUsers(ctx, cfg, streams.Err)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"web-backend/internal/app"
@@ -24,18 +23,8 @@ func (userDeleteCommand) Help() string {
 }
 
 // Run says whom it deleted.
-func (c *userDeleteCommand) Run(ctx context.Context, streams Streams) (err error) {
-	var user app.ShownUser
-	err = c.withUsers(streams, func(users *app.UserReader) (err error) {
-		userID := c.UserID
-		if userID == "" {
-			if userID, err = users.ID(ctx, c.Username); err != nil {
-				return err
-			}
-		}
-		user, err = users.Show(ctx, userID)
-		return err
-	})
+func (c *userDeleteCommand) Run(ctx context.Context, streams Streams) error {
+	user, err := c.showUser(ctx, streams, c.UserID, c.Username)
 	if err != nil {
 		return err
 	}
@@ -43,16 +32,8 @@ func (c *userDeleteCommand) Run(ctx context.Context, streams Streams) (err error
 		user.UserID, user.Username, len(user.Characters))); err != nil {
 		return err
 	}
-	cfg, err := c.load(streams)
+	err = c.editUsers(ctx, streams, func(users *app.UserEditor) error { return users.Delete(ctx, user.UserID) })
 	if err != nil {
-		return err
-	}
-	users, err := app.EditUsers(ctx, cfg, streams.Err)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, users.Close()) }()
-	if err := users.Delete(ctx, user.UserID); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(streams.Out, "deleted user %s with %d characters\n", readable(user.UserID), len(user.Characters))

@@ -86,40 +86,29 @@ func (c *userUnsetKeyCommand) Run(ctx context.Context, streams Streams) error {
 // change stores what value gives, once it is known that there is the user.
 func (a *userKeyArguments) change(
 	ctx context.Context, streams Streams, done string, value func(context.Context, Streams) (backend.Secret, error),
-) (err error) {
+) error {
 	userID, name := a.names()
-	err = a.withUsers(streams, func(users *app.UserReader) (err error) {
-		if userID == "" {
-			if userID, err = users.ID(ctx, a.Username); err != nil {
-				return err
-			}
-		}
-		user, err := users.Show(ctx, userID)
-		if err == nil && !user.SetUp {
-			err = fmt.Errorf("user %q has not logged in yet, and has provider keys only from then on", userID)
-		}
-		return err
-	})
+	user, err := a.showUser(ctx, streams, userID, a.Username)
 	if err != nil {
 		return err
+	}
+	if !user.SetUp {
+		return fmt.Errorf("user %q has not logged in yet, and has provider keys only from then on", user.UserID)
 	}
 	key, err := value(ctx, streams)
 	if err != nil {
 		return err
 	}
-	cfg, err := a.load(streams)
+	err = a.editUsers(ctx, streams, func(users *app.UserEditor) error {
+		if err := users.SetProviderKey(ctx, user.UserID, name, key); err != nil {
+			return fmt.Errorf("change %s of user %q: %w", name, user.UserID, err)
+		}
+		return nil
+	})
 	if err != nil {
 		return err
 	}
-	users, err := app.EditUsers(ctx, cfg, streams.Err)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, users.Close()) }()
-	if err := users.SetProviderKey(ctx, userID, name, key); err != nil {
-		return fmt.Errorf("change %s of user %q: %w", name, userID, err)
-	}
-	_, err = fmt.Fprintf(streams.Out, "%s of user %s %s\n", name, readable(userID), done)
+	_, err = fmt.Fprintf(streams.Out, "%s of user %s %s\n", name, readable(user.UserID), done)
 	return err
 }
 

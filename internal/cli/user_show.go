@@ -26,23 +26,15 @@ It reads the store itself, also beside a running server.
 
 // Run prints the user.
 func (c *userShowCommand) Run(ctx context.Context, streams Streams) error {
-	return c.withUsers(streams, func(users *app.UserReader) (err error) {
-		userID := c.UserID
-		if userID == "" {
-			if userID, err = users.ID(ctx, c.Username); err != nil {
-				return err
-			}
-		}
-		user, err := users.Show(ctx, userID)
-		switch {
-		case err != nil:
-			return err
-		case c.JSON:
-			return printJSON(streams.Out, user)
-		}
-		_, err = fmt.Fprint(streams.Out, userText(user))
+	user, err := c.showUser(ctx, streams, c.UserID, c.Username)
+	switch {
+	case err != nil:
 		return err
-	})
+	case c.JSON:
+		return printJSON(streams.Out, user)
+	}
+	_, err = fmt.Fprint(streams.Out, userText(user))
+	return err
 }
 
 func userText(user app.ShownUser) string {

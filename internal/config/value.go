@@ -1,25 +1,16 @@
 package config
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
-	"net/url"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/net/idna"
-
-	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -56,80 +47,6 @@ const (
 // hidden is shown in place of a secret.
 const hidden = "***"
 
-// errNotAllowed says that a value is not what allowed describes.
-var errNotAllowed = errors.New("is not allowed")
-
-// flaw is an error that says what a value has that it must not have, and what
-// to do. It does not show the value.
-type flaw string
-
-func (f flaw) Error() string { return string(f) }
-
-// entryError is what is wrong with one entry of a list.
-type entryError struct {
-	number int // from 1
-	entry  string
-	err    error
-}
-
-func (e entryError) Error() string { return fmt.Sprintf("entry %d %v", e.number, e.err) }
-
-// complaint says of found, a value as a fault may show it, why v does not take
-// it. Show gives an entry of a list as the fault may show it; nil if it must not.
-func complaint(v value, found string, err error, show func(string) string) string {
-	if e, ok := errors.AsType[entryError](err); ok {
-		found, err = fmt.Sprintf("entry %d", e.number), e.err
-		if show != nil {
-			found += " (" + show(e.entry) + ")"
-		}
-	}
-	if f, ok := errors.AsType[flaw](err); ok {
-		return found + " " + string(f)
-	}
-	return found + " is not allowed; want " + v.allowed()
-}
-
-// byteOrderMark begins files of some editors, and is no part of the text.
-const byteOrderMark = "\ufeff"
-
-// controlFlaw says what a text has that nobody types on purpose.
-func controlFlaw(s string) error {
-	isLineEnd := func(r rune) bool { return r == '\r' || r == '\n' }
-	switch inner := strings.TrimFunc(s, isLineEnd); {
-	case strings.HasPrefix(s, byteOrderMark):
-		return flaw("begins with a byte order mark (U+FEFF); remove it")
-	case strings.TrimRightFunc(s, isLineEnd) != s:
-		return flaw("ends with a line end; remove it")
-	case inner != s:
-		return flaw("begins with a line end; remove it")
-	}
-	if at := strings.IndexFunc(s, unicode.IsControl); at >= 0 {
-		r, _ := utf8.DecodeRuneInString(s[at:])
-		return flaw(fmt.Sprintf("has a control character in it (%U); remove it", r))
-	}
-	return nil
-}
-
-// inQuotes reports whether a text stands in quotes, as where an env file or a
-// service manager does not take them away.
-func inQuotes(s string) bool {
-	return len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0]
-}
-
-// textFlaw says what a name or a path has that nobody means.
-func textFlaw(s string) error {
-	if err := controlFlaw(s); err != nil {
-		return err
-	}
-	switch {
-	case inQuotes(s):
-		return flaw("stands in quotes, which would be part of it; leave them out, since an env file keeps them")
-	case strings.TrimSpace(s) != s:
-		return flaw("begins or ends with a space; remove it")
-	}
-	return nil
-}
-
 // text is any text, or any but the empty one.
 type text struct {
 	target   *string
@@ -154,57 +71,6 @@ func (v text) set(s string) error {
 		return err
 	}
 	*v.target = s
-	return nil
-}
-
-// host is a host name or an IP address.
-type host struct {
-	target   *string
-	port     string // the key of its port
-	required bool
-}
-
-func (v host) tags() []string { return []string{yamlText} }
-func (v host) get() string    { return *v.target }
-func (v host) allowed() string {
-	return "a host name or an IP address, without a port, which goes into " + v.port
-}
-
-func (v host) set(s string) error {
-	if s != "" || v.required {
-		if err := hostFlaw(s); err != nil {
-			return err
-		}
-	}
-	*v.target = s
-	return nil
-}
-
-var (
-	hostLabel    = regexp.MustCompile(`^[\pL\pN_]([\pL\pN_-]*[\pL\pN_])?$`)
-	dottedDigits = regexp.MustCompile(`^[0-9.]+$`)
-)
-
-// hostFlaw says why s can be neither an IP address nor the name of a host.
-func hostFlaw(s string) error {
-	if err := textFlaw(s); err != nil {
-		return err
-	}
-	if _, err := netip.ParseAddr(s); err == nil {
-		return nil
-	}
-	if strings.HasPrefix(s, "[") && strings.HasSuffix(s, "]") {
-		return flaw("stands in brackets; leave them out")
-	}
-	const mostName, mostLabel = 253, 63 // bytes, RFC 1035
-	if dottedDigits.MatchString(s) || len(s) > mostName {
-		return errNotAllowed
-	}
-	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
-		if !hostLabel.MatchString(label) || len(label) > mostLabel {
-			return errNotAllowed
-		}
-	}
 	return nil
 }
 
@@ -388,48 +254,6 @@ func (v list) setList(elements []string) error {
 // readPath takes any path.
 func readPath(entry string) (string, error) { return entry, textFlaw(entry) }
 
-// readProxy takes an IP address or a network in CIDR notation.
-func readProxy(entry string) (string, error) {
-	_, err := auth.ParseProxies([]string{entry})
-	return entry, err
-}
-
-// asBrowsers writes a host in ASCII; unlike idna.Lookup it takes an underscore,
-// which names of containers have.
-var asBrowsers = idna.New(idna.MapForLookup(), idna.StrictDomainName(false))
-
-// readOrigin takes scheme and host, and gives them as browsers send an origin:
-// in small letters, without the usual port, the host in ASCII (Punycode). A
-// pattern would match none.
-func readOrigin(origin string) (string, error) {
-	u, err := url.Parse(origin)
-	if err != nil || u.Scheme == "" || u.Hostname() == "" || u.User != nil || strings.Contains(origin, "*") {
-		return "", errNotAllowed
-	}
-	if _, after, _ := strings.Cut(origin, "://"); strings.ContainsAny(after, "/?#") {
-		return "", flaw("has something behind the host; want scheme, host and port alone, such as https://example.org")
-	}
-	hostname := u.Hostname()
-	if addr, err := netip.ParseAddr(hostname); err == nil {
-		if hostname = addr.String(); addr.Is6() {
-			hostname = "[" + hostname + "]"
-		}
-	} else if hostname, err = asBrowsers.ToASCII(hostname); err != nil || hostFlaw(hostname) != nil {
-		return "", flaw("has a host that is not the name of one")
-	}
-	port := u.Port()
-	if strings.HasSuffix(u.Host, ":") || port == map[string]string{"http": "80", "https": "443"}[u.Scheme] {
-		port = ""
-	}
-	if port != "" {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return "", flaw("has a port that is none")
-		}
-		port = ":" + port
-	}
-	return u.Scheme + "://" + hostname + port, nil
-}
-
 // path is where everything is served below: "" for the root, else it begins
 // with "/" and does not end with one.
 type path struct{ target *string }
@@ -450,52 +274,6 @@ func (v path) set(s string) error {
 	}
 	for part := range strings.SplitSeq(s, "/") {
 		if part == "." || part == ".." {
-			return errNotAllowed
-		}
-	}
-	*v.target = s
-	return nil
-}
-
-// address is where to listen, as HOST:PORT, or "".
-type address struct{ target *string }
-
-func (v address) tags() []string { return []string{yamlText} }
-func (v address) get() string    { return *v.target }
-func (v address) allowed() string {
-	return "an address such as 127.0.0.1:6060 or [::1]:6060, with a port from 0 to 65535"
-}
-
-func (v address) set(s string) error {
-	if s != "" {
-		host, port, err := net.SplitHostPort(s)
-		if err != nil || hostFlaw(host) != nil {
-			return errNotAllowed
-		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return errNotAllowed
-		}
-	}
-	*v.target = s
-	return nil
-}
-
-// endpoint is a server of S3, as HOST or HOST:PORT, or "".
-type endpoint struct{ target *string }
-
-func (v endpoint) tags() []string { return []string{yamlText} }
-func (v endpoint) get() string    { return *v.target }
-func (v endpoint) allowed() string {
-	return "a server such as oss.example or 127.0.0.1:9000, without a scheme and a path"
-}
-
-func (v endpoint) set(s string) error {
-	if s != "" {
-		u, err := url.Parse("http://" + s)
-		if err != nil || u.Host != s || u.Hostname() == "" {
-			return errNotAllowed
-		}
-		if _, err := strconv.ParseUint(cmp.Or(u.Port(), "0"), 10, 16); err != nil {
 			return errNotAllowed
 		}
 	}
