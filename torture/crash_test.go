@@ -455,7 +455,7 @@ func load(t *testing.T, s *server, cycle int, r *rand.Rand) (lives []*clientLife
 	}
 	select {
 	case <-s.exited:
-	case <-time.After(time.Duration(20+r.IntN(180)) * time.Millisecond):
+	case <-time.After(time.Duration(10+r.IntN(100)) * time.Millisecond):
 		killed = true
 	}
 	s.end(t, os.Kill)

@@ -2,5 +2,8 @@
 
 package main
 
-// With the race detector in the tests it is in the program, too.
-func init() { buildFlags, raceDetector = append(buildFlags, "-race"), true }
+// With the race detector in the tests it is in the program, too, but for SQLite, as in the Makefile.
+func init() {
+	buildFlags = append(buildFlags, "-race", "-gcflags=github.com/ncruces/go-sqlite3-wasm/v6=-race=false")
+	raceDetector = true
+}
