@@ -79,7 +79,39 @@ func wantAllOfStranger(t *testing.T, folder, after string) {
 // provider keys.
 func TestRoot_LeavesTheServerItsFiles(t *testing.T) {
 	t.Parallel()
-	folder := strangersFolder(t)
+	for name, link := range map[string]bool{"data folder": false, "link to the data folder": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			folder := strangersFolder(t)
+			if link {
+				linkData(t, folder)
+			}
+			workAsRoot(t, folder)
+		})
+	}
+}
+
+// linkData makes the data folder as systemd does for a dynamic user: a link to
+// a folder of this user.
+func linkData(t *testing.T, folder string) {
+	t.Helper()
+	private, link := filepath.Join(folder, "private"), filepath.Join(folder, "data")
+	if err := os.Mkdir(private, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("private", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{private, link} {
+		if err := os.Lchown(path, stranger, stranger); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// workAsRoot runs the commands that make files in the folders of a server.
+func workAsRoot(t *testing.T, folder string) {
+	t.Helper()
 	p := serveAsStranger(t, folder)
 	p.must(t, "/api/v1/create_user", `{"user_id": "ada"}`)
 	p.must(t, "/api/v1/update_user_config", `{"user_id": "ada", "openai_api_key": "sk-kept"}`)

@@ -2,7 +2,9 @@ package cli_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -81,48 +83,103 @@ func TestDocs_EveryCommand(t *testing.T) {
 	}
 }
 
-// What the page shows of a command exists.
-func TestDocs_NoOtherCommand(t *testing.T) {
+// commandLine is one use of the program in a document.
+type commandLine struct {
+	args  []string
+	whole bool // it stands in a block, with all its arguments
+}
+
+var (
+	block      = regexp.MustCompile("(?ms)^ *```([a-z]*)\n(.*?)^ *```$")
+	inlineCode = regexp.MustCompile("`((?:docker exec web-backend /)?web-backend [^`]*)`")
+	// called finds the program where a shell looks for a command: at the begin of a line, of its prompt, or behind what
+	// may stand before a command.
+	called = regexp.MustCompile(`(?:^\s*(?:\$ )?|[|;&(] *|exec |docker exec web-backend /)` +
+		`(?:sudo |[A-Z_]+=\S* )*(?:\./|/usr/bin/)?web-backend(?: +([^#|;&<>)]*)|$)`)
+)
+
+// commandLines are the uses of the program in the shell blocks and the inline
+// code of a document.
+func commandLines(markdown string) []commandLine {
+	var found []commandLine
+	add := func(text string, whole bool) {
+		for _, match := range called.FindAllStringSubmatch(text, -1) {
+			args := strings.Fields(strings.NewReplacer("'", " ", `"`, " ").Replace(match[1]))
+			if !whole {
+				if last := len(args) - 1; last > 0 && args[last] == "…" && !strings.HasPrefix(args[last-1], "--") {
+					args = args[:last] // any command of a group
+				}
+				args = append(args, "--help")
+			}
+			found = append(found, commandLine{args, whole})
+		}
+	}
+	for _, match := range block.FindAllStringSubmatch(markdown, -1) {
+		if !slices.Contains([]string{"", "sh", "console"}, match[1]) {
+			continue
+		}
+		for line := range strings.SplitSeq(strings.ReplaceAll(match[2], "\\\n", " "), "\n") {
+			if match[1] != "console" || strings.HasPrefix(line, "$ ") {
+				add(line, true)
+			}
+		}
+	}
+	for _, match := range inlineCode.FindAllStringSubmatch(block.ReplaceAllString(markdown, ""), -1) {
+		add(match[1], false)
+	}
+	return found
+}
+
+// Every use of the program in a document is a command line that it takes.
+func TestDocs_EveryCommandLine(t *testing.T) {
 	t.Parallel()
-	data, err := os.ReadFile(commandsPage)
+	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := map[string]*kong.Node{}
-	for _, command := range leaves(t) {
-		known[command.Path()] = command
-	}
-	calls := regexp.MustCompile(`(?m)^\$ (?:.* \| )?web-backend ((?:[a-z-]+ ?)+)(.*)$`).FindAllStringSubmatch(string(data), -1)
-	if len(calls) < len(known) {
-		t.Errorf("the page has %d examples, want one of each of %d commands at least", len(calls), len(known))
-	}
-	for _, call := range calls {
-		words := strings.Fields(call[1])
-		var command *kong.Node
-		for i := range words {
-			if found := known[strings.Join(words[:i+1], " ")]; found != nil {
-				command = found
+	pages = append(pages, "../../README.md", "../../CHANGELOG.md")
+	blocks, inline, seen := 0, 0, map[string]bool{}
+	for _, page := range pages {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range commandLines(string(data)) {
+			if line.whole {
+				blocks++
+			} else {
+				inline++
 			}
-		}
-		if command == nil {
-			t.Errorf("%s: there is no such command", call[0])
-			continue
-		}
-		for _, flag := range regexp.MustCompile(`--([a-z_-]+)`).FindAllStringSubmatch(call[2], -1) {
-			if !hasFlag(command, flag[1]) {
-				t.Errorf("%s: %s has no --%s", call[0], command.Path(), flag[1])
+			text := strings.Join(line.args, " ")
+			if seen[text] || strings.HasPrefix(text, "COMMAND ") {
+				continue
+			}
+			seen[text] = true
+			if err := cli.Parse(line.args); err != nil {
+				t.Errorf("%s: web-backend %s: %v", page, text, err)
 			}
 		}
 	}
+	if blocks < 50 || inline < 40 {
+		t.Errorf("only %d command lines in blocks and %d in texts were found", blocks, inline)
+	}
+	t.Logf("%d command lines in blocks, %d in texts", blocks, inline)
 }
 
-func hasFlag(command *kong.Node, name string) bool {
-	for _, flag := range command.Flags {
-		if flag.Name == name {
-			return true
-		}
+func TestCommandLines(t *testing.T) {
+	t.Parallel()
+	const document = "Run `web-backend user …` or `docker exec web-backend /web-backend version`, in `/etc/web-backend/x`.\n" +
+		"```sh\nweb-backend\ncd x && ./web-backend --port 1   # `web-backend no`\nA=b sudo web-backend backup \\\n  --out 'x'\n" +
+		"docker run web-backend -p 80\nx | web-backend import - > y\n```\n" +
+		"  ```console\n$ web-backend version --json\nweb-backend is a program\n```\n```yaml\nweb-backend: 1\n```\n"
+	var got []string
+	for _, line := range commandLines(document) {
+		got = append(got, strings.Join(line.args, " "))
 	}
-	return false
+	want := []string{"", "--port 1", "backup --out x", "import -", "version --json", "user --help", "version --help"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 // The help of every command says what it does, shows an example where there is

@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/alecthomas/kong"
+import (
+	"io"
+
+	"github.com/alecthomas/kong"
+)
 
 // Model gives the command line as kong reads it.
 func Model() (*kong.Application, error) {
@@ -9,4 +13,18 @@ func Model() (*kong.Application, error) {
 		return nil, err
 	}
 	return parser.Model, nil
+}
+
+// Parse says what is wrong in a command line, and runs nothing. With --help only
+// commands and flags are judged, not whether arguments are missing.
+func Parse(args []string) error {
+	helped := false
+	parser, err := newParser(&commands{}, kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) { helped = true }))
+	if err != nil {
+		return err
+	}
+	if _, err = parser.Parse(args); helped {
+		return nil
+	}
+	return err
 }

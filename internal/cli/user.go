@@ -22,8 +22,8 @@ type userCommand struct {
 
 // besideServer tells, in the help of commands that change users, how they work
 // while a server runs.
-const besideServer = "If a server runs on the data folder, the change goes through it: to the host and port of the " +
-	"configuration (or of --host and --port), with the operator token of the configuration or of the data folder. " +
+const besideServer = "If a server runs on the data folder, the change goes through it, at the URL that it left there, " +
+	"with the operator token of the configuration or of the data folder. " +
 	"On MongoDB it goes to the database."
 
 // passwordHelp tells where a password comes from.
