@@ -16,6 +16,7 @@ import (
 	"web-backend/internal/config"
 	"web-backend/internal/fileowner"
 	"web-backend/internal/masterkey"
+	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -36,14 +37,11 @@ type BackupReport struct {
 	Seconds      float64        `json:"seconds"`
 }
 
-// mongodump says what to use in place of backups on MongoDB.
-const mongodump = "store mongodb has its own tools for backups: use mongodump and mongorestore; see docs/backup.md"
-
 // WriteBackup copies the embedded store to a new file, whether a server runs
 // on it or not. "" is for one in the folder of backups, named after the time.
 func WriteBackup(ctx context.Context, cfg *config.Config, file string) (BackupReport, error) {
-	if cfg.Store == config.StoreMongoDB {
-		return BackupReport{}, errors.New(mongodump)
+	if err := store.CanBackUp(cfg); err != nil {
+		return BackupReport{}, err
 	}
 	began := time.Now()
 	if file == "" && sqlite.Exists(cfg.DataDir) { // else nothing is made
@@ -52,7 +50,7 @@ func WriteBackup(ctx context.Context, cfg *config.Config, file string) (BackupRe
 			return BackupReport{}, fmt.Errorf("backup.dir: %w", err)
 		}
 	}
-	if err := notOwn(cfg, file); err != nil {
+	if err := store.NotOwn(cfg, file); err != nil {
 		return BackupReport{}, err
 	}
 	made, err := sqlite.WriteBackup(ctx, cfg.DataDir, file)
@@ -139,8 +137,8 @@ func scheduleBackups(
 	if cfg.Backup.Every == 0 {
 		return nil
 	}
-	if cfg.Store == config.StoreMongoDB {
-		log.Warn("backup.every has no effect", "reason", mongodump)
+	if err := store.CanBackUp(cfg); err != nil {
+		log.Warn("backup.every has no effect", "reason", err)
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())

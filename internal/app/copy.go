@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/store/mongo"
@@ -62,7 +63,7 @@ func copyFrom(ctx context.Context, source backend.Store, to place, options CopyO
 	move := move{
 		users: func() iter.Seq2[backend.UserData, error] { return source.ExportUsers(ctx) },
 		count: counts.Users, secrets: options.Secrets, onConflict: options.OnConflict, dryRun: options.DryRun,
-		what: "copy", messages: messages, passwords: passwordsOf(to.cfg),
+		what: "copy", messages: messages, passwords: auth.NewPasswords(to.cfg.Accounts.PasswordParams()),
 	}
 	report, err := move.run(ctx, to)
 	report.LeftOut = leftOut

@@ -11,6 +11,7 @@ import (
 
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
+	"web-backend/internal/store"
 	"web-backend/internal/transfer"
 )
 
@@ -41,7 +42,7 @@ func Export(ctx context.Context, cfg *config.Config, options ExportOptions, stre
 		return err
 	}
 	if options.Out != "" {
-		if err := notOwn(cfg, options.Out); err != nil {
+		if err := store.NotOwn(cfg, options.Out); err != nil {
 			return err
 		}
 		if err := mayCreate(options.Out, options.Force); err != nil {
@@ -121,7 +122,7 @@ func readableSecrets(counts backend.Counts, secrets bool) error {
 		return nil
 	}
 	return fmt.Errorf("%s sealed with a master key that is missing; find it with %s, or go without --with-secrets",
-		keysAre(int(counts.UnreadableKeys)), keysRemedy)
+		keysAre(int(counts.UnreadableKeys)), store.KeysRemedy)
 }
 
 // exportPass is how one export goes.

@@ -48,7 +48,7 @@ func Import(ctx context.Context, cfg *config.Config, options ImportOptions, stdi
 	if err != nil {
 		return MoveReport{}, stopped(ctx, err)
 	}
-	export := exportFile{file, keys, passwordsOf(target.cfg)}
+	export := exportFile{file, keys, auth.NewPasswords(target.cfg.Accounts.PasswordParams())}
 	report, err := importFile(ctx, export, target, options, messages)
 	return report, stopped(ctx, errors.Join(err, closed()))
 }
@@ -260,8 +260,4 @@ func lockedPassword(ctx context.Context, passwords *auth.Passwords) (backend.Sec
 	var unknown [32]byte
 	_, _ = rand.Read(unknown[:]) // never fails
 	return passwords.Hash(ctx, backend.NewSecret(base64.RawURLEncoding.EncodeToString(unknown[:])))
-}
-
-func passwordsOf(cfg *config.Config) *auth.Passwords {
-	return auth.NewPasswords(cfg.Accounts.PasswordParams())
 }

@@ -7,12 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
-	"web-backend/internal/config"
 	"web-backend/internal/fileowner"
-	"web-backend/internal/masterkey"
-	"web-backend/internal/store/sqlite"
 )
 
 // newFile is a file that appears under its name only when it is complete.
@@ -53,24 +49,6 @@ func mayCreate(path string, force bool) error {
 		return fmt.Errorf("%s is no ordinary file; leave --out away and send standard output there", path)
 	case !force:
 		return fmt.Errorf("%s exists already and is left alone; --force replaces it", path)
-	}
-	return nil
-}
-
-// ownFiles are what the names of the server's files in a data folder begin with.
-var ownFiles = []string{sqlite.FilePrefix, masterkey.FileName, operatorTokenFile}
-
-// notOwn refuses a path that stands for a file of the server, present or to
-// come: whoever writes there destroys the database, or the key to it.
-func notOwn(cfg *config.Config, path string) error {
-	if folderOf(filepath.Dir(path)) != folderOf(cfg.DataDir) {
-		return nil
-	}
-	name := strings.ToLower(filepath.Base(path)) // some file systems know no capitals
-	for _, own := range ownFiles {
-		if strings.HasPrefix(name, own) {
-			return fmt.Errorf("%s is the name of a file of the server; choose one that does not begin with %s", path, own)
-		}
 	}
 	return nil
 }

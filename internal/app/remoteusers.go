@@ -47,7 +47,7 @@ func reachServer(cfg *config.Config) (*remoteUsers, error) {
 	}
 	tokens := cfg.Access.OperatorTokens()
 	if len(tokens) == 0 {
-		r.place = filepath.Join(cfg.DataDir, operatorTokenFile)
+		r.place = filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
 		text, err := secretfile.Read(r.place)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("operator token: %w", err)

@@ -21,6 +21,7 @@ import (
 
 	"web-backend/internal/auth"
 	"web-backend/internal/config"
+	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -65,7 +66,7 @@ func localURL(cfg *config.Config, host, port string) string {
 // knownURL is the URL of the server that runs on the data folder, if there is
 // one and it is asked for, else that of the configuration.
 func knownURL(cfg *config.Config, running bool) (string, error) {
-	if running && cfg.Store == config.StoreEmbedded {
+	if running && store.InDataFolder(cfg) {
 		// Who may not read it, or finds nothing, goes by the configuration.
 		if url, err := sqlite.Announced(cfg.DataDir); err == nil && readServerURL(url) == nil {
 			return url, nil

@@ -10,10 +10,10 @@ import (
 	"log/slog"
 
 	"web-backend/internal/api"
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
-	"web-backend/internal/masterkey"
-	"web-backend/internal/store/mongo"
+	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -45,19 +45,12 @@ type ShownCharacter struct {
 type UserReader struct{ store backend.Store }
 
 // ReadUsers opens the store for reading.
-func ReadUsers(cfg *config.Config) (*UserReader, error) {
-	if cfg.Store == config.StoreMongoDB {
-		store, err := mongo.Open(bootstrapOptions(cfg).Store)
-		return &UserReader{store}, err
-	}
-	store, err := sqlite.OpenReadOnly(cfg.DataDir, func(sqlite.KeyUse) (masterkey.Ring, error) {
-		found, err := findKeys(cfg)
-		return found.ring, err // without its key a provider key counts as not set
-	})
-	if errors.Is(err, fs.ErrNotExist) {
+func ReadUsers(ctx context.Context, cfg *config.Config) (*UserReader, error) {
+	users, err := store.OpenReadOnly(ctx, cfg)
+	if there, kindErr := store.Exists(cfg); errors.Is(err, fs.ErrNotExist) && kindErr == nil && !there {
 		err = fmt.Errorf("there are no users: no database is in %s; look elsewhere with --data-dir or --config_path", cfg.DataDir)
 	}
-	return &UserReader{store}, err
+	return &UserReader{users}, err
 }
 
 // Close closes the store.
@@ -150,12 +143,12 @@ type editor interface {
 // EditUsers opens the store, which is made if it is missing; if a server owns
 // it, changes go through that server. Warnings go to logLines.
 func EditUsers(ctx context.Context, cfg *config.Config, logLines io.Writer) (*UserEditor, error) {
-	defaults, err := loadDefaults(cfg)
+	defaults, err := cfg.UserDefaults()
 	if err != nil {
 		return nil, err
 	}
 	log := slog.New(slog.NewTextHandler(logLines, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, err := openStore(ctx, cfg, log)
+	opened, err := store.Open(ctx, cfg, log)
 	if errors.Is(err, sqlite.ErrInUse) {
 		server, err := reachServer(cfg)
 		if err != nil {
@@ -166,9 +159,9 @@ func EditUsers(ctx context.Context, cfg *config.Config, logLines io.Writer) (*Us
 	if err != nil {
 		return nil, err
 	}
-	return &UserEditor{&storedUsers{store, backend.New(store, backend.Options{
+	return &UserEditor{&storedUsers{opened.Store, backend.New(opened.Store, backend.Options{
 		Defaults:  defaults,
-		Passwords: passwordsOf(cfg),
+		Passwords: auth.NewPasswords(cfg.Accounts.PasswordParams()),
 		Limits:    backend.Limits(cfg.Quotas),
 		Accounts:  backend.AccountRules{PasswordMinLength: cfg.Accounts.PasswordMinLength},
 	})}}, nil

@@ -44,12 +44,12 @@ func (u oneUser) Validate() error {
 }
 
 // withUsers runs do with the users of the configuration, opened for reading.
-func (f configFlags) withUsers(streams Streams, do func(*app.UserReader) error) (err error) {
+func (f configFlags) withUsers(ctx context.Context, streams Streams, do func(*app.UserReader) error) (err error) {
 	cfg, err := f.load(streams)
 	if err != nil {
 		return err
 	}
-	users, err := app.ReadUsers(cfg)
+	users, err := app.ReadUsers(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -59,7 +59,7 @@ func (f configFlags) withUsers(streams Streams, do func(*app.UserReader) error) 
 
 // showUser gives the user of this id or, if it is empty, of this user name.
 func (f configFlags) showUser(ctx context.Context, streams Streams, userID, username string) (user app.ShownUser, err error) {
-	err = f.withUsers(streams, func(users *app.UserReader) (err error) {
+	err = f.withUsers(ctx, streams, func(users *app.UserReader) (err error) {
 		if userID == "" {
 			if userID, err = users.ID(ctx, username); err != nil {
 				return err

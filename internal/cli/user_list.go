@@ -25,7 +25,7 @@ It reads the store itself, also beside a running server, and however many users 
 
 // Run prints the list while it is read.
 func (c *userListCommand) Run(ctx context.Context, streams Streams) error {
-	return c.withUsers(streams, func(users *app.UserReader) error {
+	return c.withUsers(ctx, streams, func(users *app.UserReader) error {
 		out := bufio.NewWriter(streams.Out)
 		if !c.JSON {
 			fmt.Fprintf(out, "%-36s  %-6s  %s\n", "USER ID", "SET UP", "USER NAME")
