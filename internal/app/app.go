@@ -145,7 +145,7 @@ func (s *server) leaveAddress(cfg *config.Config, store *sqlite.Store) {
 	if store == nil {
 		return
 	}
-	url, err := boundURL(cfg, s.listener.Addr())
+	url, err := cfg.BoundURL(s.listener.Addr())
 	if err == nil {
 		err = store.Announce(url)
 	}

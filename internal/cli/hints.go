@@ -1,0 +1,27 @@
+package cli
+
+import (
+	"errors"
+
+	"web-backend/internal/config"
+	"web-backend/internal/users"
+)
+
+// hints name the flags that help with an error: the packages below know of none.
+var hints = []struct {
+	err  error
+	text string
+}{
+	{config.ErrNoPort, "give its --port"},
+	{users.ErrNone, "look elsewhere with --data-dir or --config_path"},
+}
+
+// withHint is the text of an error, with the flag that helps if there is one.
+func withHint(err error) string {
+	for _, hint := range hints {
+		if errors.Is(err, hint.err) {
+			return err.Error() + "; " + hint.text
+		}
+	}
+	return err.Error()
+}
