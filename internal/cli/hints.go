@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"web-backend/internal/config"
+	"web-backend/internal/move"
 	"web-backend/internal/users"
 )
 
@@ -13,6 +14,11 @@ var hints = []struct {
 	text string
 }{
 	{config.ErrNoPort, "give its --port"},
+	{move.ErrExists, "--force replaces it"},
+	{move.ErrNotRegular, "leave --out away and send standard output there"},
+	{move.ErrIdentity, "name another one with --identity"},
+	{move.ErrKeyMissing, "or go without --with-secrets"},
+	{move.ErrBadDocuments, "--leave-out-bad goes on without them"},
 	{users.ErrNone, "look elsewhere with --data-dir or --config_path"},
 }
 

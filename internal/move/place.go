@@ -1,4 +1,4 @@
-package app
+package move
 
 import (
 	"context"
@@ -18,7 +18,7 @@ type place struct {
 	text string         // for a person; without what is secret
 }
 
-// placeOf reads what --from and --to say: a data folder, or a MongoDB
+// placeOf reads the name of a place: a data folder, or a MongoDB
 // connection string whose path may name the database. "" is the store of cfg, and
 // mongodb:// alone the MongoDB of cfg, whichever store cfg chooses.
 func placeOf(cfg *config.Config, name string) (place, error) {

@@ -1,4 +1,6 @@
-package app
+// Package move moves what is in a store: to a file, from a file, and to another
+// store.
+package move
 
 import (
 	"context"
@@ -116,13 +118,16 @@ func exportStore(
 	return nil
 }
 
+// ErrKeyMissing says that secrets cannot be moved.
+var ErrKeyMissing = errors.New("a master key that seals is missing")
+
 // readableSecrets is an error if secrets shall move and some cannot be read.
 func readableSecrets(counts backend.Counts, secrets bool) error {
 	if !secrets || counts.UnreadableKeys == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s sealed with a master key that is missing; find it with %s, or go without --with-secrets",
-		keysAre(int(counts.UnreadableKeys)), store.KeysRemedy)
+	return fmt.Errorf("%s cannot be read: %w; find it with %s",
+		number(counts.UnreadableKeys, "provider key"), ErrKeyMissing, store.KeysRemedy)
 }
 
 // exportPass is how one export goes.

@@ -1,4 +1,4 @@
-package app
+package move
 
 import (
 	"errors"
@@ -9,6 +9,12 @@ import (
 	"runtime"
 
 	"web-backend/internal/fileowner"
+)
+
+// Why a file is not made.
+var (
+	ErrExists     = errors.New("exists already and is left alone")
+	ErrNotRegular = errors.New("is no ordinary file")
 )
 
 // newFile is a file that appears under its name only when it is complete.
@@ -46,9 +52,9 @@ func mayCreate(path string, force bool) error {
 	case info.IsDir():
 		return fmt.Errorf("%s is a folder; name a file", path)
 	case !info.Mode().IsRegular(): // a device, which would become a file
-		return fmt.Errorf("%s is no ordinary file; leave --out away and send standard output there", path)
+		return fmt.Errorf("%s %w", path, ErrNotRegular)
 	case !force:
-		return fmt.Errorf("%s exists already and is left alone; --force replaces it", path)
+		return fmt.Errorf("%s %w", path, ErrExists)
 	}
 	return nil
 }
@@ -86,7 +92,7 @@ func (f *newFile) place() error {
 	case err == nil:
 		return os.Remove(f.Name())
 	case errors.Is(err, fs.ErrExist):
-		return errors.New("it exists already and is left alone; --force replaces it")
+		return fmt.Errorf("it %w", ErrExists)
 	}
 	if err := mayCreate(f.path, false); err != nil {
 		return err
