@@ -1,5 +1,4 @@
-// Package app wires the parts of the server together and runs them. It is the
-// only package that knows all of them.
+// Package app puts the server together from its parts and runs it.
 package app
 
 import (
@@ -20,6 +19,7 @@ import (
 	"web-backend/internal/config"
 	"web-backend/internal/connections"
 	"web-backend/internal/logging"
+	"web-backend/internal/maintenance"
 	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 	"web-backend/internal/telemetry"
@@ -50,7 +50,7 @@ type server struct {
 	unready  string // why it is not well; "" if it is
 	http     *http.Server
 	bound    *connections.Bound
-	backups  *backupSchedule
+	backups  *maintenance.Schedule
 	motion   *motionFiles
 	api      *api.API
 
@@ -212,7 +212,7 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 // serve answers requests until ctx ends, or nothing more can be accepted, and
 // stops in order.
 func (s *server) serve(ctx context.Context, cfg *config.Config) error {
-	s.backups = scheduleBackups(cfg, s.log.Logger, s.watch.metrics.BackupDone)
+	s.backups = maintenance.ScheduleBackups(cfg, s.log.Logger, s.watch.metrics.BackupDone)
 	s.serveDebug()
 	failed := make(chan error, 1)
 	go func() {
@@ -248,7 +248,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 
 // close closes what was started, last first.
 func (s *server) close() error {
-	s.backups.stop()
+	s.backups.Stop()
 	s.motion.stop()
 	errs := []error{s.closeDebug()}
 	if s.listener != nil && s.http == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"web-backend/internal/config"
+	"web-backend/internal/maintenance"
 	"web-backend/internal/move"
 	"web-backend/internal/users"
 )
@@ -14,6 +15,7 @@ var hints = []struct {
 	text string
 }{
 	{config.ErrNoPort, "give its --port"},
+	{maintenance.ErrUnreadable, "--discard-unreadable gives up what no key opens"},
 	{move.ErrExists, "--force replaces it"},
 	{move.ErrNotRegular, "leave --out away and send standard output there"},
 	{move.ErrIdentity, "name another one with --identity"},

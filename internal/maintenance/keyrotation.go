@@ -1,4 +1,4 @@
-package app
+package maintenance
 
 import (
 	"context"
@@ -12,6 +12,10 @@ import (
 	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 )
+
+// ErrUnreadable says that no master key opens some provider keys, which have to
+// be given up before RotateKeys goes on.
+var ErrUnreadable = errors.New("no master key was dropped")
 
 // RotateKeys seals every provider key anew: with a new master key if they come
 // from the key file, else with the first that is configured. It needs the data
@@ -84,8 +88,8 @@ func (r *rotation) takeKeys(use sqlite.KeyUse) (masterkey.Ring, error) {
 		if err != nil {
 			return masterkey.Ring{}, err
 		}
-		return masterkey.Ring{}, fmt.Errorf("%s sealed with a master key that is missing (%s); nothing was changed; "+
-			"put that key back, or give what it sealed up with --discard-unreadable", keysAre(lost), strings.Join(masterkey.Texts(missing), ", "))
+		return masterkey.Ring{}, fmt.Errorf("%s sealed with a master key that is missing (%s); put that key back; nothing was changed, and %w",
+			keysAre(lost), strings.Join(masterkey.Texts(missing), ", "), ErrUnreadable)
 	}
 	old := r.found.Ring.Keys()
 	if r.found.Source == masterkey.FromConfig || len(old) > 1 {
@@ -100,7 +104,7 @@ func (r *rotation) takeKeys(use sqlite.KeyUse) (masterkey.Ring, error) {
 func (r *rotation) reseal(ctx context.Context) (err error) {
 	r.done, err = r.store.Reseal(ctx, r.discard)
 	if err != nil && r.done.Discarded > 0 {
-		return fmt.Errorf("%w, and no master key was dropped; give these up with --discard-unreadable", err)
+		return fmt.Errorf("%w, and %w", err, ErrUnreadable)
 	}
 	return err
 }
