@@ -14,6 +14,7 @@ import (
 	"web-backend/internal/config"
 	"web-backend/internal/logging"
 	"web-backend/internal/secretfile"
+	"web-backend/internal/store"
 )
 
 // How many keys the rate limits remember, at about 250 bytes each.
@@ -21,10 +22,6 @@ const (
 	rateAddresses = 20_000
 	rateUsernames = 20_000
 )
-
-// operatorTokenFile is where the embedded store's folder has the token that
-// was made for it.
-const operatorTokenFile = "operator.token"
 
 // openAccess puts the configuration of access in the terms of package api. It
 // also says, for a person, where the operator token is.
@@ -42,8 +39,8 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 	access.UsernameTries = auth.NewRateLimit(cfg.Access.RatePerUsernameFromAll, cfg.Access.RatePerUsernameFromAll, rateUsernames, time.Now)
 
 	tokens, place := cfg.Access.OperatorTokens(), "from the configuration"
-	if len(tokens) == 0 && cfg.Store == config.StoreEmbedded {
-		place = absolute(filepath.Join(cfg.DataDir, operatorTokenFile))
+	if len(tokens) == 0 && store.InDataFolder(cfg) {
+		place = absolute(filepath.Join(cfg.DataDir, auth.OperatorTokenFile))
 		if tokens, err = keptOperatorTokens(place); err != nil {
 			return access, "", fmt.Errorf("operator token: %w", err)
 		}

@@ -1,5 +1,4 @@
-// Package app wires the parts of the server together and runs them. It is the
-// only package that knows all of them.
+// Package app puts the server together from its parts and runs it.
 package app
 
 import (
@@ -10,7 +9,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"web-backend/internal/api"
 	"web-backend/internal/auth"
@@ -18,6 +19,8 @@ import (
 	"web-backend/internal/config"
 	"web-backend/internal/connections"
 	"web-backend/internal/logging"
+	"web-backend/internal/maintenance"
+	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 	"web-backend/internal/telemetry"
 )
@@ -47,7 +50,7 @@ type server struct {
 	unready  string // why it is not well; "" if it is
 	http     *http.Server
 	bound    *connections.Bound
-	backups  *backupSchedule
+	backups  *maintenance.Schedule
 	motion   *motionFiles
 	api      *api.API
 
@@ -60,7 +63,7 @@ type server struct {
 
 // start opens what can fail: first what leaves no file behind.
 func start(ctx context.Context, cfg *config.Config, build Build, console, logLines io.Writer) (s *server, err error) {
-	defaults, err := loadDefaults(cfg)
+	defaults, err := cfg.UserDefaults()
 	if err != nil {
 		return nil, err
 	}
@@ -91,13 +94,13 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	if err = s.openWatch(ctx, build); err != nil {
 		return s, err
 	}
-	opened, err := openStore(ctx, cfg, s.log.Logger)
+	opened, err := store.Open(ctx, cfg, s.log.Logger)
 	if err != nil {
 		return s, err
 	}
-	s.place, s.unready = opened.place, opened.unready
+	s.place, s.unready = opened.Place, opened.Unready
 	embedded, _ := opened.Store.(*sqlite.Store) // nil on MongoDB
-	s.store = s.watch.store(opened.Store)
+	s.store = s.watch.store(opened)
 	access, tokenPlace, err := openAccess(cfg, s.log)
 	if err != nil {
 		return s, err
@@ -125,13 +128,24 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	return s, nil
 }
 
+// warnOfUnknownNames logs which adapters, scenes and avatars of the files for
+// new users are not known. That is no fault: an orchestrator may have others.
+func warnOfUnknownNames(cfg *config.Config, defaults backend.Defaults, log *slog.Logger) {
+	for i, path := range cfg.DefaultCharacterConfigPaths {
+		for _, name := range defaults.Characters[i].UnknownNames() {
+			log.Warn("a default character has an unknown name, GET /api/v1/list_providers has the known ones",
+				"file", path, "field", name.Field, "nearest", strings.Join(name.Nearest, ", "))
+		}
+	}
+}
+
 // leaveAddress tells commands where the owner of the data folder is asked. A
 // server whose users cannot be changed by command is better than none.
 func (s *server) leaveAddress(cfg *config.Config, store *sqlite.Store) {
 	if store == nil {
 		return
 	}
-	url, err := boundURL(cfg, s.listener.Addr())
+	url, err := cfg.BoundURL(s.listener.Addr())
 	if err == nil {
 		err = store.Announce(url)
 	}
@@ -144,7 +158,7 @@ func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *back
 	return backend.New(s.store, backend.Options{
 		Defaults:  defaults,
 		Limits:    backend.Limits(cfg.Quotas),
-		Passwords: s.watch.passwords(passwordsOf(cfg)),
+		Passwords: s.watch.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
 		Accounts: backend.AccountRules{
 			RegistrationClosed: cfg.Accounts.Registration == config.RegistrationClosed,
 			PasswordMinLength:  cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
@@ -198,7 +212,7 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 // serve answers requests until ctx ends, or nothing more can be accepted, and
 // stops in order.
 func (s *server) serve(ctx context.Context, cfg *config.Config) error {
-	s.backups = scheduleBackups(cfg, s.log.Logger, s.watch.metrics.BackupDone)
+	s.backups = maintenance.ScheduleBackups(cfg, s.log.Logger, s.watch.metrics.BackupDone)
 	s.serveDebug()
 	failed := make(chan error, 1)
 	go func() {
@@ -234,7 +248,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 
 // close closes what was started, last first.
 func (s *server) close() error {
-	s.backups.stop()
+	s.backups.Stop()
 	s.motion.stop()
 	errs := []error{s.closeDebug()}
 	if s.listener != nil && s.http == nil {
@@ -250,4 +264,13 @@ func (s *server) close() error {
 		errs = append(errs, s.log.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// absolute is path from the root, as a relative one says little to who does not
+// know where the server was started.
+func absolute(path string) string {
+	if full, err := filepath.Abs(path); err == nil {
+		return full
+	}
+	return path
 }

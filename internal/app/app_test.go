@@ -306,6 +306,7 @@ func TestRun_CannotStart(t *testing.T) {
 			c.Store, c.MongoDB.Host, c.MongoDB.Port = config.StoreMongoDB, "127.0.0.1", 1
 			c.MongoDB.Timeout, c.MongoDB.StartupTimeout = 200*time.Millisecond, 0
 		}, []string{"MongoDB at 127.0.0.1:1", "no server answered", "mongodb_host"}},
+		{"store of no kind", func(c *config.Config) { c.Store = "third" }, []string{`no kind "third"`, "want one of embedded, mongodb"}},
 		{"port in use", func(c *config.Config) { c.Port = blocker.Addr().(*net.TCPAddr).Port },
 			[]string{"cannot listen on " + blocker.Addr().String(), "address already in use"}},
 		{"address of another machine", func(c *config.Config) { c.Host = "192.0.2.1" }, []string{"cannot listen on 192.0.2.1:0"}},

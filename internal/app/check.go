@@ -12,9 +12,10 @@ import (
 	"strconv"
 	"time"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/config"
 	"web-backend/internal/secretfile"
-	"web-backend/internal/store/sqlite"
+	"web-backend/internal/store"
 )
 
 // Check looks at what a server with this configuration would find at its
@@ -38,18 +39,14 @@ func checkFiles(ctx context.Context, cfg *config.Config) []error {
 	if cfg.Log.Path != "" {
 		faults = append(faults, named("logger_cfg.logger_path", checkFile(cfg.Log.Path))...)
 	}
-	if cfg.Store != config.StoreEmbedded {
-		options := bootstrapOptions(cfg).Store
-		faults = append(faults, named("mongodb_tls_ca_file", options.CheckTLS())...)
-		return append(faults, named("mongodb_uri", options.CheckURI())...)
+	if !store.InDataFolder(cfg) {
+		return append(faults, store.Check(cfg)...)
 	}
 	if err := errors.Join(checkFolder(cfg.DataDir), secretfile.CheckFolder(cfg.DataDir)); err != nil {
 		faults = append(faults, named("data_dir", err)...)
 	} else {
-		faults = append(faults, named("data_dir", sqlite.CheckFolder(cfg.DataDir))...)
+		faults = append(faults, store.Check(cfg)...)
 		faults = append(faults, named("operator token", checkOperatorToken(cfg))...)
-		found, err := findKeys(cfg)
-		faults = append(faults, named("master key", errors.Join(err, found.fault))...)
 	}
 	if cfg.Backup.Every > 0 {
 		faults = append(faults, named("backup.dir", checkFolder(cfg.Backup.Dir))...)
@@ -83,7 +80,7 @@ func checkAddresses(ctx context.Context, cfg *config.Config) (faults []error, wa
 	if cfg.DebugAddress == main && cfg.Port != 0 {
 		faults = append(faults, errors.New("debug_address: is the address of the server itself; want another port"))
 	}
-	if cfg.Store == config.StoreMongoDB && len(cfg.Access.OperatorTokens()) == 0 { // else one is made
+	if !store.InDataFolder(cfg) && len(cfg.Access.OperatorTokens()) == 0 { // else one is made
 		faults = append(faults, errDebugToken)
 	}
 	return faults, warnings
@@ -92,7 +89,7 @@ func checkAddresses(ctx context.Context, cfg *config.Config) (faults []error, wa
 // checkOperatorToken says what is wrong with the token in the data folder, if
 // there is one.
 func checkOperatorToken(cfg *config.Config) error {
-	path := filepath.Join(cfg.DataDir, operatorTokenFile)
+	path := filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
 	if len(cfg.Access.OperatorTokens()) > 0 {
 		return nil
 	}
@@ -113,7 +110,7 @@ func named(key string, err error) []error {
 
 // checkDefaults gives the faults of the files for new users, each by itself.
 func checkDefaults(cfg *config.Config) []error {
-	_, err := loadDefaults(cfg)
+	_, err := cfg.UserDefaults()
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		return joined.Unwrap()
 	}

@@ -22,18 +22,6 @@ func ServedCertificate(cfg *config.Config, log *slog.Logger) (func() *tls.Certif
 	return c.get, nil
 }
 
-// RetryAfter is how long a schedule waits after so many failed backups.
-var RetryAfter = retryAfter
-
-// RotationSteps is how many steps a rotation of keys has.
-var RotationSteps = len(new(rotation).steps())
-
-// BreakOffRotation does the first steps of a rotation and no more.
-func BreakOffRotation(ctx context.Context, cfg *config.Config, steps int) error {
-	r := &rotation{cfg: cfg}
-	return r.run(ctx, r.steps()[:steps])
-}
-
 // RunBroken is Run with a listener that breaks when broken is closed.
 func RunBroken(ctx context.Context, cfg *config.Config, console io.Writer, broken <-chan struct{}) error {
 	s, err := start(ctx, cfg, Build{}, io.Discard, io.Discard)

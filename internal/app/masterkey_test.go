@@ -3,18 +3,15 @@ package app_test
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/ncruces/go-sqlite3"
-
-	"web-backend/internal/app"
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
+	"web-backend/internal/maintenance"
 	"web-backend/internal/masterkey"
 )
 
@@ -171,7 +168,7 @@ func TestMasterKey_Lost(t *testing.T) {
 			if _, err := os.Stat(path); name == "gone" && err == nil {
 				t.Error("a new key was made")
 			}
-			report, err := app.DoctorKeys(cfg)
+			report, err := maintenance.DoctorKeys(cfg)
 			if err != nil || report.OK || report.Unreadable != 1 || len(report.Missing) != 1 || report.Missing[0].ID == other.Keys()[0].ID() {
 				t.Errorf("doctor: got %+v, %v", report, err)
 			}
@@ -186,7 +183,7 @@ func TestMasterKey_Lost(t *testing.T) {
 			if status, answer := s.send(t, "/health/ready", ""); status != http.StatusOK {
 				t.Errorf("ready with the right key: got %d %s", status, answer)
 			}
-			if report, err := app.DoctorKeys(cfg); err != nil || !report.OK {
+			if report, err := maintenance.DoctorKeys(cfg); err != nil || !report.OK {
 				t.Errorf("doctor with the right key, beside the server: got %+v, %v", report, err)
 			}
 		})
@@ -228,152 +225,7 @@ func TestMasterKey_ReadableByOthers(t *testing.T) {
 	if s := wantKeyReadable(t, cfg, true); !strings.Contains(s.log.String(), `level=WARN msg="the master key can be read by others"`) {
 		t.Errorf("the log does not say so:\n%s", s.log)
 	}
-	if report, err := app.DoctorKeys(cfg); err != nil || !report.OK || !strings.Contains(report.Text(), "chmod 600") {
+	if report, err := maintenance.DoctorKeys(cfg); err != nil || !report.OK || !strings.Contains(report.Text(), "chmod 600") {
 		t.Errorf("doctor: got %+v, %v", report, err)
-	}
-}
-
-// A rotation that is broken off after any step leaves all readable, and the
-// next one finishes it.
-func TestRotateKeys_BrokenOff(t *testing.T) {
-	t.Parallel()
-	for steps := range app.RotationSteps + 1 {
-		t.Run(fmt.Sprint(steps, " steps"), func(t *testing.T) {
-			t.Parallel()
-			cfg := testConfig(t)
-			withKey(t, cfg)
-			old := readFile(t, keyFile(cfg))
-			if err := app.BreakOffRotation(t.Context(), cfg, steps); err != nil {
-				t.Fatal(err)
-			}
-			if held := readFile(t, keyFile(cfg)); strings.Contains(held, old) != (steps < app.RotationSteps) {
-				t.Errorf("after %d steps the file holds the old key: %v", steps, strings.Contains(held, old))
-			}
-			writeFile(t, keyFile(cfg)+".tmp", "half a k") // as a crash within a step leaves it
-			s := wantKeyReadable(t, cfg, true)
-			s.stop()
-			_ = s.wait(t)
-
-			var console strings.Builder
-			if err := app.RotateKeys(t.Context(), cfg, false, &console); err != nil {
-				t.Fatal(err)
-			}
-			held := readFile(t, keyFile(cfg))
-			if strings.Contains(held, old) || strings.Count(held, "\n") != 1 {
-				t.Errorf("the file holds %d keys, the old one: %v", strings.Count(held, "\n"), strings.Contains(held, old))
-			}
-			if begun := steps > 0 && steps < app.RotationSteps; begun != strings.Contains(console.String(), "finishes a rotation that had begun") {
-				t.Errorf("it says: %s", console.String())
-			}
-			wantNothingShown(t, "the command", console.String(), old, held)
-			wantKeyReadable(t, cfg, true)
-			report, err := app.DoctorKeys(cfg)
-			if err != nil || !report.OK || len(report.Keys) != 1 || report.Keys[0].Opened != 1 {
-				t.Errorf("doctor: got %+v, %v", report, err)
-			}
-		})
-	}
-}
-
-func TestRotateKeys_OfTheConfiguration(t *testing.T) {
-	t.Parallel()
-	old, current := strings.Repeat("5a", 32), strings.Repeat("6b", 32)
-	cfg := testConfig(t)
-	cfg.MasterKey = backend.NewSecret(old)
-	withKey(t, cfg)
-	cfg.MasterKey = backend.NewSecret(current + "," + old)
-	var console strings.Builder
-	if err := app.RotateKeys(t.Context(), cfg, false, &console); err != nil {
-		t.Fatal(err)
-	}
-	ring, err := masterkey.Parse(cfg.MasterKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := "key " + ring.Keys()[1].ID().String() + " is not needed any more"; !strings.Contains(console.String(), want) {
-		t.Errorf("it says %q, want %q", console.String(), want)
-	}
-	wantNothingShown(t, "the command", console.String(), old, current)
-	cfg.MasterKey = backend.NewSecret(current)
-	wantKeyReadable(t, cfg, true)
-	if _, err := os.Stat(keyFile(cfg)); err == nil {
-		t.Error("there is a key file")
-	}
-}
-
-func TestRotateKeys_Refuses(t *testing.T) {
-	t.Parallel()
-	running := testConfig(t)
-	withKey(t, running)
-	run(t, running)
-	key := readFile(t, keyFile(running))
-	lost := testConfig(t)
-	withKey(t, lost)
-	if err := os.Remove(keyFile(lost)); err != nil {
-		t.Fatal(err)
-	}
-	damaged := testConfig(t)
-	withKey(t, damaged)
-	writeFile(t, keyFile(damaged), "garbage")
-	mongo := testConfig(t)
-	mongo.Store = config.StoreMongoDB
-	for _, c := range []struct {
-		name    string
-		cfg     *config.Config
-		discard bool
-		want    string
-	}{
-		{"a running server", running, true, "in use by another web-backend process"},
-		{"a lost key", lost, false, "--discard-unreadable"},
-		{"a damaged key file", damaged, true, "key 1 of 1"},
-		{"MongoDB", mongo, false, "the orchestrator reads them"},
-		{"no database", testConfig(t), false, "nothing to rotate"},
-	} {
-		var console strings.Builder
-		err := app.RotateKeys(t.Context(), c.cfg, c.discard, &console)
-		if err == nil || !strings.Contains(err.Error(), c.want) || console.Len() > 0 {
-			t.Errorf("%s: got error %v, output %q, want an error that says %q", c.name, err, console.String(), c.want)
-		}
-	}
-	if again := readFile(t, keyFile(running)); again != key {
-		t.Error("the key of the running server was changed")
-	}
-	if _, err := os.Stat(keyFile(lost)); err == nil {
-		t.Error("a refused rotation made a key")
-	}
-
-	var console strings.Builder // the one who gives up what is lost can go on
-	if err := app.RotateKeys(t.Context(), lost, true, &console); err != nil || !strings.Contains(console.String(), "removed") {
-		t.Fatalf("discard: %v, %s", err, console.String())
-	}
-	if status, answer := wantKeyReadable(t, lost, false).setKey(t, plantedKey); status != http.StatusOK {
-		t.Errorf("set a key after that: %d %s", status, answer)
-	}
-}
-
-func TestDoctorKeys_FindsWhatIsDamaged(t *testing.T) {
-	t.Parallel()
-	cfg := testConfig(t)
-	withKey(t, cfg)
-	db, err := sqlite3.Open(filepath.Join(cfg.DataDir, "web-backend.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Exec("UPDATE provider_keys SET value = CAST(substr(value, 1, 40) || x'00000000' AS BLOB)"); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	report, err := app.DoctorKeys(cfg)
-	if err != nil || report.OK || report.Unreadable != 1 || len(report.Missing) != 0 || !strings.Contains(report.Verdict, "damaged") {
-		t.Errorf("got %+v, %v", report, err)
-	}
-	err = app.RotateKeys(t.Context(), cfg, false, io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "no master key was dropped") {
-		t.Errorf("rotate: got error %v, want one that says no master key was dropped", err)
-	}
-	if status, answer := wantKeyReadable(t, cfg, false).setKey(t, plantedKey); status != http.StatusOK {
-		t.Errorf("set the key again: %d %s", status, answer)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"web-backend/internal/backend"
 	"web-backend/internal/connections"
 	"web-backend/internal/motion"
+	"web-backend/internal/store"
 	"web-backend/internal/store/mongo"
 	"web-backend/internal/store/sqlite"
 	"web-backend/internal/telemetry"
@@ -31,19 +32,17 @@ func (s *server) openWatch(ctx context.Context, build Build) (err error) {
 }
 
 // store gives a store that is measured, with what only it can tell.
-func (w watch) store(store backend.Store) backend.Store {
-	system := "sqlite"
-	switch store := store.(type) {
+func (w watch) store(opened store.Opened) backend.Store {
+	switch store := opened.Store.(type) {
 	case *sqlite.Store:
 		w.sqlite(store)
 	case *mongo.Store:
-		system = "mongodb"
 		w.connections(func() (open, inUse, waiting int64) {
 			stats := store.Stats()
 			return stats.Open, stats.InUse, stats.Waiting
 		})
 	}
-	return telemetry.Store(store, system, w.metrics, w.tracing)
+	return telemetry.Store(opened.Store, opened.System, w.metrics, w.tracing)
 }
 
 // connections are those of either store.

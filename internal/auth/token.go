@@ -69,6 +69,10 @@ const (
 	MaxTokenLength    = 1024
 )
 
+// OperatorTokenFile is the name of the file in a data folder that has the
+// operator token that was made for it.
+const OperatorTokenFile = "operator.token"
+
 // SplitOperatorTokens gives each of several tokens, which commas or line ends
 // separate.
 func SplitOperatorTokens(text backend.Secret) []backend.Secret {

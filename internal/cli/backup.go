@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 
-	"web-backend/internal/app"
+	"web-backend/internal/maintenance"
 )
 
 // backupCommand copies the embedded store.
@@ -29,7 +29,7 @@ func (c *backupCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	report, err := app.WriteBackup(ctx, cfg, c.Out)
+	report, err := maintenance.WriteBackup(ctx, cfg, c.Out)
 	if err != nil {
 		return err
 	}

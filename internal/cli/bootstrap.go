@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 
-	"web-backend/internal/app"
+	"web-backend/internal/store"
 )
 
 // bootstrapCommand runs the start-up steps of MongoDB alone.
@@ -25,5 +25,5 @@ func (c *bootstrapCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	return app.Bootstrap(ctx, cfg, c.Check, streams.Out)
+	return store.Bootstrap(ctx, cfg, c.Check, streams.Out)
 }

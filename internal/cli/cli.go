@@ -93,7 +93,7 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 		return exitUsage
 	}
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintln(streams.Err, "web-backend:", err)
+		fmt.Fprintln(streams.Err, "web-backend:", withHint(err))
 		return exitFailed
 	}
 	return exitOK

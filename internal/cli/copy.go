@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
-	"web-backend/internal/app"
+	"web-backend/internal/move"
 )
 
 // copyCommand copies between two stores.
@@ -32,7 +34,7 @@ func (c *copyCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	report, err := app.Copy(ctx, cfg, app.CopyOptions{
+	report, err := move.Copy(ctx, cfg, move.CopyOptions{
 		From: c.From, To: c.To, Secrets: c.WithSecrets, OnConflict: c.onConflict(),
 		DryRun: c.DryRun, Verify: c.Verify, LeaveOutBad: c.LeaveOutBad,
 	}, messages(streams, c.Quiet))
@@ -41,10 +43,17 @@ func (c *copyCommand) Run(ctx context.Context, streams Streams) error {
 
 // tell prints the result of a move. One that differs from its source is an
 // error of its own.
-func (f moveFlags) tell(streams Streams, report app.MoveReport, err error) error {
+func (f moveFlags) tell(streams Streams, report move.Report, err error) error {
+	if from, ok := errors.AsType[*move.SourceError](err); ok {
+		return fmt.Errorf("--from: %w", from.Err)
+	}
+	if to, ok := errors.AsType[*move.TargetError](err); ok {
+		return fmt.Errorf("--to: %w", to.Err)
+	}
 	if err != nil {
 		return err
 	}
+	report.SecretsHint = "; --with-secrets takes them along"
 	if err := printReport(streams, f.JSON, report); err != nil {
 		return err
 	}

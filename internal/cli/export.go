@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 
-	"web-backend/internal/app"
+	"web-backend/internal/move"
 )
 
 // exportCommand writes an export file.
@@ -35,7 +35,7 @@ func (c *exportCommand) Run(ctx context.Context, streams Streams) error {
 		return err
 	}
 	passphrase := passphraseSource{file: c.PassphraseFile, streams: streams, twice: true}
-	return app.Export(ctx, cfg, app.ExportOptions{
+	return move.Export(ctx, cfg, move.ExportOptions{
 		Out: c.Out, Force: c.Force, Secrets: c.WithSecrets, Recipients: c.Recipient,
 		LeaveOutBad: c.LeaveOutBad, Encrypt: c.PassphraseFile != "", Passphrase: passphrase.of(ctx),
 	}, streams.Out, messages(streams, c.Quiet))

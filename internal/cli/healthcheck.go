@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"time"
 
-	"web-backend/internal/app"
+	"web-backend/internal/client"
 )
 
 // healthcheckCommand asks the running server whether it is well.
@@ -43,9 +43,12 @@ func (c *healthcheckCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	asked, err := app.CheckHealth(ctx, cfg, app.HealthCheck{
+	asked, err := client.CheckHealth(ctx, cfg, client.HealthCheck{
 		URL: c.URL, Running: c.Host == nil && c.Port == nil, Ready: c.Ready, Timeout: c.Timeout,
 	})
+	if bad, ok := errors.AsType[*client.URLError](err); ok {
+		err = fmt.Errorf("--url: %w", bad.Err)
+	}
 	if err != nil {
 		return fmt.Errorf("unhealthy: %w", err)
 	}

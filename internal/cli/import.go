@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 
-	"web-backend/internal/app"
 	"web-backend/internal/backend"
+	"web-backend/internal/move"
 )
 
 // moveFlags are those of the commands that write users into a store.
@@ -51,8 +51,8 @@ func (c *importCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	passphrase := passphraseSource{file: c.PassphraseFile, streams: streams, taken: c.File == app.StandardInput}
-	report, err := app.Import(ctx, cfg, app.ImportOptions{
+	passphrase := passphraseSource{file: c.PassphraseFile, streams: streams, taken: c.File == move.StandardInput}
+	report, err := move.Import(ctx, cfg, move.ImportOptions{
 		File: c.File, OnConflict: c.onConflict(), DryRun: c.DryRun,
 		Identity: c.Identity, Passphrase: passphrase.of(ctx),
 	}, streams.In, messages(streams, c.Quiet))

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"web-backend/internal/app"
+	"web-backend/internal/maintenance"
 )
 
 // keysCommand is about the master key that seals provider keys.
@@ -33,7 +33,7 @@ func (c *keysDoctorCommand) Run(streams Streams) error {
 	if err != nil {
 		return err
 	}
-	report, err := app.DoctorKeys(cfg)
+	report, err := maintenance.DoctorKeys(cfg)
 	if err != nil {
 		return err
 	}
@@ -63,5 +63,5 @@ func (c *keysRotateCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	return app.RotateKeys(ctx, cfg, c.DiscardUnreadable, streams.Out)
+	return maintenance.RotateKeys(ctx, cfg, c.DiscardUnreadable, streams.Out)
 }

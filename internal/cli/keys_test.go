@@ -87,6 +87,15 @@ func TestKeys(t *testing.T) {
 	if text.status != 1 || !strings.Contains(text.out, "MISSING") || !strings.Contains(text.out, "verdict") {
 		t.Errorf("as text: %+v", text)
 	}
+	_, recipient := identityFile(t)
+	for hint, args := range map[string][]string{
+		"; --discard-unreadable gives up what no key opens": {"keys", "rotate"},
+		"; or go without --with-secrets":                    {"export", "--with-secrets", "--recipient", recipient},
+	} {
+		if got := runUntil(t.Context(), folder, nil, args...); got.status != 1 || !strings.HasSuffix(got.err, hint+"\n") {
+			t.Errorf("%q with a lost key: got %+v, want the hint %q", args, got, hint)
+		}
+	}
 	if strings.Contains(got.out+got.err+text.out+text.err, secretText) {
 		t.Error("a provider key is shown")
 	}

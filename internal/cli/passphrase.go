@@ -11,14 +11,14 @@ import (
 
 	"golang.org/x/term"
 
-	"web-backend/internal/app"
 	"web-backend/internal/backend"
+	"web-backend/internal/move"
 )
 
 // messages says where a command's progress goes.
-func messages(streams Streams, quiet bool) app.Messages {
+func messages(streams Streams, quiet bool) move.Messages {
 	file, isFile := streams.Err.(*os.File)
-	return app.Messages{Out: streams.Err, Terminal: isFile && term.IsTerminal(int(file.Fd())), Quiet: quiet}
+	return move.Messages{Out: streams.Err, Terminal: isFile && term.IsTerminal(int(file.Fd())), Quiet: quiet}
 }
 
 // passphraseVariable holds a passphrase; with _FILE, the name of a file with it.

@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 
-	"web-backend/internal/app"
+	"web-backend/internal/maintenance"
 )
 
 // restoreCommand puts a backup in place.
@@ -30,7 +30,7 @@ func (c *restoreCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	report, err := app.Restore(ctx, cfg, c.File, c.Check)
+	report, err := maintenance.Restore(ctx, cfg, c.File, c.Check)
 	if err != nil {
 		return err
 	}

@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"unicode"
 
-	"web-backend/internal/app"
+	"web-backend/internal/users"
 )
 
 // userCommand is about users; each of its commands has a file of its own.
@@ -44,45 +44,45 @@ func (u oneUser) Validate() error {
 }
 
 // withUsers runs do with the users of the configuration, opened for reading.
-func (f configFlags) withUsers(streams Streams, do func(*app.UserReader) error) (err error) {
+func (f configFlags) withUsers(ctx context.Context, streams Streams, do func(*users.Reader) error) (err error) {
 	cfg, err := f.load(streams)
 	if err != nil {
 		return err
 	}
-	users, err := app.ReadUsers(cfg)
+	reader, err := users.Read(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, users.Close()) }()
-	return do(users)
+	defer func() { err = errors.Join(err, reader.Close()) }()
+	return do(reader)
 }
 
 // showUser gives the user of this id or, if it is empty, of this user name.
-func (f configFlags) showUser(ctx context.Context, streams Streams, userID, username string) (user app.ShownUser, err error) {
-	err = f.withUsers(streams, func(users *app.UserReader) (err error) {
+func (f configFlags) showUser(ctx context.Context, streams Streams, userID, username string) (user users.Shown, err error) {
+	err = f.withUsers(ctx, streams, func(reader *users.Reader) (err error) {
 		if userID == "" {
-			if userID, err = users.ID(ctx, username); err != nil {
+			if userID, err = reader.ID(ctx, username); err != nil {
 				return err
 			}
 		}
-		user, err = users.Show(ctx, userID)
+		user, err = reader.Show(ctx, userID)
 		return err
 	})
 	return user, err
 }
 
 // editUsers runs do with the users of the configuration, opened for changes.
-func (f configFlags) editUsers(ctx context.Context, streams Streams, do func(*app.UserEditor) error) (err error) {
+func (f configFlags) editUsers(ctx context.Context, streams Streams, do func(*users.Editor) error) (err error) {
 	cfg, err := f.load(streams)
 	if err != nil {
 		return err
 	}
-	users, err := app.EditUsers(ctx, cfg, streams.Err)
+	editor, err := users.Edit(ctx, cfg, streams.Err)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, users.Close()) }()
-	return do(users)
+	defer func() { err = errors.Join(err, editor.Close()) }()
+	return do(editor)
 }
 
 // readable gives text for a terminal: ids and names are anyone's, and may hold

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"web-backend/internal/app"
+	"web-backend/internal/users"
 )
 
 // userCreateCommand makes a user.
@@ -45,23 +45,23 @@ func (c *userCreateCommand) Run(ctx context.Context, streams Streams) (err error
 	if c.UserID != nil {
 		wanted = *c.UserID
 	}
-	makeUser := func(users *app.UserEditor) (string, error) { return users.Create(ctx, wanted) }
+	makeUser := func(editor *users.Editor) (string, error) { return editor.CreateUser(ctx, wanted) }
 	if c.Username != nil {
 		username = *c.Username
 		password, err := askPassword(ctx, streams)
 		if err != nil {
 			return err
 		}
-		makeUser = func(users *app.UserEditor) (string, error) {
-			return users.CreateAccount(ctx, wanted, username, password)
+		makeUser = func(editor *users.Editor) (string, error) {
+			return editor.CreateAccount(ctx, wanted, username, password)
 		}
 	}
-	users, err := app.EditUsers(ctx, cfg, streams.Err)
+	editor, err := users.Edit(ctx, cfg, streams.Err)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, users.Close()) }()
-	userID, err := makeUser(users)
+	defer func() { err = errors.Join(err, editor.Close()) }()
+	userID, err := makeUser(editor)
 	switch {
 	case err != nil:
 		return err

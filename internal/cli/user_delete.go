@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"web-backend/internal/app"
+	"web-backend/internal/users"
 )
 
 // userDeleteCommand deletes a user.
@@ -32,7 +32,7 @@ func (c *userDeleteCommand) Run(ctx context.Context, streams Streams) error {
 		user.UserID, user.Username, len(user.Characters))); err != nil {
 		return err
 	}
-	err = c.editUsers(ctx, streams, func(users *app.UserEditor) error { return users.Delete(ctx, user.UserID) })
+	err = c.editUsers(ctx, streams, func(editor *users.Editor) error { return editor.DeleteUser(ctx, user.UserID) })
 	if err != nil {
 		return err
 	}

@@ -8,9 +8,9 @@ import (
 	"strings"
 	"unicode"
 
-	"web-backend/internal/app"
 	"web-backend/internal/backend"
 	"web-backend/internal/spelling"
+	"web-backend/internal/users"
 )
 
 // userSetKeyCommand sets a provider key of a user.
@@ -99,8 +99,8 @@ func (a *userKeyArguments) change(
 	if err != nil {
 		return err
 	}
-	err = a.editUsers(ctx, streams, func(users *app.UserEditor) error {
-		if err := users.SetProviderKey(ctx, user.UserID, name, key); err != nil {
+	err = a.editUsers(ctx, streams, func(editor *users.Editor) error {
+		if err := editor.SetProviderKey(ctx, user.UserID, name, key); err != nil {
 			return fmt.Errorf("change %s of user %q: %w", name, user.UserID, err)
 		}
 		return nil

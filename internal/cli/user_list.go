@@ -5,7 +5,7 @@ import (
 	"context"
 	"fmt"
 
-	"web-backend/internal/app"
+	"web-backend/internal/users"
 )
 
 // userListCommand lists users.
@@ -25,12 +25,12 @@ It reads the store itself, also beside a running server, and however many users 
 
 // Run prints the list while it is read.
 func (c *userListCommand) Run(ctx context.Context, streams Streams) error {
-	return c.withUsers(streams, func(users *app.UserReader) error {
+	return c.withUsers(ctx, streams, func(reader *users.Reader) error {
 		out := bufio.NewWriter(streams.Out)
 		if !c.JSON {
 			fmt.Fprintf(out, "%-36s  %-6s  %s\n", "USER ID", "SET UP", "USER NAME")
 		}
-		for user, err := range users.List(ctx) {
+		for user, err := range reader.List(ctx) {
 			if err == nil && c.JSON {
 				err = printJSON(out, user)
 			} else if err == nil {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"web-backend/internal/app"
+	"web-backend/internal/users"
 )
 
 // userSetPasswordCommand gives a user a new password.
@@ -42,12 +42,12 @@ func (c *userSetPasswordCommand) Run(ctx context.Context, streams Streams) (err 
 	if err != nil {
 		return err
 	}
-	users, err := app.EditUsers(ctx, cfg, streams.Err)
+	editor, err := users.Edit(ctx, cfg, streams.Err)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, users.Close()) }()
-	userID, err := users.SetPassword(ctx, c.UserID, c.Username, password)
+	defer func() { err = errors.Join(err, editor.Close()) }()
+	userID, err := editor.SetPassword(ctx, c.UserID, c.Username, password)
 	if err != nil {
 		return err
 	}

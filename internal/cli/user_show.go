@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"strings"
 
-	"web-backend/internal/app"
+	"web-backend/internal/users"
 )
 
 // userShowCommand shows one user.
@@ -37,7 +37,7 @@ func (c *userShowCommand) Run(ctx context.Context, streams Streams) error {
 	return err
 }
 
-func userText(user app.ShownUser) string {
+func userText(user users.Shown) string {
 	const none = "none"
 	orNone := func(text string) string {
 		if text == "" {

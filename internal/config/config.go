@@ -16,6 +16,9 @@ const (
 	StoreMongoDB  = "mongodb"
 )
 
+// Stores are the stores that can be chosen. Package store says what each is.
+var Stores = []string{StoreEmbedded, StoreMongoDB}
+
 // Who may make an account.
 const (
 	RegistrationOpen   = "open"   // everyone

@@ -16,7 +16,7 @@ type setting struct {
 func (c *Config) settings() []setting {
 	const limit = 1 << 30 // bytes; far above anything of use
 	return append([]setting{
-		{"store", "WEB_BACKEND_STORE", choice{&c.Store, []string{StoreEmbedded, StoreMongoDB}}},
+		{"store", "WEB_BACKEND_STORE", choice{&c.Store, Stores}},
 		{"host", "WEB_BACKEND_HOST", host{&c.Host, "port", true}},
 		{"port", "WEB_BACKEND_PORT", number{&c.Port, 0, 65535}},
 		{"data_dir", "WEB_BACKEND_DATA_DIR", text{&c.DataDir, true}},

@@ -1,4 +1,4 @@
-package app
+package maintenance
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"web-backend/internal/config"
 	"web-backend/internal/masterkey"
 	"web-backend/internal/secretfile"
+	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -35,31 +36,27 @@ type KeyInUse struct {
 	Opened int          `json:"opened"` // of these
 }
 
-// plainOnMongoDB says why there is nothing to examine or rotate.
-const plainOnMongoDB = "on store mongodb provider keys are plain on purpose, because the orchestrator reads them; " +
-	"see docs/provider-keys.md for what protects them there"
-
 // DoctorKeys examines master keys and what they have sealed. It changes
 // nothing, and may run beside the server. An error is one of examining; what
 // it found wrong is in the report.
 func DoctorKeys(cfg *config.Config) (KeyReport, error) {
 	report := KeyReport{Store: cfg.Store, Keys: []KeyInUse{}, Missing: []KeyInUse{}, Notes: []string{}, OK: true}
-	if cfg.Store == config.StoreMongoDB {
-		report.Verdict = plainOnMongoDB
-		return report, nil
+	if err := store.SealsKeys(cfg); err != nil {
+		report.Verdict = err.Error()
+		return report, nil //nolint:nilerr // nothing to examine is a finding, not an error
 	}
-	found, err := findKeys(cfg)
+	found, err := masterkey.Find(cfg.MasterKey, cfg.DataDir)
 	if err != nil {
 		return report, err
 	}
-	report.Source, report.File = found.source, found.path
-	check, err := sqlite.InspectKeys(cfg.DataDir, found.ring)
+	report.Source, report.File = found.Source, found.Path
+	check, err := sqlite.InspectKeys(cfg.DataDir, found.Ring)
 	if errors.Is(err, fs.ErrNotExist) {
 		report.Notes = append(report.Notes, fmt.Sprintf("there is no database in %s yet", cfg.DataDir))
 	} else if err != nil {
 		return report, err
 	}
-	report.count(found.ring, check)
+	report.count(found.Ring, check)
 	report.note(found)
 	report.judge(found)
 	return report, nil
@@ -83,22 +80,22 @@ func (r *KeyReport) count(ring masterkey.Ring, check sqlite.KeyCheck) {
 }
 
 // note adds what is no fault by itself.
-func (r *KeyReport) note(found foundKeys) {
-	if mode, exposed := secretfile.Exposed(found.path); exposed {
-		r.Notes = append(r.Notes, fmt.Sprintf("%s can be read by others (mode %04o); run: chmod 600 %s", found.path, mode, found.path))
+func (r *KeyReport) note(found masterkey.Found) {
+	if mode, exposed := secretfile.Exposed(found.Path); exposed {
+		r.Notes = append(r.Notes, fmt.Sprintf("%s can be read by others (mode %04o); run: chmod 600 %s", found.Path, mode, found.Path))
 	}
-	if found.source == keysFromConfig {
-		if unused, err := masterkey.ReadFile(found.path); err == nil {
+	if found.Source == masterkey.FromConfig {
+		if unused, err := masterkey.ReadFile(found.Path); err == nil {
 			for _, key := range unused.Keys() {
-				if found.ring.Has(key.ID()) {
+				if found.Ring.Has(key.ID()) {
 					continue
 				}
 				r.Notes = append(r.Notes, fmt.Sprintf("%s holds key %s, which is not used because master_key is set; "+
-					"add it to master_key if it has sealed anything", found.path, key.ID()))
+					"add it to master_key if it has sealed anything", found.Path, key.ID()))
 			}
 		}
 	}
-	if len(r.Keys) > 1 && found.source == keysFromFile {
+	if len(r.Keys) > 1 && found.Source == masterkey.FromFile {
 		r.Notes = append(r.Notes, "the file holds an older key still; `web-backend keys rotate` finishes with it")
 	}
 	if r.Plain > 0 {
@@ -107,14 +104,14 @@ func (r *KeyReport) note(found foundKeys) {
 }
 
 // judge gives the verdict.
-func (r *KeyReport) judge(found foundKeys) {
+func (r *KeyReport) judge(found masterkey.Found) {
 	altered := r.Unreadable
 	for _, key := range r.Missing {
 		altered -= key.Values
 	}
 	var faults []string
-	if found.fault != nil {
-		faults = append(faults, found.fault.Error())
+	if found.Fault != nil {
+		faults = append(faults, found.Fault.Error())
 	}
 	if len(r.Missing) > 0 {
 		faults = append(faults, fmt.Sprintf("%s sealed with a master key that is missing; "+
@@ -126,7 +123,7 @@ func (r *KeyReport) judge(found foundKeys) {
 	switch {
 	case len(faults) > 0:
 		r.OK, r.Verdict = false, strings.Join(faults, "; ")
-	case found.source == keysFromNone:
+	case found.Source == masterkey.FromNone:
 		r.Verdict = "there is no master key yet; the first start makes one"
 	default:
 		r.Verdict = "every sealed provider key opens"
@@ -140,9 +137,9 @@ func (r KeyReport) Text() string {
 	}
 	var text strings.Builder
 	switch r.Source {
-	case keysFromConfig:
+	case masterkey.FromConfig:
 		fmt.Fprintln(&text, "master key      from the configuration (master_key)")
-	case keysFromFile:
+	case masterkey.FromFile:
 		fmt.Fprintf(&text, "master key      from %s\n", r.File)
 	default:
 		fmt.Fprintf(&text, "master key      none: master_key is not set and there is no %s\n", r.File)

@@ -1,4 +1,6 @@
-package app
+// Package move moves what is in a store: to a file, from a file, and to another
+// store.
+package move
 
 import (
 	"context"
@@ -11,6 +13,7 @@ import (
 
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
+	"web-backend/internal/store"
 	"web-backend/internal/transfer"
 )
 
@@ -41,7 +44,7 @@ func Export(ctx context.Context, cfg *config.Config, options ExportOptions, stre
 		return err
 	}
 	if options.Out != "" {
-		if err := notOwn(cfg, options.Out); err != nil {
+		if err := store.NotOwn(cfg, options.Out); err != nil {
 			return err
 		}
 		if err := mayCreate(options.Out, options.Force); err != nil {
@@ -115,13 +118,16 @@ func exportStore(
 	return nil
 }
 
+// ErrKeyMissing says that secrets cannot be moved.
+var ErrKeyMissing = errors.New("a master key that seals is missing")
+
 // readableSecrets is an error if secrets shall move and some cannot be read.
 func readableSecrets(counts backend.Counts, secrets bool) error {
 	if !secrets || counts.UnreadableKeys == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s sealed with a master key that is missing; find it with %s, or go without --with-secrets",
-		keysAre(int(counts.UnreadableKeys)), keysRemedy)
+	return fmt.Errorf("%s cannot be read: %w; find it with %s",
+		number(counts.UnreadableKeys, "provider key"), ErrKeyMissing, store.KeysRemedy)
 }
 
 // exportPass is how one export goes.

@@ -1,4 +1,4 @@
-package app
+package maintenance
 
 import (
 	"context"
@@ -9,8 +9,13 @@ import (
 
 	"web-backend/internal/config"
 	"web-backend/internal/masterkey"
+	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 )
+
+// ErrUnreadable says that no master key opens some provider keys, which have to
+// be given up before RotateKeys goes on.
+var ErrUnreadable = errors.New("no master key was dropped")
 
 // RotateKeys seals every provider key anew: with a new master key if they come
 // from the key file, else with the first that is configured. It needs the data
@@ -18,8 +23,8 @@ import (
 // are an error otherwise. Broken off at any moment it leaves all readable, and
 // the next run finishes.
 func RotateKeys(ctx context.Context, cfg *config.Config, discard bool, console io.Writer) error {
-	if cfg.Store == config.StoreMongoDB {
-		return errors.New("there is nothing to rotate: " + plainOnMongoDB)
+	if err := store.SealsKeys(cfg); err != nil {
+		return fmt.Errorf("there is nothing to rotate: %w", err)
 	}
 	r := &rotation{cfg: cfg, discard: discard}
 	err := r.run(ctx, r.steps())
@@ -35,8 +40,8 @@ type rotation struct {
 	discard bool
 
 	store *sqlite.Store
-	found foundKeys // with the keys of the run
-	began bool      // with a new key, not with that of a run that was broken off
+	found masterkey.Found // with the keys of the run
+	began bool            // with a new key, not with that of a run that was broken off
 	done  sqlite.Resealed
 }
 
@@ -72,59 +77,59 @@ func (r *rotation) begin(context.Context) (err error) {
 // run that was broken off, or a new one before the old.
 func (r *rotation) takeKeys(use sqlite.KeyUse) (masterkey.Ring, error) {
 	var err error
-	if r.found, err = findKeys(r.cfg); err != nil {
+	if r.found, err = masterkey.Find(r.cfg.MasterKey, r.cfg.DataDir); err != nil {
 		return masterkey.Ring{}, err
 	}
-	if r.found.fault != nil {
-		return masterkey.Ring{}, r.found.fault
+	if r.found.Fault != nil {
+		return masterkey.Ring{}, r.found.Fault
 	}
-	if missing := use.Missing(r.found.ring); len(missing) > 0 && !r.discard {
-		lost, err := use.Lost(r.found.ring)
+	if missing := use.Missing(r.found.Ring); len(missing) > 0 && !r.discard {
+		lost, err := use.Lost(r.found.Ring)
 		if err != nil {
 			return masterkey.Ring{}, err
 		}
-		return masterkey.Ring{}, fmt.Errorf("%s sealed with a master key that is missing (%s); nothing was changed; "+
-			"put that key back, or give what it sealed up with --discard-unreadable", keysAre(lost), strings.Join(idTexts(missing), ", "))
+		return masterkey.Ring{}, fmt.Errorf("%s sealed with a master key that is missing (%s); put that key back; nothing was changed, and %w",
+			keysAre(lost), strings.Join(masterkey.Texts(missing), ", "), ErrUnreadable)
 	}
-	old := r.found.ring.Keys()
-	if r.found.source == keysFromConfig || len(old) > 1 {
-		return r.found.ring, nil
+	old := r.found.Ring.Keys()
+	if r.found.Source == masterkey.FromConfig || len(old) > 1 {
+		return r.found.Ring, nil
 	}
-	r.began, r.found.source = true, keysFromFile
-	r.found.ring = masterkey.NewRing(append([]masterkey.Key{masterkey.Generate()}, old...)...)
-	return r.found.ring, masterkey.WriteFile(r.found.path, r.found.ring)
+	r.began, r.found.Source = true, masterkey.FromFile
+	r.found.Ring = masterkey.NewRing(append([]masterkey.Key{masterkey.Generate()}, old...)...)
+	return r.found.Ring, masterkey.WriteFile(r.found.Path, r.found.Ring)
 }
 
 // reseal seals everything with the first key.
 func (r *rotation) reseal(ctx context.Context) (err error) {
 	r.done, err = r.store.Reseal(ctx, r.discard)
 	if err != nil && r.done.Discarded > 0 {
-		return fmt.Errorf("%w, and no master key was dropped; give these up with --discard-unreadable", err)
+		return fmt.Errorf("%w, and %w", err, ErrUnreadable)
 	}
 	return err
 }
 
 // finish drops the old keys from the file.
 func (r *rotation) finish(context.Context) error {
-	if r.found.source == keysFromConfig {
+	if r.found.Source == masterkey.FromConfig {
 		return nil
 	}
-	return masterkey.WriteFile(r.found.path, masterkey.NewRing(r.found.ring.Keys()[0]))
+	return masterkey.WriteFile(r.found.Path, masterkey.NewRing(r.found.Ring.Keys()[0]))
 }
 
 // report says what was done and what is left to do.
 func (r *rotation) report(console io.Writer) {
-	keys := r.found.ring.Keys()
+	keys := r.found.Ring.Keys()
 	if r.done.Discarded > 0 {
 		fmt.Fprintf(console, "removed, as no master key opened them: %d\n", r.done.Discarded)
 	}
 	fmt.Fprintf(console, "%s sealed with master key %s now; newly so: %d\n",
 		keysAre(r.done.Values), keys[0].ID(), r.done.Changed)
 	switch {
-	case r.found.source == keysFromFile && r.began:
-		fmt.Fprintf(console, "%s holds the new key alone\n", r.found.path)
-	case r.found.source == keysFromFile:
-		fmt.Fprintf(console, "that finishes a rotation that had begun: %s holds its new key alone\n", r.found.path)
+	case r.found.Source == masterkey.FromFile && r.began:
+		fmt.Fprintf(console, "%s holds the new key alone\n", r.found.Path)
+	case r.found.Source == masterkey.FromFile:
+		fmt.Fprintf(console, "that finishes a rotation that had begun: %s holds its new key alone\n", r.found.Path)
 	case len(keys) == 1:
 		fmt.Fprintln(console, "to change the key, put a new one before it in master_key, with a comma between, and run this again")
 	default:

@@ -1,4 +1,4 @@
-package app
+package move
 
 import (
 	"errors"
@@ -7,12 +7,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
-	"web-backend/internal/config"
 	"web-backend/internal/fileowner"
-	"web-backend/internal/masterkey"
-	"web-backend/internal/store/sqlite"
+)
+
+// Why a file is not made.
+var (
+	ErrExists     = errors.New("exists already and is left alone")
+	ErrNotRegular = errors.New("is no ordinary file")
 )
 
 // newFile is a file that appears under its name only when it is complete.
@@ -50,27 +52,9 @@ func mayCreate(path string, force bool) error {
 	case info.IsDir():
 		return fmt.Errorf("%s is a folder; name a file", path)
 	case !info.Mode().IsRegular(): // a device, which would become a file
-		return fmt.Errorf("%s is no ordinary file; leave --out away and send standard output there", path)
+		return fmt.Errorf("%s %w", path, ErrNotRegular)
 	case !force:
-		return fmt.Errorf("%s exists already and is left alone; --force replaces it", path)
-	}
-	return nil
-}
-
-// ownFiles are what the names of the server's files in a data folder begin with.
-var ownFiles = []string{sqlite.FilePrefix, masterkey.FileName, operatorTokenFile}
-
-// notOwn refuses a path that stands for a file of the server, present or to
-// come: whoever writes there destroys the database, or the key to it.
-func notOwn(cfg *config.Config, path string) error {
-	if folderOf(filepath.Dir(path)) != folderOf(cfg.DataDir) {
-		return nil
-	}
-	name := strings.ToLower(filepath.Base(path)) // some file systems know no capitals
-	for _, own := range ownFiles {
-		if strings.HasPrefix(name, own) {
-			return fmt.Errorf("%s is the name of a file of the server; choose one that does not begin with %s", path, own)
-		}
+		return fmt.Errorf("%s %w", path, ErrExists)
 	}
 	return nil
 }
@@ -108,7 +92,7 @@ func (f *newFile) place() error {
 	case err == nil:
 		return os.Remove(f.Name())
 	case errors.Is(err, fs.ErrExist):
-		return errors.New("it exists already and is left alone; --force replaces it")
+		return fmt.Errorf("it %w", ErrExists)
 	}
 	if err := mayCreate(f.path, false); err != nil {
 		return err

@@ -1,34 +1,31 @@
-package app
+package config
 
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"strings"
 
 	"web-backend/configs/characters"
 	"web-backend/internal/backend"
-	"web-backend/internal/config"
 )
 
-// loadDefaults reads what new users start with: the files that the
-// configuration names, else what is built in.
-// An error joins everything that is wrong with them.
-func loadDefaults(cfg *config.Config) (defaults backend.Defaults, err error) {
+// UserDefaults reads what new users start with: the files that the configuration
+// names, else what is built in. An error joins everything that is wrong with
+// them.
+func (c *Config) UserDefaults() (defaults backend.Defaults, err error) {
 	var faults []error
-	if defaults.UserConfig, err = loadDefaultUserConfig(cfg.DefaultUserConfigPath); err != nil {
+	if defaults.UserConfig, err = loadDefaultUserConfig(c.DefaultUserConfigPath); err != nil {
 		faults = append(faults, fmt.Errorf("default_user_config_path: %w", err))
 	}
-	if cfg.DefaultTimezone != "" {
-		defaults.UserConfig.Timezone = cfg.DefaultTimezone
+	if c.DefaultTimezone != "" {
+		defaults.UserConfig.Timezone = c.DefaultTimezone
 	}
-	if len(cfg.DefaultCharacterConfigPaths) == 0 {
+	if len(c.DefaultCharacterConfigPaths) == 0 {
 		if defaults.Characters, err = characters.All(); err != nil {
 			faults = append(faults, err)
 		}
 	}
-	for _, path := range cfg.DefaultCharacterConfigPaths {
+	for _, path := range c.DefaultCharacterConfigPaths {
 		character, err := loadDefaultCharacter(path)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("default_character_config_paths: %w", err))
@@ -60,15 +57,4 @@ func loadDefaultCharacter(path string) (character backend.Character, err error) 
 		return character, fmt.Errorf("%s: %w", path, err)
 	}
 	return character, nil
-}
-
-// warnOfUnknownNames logs which adapters, scenes and avatars of the files for
-// new users are not known. That is no fault: an orchestrator may have others.
-func warnOfUnknownNames(cfg *config.Config, defaults backend.Defaults, log *slog.Logger) {
-	for i, path := range cfg.DefaultCharacterConfigPaths {
-		for _, name := range defaults.Characters[i].UnknownNames() {
-			log.Warn("a default character has an unknown name, GET /api/v1/list_providers has the known ones",
-				"file", path, "field", name.Field, "nearest", strings.Join(name.Nearest, ", "))
-		}
-	}
 }

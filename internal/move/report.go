@@ -1,4 +1,4 @@
-package app
+package move
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"web-backend/internal/backend"
 )
 
-// MoveReport is what an import or a copy did, or would do. Its JSON form is for
+// Report is what an import or a copy did, or would do. Its JSON form is for
 // programs, Text for people.
-type MoveReport struct {
+type Report struct {
 	From       string `json:"from,omitempty"` // of a copy
 	To         string `json:"to,omitempty"`
 	DryRun     bool   `json:"dry_run"`
@@ -33,11 +33,15 @@ type MoveReport struct {
 	KeysLeft      int64 `json:"provider_keys_left"`
 	PasswordsLeft int64 `json:"passwords_left"`
 
+	// SecretsHint ends the sentence on secrets that stayed behind: what takes them
+	// along.
+	SecretsHint string `json:"-"`
+
 	Differences *Differences `json:"differences,omitempty"` // nil unless compared
 }
 
-func moveReport(r backend.ImportReport, locked int64) MoveReport {
-	return MoveReport{
+func reportOf(r backend.ImportReport, locked int64) Report {
+	return Report{
 		Users: r.Users(), Added: r.Added, Unchanged: r.Unchanged, Replaced: r.Replaced, Skipped: r.Skipped,
 		Refused: r.Refused, Characters: r.Characters, Locked: locked, Conflicts: r.Conflicts,
 		Unreachable: r.Unreachable,
@@ -45,7 +49,7 @@ func moveReport(r backend.ImportReport, locked int64) MoveReport {
 }
 
 // Text gives the report for a person.
-func (r MoveReport) Text() string {
+func (r Report) Text() string {
 	var text strings.Builder
 	if r.From != "" {
 		fmt.Fprintf(&text, "from        %s\nto          %s\n", r.From, r.To)
@@ -67,13 +71,13 @@ func (r MoveReport) Text() string {
 	return text.String()
 }
 
-func (r MoveReport) notes() (notes []string) {
+func (r Report) notes() (notes []string) {
 	if r.Locked > 0 {
 		notes = append(notes, number(r.Locked, "user")+" cannot log in until web-backend user set-password gives a password")
 	}
 	if r.KeysLeft > 0 || r.PasswordsLeft > 0 {
 		notes = append(notes, number(r.KeysLeft, "provider key")+" and "+number(r.PasswordsLeft, "password")+
-			" stayed behind; --with-secrets takes them along")
+			" stayed behind"+r.SecretsHint)
 	}
 	if r.Orphans > 0 {
 		notes = append(notes, number(r.Orphans, "character")+" of users without a config stayed behind: no list shows them")
@@ -89,7 +93,7 @@ func (r MoveReport) notes() (notes []string) {
 
 // Fault is an error if something was not moved though it should, or arrived as
 // something else.
-func (r MoveReport) Fault() error {
+func (r Report) Fault() error {
 	switch d := r.Differences; {
 	case r.Refused > 0:
 		return fmt.Errorf("%s refused: the user name belongs to another user id; the first ones are %q",

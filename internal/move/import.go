@@ -1,4 +1,4 @@
-package app
+package move
 
 import (
 	"context"
@@ -33,50 +33,53 @@ type ImportOptions struct {
 // file, and with backend.FailOnConflict compares all of it with the store,
 // before it writes anything. After an error or the end of ctx a later run
 // completes the work.
-func Import(ctx context.Context, cfg *config.Config, options ImportOptions, stdin io.Reader, messages Messages) (MoveReport, error) {
+func Import(ctx context.Context, cfg *config.Config, options ImportOptions, stdin io.Reader, messages Messages) (Report, error) {
 	target, err := placeOf(cfg, "")
 	if err != nil {
-		return MoveReport{}, err
+		return Report{}, err
 	}
 	keys := &transfer.Keys{Passphrase: options.Passphrase}
 	if options.Identity != "" {
 		if keys.Identities, err = readIdentities(options.Identity); err != nil {
-			return MoveReport{}, err
+			return Report{}, err
 		}
 	}
 	file, closed, err := openTwice(ctx, options.File, stdin)
 	if err != nil {
-		return MoveReport{}, stopped(ctx, err)
+		return Report{}, stopped(ctx, err)
 	}
-	export := exportFile{file, keys, passwordsOf(target.cfg)}
+	export := exportFile{file, keys, auth.NewPasswords(target.cfg.Accounts.PasswordParams())}
 	report, err := importFile(ctx, export, target, options, messages)
 	return report, stopped(ctx, errors.Join(err, closed()))
 }
 
-func importFile(ctx context.Context, file exportFile, target place, options ImportOptions, messages Messages) (MoveReport, error) {
+func importFile(ctx context.Context, file exportFile, target place, options ImportOptions, messages Messages) (Report, error) {
 	header, totals, err := file.verify(ctx, messages)
 	if err != nil {
-		return MoveReport{}, err
+		return Report{}, err
 	}
-	move := move{
+	m := job{
 		users: func() iter.Seq2[backend.UserData, error] { return file.users(ctx) },
 		count: totals.Users, secrets: header.Secrets, onConflict: options.OnConflict, dryRun: options.DryRun,
 		what: "import", messages: messages, passwords: file.passwords,
 	}
-	report, err := move.run(ctx, target)
+	report, err := m.run(ctx, target)
 	report.Secrets = header.Secrets
 	return report, err
 }
 
+// ErrIdentity says that an identity file is of no use.
+var ErrIdentity = errors.New("identity file")
+
 func readIdentities(path string) ([]age.Identity, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("--identity: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrIdentity, err)
 	}
 	defer file.Close() //nolint:errcheck // it was only read
 	identities, err := transfer.Identities(file)
 	if err != nil {
-		return nil, fmt.Errorf("--identity: %s: %w", path, err)
+		return nil, fmt.Errorf("%w: %s: %w", ErrIdentity, path, err)
 	}
 	return identities, nil
 }
@@ -150,8 +153,8 @@ func (f exportFile) users(ctx context.Context) iter.Seq2[backend.UserData, error
 	}
 }
 
-// move is one way of users into a place.
-type move struct {
+// job is one way of users into a place.
+type job struct {
 	users      func() iter.Seq2[backend.UserData, error] // may be asked for more than once
 	count      int64                                     // of users, about
 	secrets    bool
@@ -164,7 +167,7 @@ type move struct {
 
 // run sets the target up, looks for conflicts if one shall stop everything, and
 // then writes.
-func (m move) run(ctx context.Context, target place) (report MoveReport, err error) {
+func (m job) run(ctx context.Context, target place) (report Report, err error) {
 	if m.dryRun {
 		return m.rehearse(ctx, target)
 	}
@@ -182,15 +185,15 @@ func (m move) run(ctx context.Context, target place) (report MoveReport, err err
 		return report, err
 	}
 	if m.onConflict == backend.FailOnConflict {
-		if _, err := m.write(ctx, &moveTarget{Store: store, dry: true}, locked, "check"); err != nil {
+		if _, err := m.write(ctx, &targetStore{Store: store, dry: true}, locked, "check"); err != nil {
 			return report, fmt.Errorf("%w; nothing was written", err)
 		}
 	}
-	return m.write(ctx, &moveTarget{Store: store}, locked, m.what)
+	return m.write(ctx, &targetStore{Store: store}, locked, m.what)
 }
 
 // rehearse does everything but opening the target for writing.
-func (m move) rehearse(ctx context.Context, target place) (report MoveReport, err error) {
+func (m job) rehearse(ctx context.Context, target place) (report Report, err error) {
 	store, err := target.openDry(ctx)
 	if err != nil {
 		return report, err
@@ -198,12 +201,12 @@ func (m move) rehearse(ctx context.Context, target place) (report MoveReport, er
 	if store != nil {
 		defer func() { err = errors.Join(err, store.Close()) }()
 	}
-	report, err = m.write(ctx, &moveTarget{Store: store, dry: true}, backend.NewSecret("nobody's"), "check")
+	report, err = m.write(ctx, &targetStore{Store: store, dry: true}, backend.NewSecret("nobody's"), "check")
 	report.DryRun = true
 	return report, err
 }
 
-func (m move) write(ctx context.Context, target *moveTarget, locked backend.Secret, what string) (MoveReport, error) {
+func (m job) write(ctx context.Context, target *targetStore, locked backend.Secret, what string) (Report, error) {
 	bar := m.messages.progress(what, m.count)
 	defer bar.end()
 	target.locked = locked
@@ -212,12 +215,12 @@ func (m move) write(ctx context.Context, target *moveTarget, locked backend.Secr
 		CheckPassword: m.passwords.CheckStored,
 		Progress:      func(r backend.ImportReport) { bar.at(r.Users(), r.Characters) },
 	})
-	return moveReport(report, target.lockedUsers), err
+	return reportOf(report, target.lockedUsers), err
 }
 
-// moveTarget is the store of a target. In a dry run it shows what is there and
+// targetStore is the store of a target. In a dry run it shows what is there and
 // keeps nothing; its Store may then be nil, for one that is empty.
-type moveTarget struct {
+type targetStore struct {
 	backend.Store
 	dry         bool
 	locked      backend.Secret
@@ -225,7 +228,7 @@ type moveTarget struct {
 }
 
 // UserData implements [backend.Archive].
-func (t *moveTarget) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
+func (t *targetStore) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
 	if t.Store == nil {
 		return nil, nil
 	}
@@ -233,7 +236,7 @@ func (t *moveTarget) UserData(ctx context.Context, userIDs []string) ([]backend.
 }
 
 // Credential implements [backend.ImportTarget].
-func (t *moveTarget) Credential(ctx context.Context, username string) (backend.Credential, error) {
+func (t *targetStore) Credential(ctx context.Context, username string) (backend.Credential, error) {
 	if t.Store == nil {
 		return backend.Credential{}, backend.CredentialNotFound(username)
 	}
@@ -241,7 +244,7 @@ func (t *moveTarget) Credential(ctx context.Context, username string) (backend.C
 }
 
 // PutUsers implements [backend.Archive].
-func (t *moveTarget) PutUsers(ctx context.Context, users []backend.UserData) error {
+func (t *targetStore) PutUsers(ctx context.Context, users []backend.UserData) error {
 	if !t.dry {
 		if err := t.Store.PutUsers(ctx, users); err != nil {
 			return err
@@ -260,8 +263,4 @@ func lockedPassword(ctx context.Context, passwords *auth.Passwords) (backend.Sec
 	var unknown [32]byte
 	_, _ = rand.Read(unknown[:]) // never fails
 	return passwords.Hash(ctx, backend.NewSecret(base64.RawURLEncoding.EncodeToString(unknown[:])))
-}
-
-func passwordsOf(cfg *config.Config) *auth.Passwords {
-	return auth.NewPasswords(cfg.Accounts.PasswordParams())
 }

@@ -1,14 +1,14 @@
-package app
+package maintenance
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"web-backend/internal/config"
 	"web-backend/internal/masterkey"
+	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -28,8 +28,8 @@ type RestoreReport struct {
 // Restore puts a backup in place of the embedded store; with check it only
 // examines the file. The data folder must belong to no server then.
 func Restore(ctx context.Context, cfg *config.Config, file string, check bool) (report RestoreReport, err error) {
-	if cfg.Store == config.StoreMongoDB {
-		return report, errors.New(mongodump)
+	if err := store.CanBackUp(cfg); err != nil {
+		return report, err
 	}
 	began := time.Now()
 	var done sqlite.Restored
@@ -41,11 +41,11 @@ func Restore(ctx context.Context, cfg *config.Config, file string, check bool) (
 	if err != nil {
 		return report, err
 	}
-	found, err := findKeys(cfg)
+	found, err := masterkey.Find(cfg.MasterKey, cfg.DataDir)
 	if err != nil {
 		return report, err
 	}
-	keys, err := sqlite.InspectKeysOf(done.Path, found.ring)
+	keys, err := sqlite.InspectKeysOf(done.Path, found.Ring)
 	if err != nil {
 		return report, err
 	}
@@ -58,15 +58,15 @@ func Restore(ctx context.Context, cfg *config.Config, file string, check bool) (
 }
 
 // judge compares the keys that the backup needs with those that were found.
-func (r *RestoreReport) judge(found foundKeys, keys sqlite.KeyCheck) {
+func (r *RestoreReport) judge(found masterkey.Found, keys sqlite.KeyCheck) {
 	for _, by := range keys.Sealed {
 		r.Unreadable += by.Values - by.Opened
-		if !found.ring.Has(by.ID) {
+		if !found.Ring.Has(by.ID) {
 			r.MissingKeys = append(r.MissingKeys, by.ID)
 		}
 	}
-	if found.fault != nil {
-		r.KeyFault = found.fault.Error()
+	if found.Fault != nil {
+		r.KeyFault = found.Fault.Error()
 	}
 	r.KeysOK = r.Unreadable == 0
 	switch {
@@ -74,7 +74,7 @@ func (r *RestoreReport) judge(found foundKeys, keys sqlite.KeyCheck) {
 		r.Verdict = "no provider key is sealed, so no master key is needed"
 	case len(r.MissingKeys) > 0:
 		r.Verdict = fmt.Sprintf("%s sealed with a master key that is not here; before the server starts, put it back as %s or in master_key",
-			keysAre(r.Unreadable), found.path)
+			keysAre(r.Unreadable), found.Path)
 	case r.Unreadable > 0:
 		r.Verdict = fmt.Sprintf("%s damaged; a user can set such a key again", keysAre(r.Unreadable))
 	default:

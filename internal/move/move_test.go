@@ -1,15 +1,49 @@
-package app_test
+package move_test
 
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
+	"log/slog"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"web-backend/internal/app"
+	"web-backend/internal/backend"
+	"web-backend/internal/config"
+	"web-backend/internal/move"
+	"web-backend/internal/store"
+	"web-backend/internal/users"
 )
+
+// deadline bounds what must happen soon, on a machine that is busy.
+const deadline = 20 * time.Second
+
+const plantedKey = "sk-planted-in-a-test"
+
+// testConfig is a configuration with all files in a folder of the test.
+func testConfig(t *testing.T) *config.Config {
+	t.Helper()
+	cfg := config.Default()
+	cfg.DataDir = filepath.Join(t.TempDir(), "data")
+	return cfg
+}
+
+// withKey makes a user with a provider key.
+func withKey(t *testing.T, cfg *config.Config) {
+	t.Helper()
+	editor, err := users.Edit(t.Context(), cfg, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = editor.CreateUser(t.Context(), "ada")
+	err = errors.Join(err, editor.SetProviderKey(t.Context(), "ada", "openai_api_key", backend.NewSecret(plantedKey)), editor.Close())
+	if err != nil {
+		t.Fatal(err)
+	}
+}
 
 // At a terminal there is a bar with a rate; with Quiet there is nothing; the
 // export itself has the stream alone.
@@ -18,16 +52,16 @@ func TestExport_Progress(t *testing.T) {
 	cfg := testConfig(t)
 	withKey(t, cfg)
 	for _, tt := range []struct {
-		messages app.Messages
+		messages move.Messages
 		want     []string
 	}{
-		{app.Messages{Terminal: true}, []string{"export 100%", "(1/1", "\r", "exported 1 user and 8 characters\n"}},
-		{app.Messages{}, []string{"exported 1 user and 8 characters\n"}},
-		{app.Messages{Terminal: true, Quiet: true}, nil},
+		{move.Messages{Terminal: true}, []string{"export 100%", "(1/1", "\r", "exported 1 user and 8 characters\n"}},
+		{move.Messages{}, []string{"exported 1 user and 8 characters\n"}},
+		{move.Messages{Terminal: true, Quiet: true}, nil},
 	} {
 		var stream, console bytes.Buffer
 		tt.messages.Out = &console
-		if err := app.Export(t.Context(), cfg, app.ExportOptions{}, &stream, tt.messages); err != nil {
+		if err := move.Export(t.Context(), cfg, move.ExportOptions{}, &stream, tt.messages); err != nil {
 			t.Fatal(err)
 		}
 		for _, want := range tt.want {
@@ -44,18 +78,22 @@ func TestExport_Progress(t *testing.T) {
 	}
 }
 
-// Beside a running server an export works, and an import does not.
+// Beside the store of a running server an export works, and an import does not.
 func TestTransfer_BesideAServer(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
 	withKey(t, cfg)
-	run(t, cfg)
-	var export bytes.Buffer
-	quiet := app.Messages{Out: io.Discard, Quiet: true}
-	if err := app.Export(t.Context(), cfg, app.ExportOptions{}, &export, quiet); err != nil {
+	server, err := store.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
 		t.Fatal(err)
 	}
-	_, err := app.Import(t.Context(), cfg, app.ImportOptions{File: app.StandardInput}, &export, quiet)
+	defer server.Close()
+	var export bytes.Buffer
+	quiet := move.Messages{Out: io.Discard, Quiet: true}
+	if err := move.Export(t.Context(), cfg, move.ExportOptions{}, &export, quiet); err != nil {
+		t.Fatal(err)
+	}
+	_, err = move.Import(t.Context(), cfg, move.ImportOptions{File: move.StandardInput}, &export, quiet)
 	if err == nil || !strings.Contains(err.Error(), "in use by another web-backend process") {
 		t.Errorf("import: %v", err)
 	}
@@ -79,7 +117,7 @@ func TestImport_StopsWaitingForItsInput(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
 	go func() {
-		_, err := app.Import(ctx, cfg, app.ImportOptions{File: app.StandardInput}, input, app.Messages{Out: io.Discard})
+		_, err := move.Import(ctx, cfg, move.ImportOptions{File: move.StandardInput}, input, move.Messages{Out: io.Discard})
 		result <- err
 	}()
 	<-input.asked

@@ -1,4 +1,4 @@
-package app
+package move
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"iter"
 	"strings"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/store/mongo"
@@ -24,47 +25,65 @@ type CopyOptions struct {
 	LeaveOutBad bool
 }
 
+// A SourceError says what is wrong with the source of a copy.
+type SourceError struct{ Err error }
+
+// Error implements error.
+func (e *SourceError) Error() string { return "source: " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *SourceError) Unwrap() error { return e.Err }
+
+// A TargetError says what is wrong with the target of a copy.
+type TargetError struct{ Err error }
+
+// Error implements error.
+func (e *TargetError) Error() string { return "target: " + e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *TargetError) Unwrap() error { return e.Err }
+
 // Copy moves everything of one store into another one. It changes nothing in
 // the source. After an error or the end of ctx a later run completes the work.
-func Copy(ctx context.Context, cfg *config.Config, options CopyOptions, messages Messages) (MoveReport, error) {
+func Copy(ctx context.Context, cfg *config.Config, options CopyOptions, messages Messages) (Report, error) {
 	from, err := placeOf(cfg, options.From)
 	if err != nil {
-		return MoveReport{}, fmt.Errorf("--from: %w", err)
+		return Report{}, &SourceError{err}
 	}
 	to, err := placeOf(cfg, options.To)
 	if err != nil {
-		return MoveReport{}, fmt.Errorf("--to: %w", err)
+		return Report{}, &TargetError{err}
 	}
 	if from.same(to) {
-		return MoveReport{}, fmt.Errorf("--from and --to are the same place, %s; name another one", from.text)
+		return Report{}, fmt.Errorf("source and target are the same place, %s; name another one", from.text)
 	}
 	source, err := from.openSource(ctx)
 	if err != nil {
-		return MoveReport{}, fmt.Errorf("--from: %w", err)
+		return Report{}, &SourceError{err}
 	}
 	report, err := copyFrom(ctx, source, to, options, messages)
 	report.From, report.To = from.text, to.text
 	return report, stopped(ctx, errors.Join(err, source.Close()))
 }
 
-func copyFrom(ctx context.Context, source backend.Store, to place, options CopyOptions, messages Messages) (MoveReport, error) {
+func copyFrom(ctx context.Context, source backend.Store, to place, options CopyOptions, messages Messages) (Report, error) {
 	leftOut, err := examine(ctx, source, options.LeaveOutBad, messages)
 	if err != nil {
-		return MoveReport{}, err
+		return Report{}, err
 	}
 	counts, err := source.Count(ctx)
 	if err != nil {
-		return MoveReport{}, err
+		return Report{}, err
 	}
 	if err := readableSecrets(counts, options.Secrets); err != nil {
-		return MoveReport{}, err
+		return Report{}, err
 	}
-	move := move{
+	m := job{
 		users: func() iter.Seq2[backend.UserData, error] { return source.ExportUsers(ctx) },
 		count: counts.Users, secrets: options.Secrets, onConflict: options.OnConflict, dryRun: options.DryRun,
-		what: "copy", messages: messages, passwords: passwordsOf(to.cfg),
+		what: "copy", messages: messages, passwords: auth.NewPasswords(to.cfg.Accounts.PasswordParams()),
 	}
-	report, err := move.run(ctx, to)
+	report, err := m.run(ctx, to)
 	report.LeftOut = leftOut
 	report.Secrets, report.Orphans = options.Secrets, counts.Orphans
 	if !options.Secrets {
@@ -76,6 +95,9 @@ func copyFrom(ctx context.Context, source backend.Store, to place, options CopyO
 	report.Differences, err = compareStores(ctx, source, to, options.Secrets, messages.progress("compare", counts.Users))
 	return report, err
 }
+
+// ErrBadDocuments says that documents of the source cannot be read.
+var ErrBadDocuments = errors.New("nothing was written")
 
 // mostBadShown bounds how many documents one message names.
 const mostBadShown = 1000
@@ -107,6 +129,6 @@ func examine(ctx context.Context, source backend.Store, leaveOut bool, messages 
 		}
 		return count, nil
 	}
-	return count, fmt.Errorf("%s cannot be read; mend or remove them, or leave them out with --leave-out-bad; nothing was written:\n  %s",
-		number(count, "document"), strings.Join(lines, "\n  "))
+	return count, fmt.Errorf("%s cannot be read:\n  %s\n%w; mend or remove them",
+		number(count, "document"), strings.Join(lines, "\n  "), ErrBadDocuments)
 }

@@ -1,103 +1,20 @@
-package app
+package maintenance
 
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 
 	"web-backend/internal/config"
 	"web-backend/internal/fileowner"
-	"web-backend/internal/masterkey"
+	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 )
-
-// BackupReport says what a backup holds. Its JSON form is for programs, Text
-// for people.
-type BackupReport struct {
-	File         string         `json:"file"`
-	Bytes        int64          `json:"bytes"`
-	SHA256       string         `json:"sha256"`
-	Schema       int64          `json:"schema"`
-	Users        int64          `json:"users"`
-	Credentials  int64          `json:"credentials"`
-	Configs      int64          `json:"configs"`
-	Characters   int64          `json:"characters"`
-	ProviderKeys int64          `json:"provider_keys"`
-	MasterKeys   []masterkey.ID `json:"master_keys"` // that sealed the provider keys
-	Plain        int            `json:"plain"`       // provider keys that no version has sealed yet
-	Seconds      float64        `json:"seconds"`
-}
-
-// mongodump says what to use in place of backups on MongoDB.
-const mongodump = "store mongodb has its own tools for backups: use mongodump and mongorestore; see docs/backup.md"
-
-// WriteBackup copies the embedded store to a new file, whether a server runs
-// on it or not. "" is for one in the folder of backups, named after the time.
-func WriteBackup(ctx context.Context, cfg *config.Config, file string) (BackupReport, error) {
-	if cfg.Store == config.StoreMongoDB {
-		return BackupReport{}, errors.New(mongodump)
-	}
-	began := time.Now()
-	if file == "" && sqlite.Exists(cfg.DataDir) { // else nothing is made
-		file = filepath.Join(cfg.Backup.Dir, "web-backend-manual-"+began.UTC().Format(scheduledTime)+".db")
-		if err := fileowner.MkdirAll(cfg.Backup.Dir, 0o700); err != nil {
-			return BackupReport{}, fmt.Errorf("backup.dir: %w", err)
-		}
-	}
-	if err := notOwn(cfg, file); err != nil {
-		return BackupReport{}, err
-	}
-	made, err := sqlite.WriteBackup(ctx, cfg.DataDir, file)
-	if errors.Is(err, fs.ErrNotExist) && !sqlite.Exists(cfg.DataDir) {
-		err = fmt.Errorf("there is nothing to back up: no database is in %s", cfg.DataDir)
-	}
-	if err != nil {
-		return BackupReport{}, err
-	}
-	keys, err := sqlite.InspectKeysOf(file, masterkey.Ring{})
-	if err != nil {
-		return BackupReport{}, err
-	}
-	return reportBackup(made, keys, began), nil
-}
-
-func reportBackup(b sqlite.Backup, keys sqlite.KeyCheck, began time.Time) BackupReport {
-	report := BackupReport{
-		File: b.Path, Bytes: b.Size, SHA256: b.SHA256, Schema: b.Schema,
-		Users: b.Counts.Users, Credentials: b.Counts.Credentials, Configs: b.Counts.Configs,
-		Characters: b.Counts.Characters, ProviderKeys: b.Counts.ProviderKeys,
-		MasterKeys: []masterkey.ID{}, Plain: keys.Plain, Seconds: time.Since(began).Seconds(),
-	}
-	for _, by := range keys.Sealed {
-		report.MasterKeys = append(report.MasterKeys, by.ID)
-	}
-	return report
-}
-
-// Text gives the report for a person.
-func (r BackupReport) Text() string {
-	var text strings.Builder
-	fmt.Fprintf(&text, "file            %s\nsize            %d bytes\nsha256          %s\nschema          version %d\n",
-		r.File, r.Bytes, r.SHA256, r.Schema)
-	fmt.Fprintf(&text, "users           %d\n  credentials   %d\n  configs       %d\ncharacters      %d\nprovider keys   %d\n",
-		r.Users, r.Credentials, r.Configs, r.Characters, r.ProviderKeys)
-	for _, id := range r.MasterKeys {
-		fmt.Fprintf(&text, "  needs         master key %s, which is not in the file\n", id)
-	}
-	if r.Plain > 0 {
-		fmt.Fprintf(&text, "  PLAIN         %d, readable in the file: start this version with a master key, and make another\n", r.Plain)
-	}
-	fmt.Fprintf(&text, "time            %.2f s\n", r.Seconds)
-	return text.String()
-}
 
 // The times of a schedule.
 const (
@@ -119,8 +36,8 @@ func scheduledAt(at time.Time) string {
 
 var scheduledName = regexp.MustCompile(`^web-backend-(\d{8}T\d{6}\.\d{3}Z)\.db$`)
 
-// backupSchedule makes a backup now and then, until it is stopped.
-type backupSchedule struct {
+// Schedule makes a backup now and then, until it is stopped.
+type Schedule struct {
 	every  time.Duration
 	keep   int
 	dir    string // of the backups
@@ -131,20 +48,20 @@ type backupSchedule struct {
 	ended  chan struct{}
 }
 
-// scheduleBackups starts what the configuration asks for; nil if that is
+// ScheduleBackups starts what the configuration asks for; nil if that is
 // nothing. done is told what became of each.
-func scheduleBackups(
+func ScheduleBackups(
 	cfg *config.Config, log *slog.Logger, done func(at time.Time, size int64, err error),
-) *backupSchedule {
+) *Schedule {
 	if cfg.Backup.Every == 0 {
 		return nil
 	}
-	if cfg.Store == config.StoreMongoDB {
-		log.Warn("backup.every has no effect", "reason", mongodump)
+	if err := store.CanBackUp(cfg); err != nil {
+		log.Warn("backup.every has no effect", "reason", err)
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	b := &backupSchedule{
+	b := &Schedule{
 		every: cfg.Backup.Every, keep: cfg.Backup.Keep, dir: cfg.Backup.Dir, data: cfg.DataDir,
 		log: log, done: done, cancel: cancel, ended: make(chan struct{}),
 	}
@@ -152,9 +69,9 @@ func scheduleBackups(
 	return b
 }
 
-// stop breaks off a backup that is being made, and returns when nothing of the
+// Stop breaks off a backup that is being made, and returns when nothing of the
 // schedule runs any more.
-func (b *backupSchedule) stop() {
+func (b *Schedule) Stop() {
 	if b == nil {
 		return
 	}
@@ -164,7 +81,7 @@ func (b *backupSchedule) stop() {
 
 // run makes the backups: each in its turn after the last that is there, so that
 // a server which is started anew every day makes them too.
-func (b *backupSchedule) run(ctx context.Context) {
+func (b *Schedule) run(ctx context.Context) {
 	defer close(b.ended)
 	var wait time.Duration
 	if last, size, ok := b.last(); ok {
@@ -190,7 +107,7 @@ func (b *backupSchedule) run(ctx context.Context) {
 			wait = retryAfter(failures, b.every)
 			b.done(began, 0, err)
 			b.log.Error("backup failed", "dir", b.dir, "error", err, "next_try", wait,
-				"remedy", "make room in backup.dir and let the server write there; `web-backend backup --out FILE` makes one by hand")
+				"remedy", "make room in backup.dir and let the server write there; `web-backend backup` makes one by hand, elsewhere if need be")
 		default:
 			failures, wait = 0, max(0, b.every-time.Since(began))
 		}
@@ -204,7 +121,7 @@ func retryAfter(failures int, every time.Duration) time.Duration {
 }
 
 // make makes one backup and then removes those that are too many.
-func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
+func (b *Schedule) make(ctx context.Context, now time.Time) error {
 	if err := fileowner.MkdirAll(b.dir, 0o700); err != nil {
 		return err
 	}
@@ -229,7 +146,7 @@ func (b *backupSchedule) make(ctx context.Context, now time.Time) error {
 // names are the backups of the schedule, oldest first. Those of the future count
 // as oldest: a clock was wrong when they were made, and must not make them take
 // the place of each new one.
-func (b *backupSchedule) names(now time.Time) (names []string, err error) {
+func (b *Schedule) names(now time.Time) (names []string, err error) {
 	entries, err := os.ReadDir(b.dir)
 	for _, entry := range entries {
 		if entry.Type().IsRegular() && scheduledName.MatchString(entry.Name()) {
@@ -242,7 +159,7 @@ func (b *backupSchedule) names(now time.Time) (names []string, err error) {
 }
 
 // last is when the newest backup was made, and its size in bytes.
-func (b *backupSchedule) last() (at time.Time, size int64, ok bool) {
+func (b *Schedule) last() (at time.Time, size int64, ok bool) {
 	names, _ := b.names(time.Now()) // a folder that is missing or cannot be read has none
 	if len(names) == 0 {
 		return time.Time{}, 0, false

@@ -1,0 +1,234 @@
+// Package client is the HTTP client of the server: for an operator who changes
+// users while it runs, and for who asks whether it is well.
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+	"web-backend/internal/config"
+	"web-backend/internal/secretfile"
+	"web-backend/internal/store/sqlite"
+)
+
+// callTimeout bounds one call of the running server; hashing a password is
+// the longest of its work.
+const callTimeout = 30 * time.Second
+
+// Operator changes users through the running server, which owns the data
+// folder. Errors are for a person.
+type Operator struct {
+	url   string
+	token backend.Secret // of an operator; empty if none was found
+	place string         // where the token was looked for
+	http  *http.Client
+}
+
+// Reach prepares calls of the server that owns the data folder, at the
+// URL that it announced there: the token goes nowhere else.
+func Reach(cfg *config.Config) (*Operator, error) {
+	o := &Operator{place: "the configuration (operator_token)"}
+	var err error
+	if o.url, err = sqlite.Announced(cfg.DataDir); err != nil {
+		return nil, err
+	}
+	if err := CheckURL(o.url); err != nil {
+		return nil, fmt.Errorf("the address that it left in the folder (server.address) is wrong: %w; start the server anew", err)
+	}
+	tokens := cfg.Access.OperatorTokens()
+	if len(tokens) == 0 {
+		o.place = filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
+		text, err := secretfile.Read(o.place)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("operator token: %w", err)
+		}
+		tokens = auth.SplitOperatorTokens(text)
+	}
+	if len(tokens) > 0 {
+		o.token = tokens[0]
+	}
+	var tlsConfig *tls.Config
+	if strings.HasPrefix(strings.ToLower(o.url), "https:") {
+		if cfg.TLSCert == "" {
+			return nil, fmt.Errorf("it serves %s, and tls_cert does not say with which certificate; "+
+				"use the server's own configuration", o.url)
+		}
+		if tlsConfig, err = ownCertificateTLS(cfg.TLSCert); err != nil {
+			return nil, err
+		}
+	}
+	o.http = newHTTPClient(tlsConfig, callTimeout)
+	return o, nil
+}
+
+// answerBody is what the answers of the routes below hold, success or not.
+type answerBody struct {
+	UserID   string `json:"user_id"`
+	AuthCode int    `json:"auth_code"`
+	AuthMsg  string `json:"auth_msg"`
+	Detail   struct {
+		Error  string `json:"error"`
+		Errors []struct {
+			Msg string `json:"msg"`
+		} `json:"errors"`
+	} `json:"detail"`
+}
+
+// CreateUser makes a user and gives its id: userID, or a new one if that is
+// empty.
+func (o *Operator) CreateUser(ctx context.Context, userID string) (string, error) {
+	body := map[string]string{}
+	if userID != "" {
+		body["user_id"] = userID
+	}
+	answer, err := o.call(ctx, "create_user", body)
+	return answer.UserID, err
+}
+
+// DeleteUser removes a user with everything stored for it.
+func (o *Operator) DeleteUser(ctx context.Context, userID string) error {
+	_, err := o.call(ctx, "delete_user", map[string]string{"user_id": userID})
+	return err
+}
+
+// SetPassword gives the user of this id, or of this user name, a new password,
+// and returns the id.
+func (o *Operator) SetPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error) {
+	body := map[string]string{"new_password": password.Reveal()}
+	if userID != "" {
+		body["user_id"] = userID
+	}
+	if username != "" {
+		body["username"] = username
+	}
+	answer, err := o.call(ctx, "set_user_password", body)
+	if err == nil && answer.AuthCode != http.StatusOK {
+		err = errors.New(answer.AuthMsg)
+	}
+	return answer.UserID, err
+}
+
+// SetProviderKey stores a provider key of a user, or removes it if key is empty.
+func (o *Operator) SetProviderKey(ctx context.Context, userID, name string, key backend.Secret) error {
+	_, err := o.call(ctx, "update_user_config", map[string]string{"user_id": userID, name: key.Reveal()})
+	return err
+}
+
+// call posts to a route that an operator may call.
+func (o *Operator) call(ctx context.Context, operation string, body map[string]string) (answer answerBody, err error) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		return answer, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url+"/api/v1/"+operation, bytes.NewReader(data))
+	if err != nil {
+		return answer, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if o.token.IsSet() {
+		request.Header.Set("Authorization", "Bearer "+o.token.Reveal())
+	}
+	response, err := o.http.Do(request)
+	if err != nil {
+		return answer, fmt.Errorf("the data folder is in use, and its server cannot be reached at %s (%w); "+
+			"run the command on the machine, or in the container, of the server", o.url, err)
+	}
+	defer response.Body.Close()
+	data, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return answer, fmt.Errorf("the server at %s broke off its answer: %w", o.url, err)
+	}
+	readable := len(data) == 0 || json.Unmarshal(data, &answer) == nil
+	ours := response.Header.Get("X-Request-ID") != "" // which every answer has
+	switch {
+	case response.StatusCode == http.StatusOK && readable && ours:
+		return answer, nil
+	case response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden:
+		return answer, fmt.Errorf("the server at %s does not take the operator token of %s; "+
+			"use the server's own configuration, or stop it", o.url, o.place)
+	case answer.Detail.Error != "":
+		return answer, errors.New(answer.Detail.Error)
+	case len(answer.Detail.Errors) > 0:
+		return answer, errors.New(answer.Detail.Errors[0].Msg)
+	}
+	return answer, fmt.Errorf("the server at %s answered %s, not as web-backend does; "+
+		"run the command on the machine, or in the container, of the server", o.url, response.Status)
+}
+
+// CheckURL checks what is to be the URL of a server. Its error never shows it.
+func CheckURL(text string) error {
+	address, err := url.Parse(text)
+	switch {
+	case err != nil: // which would repeat the text
+		return errors.New("it is no URL")
+	case address.Scheme != "http" && address.Scheme != "https" || address.Hostname() == "" || address.Opaque != "":
+		return errors.New("want a URL such as http://127.0.0.1:18080")
+	case address.User != nil:
+		return errors.New("no user name and no password belong in it")
+	case strings.ContainsAny(text, "?#"):
+		return errors.New("nothing belongs after the path")
+	}
+	return nil
+}
+
+// newHTTPClient gives a client for one server. It uses no proxy, which could
+// not reach a loopback address, and follows no redirect, which would lead away
+// from the server that is meant.
+func newHTTPClient(tlsConfig *tls.Config, timeout time.Duration) *http.Client {
+	return &http.Client{
+		Timeout:       timeout,
+		Transport:     &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// unverifiedTLS takes any certificate. The one of tls_cert is for the public
+// name, not for the loopback address that is called from the same machine; and
+// a health check sends no secret and believes nothing beyond "OK".
+func unverifiedTLS() *tls.Config {
+	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // see above
+}
+
+// ownCertificateTLS takes the certificate in a PEM file and no other, whatever
+// name it is for: an operator token goes over the connection.
+func ownCertificateTLS(path string) (*tls.Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("tls_cert: %w", err)
+	}
+	block, _ := pem.Decode(data)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("tls_cert %s does not begin with a certificate (PEM)", path)
+	}
+	own, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("tls_cert %s: %w", path, err)
+	}
+	checked := unverifiedTLS()
+	checked.VerifyConnection = func(state tls.ConnectionState) error {
+		if !state.PeerCertificates[0].Equal(own) {
+			return fmt.Errorf("the server shows another certificate than that in %s", path)
+		}
+		return nil
+	}
+	return checked, nil
+}
+
+// maxAnswer bounds what is read of an answer, in bytes.
+const maxAnswer = 1 << 20

@@ -1,0 +1,102 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/config"
+	"web-backend/internal/store"
+	"web-backend/internal/store/sqlite"
+)
+
+// knownURL is the URL of the server that runs on the data folder, if there is
+// one and it is asked for, else that of the configuration.
+func knownURL(cfg *config.Config, running bool) (string, error) {
+	if running && store.InDataFolder(cfg) {
+		// Who may not read it, or finds nothing, goes by the configuration.
+		if url, err := sqlite.Announced(cfg.DataDir); err == nil && CheckURL(url) == nil {
+			return url, nil
+		}
+	}
+	return cfg.URL()
+}
+
+// HealthCheck says which server is asked, and for what.
+type HealthCheck struct {
+	URL string // of the server, without /health; "" for that of the configuration
+	// Running makes it the server that runs on the data folder of the
+	// configuration, if there is one, wherever that listens.
+	Running bool
+	Ready   bool // /health/ready instead of /health
+	Timeout time.Duration
+}
+
+// A URLError says what is wrong with the URL of a [HealthCheck].
+type URLError struct{ Err error }
+
+// Error implements error.
+func (e *URLError) Error() string { return "URL of the server: " + e.Err.Error() }
+
+// Unwrap gives what is wrong.
+func (e *URLError) Unwrap() error { return e.Err }
+
+// CheckHealth asks a server whether it is well. It gives the URL that was asked;
+// the error says why the server is not well.
+func CheckHealth(ctx context.Context, cfg *config.Config, check HealthCheck) (string, error) {
+	tlsConfig := unverifiedTLS()
+	address := check.URL
+	if address == "" {
+		var err error
+		if address, err = knownURL(cfg, check.Running); err != nil {
+			return "", err
+		}
+	} else {
+		if err := CheckURL(address); err != nil {
+			return "", &URLError{err}
+		}
+		if parsed, err := url.Parse(address); err != nil || !auth.IsLoopbackHost(parsed.Host) {
+			tlsConfig = nil // checked as usual
+		}
+	}
+	asked := strings.TrimRight(address, "/") + "/health"
+	if check.Ready {
+		asked += "/ready"
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, asked, nil)
+	if err != nil {
+		return asked, err
+	}
+	answer, err := newHTTPClient(tlsConfig, check.Timeout).Do(request)
+	if err != nil {
+		return asked, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	switch {
+	case err != nil:
+		return asked, fmt.Errorf("%s: %w", asked, err)
+	case answer.StatusCode != http.StatusOK:
+		return asked, fmt.Errorf("%s answered %s%s", asked, answer.Status, reasonIn(body))
+	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte(`"OK`)): // a reason not to be quite content may follow
+		return asked, fmt.Errorf("%s answered 200, but not as web-backend does; is another program there?", asked)
+	}
+	return asked, nil
+}
+
+// reasonIn is what an error response says, to follow its status; "" if it says
+// nothing.
+func reasonIn(body []byte) string {
+	var answer struct{ Detail struct{ Error string } }
+	if json.Unmarshal(body, &answer) != nil || answer.Detail.Error == "" {
+		return ""
+	}
+	return ": " + answer.Detail.Error
+}

@@ -1,0 +1,224 @@
+// Package users reads and changes users for commands: in the store, or through
+// the server that owns it.
+package users
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"log/slog"
+
+	"web-backend/internal/api"
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+	"web-backend/internal/client"
+	"web-backend/internal/config"
+	"web-backend/internal/store"
+	"web-backend/internal/store/sqlite"
+)
+
+// Listed is what a list shows of a user.
+type Listed struct {
+	UserID   string `json:"user_id"`
+	Username string `json:"username"` // "" for a user that cannot log in
+	SetUp    bool   `json:"set_up"`   // whether it has config and characters yet
+}
+
+// Shown is what is shown of one user. It holds no secret.
+type Shown struct {
+	Listed
+	Timezone string `json:"timezone"` // "" for a user that was not set up
+	// ProviderKeys are the names of those that are set and can be read.
+	ProviderKeys []string    `json:"provider_keys"`
+	Characters   []Character `json:"characters"` // in creation order
+}
+
+// Character names a character.
+type Character struct {
+	CharacterID   string `json:"character_id"`
+	CharacterName string `json:"character_name"`
+	ReadOnly      bool   `json:"read_only"`
+}
+
+// Reader reads users from the store. It changes nothing and works beside a
+// server. Close it.
+type Reader struct{ store backend.Store }
+
+// ErrNone says that the store is not there yet.
+var ErrNone = errors.New("there are no users")
+
+// Read opens the store for reading.
+func Read(ctx context.Context, cfg *config.Config) (*Reader, error) {
+	users, err := store.OpenReadOnly(ctx, cfg)
+	if there, kindErr := store.Exists(cfg); errors.Is(err, fs.ErrNotExist) && kindErr == nil && !there {
+		err = fmt.Errorf("%w: no database is in %s", ErrNone, cfg.DataDir)
+	}
+	return &Reader{users}, err
+}
+
+// Close closes the store.
+func (r *Reader) Close() error { return r.store.Close() }
+
+// lookAhead is how many users the two lists behind List may be apart: more than
+// are made or deleted while they are read.
+const lookAhead = 10_000
+
+// List iterates over all users in creation order, in bounded memory. A user
+// made or deleted meanwhile may be in or out. The first error ends it.
+func (r *Reader) List(ctx context.Context) iter.Seq2[Listed, error] {
+	return func(yield func(Listed, error) bool) {
+		// Both lists are in the same order, so who is set up comes soon.
+		next, stop := iter.Pull2(r.store.Users(ctx, backend.UsersWithConfig))
+		defer stop()
+		setUp := make(map[string]bool)
+		for user, err := range r.store.Users(ctx, backend.AllUsers) {
+			for err == nil && !setUp[user.UserID] && len(setUp) < lookAhead {
+				configured, configErr, ok := next()
+				if !ok {
+					break
+				}
+				err = configErr
+				setUp[configured.UserID] = true
+			}
+			if err != nil {
+				yield(Listed{}, err)
+				return
+			}
+			if !yield(Listed{user.UserID, user.Username, setUp[user.UserID]}, nil) {
+				return
+			}
+			delete(setUp, user.UserID)
+		}
+	}
+}
+
+// ID gives the id of a user name; the error of an unknown one is NotFound.
+func (r *Reader) ID(ctx context.Context, username string) (string, error) {
+	credential, err := r.store.Credential(ctx, username)
+	if errors.Is(err, backend.NotFound) {
+		err = &backend.Error{Kind: backend.NotFound, Message: fmt.Sprintf("no user has the user name %q", username)}
+	}
+	return credential.UserID, err
+}
+
+// Show gives what there is of a user; NotFound if there is nothing.
+func (r *Reader) Show(ctx context.Context, userID string) (Shown, error) {
+	found, err := r.store.UserData(ctx, []string{userID})
+	if err != nil {
+		return Shown{}, err
+	}
+	if len(found) == 0 {
+		return Shown{}, backend.UserNotFound(userID)
+	}
+	data := found[0]
+	user := Shown{Listed: Listed{UserID: userID, SetUp: data.Config != nil},
+		ProviderKeys: []string{}, Characters: []Character{}}
+	if data.Credential != nil {
+		user.Username = data.Credential.Username
+	}
+	if data.Config != nil {
+		user.Timezone = data.Config.Timezone
+		for _, name := range backend.ProviderKeys {
+			if data.Config.Keys[name].IsSet() {
+				user.ProviderKeys = append(user.ProviderKeys, name)
+			}
+		}
+	}
+	for _, c := range data.Characters {
+		user.Characters = append(user.Characters, Character{c.CharacterID, c.CharacterName, c.ReadOnly})
+	}
+	return user, nil
+}
+
+// Editor changes users: in the store, or through the server that owns it.
+// Close it.
+type Editor struct {
+	editor
+
+	store io.Closer // nil if a server owns the store
+}
+
+// editor is one of the two ways. Errors are for a person.
+type editor interface {
+	// CreateUser makes a user with the default config and characters, and gives
+	// its id: userID, or a new one if that is empty.
+	CreateUser(ctx context.Context, userID string) (string, error)
+	// DeleteUser removes a user with everything stored for it.
+	DeleteUser(ctx context.Context, userID string) error
+	// SetPassword is that of [backend.Service].
+	SetPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error)
+	// SetProviderKey stores a provider key of a user that was set up, or removes it
+	// if key is empty.
+	SetProviderKey(ctx context.Context, userID, name string, key backend.Secret) error
+}
+
+// Edit opens the store, which is made if it is missing; if a server owns
+// it, changes go through that server. Warnings go to logLines.
+func Edit(ctx context.Context, cfg *config.Config, logLines io.Writer) (*Editor, error) {
+	defaults, err := cfg.UserDefaults()
+	if err != nil {
+		return nil, err
+	}
+	log := slog.New(slog.NewTextHandler(logLines, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	opened, err := store.Open(ctx, cfg, log)
+	if errors.Is(err, sqlite.ErrInUse) {
+		server, err := client.Reach(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("data folder %s is in use, and its owner cannot be asked: %w", cfg.DataDir, err)
+		}
+		return &Editor{editor: server}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Editor{stored{backend.New(opened.Store, backend.Options{
+		Defaults:  defaults,
+		Passwords: auth.NewPasswords(cfg.Accounts.PasswordParams()),
+		Limits:    backend.Limits(cfg.Quotas),
+		Accounts:  backend.AccountRules{PasswordMinLength: cfg.Accounts.PasswordMinLength},
+	})}, opened.Store}, nil
+}
+
+// Close closes what Edit opened.
+func (e *Editor) Close() error {
+	if e.store == nil {
+		return nil
+	}
+	return e.store.Close()
+}
+
+// CreateAccount makes a user that can log in. If name or password are refused
+// the user is removed again.
+func (e *Editor) CreateAccount(ctx context.Context, userID, username string, password backend.Secret) (string, error) {
+	id, err := e.CreateUser(ctx, userID)
+	if err != nil {
+		return "", err
+	}
+	if _, err := e.SetPassword(ctx, id, username, password); err != nil {
+		if removeErr := e.DeleteUser(context.WithoutCancel(ctx), id); removeErr != nil {
+			err = fmt.Errorf("%w; user %q was made, has no password, and could not be removed: %w", err, id, removeErr)
+		}
+		return "", err
+	}
+	return id, nil
+}
+
+// stored changes users in a store of its own.
+type stored struct{ *backend.Service }
+
+// SetPassword implements editor.
+func (s stored) SetPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error) {
+	id, err := s.Service.SetPassword(ctx, userID, username, password)
+	if refusal, ok := errors.AsType[*backend.Refusal](err); ok {
+		err = errors.New(api.RefusalSentence(refusal))
+	}
+	return id, err
+}
+
+// SetProviderKey implements editor.
+func (s stored) SetProviderKey(ctx context.Context, userID, name string, key backend.Secret) error {
+	return s.UpdateUserConfig(ctx, userID, backend.UserConfigPatch{Keys: map[string]backend.Secret{name: key}})
+}
