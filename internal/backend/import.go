@@ -1,6 +1,7 @@
 package backend
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,10 @@ type ImportReport struct {
 	Refused   int64 // not replaced, as the user name belongs to another user id
 
 	Characters int64    // that were written
+	Compared   int64    // characters of all users
 	Conflicts  []string // the first user ids that were replaced, skipped or refused
+	// FirstDifferent is the first user id that is not one of Unchanged.
+	FirstDifferent string
 	// Unreachable are the ids that no URL can name; see [Reachable].
 	Unreachable []string
 }
@@ -218,10 +222,13 @@ func (i *importer) decide(report *ImportReport, names nameOwners, stored, user U
 		slices.Equal(stored.Characters, user.Characters)
 	partial := (sameCredential || stored.Credential == nil) && (sameConfig || stored.Config == nil)
 	taken := user.Credential != nil && names.taken(*user.Credential)
-	switch {
-	case sameCredential && sameConfig:
+	report.Compared += int64(len(user.Characters))
+	if sameCredential && sameConfig {
 		report.Unchanged++
 		return user, false, nil
+	}
+	report.FirstDifferent = cmp.Or(report.FirstDifferent, userID)
+	switch {
 	case partial && !taken:
 		report.Added++
 	case i.options.OnConflict == FailOnConflict:

@@ -62,8 +62,8 @@ type Archive interface {
 	// in this order. A new user is the last in the creation order, one that is
 	// replaced keeps its place. A user's tokens end if its password is another
 	// one now, or gone. Exists if a user name belongs to another user id; then,
-	// and after any other error, users before it may be stored and a later call
-	// with the same users completes the work.
+	// and after any other error, some of the other users may be stored and a later
+	// call with the same users completes the work.
 	PutUsers(ctx context.Context, users []UserData) error
 }
 

@@ -92,12 +92,41 @@ func copyFrom(ctx context.Context, source backend.Store, to place, options CopyO
 	if err != nil || options.DryRun || !options.Verify {
 		return report, err
 	}
-	report.Differences, err = compareStores(ctx, source, to, options.Secrets, messages.progress("compare", counts.Users))
+	report.Differences, err = m.compare(ctx, to)
 	return report, err
 }
 
 // ErrBadDocuments says that documents of the source cannot be read.
 var ErrBadDocuments = errors.New("nothing was written")
+
+// Differences count the users of a source that are not in the target as they
+// are in the source. Users that only the target has are not counted.
+type Differences struct {
+	Users      int64  `json:"users"` // that were compared
+	Characters int64  `json:"characters"`
+	Different  int64  `json:"different"`       // of Users
+	First      string `json:"first,omitempty"` // the id of the first one that is different
+}
+
+// compare asks the importer what it would still add or replace. Without secrets
+// it compares neither passwords nor provider keys.
+func (m job) compare(ctx context.Context, to place) (found *Differences, err error) {
+	store, err := to.openSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	bar := m.messages.progress("compare", m.count)
+	defer bar.end()
+	report, err := backend.Import(ctx, &targetStore{Store: store, dry: true}, m.users(), backend.ImportOptions{
+		OnConflict: backend.ReplaceConflicts, Secrets: m.secrets, LockedPassword: backend.NewSecret("nobody's"),
+		Progress: func(r backend.ImportReport) { bar.at(r.Users(), r.Compared) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Differences{report.Users(), report.Compared, report.Users() - report.Unchanged, report.FirstDifferent}, nil
+}
 
 // mostBadShown bounds how many documents one message names.
 const mostBadShown = 1000

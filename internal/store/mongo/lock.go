@@ -174,31 +174,6 @@ func (s *Store) leaseEnd() bson.D {
 	return bson.D{{Key: "$add", Value: bson.A{"$$NOW", s.lease().Milliseconds()}}}
 }
 
-// lockAll takes the locks of users that nobody has a lock for, and reports
-// whether it has all of them. unlock gives back those that it has, in any case.
-func (s *Store) lockAll(ctx context.Context, userIDs []string) (unlock func(), all bool, err error) {
-	holder := bson.NewObjectID()
-	ours := bson.D{{Key: fieldID, Value: bson.D{{Key: "$in", Value: userIDs}}}, {Key: lockHolder, Value: holder}}
-	unlock = func() { _, _ = s.locks.DeleteMany(ctx, ours) } // if this fails, they end with their lease
-	locks := make([]bson.D, len(userIDs))
-	for i, userID := range userIDs {
-		// It has ended until the next command, so another may take it meanwhile.
-		locks[i] = bson.D{{Key: fieldID, Value: userID}, {Key: lockHolder, Value: holder}, {Key: lockUntil, Value: bson.DateTime(0)}}
-	}
-	if _, err := s.locks.InsertMany(ctx, locks); err != nil {
-		if mongo.IsDuplicateKeyError(err) {
-			err = nil
-		}
-		return unlock, false, err
-	}
-	taken, err := s.locks.UpdateMany(ctx, ours,
-		mongo.Pipeline{{{Key: "$set", Value: bson.D{{Key: lockUntil, Value: s.leaseEnd()}}}}})
-	if err != nil {
-		return unlock, false, err
-	}
-	return unlock, taken.MatchedCount == int64(len(userIDs)), nil
-}
-
 // lockedOf tells which of users somebody has a lock for now.
 func (s *Store) lockedOf(ctx context.Context, userIDs []string) (map[string]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)

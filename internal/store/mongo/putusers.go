@@ -9,182 +9,101 @@ import (
 
 	"go.mongodb.org/mongo-driver/v2/bson"
 	"go.mongodb.org/mongo-driver/v2/mongo"
-	"go.mongodb.org/mongo-driver/v2/mongo/options"
+	"golang.org/x/sync/errgroup"
 
 	"web-backend/internal/backend"
 )
 
-// putAtOnce is how many new users share their commands.
-const putAtOnce = 100
+// putAtOnce is how many users are stored at the same time: mostly each waits
+// for the database.
+const putAtOnce = 8
 
-// PutUsers implements [backend.Archive]. Users that are new are stored together,
-// by few commands; each other one by itself.
+// PutUsers implements [backend.Archive].
 func (s *Store) PutUsers(ctx context.Context, users []backend.UserData) error {
 	for len(users) > 0 {
-		count, err := s.putSome(ctx, users)
-		if err != nil {
+		some := distinctUsers(users)
+		if err := s.putDistinct(ctx, some); err != nil {
 			return err
 		}
-		users = users[count:]
+		users = users[len(some):]
 	}
 	return nil
 }
 
-// putSome stores the first of users, and gives their number.
-func (s *Store) putSome(ctx context.Context, users []backend.UserData) (count int, err error) {
-	ctx, done, err := s.beginWhole(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer done()
-	some := distinctUsers(users[:min(putAtOnce, len(users))])
-	userIDs := idsOf(some)
-	known, err := s.known(ctx, userIDs)
-	if err != nil {
-		return 0, storeError(err)
-	}
-	if end := slices.IndexFunc(userIDs, func(id string) bool { return known[id] }); end >= 0 {
-		some, userIDs = some[:end], userIDs[:end]
-	}
-	if len(some) > 1 {
-		put, err := s.putNew(ctx, some, userIDs)
-		if err != nil || put {
-			return len(some), err
-		}
-	}
-	return 1, s.putOne(ctx, users[0])
-}
-
-// distinctUsers gives the first of users, up to one that is there already.
+// distinctUsers returns the first of users, up to one whose id or user name is
+// among them already: that one has to wait for the other.
 func distinctUsers(users []backend.UserData) []backend.UserData {
-	seen := map[string]bool{}
+	ids, names := map[string]bool{}, map[string]bool{}
 	for i, user := range users {
-		if seen[user.UserID()] {
+		if ids[user.UserID()] {
 			return users[:i]
 		}
-		seen[user.UserID()] = true
+		ids[user.UserID()] = true
+		if user.Credential == nil {
+			continue
+		}
+		key := backend.UsernameKey(user.Credential.Username)
+		if names[key] {
+			return users[:i]
+		}
+		names[key] = true
 	}
 	return users
 }
 
-func idsOf(users []backend.UserData) []string {
-	userIDs := make([]string, len(users))
-	for i, user := range users {
-		userIDs[i] = user.UserID()
-	}
-	return userIDs
-}
-
-// known tells which of users have a credential or a config.
-func (s *Store) known(ctx context.Context, userIDs []string) (map[string]bool, error) {
-	known := map[string]bool{}
-	for _, collection := range []*mongo.Collection{s.credentials, s.configs} {
-		cursor, err := collection.Find(ctx, ofUsers(userIDs), options.Find().SetProjection(onlyOwnedID))
-		if err != nil {
-			return nil, err
-		}
-		var documents []struct {
-			UserID string `bson:"user_id"`
-		}
-		if err := cursor.All(ctx, &documents); err != nil {
-			return nil, err
-		}
-		for _, document := range documents {
-			known[document.UserID] = true
-		}
-	}
-	return known, nil
-}
-
-// putNew stores users that were unknown, unless somebody else is making one of
-// them; then it stores nothing. The credentials go first, as the index on them
-// may refuse a name, and the configs last, which make the users visible.
-func (s *Store) putNew(ctx context.Context, users []backend.UserData, userIDs []string) (put bool, err error) {
-	documents, err := documentsOf(users)
-	if err != nil {
-		return false, err
-	}
-	unlock, all, err := s.lockAll(ctx, userIDs)
-	defer unlock()
-	if err != nil || !all {
-		return false, storeError(err)
-	}
-	known, err := s.known(ctx, userIDs)
-	if err != nil || len(known) > 0 {
-		return false, storeError(err)
-	}
-	if err := s.namesFree(ctx, users); err != nil {
-		return false, err
-	}
-	if _, err := deleteFound(ctx, s.characters, ofUsers(userIDs)); err != nil {
-		return false, storeError(err)
-	}
-	if err := insertAll(ctx, s.credentials, documents.credentials); err != nil {
-		if failed, ok := refused(err); ok {
-			return false, backend.UsernameTaken(documents.names[failed])
-		}
-		return false, storeError(err)
-	}
-	for _, part := range []struct {
-		to        *mongo.Collection
-		documents []bson.D
-	}{{s.characters, documents.characters}, {s.configs, documents.configs}} {
-		if err := insertAll(ctx, part.to, part.documents); err != nil {
-			return false, storeError(err)
-		}
-	}
-	return true, nil
-}
-
-// refused gives the place of the document that a unique index refused.
-func refused(err error) (index int, ok bool) {
-	many, ok := errors.AsType[mongo.BulkWriteException](err)
-	if !ok || !mongo.IsDuplicateKeyError(err) || len(many.WriteErrors) == 0 {
-		return 0, false
-	}
-	return many.WriteErrors[0].Index, true
-}
-
-func insertAll(ctx context.Context, collection *mongo.Collection, documents []bson.D) error {
-	if len(documents) == 0 { // which the driver refuses
-		return nil
-	}
-	_, err := collection.InsertMany(ctx, documents)
-	return err
-}
-
-// newDocuments are those of some new users.
-type newDocuments struct {
-	credentials, configs, characters []bson.D
-	names                            []string // of the credentials
-}
-
-// documentsOf makes the documents of users, with _ids in their order.
-func documentsOf(users []backend.UserData) (made newDocuments, err error) {
-	names := map[string]bool{}
+// putDistinct stores users that have different ids and names, several at the
+// same time. New users get _ids in the order of users.
+func (s *Store) putDistinct(ctx context.Context, users []backend.UserData) error {
 	ids := newIDs(2 * len(users))
+	exists := make([]bool, len(users))
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(putAtOnce)
 	for i, user := range users {
-		if user.Credential != nil {
-			key := backend.UsernameKey(user.Credential.Username)
-			if names[key] {
-				return made, backend.UsernameTaken(user.Credential.Username)
+		group.Go(func() error {
+			err := s.putOne(groupCtx, user, [2]bson.ObjectID(ids[2*i:]))
+			if errors.Is(err, backend.Exists) {
+				exists[i] = true
+				return nil
 			}
-			names[key] = true
-			made.names = append(made.names, user.Credential.Username)
-			made.credentials = append(made.credentials, withID(ids[2*i], credentialDocument(*user.Credential)))
-		}
-		if user.Config == nil {
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, user := range users {
+		if !exists[i] {
 			continue
 		}
-		if err := distinct(user.Characters); err != nil {
-			return made, err
-		}
-		made.configs = append(made.configs, withID(ids[2*i+1], configDocument(*user.Config)))
-		for j, id := range newIDs(len(user.Characters)) {
-			made.characters = append(made.characters, characterDocument(id, user.Characters[j]))
+		// Another of users may have given the name up since.
+		if err := s.putOne(ctx, user, [2]bson.ObjectID(ids[2*i:])); err != nil {
+			return err
 		}
 	}
-	return made, nil
+	return nil
+}
+
+// nameFree is Exists if the user name of a credential that is put in place of
+// old belongs to another user. It does not ask where the index can decide, and
+// nothing is removed before that.
+func (s *Store) nameFree(ctx context.Context, old stored, credential *backend.Credential) error {
+	if credential == nil || old.config == nil && len(usernameForms(credential.Username)) == 1 {
+		return nil
+	}
+	cursor, err := s.credentials.Find(ctx, byUsername(credential.Username))
+	if err != nil {
+		return err
+	}
+	var documents []bson.Raw
+	if err := cursor.All(ctx, &documents); err != nil {
+		return err
+	}
+	for _, document := range documents {
+		if credentialFrom(document).UserID != credential.UserID {
+			return backend.UsernameTaken(credential.Username)
+		}
+	}
+	return nil
 }
 
 // withID is a document under an _id of our own making.
@@ -192,65 +111,39 @@ func withID(id any, document bson.D) bson.D {
 	return append(bson.D{{Key: fieldID, Value: id}}, document...)
 }
 
-// namesFree is Exists if a user name, in any form that the index cannot
-// compare, belongs to somebody else than its user here.
-func (s *Store) namesFree(ctx context.Context, users []backend.UserData) error {
-	owners := map[string]backend.Credential{} // by form
-	var forms []string
-	for _, user := range users {
-		if user.Credential == nil {
-			continue
-		}
-		for _, form := range usernameForms(user.Credential.Username) {
-			owners[form] = *user.Credential
-			forms = append(forms, form)
-		}
-	}
-	if len(forms) == 0 {
-		return nil
-	}
-	cursor, err := s.credentials.Find(ctx, bson.D{{Key: fieldUsername, Value: bson.D{{Key: "$in", Value: forms}}}})
-	if err != nil {
-		return storeError(err)
-	}
-	var documents []bson.Raw
-	if err := cursor.All(ctx, &documents); err != nil {
-		return storeError(err)
-	}
-	for _, document := range documents {
-		form, _ := document.Lookup(fieldUsername).StringValueOK()
-		if credentialFrom(document).UserID != owners[form].UserID {
-			return backend.UsernameTaken(owners[form].Username)
-		}
-	}
-	return nil
-}
-
 // putOne stores a user in place of what is stored of it. Where that changes the
 // characters, the config goes first, so that the user is out of sight
 // meanwhile, and comes back last, under its _id. If this breaks off, the lock
 // still keeps the config as it was, with the provider keys that an import
-// without secrets does not bring along.
-func (s *Store) putOne(ctx context.Context, data backend.UserData) error {
+// without secrets does not bring along. fresh are the _ids of a credential and a
+// config that are new.
+func (s *Store) putOne(ctx context.Context, data backend.UserData, fresh [2]bson.ObjectID) error {
 	if err := distinct(data.Characters); err != nil {
 		return err
 	}
+	ctx, done, err := s.beginWhole(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
 	userID := data.UserID()
 	return s.alone(ctx, userID, func(held heldLock) error {
-		if err := s.namesFree(ctx, []backend.UserData{data}); err != nil {
-			return err
-		}
 		found, err := s.readStored(ctx, []string{userID}, math.MaxInt, refuseBad)
 		if err != nil {
 			return storeError(err)
 		}
-		return storeError(s.replace(ctx, held, found[userID], data))
+		if err := s.nameFree(ctx, found[userID], data.Credential); err != nil {
+			return storeError(err)
+		}
+		return storeError(s.replace(ctx, held, found[userID], data, fresh))
 	})
 }
 
 // replace stores data in place of old, of the same user.
-func (s *Store) replace(ctx context.Context, held heldLock, old stored, data backend.UserData) error {
-	credentialID, configID := placesOf(old, data)
+func (s *Store) replace(
+	ctx context.Context, held heldLock, old stored, data backend.UserData, fresh [2]bson.ObjectID,
+) error {
+	credentialID, configID := placesOf(old, data, fresh)
 	same := old.config != nil && data.Config != nil && configID.Equal(old.config.Lookup(fieldID)) &&
 		slices.EqualFunc(old.characters, data.Characters,
 			func(a storedCharacter, b backend.Character) bool { return a.character == b })
@@ -316,8 +209,7 @@ func (s *Store) hide(ctx context.Context, config bson.Raw) error {
 // placesOf gives the _ids of credential and config of data: those of old, and
 // where a document goes that made the user's place in the creation order, the
 // other one takes over its _id.
-func placesOf(old stored, data backend.UserData) (credential, config bson.RawValue) {
-	fresh := newIDs(2)
+func placesOf(old stored, data backend.UserData, fresh [2]bson.ObjectID) (credential, config bson.RawValue) {
 	credential, config = rawID(fresh[0]), rawID(fresh[1])
 	if old.credential != nil {
 		credential = old.credential.Lookup(fieldID)
@@ -365,6 +257,9 @@ func (s *Store) replaceCredential(ctx context.Context, old stored, data backend.
 		if _, err := s.credentials.InsertOne(ctx, document); err != nil {
 			return nameError(err, credential.Username)
 		}
+	}
+	if old.credential == nil && old.config == nil {
+		return nil // a new user has none
 	}
 	return s.removeDeadTokens(ctx, data.UserID(), credential)
 }

@@ -198,10 +198,11 @@ func importAll(t *trial) {
 		user := UserData(fmt.Sprint("user ", n), 0)
 		users = append(users, user)
 	}
-	want := backend.ImportReport{Added: int64(len(users))}
+	want := backend.ImportReport{Added: int64(len(users)), FirstDifferent: users[0].UserID()}
 	for _, user := range users {
 		want.Characters += int64(len(user.Characters))
 	}
+	want.Compared = want.Characters
 	for _, policy := range []backend.OnConflict{backend.SkipConflicts, backend.ReplaceConflicts, backend.FailOnConflict} {
 		var last backend.ImportReport
 		progress := func(r backend.ImportReport) {
@@ -215,7 +216,7 @@ func importAll(t *trial) {
 			t.Errorf("import: got %s, error %v, last progress %+v, want %+v", got, err, last, want)
 		}
 		t.wantExport(users...)
-		want = backend.ImportReport{Unchanged: int64(len(users))} // from the second run on
+		want = backend.ImportReport{Unchanged: int64(len(users)), Compared: want.Compared} // from the second run on
 	}
 }
 

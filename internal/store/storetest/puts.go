@@ -17,6 +17,8 @@ var putPromises = []promise{
 	{"PutUsers_NameOfAnother", putNameTaken},
 	{"PutUsers_NamesTakenForOne", putAlike},
 	{"PutUsers_AnotherNameFreesTheOldOne", putRenamed},
+	{"PutUsers_ManyInOrder", putMany},
+	{"PutUsers_NamesPassedOn", putPassedOn},
 	{"PutUsers_OneCharacterTwice", putCharacterTwice},
 	{"PutUsers_OneUserTwice", putUserTwice},
 	{"PutUsers_Tokens", putTokens},
@@ -140,6 +142,42 @@ func putRenamed(t *trial) {
 	t.wantKind("the new name", err, backend.Exists)
 	for _, name := range []string{"ada", "bob"} {
 		t.mustCreateCredential(name, "new "+name)
+	}
+}
+
+// putMany puts more users than a store writes at once.
+func putMany(t *trial) {
+	var users []backend.UserData
+	for n := range 40 {
+		users = append(users, UserData(fmt.Sprint("user ", n), n%3))
+	}
+	t.must("put", t.PutUsers(t.Context(), users))
+	t.wantExport(users...)
+}
+
+// putPassedOn has each of many users take the name that the one before it gives
+// up, and then two take one name: the first of them has it.
+func putPassedOn(t *trial) {
+	var users []backend.UserData
+	for n := range 20 {
+		users = append(users, UserData(fmt.Sprint("user ", n), 1))
+	}
+	t.must("put", t.PutUsers(t.Context(), users))
+	name := "free"
+	for _, user := range users {
+		user.Credential.Username, name = name, user.Credential.Username
+	}
+	added := UserData("added", 0)
+	added.Credential.Username = name
+	users = append(users, added)
+	t.must("pass the names on", t.PutUsers(t.Context(), users))
+	t.wantExport(users...)
+
+	twins := []backend.UserData{UserData("twin 1", 0), UserData("twin 2", 0)}
+	twins[0].Credential.Username, twins[1].Credential.Username = "twin", "twin"
+	t.wantKind("put two users of one name", t.PutUsers(t.Context(), twins), backend.Exists)
+	if users, err := t.UserData(t.Context(), []string{"twin 2"}); err != nil || len(users) > 0 {
+		t.Errorf("the second twin: got %s, error %v, want it refused", describeUsers(users), err)
 	}
 }
 
