@@ -61,6 +61,7 @@ func TestSecrets(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := newPlanting(t, folder, "guarded", string(store), true)
+		s.mongoDB = true
 		s.plant()
 		s.p.stop(t)
 	})
@@ -73,6 +74,7 @@ type planting struct {
 	p        *process
 	needles  *needles
 	http     *http.Client
+	mongoDB  bool              // as the store
 	operator string            // token
 	secrets  map[string]string // by name; a new one is made when it is asked for
 	stored   map[string]bool   // names of the prompts that were stored
@@ -276,7 +278,11 @@ func (s *planting) plant() {
 			s.Errorf("no request held %s", name)
 		}
 	}
-	for _, status := range []int{200, 307, 400, 401, 403, 404, 405, 413, 415, 422} {
+	want := []int{200, 307, 400, 401, 403, 404, 405, 422}
+	if !s.mongoDB {
+		want = append(want, 413, 415)
+	}
+	for _, status := range want {
 		if s.statuses[status] == 0 {
 			s.Errorf("no request was answered %d, only %v", status, s.statuses)
 		}
@@ -303,18 +309,30 @@ func (s *planting) logFiles() []string {
 	return files
 }
 
+// usedUp are the operations that a bad request can leave without a use for its account: the account, its token or
+// its name is gone, or what the operation makes exists.
+var usedUp = []string{
+	"create_user", "register_user", "delete_user", "delete_character", "update_user_password", "set_user_password", "logout", "end_sessions",
+}
+
 // plantIn gives secrets to one operation: in requests of every fault, then in
 // one that succeeds.
 func (s *planting) plantIn(operation plantedOperation) {
 	s.Helper()
 	account := s.account(operation.method + " " + operation.path)
 	body := s.bodyOf(operation, account)
-	for _, request := range slices.Concat(s.badBodies(operation, account, body), s.badCallers(operation, account, body), s.badPaths(operation, account)) {
+	requests := slices.Concat(s.badCallers(operation, account, body), s.badPaths(operation, account))
+	if !s.mongoDB { // a store never sees a bad body
+		requests = append(requests, s.badBodies(operation, account, body)...)
+	}
+	for _, request := range requests {
 		s.send(request)
 	}
 
-	account = s.account(account.name + ", again") // one of these may have removed the first
-	body = s.bodyOf(operation, account)
+	if slices.Contains(usedUp, operation.ID) {
+		account = s.account(account.name + ", again")
+		body = s.bodyOf(operation, account)
+	}
 	request := s.request(operation, account, "valid", asJSON(body))
 	request.header = bearer(account.token)
 	got := s.send(request)
