@@ -126,7 +126,7 @@ func (b *bench) starts(c crowd) error {
 	}
 	b.addMost(fmt.Sprintf("start to healthy, %d users", c.users), "ms", 50, ready, "")
 	b.addMost("resident memory, idle", "MB", 25, idle, "with the pages of the program file, which the system can take back")
-	b.addMost("resident memory after 100,000 requests", "MB", 45, used, "what was read lately is kept, 32 MB at most (cache_mb)")
+	b.addMost("resident memory after 100,000 requests", "MB", 45, used, "what was read lately is kept, 8 MB at most (cache_mb)")
 	return nil
 }
 

@@ -64,16 +64,19 @@ func start(ctx context.Context, command *exec.Cmd, announces, health string) (*p
 		return nil, err
 	}
 	p := &process{command: command, stdin: stdin}
-	lines, found := bufio.NewScanner(out), make(chan string, 1)
+	lines, found := bufio.NewReader(out), make(chan string, 1)
 	go func() {
-		for lines.Scan() {
-			if _, address, ok := strings.Cut(lines.Text(), announces); ok {
-				select {
-				case found <- strings.TrimSpace(address):
-				default:
-				}
+		for {
+			line, err := lines.ReadString('\n')
+			if _, address, ok := strings.Cut(line, announces); ok {
+				found <- strings.TrimSpace(address)
+				break
+			}
+			if err != nil {
+				return
 			}
 		}
+		_, _ = io.Copy(io.Discard, lines) // the rest, at little cost to what is measured
 	}()
 	select {
 	case p.address = <-found:

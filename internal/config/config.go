@@ -181,7 +181,7 @@ type MongoDB struct {
 // store, reachable from this machine only.
 func Default() *Config {
 	return &Config{
-		Store: StoreEmbedded, Host: "127.0.0.1", Port: 18080, DataDir: "data", CacheMB: 32, Type: "FastAPIServer",
+		Store: StoreEmbedded, Host: "127.0.0.1", Port: 18080, DataDir: "data", CacheMB: 8, Type: "FastAPIServer",
 		Log: Log{
 			Path: "logs/server.log", FileLevel: slog.LevelInfo, ConsoleLevel: slog.LevelInfo,
 			MaxSizeMB: 50, MaxFiles: 5,

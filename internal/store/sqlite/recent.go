@@ -43,7 +43,7 @@ type keptRead struct {
 }
 
 // RecentBytes is how much of what was read lately is kept in memory.
-const RecentBytes = 32 << 20
+const RecentBytes = 8 << 20
 
 // recentRead bounds one read, in bytes, so that a few large ones do not push
 // out all others; keptCost is what keeping a read takes beside its bytes.
