@@ -13,19 +13,21 @@ import (
 // Credential lets a user log in.
 type Credential struct {
 	Username string // as it was registered; see UsernameKey
-	Password Secret // as stored: a password hash, or the plain text of the original
+	Password Secret // in its stored form: a password hash, or the plain text that the original stored
 	UserID   string
 }
 
-// UsernameKey is what user names are compared by: two names are the same if
-// they look the same, whatever code points they are made of (Unicode NFC).
+// UsernameKey returns the key by which user names are compared. Two names are
+// the same if they look the same, even if their code points differ (Unicode
+// NFC).
 func UsernameKey(username string) string { return norm.NFC.String(username) }
 
-// NameKey is what a new user name is compared by with those that there are:
-// people take names that share it for one. Names that share their UsernameKey
-// share this, too; so do those that differ in upper and lower case, in
-// full-width and ordinary letters, in spaces, or in what cannot be seen. Every
-// text has one, also a name that no new user could have.
+// NameKey returns the key by which a new user name is compared with existing
+// ones. People cannot reliably tell apart two names that have the same NameKey.
+// Names with the same UsernameKey also have the same NameKey. So do names that
+// differ only in case, in full-width versus ordinary letters, in spaces, or in
+// invisible characters. Every text has a NameKey, even if it is not allowed as
+// a new user name.
 func NameKey(username string) string {
 	visible := strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {
@@ -40,11 +42,11 @@ func NameKey(username string) string {
 	return strings.Join(strings.Fields(key), " ")
 }
 
-// TokenHash is what is stored of an access token. Who reads it cannot log in
-// with it, as a token has too many values to try.
+// TokenHash is the stored form of an access token. A reader of the hash cannot
+// log in with it, because a token has too many possible values to try them all.
 type TokenHash [sha256.Size]byte
 
-// HashToken gives the hash of a token's text.
+// HashToken returns the hash of a token's text.
 func HashToken(token Secret) TokenHash { return sha256.Sum256([]byte(token.Reveal())) }
 
 // Token is an access token of a user, as it is stored. Times are in UTC, to
@@ -53,15 +55,15 @@ type Token struct {
 	Hash      TokenHash
 	UserID    string
 	CreatedAt time.Time
-	ExpiresAt time.Time // from then on it is worth nothing
+	ExpiresAt time.Time // the token is invalid from this time on
 }
 
-// TokenFate says what becomes of a user's access tokens when the stored
+// TokenFate says what happens to a user's access tokens when the stored
 // password is replaced.
 type TokenFate uint8
 
 // The fates.
 const (
-	EndTokens  TokenFate = iota // another password: who logged in with the old one is out
-	KeepTokens                  // the same password, stored in another form
+	EndTokens  TokenFate = iota // a different password: sessions that began with the old one end
+	KeepTokens                  // the same password in another stored form
 )

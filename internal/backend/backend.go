@@ -1,6 +1,6 @@
-// Package backend is the domain of web-backend: users, their configuration
-// and provider keys, their characters, and the rules that hold for them. It
-// knows no database, no HTTP and no configuration; a [Store] keeps what the
+// Package backend is the domain of web-backend: users, their configuration and
+// provider keys, their characters, and the rules for them. It does not depend
+// on a database, on HTTP or on configuration. A [Store] keeps what the
 // [Service] decides.
 package backend
 
@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Service applies the rules of the domain above a [Store]. It holds no state
-// of its own beside what [New] is given and is safe for concurrent use.
+// Service applies the rules of the domain on top of a [Store]. It holds no
+// state except what [New] receives. It is safe for concurrent use.
 type Service struct {
 	store     Store
 	defaults  Defaults
@@ -23,23 +23,22 @@ type Service struct {
 	newID     func() string
 }
 
-// Options are what a [Service] needs beside its store.
+// Options are what a [Service] needs in addition to its store.
 type Options struct {
 	Defaults  Defaults
 	Accounts  AccountRules
 	Limits    Limits
-	Passwords PasswordHasher // required where accounts are used
-	// Now is the clock, outside so that tests can hold it still; nil is
-	// time.Now.
+	Passwords PasswordHasher // required if accounts are used
+	// Now is the clock. Tests can replace it. nil means time.Now.
 	Now func() time.Time
 }
 
 // Defaults is what every new user starts with.
 type Defaults struct {
-	// UserConfig gives time zone (DefaultTimezone if empty) and provider keys;
-	// its UserID is not used.
+	// UserConfig holds the time zone (DefaultTimezone if empty) and provider
+	// keys. Its UserID is not used.
 	UserConfig UserConfig
-	// Characters are copied to a new user in this order; their ids, owner and
+	// Characters are copied to a new user in this order. Their ids, owner and
 	// creation time are not used.
 	Characters []Character
 }
@@ -58,5 +57,5 @@ func New(store Store, o Options) *Service {
 	}
 }
 
-// Ready reports whether the store answers.
+// Ready returns an error if the store does not respond.
 func (s *Service) Ready(ctx context.Context) error { return s.store.Ping(ctx) }

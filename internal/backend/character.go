@@ -51,19 +51,19 @@ type Character struct {
 // CharacterKey names one character of one user.
 type CharacterKey struct{ UserID, CharacterID string }
 
-// CharacterName is what a list of characters shows of each.
+// CharacterName is one entry in a list of character names.
 type CharacterName struct {
 	CharacterID, CharacterName string
-	// TooLong: the name has more than MaxListedName bytes, and only the
-	// character itself has it.
+	// TooLong is true if the name has more than MaxListedName bytes. The list
+	// then omits the name; only the character itself holds it.
 	TooLong bool
 }
 
-// MaxListedName bounds the names that a list holds in memory, in bytes. Only
-// data from before [Limits] can have longer ones.
+// MaxListedName is the limit, in bytes, for a name that a list holds in memory.
+// Only data from before [Limits] can have longer names.
 const MaxListedName = 4 << 10
 
-// NewCharacterName returns what a list shows of a character.
+// NewCharacterName returns the list entry of a character.
 func NewCharacterName(id, name string) CharacterName {
 	if len(name) > MaxListedName {
 		return CharacterName{CharacterID: id, TooLong: true}
@@ -71,25 +71,25 @@ func NewCharacterName(id, name string) CharacterName {
 	return CharacterName{CharacterID: id, CharacterName: name}
 }
 
-// CharacterSummary is what a page that lets people choose a character shows of
-// each.
+// CharacterSummary is one entry in a list from which people choose a character.
 type CharacterSummary struct {
 	CharacterID   string
 	CharacterName string
 	ReadOnly      bool
 	Avatar        string
 	SceneName     string
-	// TooLong: name, avatar and scene have more than MaxSummary bytes together,
-	// and only the character itself has them.
+	// TooLong is true if name, avatar and scene together have more than
+	// MaxSummary bytes. The summary then omits them; only the character itself
+	// holds them.
 	TooLong bool
 }
 
-// MaxSummary bounds the texts of a summary, in bytes. So the summaries of the
-// 10,000 characters that an import may bring stay within the 16 MiB of a
-// document of MongoDB, and are less than that in memory.
+// MaxSummary is the limit, in bytes, for the texts of a summary. An import may
+// bring 10,000 characters. With this limit, their summaries fit into a MongoDB
+// document of 16 MiB, and they take less than that in memory.
 const MaxSummary = 1 << 10
 
-// Bounded returns s, without its texts if they are too long for a list.
+// Bounded returns s, but omits its texts if they are too long for a list.
 func (s CharacterSummary) Bounded() CharacterSummary {
 	if len(s.CharacterName)+len(s.Avatar)+len(s.SceneName) > MaxSummary {
 		return CharacterSummary{CharacterID: s.CharacterID, ReadOnly: s.ReadOnly, TooLong: true}
@@ -97,7 +97,7 @@ func (s CharacterSummary) Bounded() CharacterSummary {
 	return s
 }
 
-// Summary returns what a list shows of c, however long it is.
+// Summary returns the list entry of c. It does not limit the length.
 func (c Character) Summary() CharacterSummary {
 	return CharacterSummary{
 		CharacterID: c.CharacterID, CharacterName: c.CharacterName, ReadOnly: c.ReadOnly,
@@ -105,9 +105,9 @@ func (c Character) Summary() CharacterSummary {
 	}
 }
 
-// SummarizeDocument returns what a list shows of a character, of what
-// [EncodeCharacter] gave. It decodes no more than that needs: most of a document
-// is prompt.
+// SummarizeDocument returns the list entry of a character from a document that
+// [EncodeCharacter] wrote. It decodes only the fields that it needs, because
+// the prompt is most of a document.
 func SummarizeDocument(document []byte) (CharacterSummary, error) {
 	if end := bytes.Index(document, behindSummary); end >= 0 {
 		document = append(document[:end:end], '}') // append must not write into document
@@ -116,15 +116,15 @@ func SummarizeDocument(document []byte) (CharacterSummary, error) {
 	return c.Summary().Bounded(), err
 }
 
-// behindSummary begins what follows the last field of a summary. It stands
-// nowhere before, as restStart.
+// behindSummary is the start of the text after the last field of a summary. It
+// does not occur earlier in a document, for the same reason as restStart.
 var behindSummary = []byte(`,"asr_adapter":`)
 
-// Key is the key of c.
+// Key returns the key of c.
 func (c Character) Key() CharacterKey { return CharacterKey{c.UserID, c.CharacterID} }
 
-// NewCharacter is a character in which every field that has a default value
-// (contract §4) holds it. Decode a stored or configured character onto it.
+// NewCharacter returns a character with the default values of contract §4.
+// Decode a stored or configured character into it.
 func NewCharacter() Character {
 	return Character{
 		VoiceSpeed:            1.0,
@@ -134,29 +134,30 @@ func NewCharacter() Character {
 	}
 }
 
-// EncodeCharacter gives the canonical JSON form of c: contract field order,
-// no white space, no line end. It is what the API answers and what the
-// embedded store keeps, so that a read needs no encoding.
+// EncodeCharacter returns the canonical JSON form of c: fields in the order of
+// the contract, no white space, no line end. The API sends this form and the
+// embedded store keeps it, so a read needs no encoding.
 func EncodeCharacter(c Character) ([]byte, error) {
 	var buf bytes.Buffer
 	if err := encodeJSON(&buf, c); err != nil {
-		return nil, err // a voice speed that is not finite
+		return nil, err // the voice speed is not finite
 	}
 	return buf.Bytes(), nil
 }
 
-// DecodeCharacter reads what [EncodeCharacter] gave; fields that an older
-// document lacks get their defaults.
+// DecodeCharacter decodes a document that [EncodeCharacter] wrote. Fields that
+// an older document does not have get their default values.
 func DecodeCharacter(document []byte) (Character, error) {
 	c := NewCharacter()
 	err := json.Unmarshal(document, &c)
 	return c, err
 }
 
-// PatchDocument changes a document as patch says, and returns the character as
-// it is then, but without a prompt that stays: most of a document is prompt, and
-// decoding and encoding it would cost more than all the rest. ReadOnly if the
-// character must not be changed.
+// PatchDocument applies patch to a document and returns the changed document
+// and character. If the patch does not change the prompt, the returned
+// character may have no prompt: the prompt is most of a document, and decoding
+// and encoding it would cost more than everything else. The error is ReadOnly
+// if the character must not be changed.
 func PatchDocument(document []byte, patch CharacterPatch) (patched []byte, c Character, err error) {
 	c, prompt, cut := decodeWithoutPrompt(document)
 	if !cut {
@@ -178,10 +179,11 @@ func PatchDocument(document []byte, patch CharacterPatch) (patched []byte, c Cha
 	return patched, c, nil
 }
 
-// decodeWithoutPrompt reads what [EncodeCharacter] gave, but for the prompt,
-// which it returns as it stands there. It is not ok for a document that
-// EncodeCharacter would write otherwise, as one that was changed by hand: what
-// looks like the prompt there need not be it.
+// decodeWithoutPrompt decodes a document that [EncodeCharacter] wrote, except
+// for the prompt, which it returns still encoded. ok is false if
+// EncodeCharacter would write the document differently, for example because it
+// was changed by hand. In such a document, the part that looks like the prompt
+// may be something else.
 func decodeWithoutPrompt(document []byte) (c Character, prompt []byte, ok bool) {
 	head, rest, begins := bytes.Cut(document, promptField)
 	prompt, tail, ends := bytes.Cut(rest, afterPrompt)
@@ -197,8 +199,9 @@ func decodeWithoutPrompt(document []byte) (c Character, prompt []byte, ok bool) 
 	return c, prompt, err == nil && bytes.Equal(again, short)
 }
 
-// What stands around the prompt in a document. Within a text, each quote would
-// follow a backslash, so neither can be a part of one.
+// promptField and afterPrompt enclose the prompt in a document. They cannot
+// occur inside a JSON text, because a backslash precedes each quotation mark
+// there.
 var (
 	promptField = []byte(`,"prompt":"`)
 	afterPrompt = []byte(`","reaction_adapter":"`)
@@ -214,14 +217,14 @@ type CharacterHead struct {
 	CreateDatatime string `json:"create_datatime"`
 }
 
-// restStart begins the rest of a document. It stands nowhere before: within a
-// JSON text a quotation mark has a backslash before it, and behind a text that
-// ends with a comma there is no field name.
+// restStart is the start of the rest of a document. It does not occur earlier:
+// inside a JSON text, a backslash precedes each quotation mark, and a text that
+// ends with a comma is not followed directly by a field name.
 const restStart = `,"read_only":`
 
-// SplitCharacter cuts a document of [EncodeCharacter] into head and rest, of
-// which [JoinCharacter] makes the same bytes again. It is not ok for a document
-// of which it would make others. The rest is a part of document.
+// SplitCharacter splits a document that [EncodeCharacter] wrote into head and
+// rest. [JoinCharacter] restores the same bytes from them. ok is false if
+// JoinCharacter would return other bytes. rest shares the memory of document.
 func SplitCharacter(document []byte) (head CharacterHead, rest []byte, ok bool) {
 	start := bytes.Index(document, []byte(restStart))
 	if start < 0 {
@@ -236,10 +239,10 @@ func SplitCharacter(document []byte) (head CharacterHead, rest []byte, ok bool) 
 	return head, rest, err == nil && bytes.Equal(joined, document)
 }
 
-// JoinCharacter gives the document that [SplitCharacter] cut.
+// JoinCharacter returns the document that [SplitCharacter] split.
 func JoinCharacter(head CharacterHead, rest []byte) ([]byte, error) {
 	var document bytes.Buffer
-	document.Grow(len(rest) + 256) // most heads have less
+	document.Grow(len(rest) + 256) // enough for most heads
 	if err := encodeJSON(&document, head); err != nil {
 		return nil, err
 	}
@@ -249,19 +252,19 @@ func JoinCharacter(head CharacterHead, rest []byte) ([]byte, error) {
 }
 
 // RestCache keeps read-only characters by the rest of their documents, as
-// [SplitCharacter] cuts it: who reads many users meets the same ones again and
-// again, and need not decode them. Its zero value is empty. It is not safe for
-// concurrent use.
+// [SplitCharacter] returns it. Code that reads many users meets the same
+// characters again and again and does not need to decode them each time. The
+// zero value is an empty cache. A RestCache is not safe for concurrent use.
 type RestCache struct{ characters map[string]Character }
 
-// Find returns the character with this rest and an empty head.
+// Find returns the character with this rest. The fields of its head are empty.
 func (r *RestCache) Find(rest []byte) (c Character, found bool) {
 	c, found = r.characters[string(rest)]
 	return c, found
 }
 
-// Keep keeps a character, if it is read-only, and lets go of all when there are
-// too many.
+// Keep adds c if it is read-only. If the cache is full, Keep first removes all
+// characters.
 func (r *RestCache) Keep(c Character) {
 	if !c.ReadOnly {
 		return
@@ -278,13 +281,13 @@ func (r *RestCache) Keep(c Character) {
 	r.characters[string(rest)] = c
 }
 
-// Bounds of a [RestCache].
+// Limits of a [RestCache].
 const (
 	keptRests = 64
-	keptRest  = 64 << 10 // bytes of one
+	keptRest  = 64 << 10 // bytes of one rest
 )
 
-// encodeJSON writes value without white space and line end.
+// encodeJSON writes value without white space and without a line end.
 func encodeJSON(buf *bytes.Buffer, value any) error {
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
@@ -295,7 +298,8 @@ func encodeJSON(buf *bytes.Buffer, value any) error {
 	return nil
 }
 
-// CharacterPatch changes some fields of a character; nil keeps a field.
+// CharacterPatch changes some fields of a character. A nil field is not
+// changed.
 type CharacterPatch struct {
 	CharacterName               *string
 	Avatar                      *string
@@ -313,10 +317,10 @@ type CharacterPatch struct {
 	ReactionModelOverride       *string
 	MemoryAdapter               *string
 	MemoryModelOverride         *string
-	ReadOnly                    *bool // no request sets it: for operators and stores' own tests
+	ReadOnly                    *bool // not set by any request: only for operators and the tests of stores
 }
 
-// Apply changes c as p says.
+// Apply applies p to c.
 func (p CharacterPatch) Apply(c *Character) {
 	set(&c.CharacterName, p.CharacterName)
 	set(&c.Avatar, p.Avatar)
@@ -337,13 +341,14 @@ func (p CharacterPatch) Apply(c *Character) {
 	set(&c.ReadOnly, p.ReadOnly)
 }
 
-// patchText is a text that a patch sets; its value is nil if it does not.
+// patchText is a text field of a patch. Its value is nil if the patch does not
+// set it.
 type patchText struct {
 	field string
 	value *string
 }
 
-// shortTexts are all texts of p but the prompt.
+// shortTexts returns all texts of p except the prompt.
 func (p CharacterPatch) shortTexts() []patchText {
 	return []patchText{
 		{"character_name", p.CharacterName},
@@ -369,8 +374,8 @@ func set[T any](field, value *T) {
 	}
 }
 
-// Timestamp formats a creation time as clients know it (contract §4): local
-// time in zone, milliseconds after a comma.
+// Timestamp formats a creation time in the form that clients expect (contract
+// §4): local time in zone, with milliseconds after a comma.
 func Timestamp(t time.Time, zone *time.Location) string {
 	return t.In(zone).Format("2006-01-02 15:04:05,000")
 }

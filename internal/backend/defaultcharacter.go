@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// requiredDefaultFields are the fields of contract §4 that have no default
-// value and that a default character must therefore state.
+// requiredDefaultFields are the fields of contract §4 without a default value.
+// A default character must set all of them.
 var requiredDefaultFields = []string{
 	"character_name", "scene_name", "tts_adapter", "voice", "avatar", "asr_adapter", "classification_adapter",
 	"conversation_adapter", "prompt", "reaction_adapter", "memory_adapter",
 }
 
-// ParseDefaultCharacter reads one JSON file of default_character_config_paths:
-// the fields of [Character]. Owner, id and creation time may be there, so that
-// an answer of the API can serve as a file; they are not used. An error names
-// the field.
+// ParseDefaultCharacter parses one JSON file of default_character_config_paths.
+// The file holds the fields of [Character]. Owner, id and creation time are
+// allowed but not used, so that an API response can serve as such a file. An
+// error names the field.
 func ParseDefaultCharacter(data []byte) (Character, error) {
 	c := NewCharacter()
 	if err := json.Unmarshal(data, &c); err != nil {
@@ -42,7 +42,7 @@ func ParseDefaultCharacter(data []byte) (Character, error) {
 		}
 		var text string
 		if json.Unmarshal(raw, &text) != nil {
-			continue // a number or a bool, and of the right type as decoded above
+			continue // a number or a bool; decoding above has checked its type
 		}
 		switch {
 		case !validJSONText(raw, text):
@@ -54,8 +54,8 @@ func ParseDefaultCharacter(data []byte) (Character, error) {
 	return c, nil
 }
 
-// isCharacterField reports whether name is a JSON field of a character, letter
-// for letter: package json takes a name in any case, and the last one wins.
+// isCharacterField reports whether name is exactly a JSON field of a character.
+// Package json ignores case, and the last field wins.
 func isCharacterField(name string) bool {
 	for field := range reflect.TypeFor[Character]().Fields() {
 		if field.Tag.Get("json") == name {
@@ -65,7 +65,8 @@ func isCharacterField(name string) bool {
 	return false
 }
 
-// describeJSONError puts a decoding error in the terms of the file's author.
+// describeJSONError describes a decoding error in words for the author of the
+// file.
 func describeJSONError(err error) error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field == "" {
 		return errors.New("want a JSON object with the fields")
@@ -78,7 +79,7 @@ func describeJSONError(err error) error {
 	return err
 }
 
-// jsonKinds are the words for what a field of a character holds.
+// jsonKinds describes the types of a character's fields.
 var jsonKinds = map[reflect.Kind]string{
 	reflect.String: "a string", reflect.Bool: "true or false",
 	reflect.Float64: "a number", reflect.Int32: "a whole number",
@@ -86,8 +87,9 @@ var jsonKinds = map[reflect.Kind]string{
 
 const invalidTextProblem = "holds a NUL character or is not UTF-8"
 
-// validJSONText reports whether raw, which decodes to text, is a text that a
-// store may keep: package json replaces silently what is no text.
+// validJSONText reports whether raw is a text that a store may keep. text is
+// the decoded form of raw. The check is needed because package json silently
+// replaces invalid text.
 func validJSONText(raw json.RawMessage, text string) bool {
 	return ValidText(text) && ValidJSONText(raw)
 }

@@ -10,91 +10,93 @@ import (
 	"sync"
 )
 
-// OnConflict says what an import does with a user of whom something else is
-// stored already.
+// OnConflict says what an import does with a user for which different data is
+// already stored.
 type OnConflict uint8
 
 // The policies.
 const (
-	SkipConflicts    OnConflict = iota // what is stored stays
-	ReplaceConflicts                   // what is imported takes its place
-	FailOnConflict                     // the import ends with an error
+	SkipConflicts    OnConflict = iota // keep the stored data
+	ReplaceConflicts                   // replace the stored data with the imported data
+	FailOnConflict                     // stop the import with an error
 )
 
-// ImportOptions say how to import.
+// ImportOptions are the options of [Import].
 type ImportOptions struct {
 	OnConflict OnConflict
-	// Secrets says that the source carries passwords and provider keys. Without
-	// them those that are stored are kept, and are not compared; so is the login
-	// of a user for whom the source has none.
+	// Secrets says that the source contains passwords and provider keys. If it
+	// is false, stored secrets are kept and are not compared. The stored login
+	// is also kept if the source has no login for the user.
 	Secrets bool
-	// LockedPassword is the stored password of a user that is added without
-	// Secrets: the hash of one that nobody knows. Needed without Secrets.
+	// LockedPassword is the stored password of a user that is added while
+	// Secrets is false: the hash of a password that is not known to anyone. It
+	// is required if Secrets is false.
 	LockedPassword Secret
-	// CheckPassword, if set, is an error for a stored password that must not be
-	// taken; asked with Secrets.
+	// CheckPassword returns an error for a stored password that must not be
+	// imported. It is called only if it is set and Secrets is true.
 	CheckPassword func(stored Secret) error
-	Progress      func(ImportReport) // after each batch, if set
+	Progress      func(ImportReport) // called after each batch, if set
 }
 
-// ImportReport counts users by what became of them, each once.
+// ImportReport counts users by outcome. Each user is counted once.
 type ImportReport struct {
-	Added     int64 // nothing was stored, or a part, which was completed
-	Unchanged int64 // the same was stored
+	Added     int64 // nothing was stored, or only a part, which was completed
+	Unchanged int64 // the same data was stored
 	Replaced  int64
 	Skipped   int64
-	Refused   int64 // not replaced, as the user name belongs to another user id
+	Refused   int64 // not replaced, because the user name belongs to another user id
 
 	Characters int64    // that were written
 	Compared   int64    // characters of all users
 	Conflicts  []string // the first user ids that were replaced, skipped or refused
-	// FirstDifferent is the first user id that is not one of Unchanged.
+	// FirstDifferent is the first user id that is not counted in Unchanged.
 	FirstDifferent string
-	// Unreachable are the ids that no URL can name; see [Reachable].
+	// Unreachable are the user ids that a URL cannot name; see [Reachable].
 	Unreachable []string
 }
 
-// mostConflicts is how many user ids a report names.
+// mostConflicts is the maximum number of user ids in Conflicts.
 const mostConflicts = 20
 
-// Users is how many users the import has come by.
+// Users returns the number of users that the import has processed.
 func (r ImportReport) Users() int64 {
 	return r.Added + r.Unchanged + r.Replaced + r.Skipped + r.Refused
 }
 
-// ImportTarget is what an import needs of a [Store].
+// ImportTarget is the part of a [Store] that an import needs.
 type ImportTarget interface {
 	Archive
 	Credential(ctx context.Context, username string) (Credential, error)
 }
 
-// A batch ends with this many users, or bytes of memory.
+// A batch ends when it has this many users or this many bytes of memory.
 const (
 	importUsers = 100
 	importBytes = 8 << 20
 )
 
-// Import stores users in target, in their order, in batches. Stored users are
-// compared first: nothing stored, or only a credential or only a config with
-// characters that is the same, is no conflict. So a second run changes nothing,
-// and one that broke off is completed by the next.
+// Import stores users in target, in batches and in the given order. It first
+// compares each user with the stored data. It is not a conflict if nothing is
+// stored, or if only the credential or only the config with its characters is
+// stored and is the same. So a second run changes nothing, and a new run
+// completes an import that was interrupted.
 //
-// Invalid for a user that no store may keep, and Exists with FailOnConflict;
-// both name the user, and nothing of its batch is written. The report holds
-// what was done before an error. What a running server changes of a user in the
-// moment in which it is replaced may be lost.
+// The error is Invalid for a user that a store may not keep, and Exists with
+// FailOnConflict. Both name the user, and nothing of its batch is written. The
+// report holds what was done before the error. If a running server changes a
+// user while the import replaces it, the change may be lost.
 func Import(ctx context.Context, target ImportTarget, users iter.Seq2[UserData, error], o ImportOptions) (ImportReport, error) {
 	i := importer{target: target, options: o}
 	if !o.Secrets && !o.LockedPassword.IsSet() {
-		return i.report, errors.New("an import without secrets needs a locked password") // else anyone could log in
+		return i.report, errors.New("an import without secrets needs a locked password") // otherwise anyone could log in
 	}
 	err := i.importAll(ctx, users)
 	return i.report, err
 }
 
-// importAll stores one batch while it reads the next.
+// importAll reads the next batch while it stores the current one.
 func (i *importer) importAll(ctx context.Context, users iter.Seq2[UserData, error]) (err error) {
-	var storing chan error // nil while nothing is being stored
+	var storing chan error // nil if nothing is being stored
 	stored := func() error {
 		if storing == nil {
 			return nil
@@ -129,7 +131,7 @@ func (i *importer) importAll(ctx context.Context, users iter.Seq2[UserData, erro
 		}
 		bytes := memoryBytes(user)
 		full := len(batch) == importUsers || size+bytes > importBytes && len(batch) > 0
-		if full || seen[user.UserID()] { // who comes again is compared with what was stored
+		if full || seen[user.UserID()] { // a repeated user is compared with its stored data
 			if err := flush(); err != nil {
 				return err
 			}
@@ -140,14 +142,14 @@ func (i *importer) importAll(ctx context.Context, users iter.Seq2[UserData, erro
 	return flush()
 }
 
-// importer is one import.
+// importer is the state of one import.
 type importer struct {
 	target  ImportTarget
 	options ImportOptions
 	report  ImportReport
 }
 
-// check gives an Invalid error, which names the user, unless it may be stored.
+// check returns an Invalid error that names the user if it may not be stored.
 func (i *importer) check(user UserData) error {
 	if err := checkUserData(user); err != nil {
 		return err
@@ -161,8 +163,8 @@ func (i *importer) check(user UserData) error {
 	return nil
 }
 
-// importBatch decides about each user, then writes those that are to be
-// written, and reports once they are.
+// importBatch decides about each user, writes the users that need it, and then
+// reports.
 func (i *importer) importBatch(ctx context.Context, batch []UserData) error {
 	if len(batch) == 0 {
 		return nil
@@ -213,7 +215,8 @@ func (i *importer) importBatch(ctx context.Context, batch []UserData) error {
 	return nil
 }
 
-// decide says what becomes of a user: what to write, if anything.
+// decide returns the data to write for a user, if any, and counts the user in
+// report.
 func (i *importer) decide(report *ImportReport, names nameOwners, stored, user UserData) (put UserData, write bool, err error) {
 	user = i.completed(stored, user)
 	userID := user.UserID()
@@ -244,13 +247,14 @@ func (i *importer) decide(report *ImportReport, names nameOwners, stored, user U
 	return user, true, nil
 }
 
-// resolve notes a conflict, and reports whether the user replaces what is stored.
+// resolve records a conflict and reports whether the user replaces the stored
+// data.
 func (i *importer) resolve(report *ImportReport, userID string, taken bool) (replace bool) {
 	report.conflict(userID)
 	switch {
 	case i.options.OnConflict == SkipConflicts:
 		report.Skipped++
-	case taken: // somebody else would have to go
+	case taken: // replacing would remove another user
 		report.Refused++
 	default:
 		report.Replaced++
@@ -259,7 +263,8 @@ func (i *importer) resolve(report *ImportReport, userID string, taken bool) (rep
 	return false
 }
 
-// conflictError names the user of a conflict, and its reason.
+// conflictError returns an error that names the user and the reason of the
+// conflict.
 func conflictError(user UserData, taken bool) error {
 	message := fmt.Sprintf("user %s is stored already, with other contents", shortQuote(user.UserID()))
 	if taken {
@@ -275,13 +280,13 @@ func (r *ImportReport) conflict(userID string) {
 	}
 }
 
-// completed gives user with the secrets that its source does not carry.
+// completed returns user with the secrets that its source does not contain.
 func (i *importer) completed(stored, user UserData) UserData {
 	if i.options.Secrets {
 		return user
 	}
 	if user.Credential == nil {
-		user.Credential = stored.Credential // a login is a secret, too
+		user.Credential = stored.Credential // a login is also a secret
 	} else {
 		credential := *user.Credential
 		credential.Password = i.options.LockedPassword
@@ -301,7 +306,7 @@ func (i *importer) completed(stored, user UserData) UserData {
 	return user
 }
 
-// equalOrNil reports whether a and b are the same, or both not there.
+// equalOrNil reports whether a and b are equal, or both nil.
 func equalOrNil[T any](a, b *T, equal func(a, b T) bool) bool {
 	if a == nil || b == nil {
 		return a == b
@@ -309,7 +314,7 @@ func equalOrNil[T any](a, b *T, equal func(a, b T) bool) bool {
 	return equal(*a, *b)
 }
 
-// nameOwners are user ids by UsernameKey. A name that nobody has is "".
+// nameOwners maps a UsernameKey to a user id. The id is "" if the name is free.
 type nameOwners map[string]string
 
 // taken reports whether the user name belongs to another user.
@@ -318,7 +323,7 @@ func (n nameOwners) taken(credential Credential) bool {
 	return owner != "" && owner != credential.UserID
 }
 
-// move notes that a user has another credential now.
+// move records that the credential of a user has changed.
 func (n nameOwners) move(before, after *Credential) {
 	if before != nil && n[UsernameKey(before.Username)] == before.UserID {
 		delete(n, UsernameKey(before.Username))
@@ -328,8 +333,8 @@ func (n nameOwners) move(before, after *Credential) {
 	}
 }
 
-// owners looks up who has the user names of users, where that is not known from
-// what is stored of them.
+// owners looks up which users have the user names of users. It does not look up
+// names that are already known from the stored data.
 func (i *importer) owners(ctx context.Context, users []UserData, stored map[string]UserData) (nameOwners, error) {
 	owners := nameOwners{}
 	for _, user := range stored {
@@ -341,7 +346,7 @@ func (i *importer) owners(ctx context.Context, users []UserData, stored map[stri
 			ask = append(ask, user.Credential.Username)
 		}
 	}
-	const atOnce = 8 // a server far away answers others meanwhile
+	const atOnce = 8 // a distant server can work on several requests at a time
 	found, errs := make([]Credential, len(ask)), make([]error, len(ask))
 	var lookups sync.WaitGroup
 	for first := range min(atOnce, len(ask)) {

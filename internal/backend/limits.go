@@ -8,15 +8,15 @@ import (
 	"unicode/utf8"
 )
 
-// Limits bound what requests may write. What is stored already stays as it is,
-// and an import may bring what is larger. 0 is no bound.
+// Limits bound what requests may write. They do not affect stored data, and an
+// import may exceed them. 0 means no limit.
 type Limits struct {
 	IDLength         int // characters of the id of a new user
-	TextLength       int // characters of each text of a character but its prompt
+	TextLength       int // characters of each text of a character except its prompt
 	PromptBytes      int // bytes of a prompt
 	ProviderKeyBytes int // bytes of a provider key
 	Characters       int // characters that one user may have
-	Users            int // with a credential or a config; of many at the same moment a few more may come in
+	Users            int // users with a credential or a config; concurrent requests may exceed it by a few
 }
 
 func (l Limits) checkID(field, id string) error {
@@ -27,7 +27,8 @@ func (l Limits) checkText(field, text string) error {
 	return checkLength(field, utf8.RuneCountInString(text), l.TextLength, "characters")
 }
 
-// checkPatch returns the first error, in the order of the fields.
+// checkPatch returns the error for the first field, in field order, that breaks
+// a limit.
 func (l Limits) checkPatch(p CharacterPatch) error {
 	for _, text := range p.shortTexts() {
 		if text.value == nil {
@@ -59,7 +60,7 @@ func checkLength(field string, length, most int, unit string) error {
 	return &Error{Kind: TooLong, Field: field, Message: fmt.Sprintf("String should have at most %d %s", most, unit)}
 }
 
-// checkUsers returns a Full error unless there may be another user.
+// checkUsers returns a Full error if there must not be another user.
 func (s *Service) checkUsers(ctx context.Context) error {
 	most := int64(s.limits.Users)
 	if most == 0 {

@@ -9,10 +9,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// PlainPassword gives the form of a password that is hashed: the same for what
-// looks the same, whatever code points a keyboard makes of it. It maps as the
-// PRECIS profile OpaqueString (RFC 8265) does, and refuses nothing, so that every
-// password of the contract still works.
+// PlainPassword returns the form of a password that is hashed. Passwords that
+// look the same have the same form, whatever code points a keyboard produces.
+// It maps like the PRECIS profile OpaqueString (RFC 8265), but it does not
+// reject anything, so that every password that the contract allows still works.
 func PlainPassword(password Secret) Secret {
 	text := strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Zs, r) {
@@ -23,17 +23,18 @@ func PlainPassword(password Secret) Secret {
 	return NewSecret(norm.NFC.String(text))
 }
 
-// hashPassword gives what is to be stored of a password.
+// hashPassword returns the form of a password to store.
 func (s *Service) hashPassword(ctx context.Context, password Secret) (Secret, error) {
 	return s.passwords.Hash(ctx, PlainPassword(password))
 }
 
-// verify reports what [PasswordHasher.Verify] does. A password that is not in its
-// plain form is also tried as it was sent, since older hashes were made of that;
-// how often it is tried depends on the password alone, unless it is right.
+// verify reports the same as [PasswordHasher.Verify]. If a password is not in
+// its plain form, verify also tries it as it was sent, because older hashes
+// were made from that. Unless the password is right, the number of tries
+// depends only on the password.
 //
-// It refuses what no password can be without the cost of a hash: that tells
-// nothing of the name.
+// verify rejects a password that is too long without computing a hash. This
+// does not reveal anything about the user name.
 func (s *Service) verify(ctx context.Context, password, stored Secret) (ok, outdated bool, err error) {
 	if !password.IsSet() || passwordTooLong(password) {
 		return false, false, nil
@@ -47,7 +48,7 @@ func (s *Service) verify(ctx context.Context, password, stored Secret) (ok, outd
 	return ok, ok, err
 }
 
-// checkNewPassword gives a [Refusal] unless a password may be stored.
+// checkNewPassword returns a [Refusal] if a password may not be stored.
 func (s *Service) checkNewPassword(password Secret) error {
 	least := max(1, s.accounts.PasswordMinLength)
 	switch {
@@ -61,8 +62,8 @@ func (s *Service) checkNewPassword(password Secret) error {
 	return nil
 }
 
-// passwordTooLong reports whether a password is too long both as it was sent and
-// in its plain form.
+// passwordTooLong reports whether both the password as it was sent and its
+// plain form are too long.
 func passwordTooLong(password Secret) bool {
 	return min(len(password.Reveal()), len(PlainPassword(password).Reveal())) > maxPasswordBytes
 }

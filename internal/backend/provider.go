@@ -17,22 +17,22 @@ const (
 	TTS ProviderRole = "tts" // speech synthesis
 )
 
-// Provider is one service that characters can use in one role, once the user
-// has set all its keys.
+// Provider is a service that characters can use in one role after the user has
+// set all its keys.
 type Provider struct {
 	Role     ProviderRole
 	Name     string
-	Keys     []string // of ProviderKeys
+	Keys     []string // a subset of ProviderKeys
 	Adapters Adapters
 }
 
-// Adapters are names of adapters, by the field of a character that takes them.
-// They are those of the orchestrator's own configurations; one with others
-// works as well.
+// Adapters maps a field of a character to the known adapter names for it. The
+// names are those in the orchestrator's own configurations. An orchestrator
+// with other names also works.
 type Adapters map[string][]string
 
-// providers is the whole list (contract §5); a new provider is one line here,
-// and a new key one line in ProviderKeys.
+// providers is the complete list (contract §5). A new provider is one new line
+// here, and a new key is one new line in ProviderKeys.
 var providers = []Provider{
 	{LLM, "openai", []string{"openai_api_key"}, chat("openai", "openai_audio_agent")},
 	{LLM, "xai", []string{"xai_api_key"}, chat("xai")},
@@ -57,8 +57,8 @@ var providers = []Provider{
 	{TTS, "elevenlabs", []string{"elevenlabs_api_key"}, Adapters{"tts_adapter": {"elevenlabs"}}},
 }
 
-// chat gives the adapters of a language model that does everything, and what
-// it has beside them for conversations.
+// chat returns the adapters of a language model that can do everything, with
+// its additional adapters for conversations.
 func chat(name string, conversation ...string) Adapters {
 	return Adapters{
 		"classification_adapter": {name + "_classification"},
@@ -68,15 +68,16 @@ func chat(name string, conversation ...string) Adapters {
 	}
 }
 
-// Scenes and avatars that are known (contract §4); a client compares them
-// exactly. The web client shows the avatars without the last two, of which
-// there are motions too.
+// Known scenes and avatars (contract §4). A client compares them exactly. The
+// web client offers the avatars except the last two; motions exist for those,
+// too.
 var (
 	scenes  = []string{"Vast", "Seabed", "Ground View", "Cobbled Street", "Cyber Black", "Green"}
 	avatars = []string{"KQ-default", "FNN-default", "HT-default", "Ani-default", "KL-default", "NXD-default"}
 )
 
-// Providers lists the providers of role. The caller must not change them.
+// Providers returns the providers of role. The caller must not change the
+// slice.
 func Providers(role ProviderRole) []Provider {
 	var all []Provider
 	for _, p := range providers {
@@ -87,8 +88,9 @@ func Providers(role ProviderRole) []Provider {
 	return all
 }
 
-// KnownNames lists the adapters, scenes or avatars that are known for a field
-// of a character; nil if it takes any text. The caller must not change them.
+// KnownNames returns the known adapters, scenes or avatars for a field of a
+// character, or nil if the field takes any text. The caller must not change the
+// slice.
 func KnownNames(field string) (names []string) {
 	switch field {
 	case "scene_name":
@@ -102,20 +104,20 @@ func KnownNames(field string) (names []string) {
 	return names
 }
 
-// UnknownName is the value of a field of a character that is none of
-// [KnownNames]. That is allowed, as others may know it.
+// UnknownName is the value of a character's field that is not in [KnownNames].
+// Such a value is allowed, because other programs may know it.
 type UnknownName struct {
 	Field string
-	// Value may be anything, a secret in the wrong place too, unless Nearest says
-	// what it resembles.
+	// Value can be any text, even a secret that was put in the wrong field,
+	// unless Nearest has names that it resembles.
 	Value string
-	// Nearest are the known names that it may have meant: those that differ in
-	// upper and lower case or in two letters, or begin with it.
+	// Nearest are the known names that may have been meant. They begin with
+	// Value, or differ from it only in case or in at most two letters.
 	Nearest []string
 }
 
-// UnknownNames lists what p sets to a name that is not known. An empty text
-// names nothing.
+// UnknownNames returns the unknown names that p sets. An empty text is not a
+// name.
 func (p CharacterPatch) UnknownNames() (unknown []UnknownName) {
 	for _, text := range p.shortTexts() {
 		if text.value == nil || *text.value == "" {
@@ -128,7 +130,7 @@ func (p CharacterPatch) UnknownNames() (unknown []UnknownName) {
 	return unknown
 }
 
-// UnknownNames lists the names of c that are not known.
+// UnknownNames returns the unknown names in c.
 func (c Character) UnknownNames() []UnknownName {
 	return CharacterPatch{
 		Avatar: &c.Avatar, SceneName: &c.SceneName, ASRAdapter: &c.ASRAdapter, TTSAdapter: &c.TTSAdapter,
@@ -143,15 +145,15 @@ func nearestNames(value string, known []string) []string {
 			return []string{name}
 		}
 	}
-	const most, long = 2, 64 // letters, and bytes: to compare a longer text takes time, and it is like none
+	const most, long = 2, 64 // letters, and bytes: comparing a longer text takes time, and it resembles no known name
 	if len(value) > long {
 		return nil
 	}
 	return spelling.Nearest(value, known, most)
 }
 
-// ProviderKeys names every provider key, in the order of the stored document
-// (contract §5).
+// ProviderKeys are the names of all provider keys, in the order of the stored
+// document (contract §5).
 var ProviderKeys = []string{
 	"openai_api_key", "xai_api_key", "anthropic_api_key", "gemini_api_key", "deepseek_api_key",
 	"minimax_api_key", "sensenova_api_key", "sensenova_ak", "sensenova_sk", "sensechat_ak", "sensechat_sk",
@@ -159,8 +161,8 @@ var ProviderKeys = []string{
 	"sense_tts_api_key", "nova_tts_api_key", "elevenlabs_api_key",
 }
 
-// availableProviders lists the providers of role whose keys are all set,
-// sorted.
+// availableProviders returns, sorted, the providers of role for which all keys
+// are set.
 func availableProviders(role ProviderRole, keys map[string]Secret) []string {
 	names := []string{}
 	for _, p := range providers {
@@ -172,7 +174,7 @@ func availableProviders(role ProviderRole, keys map[string]Secret) []string {
 	return names
 }
 
-// missing lists the keys of p that are not set.
+// missing returns the keys of p that are not set.
 func (p Provider) missing(keys map[string]Secret) []string {
 	var names []string
 	for _, name := range p.Keys {
@@ -183,13 +185,13 @@ func (p Provider) missing(keys map[string]Secret) []string {
 	return names
 }
 
-// MissingSecrets lists, for each role, the provider keys that a character
-// needs and its user has not set. The lists are sorted and never nil.
+// MissingSecrets lists, for each role, the provider keys that a character needs
+// but its user has not set. The lists are sorted and never nil.
 type MissingSecrets struct{ LLM, TTS, ASR []string }
 
-// missingSecrets compares the adapters of c with the keys that are set. An
-// adapter's provider is the text before its first underscore; an unknown
-// provider asks for nothing.
+// missingSecrets compares the adapters of c with the keys that are set. The
+// provider of an adapter is the text before the first underscore. An unknown
+// provider needs no keys.
 func missingSecrets(c Character, keys map[string]Secret) MissingSecrets {
 	missing := func(role ProviderRole, adapters ...string) []string {
 		names := []string{}

@@ -3,7 +3,7 @@ package backend
 import "fmt"
 
 // RefusalReason says why an account operation was refused. Front ends have a
-// sentence for each.
+// sentence for each reason.
 type RefusalReason string
 
 // The reasons.
@@ -13,13 +13,13 @@ const (
 	PasswordTooShort RefusalReason = "password_too_short"
 	PasswordTooLong  RefusalReason = "password_too_long"
 	NoRoom           RefusalReason = "no_room" // for another user
-	// WrongCredentials never tells whether the name, the password or the user
-	// id was wrong.
+	// WrongCredentials does not reveal whether the name, the password or the
+	// user id was wrong.
 	WrongCredentials RefusalReason = "wrong_credentials"
 	// NotOpen says that people cannot register themselves.
 	NotOpen RefusalReason = "registration_closed"
-	// TooManyTries says that a rate limit was hit, and Busy that more passwords
-	// are being checked than the server can take.
+	// TooManyTries says that a rate limit was reached. Busy says that the server
+	// is already checking as many passwords as it can.
 	TooManyTries RefusalReason = "too_many_tries"
 	Busy         RefusalReason = "busy"
 )
@@ -29,19 +29,21 @@ var RefusalReasons = []RefusalReason{
 	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, NoRoom, WrongCredentials, NotOpen, TooManyTries, Busy,
 }
 
-// Refusal is the error of an account operation that the rules do not allow: an
-// outcome that the person is told in words, not a fault of the request.
+// Refusal is the error of an account operation that the rules do not allow. The
+// person is told the reason in words. It does not mean that the request was
+// malformed.
 type Refusal struct {
 	Reason RefusalReason
-	// Limit is the least or greatest length that was not kept, or the seconds
-	// after which to try again; 0 for none.
+	// Limit is the minimum or maximum length that was not respected, or the
+	// number of seconds to wait before the next try. It is 0 if there is no
+	// limit.
 	Limit int
-	// Cause is what the operator should know and the person should not; nil for
-	// most.
+	// Cause is information for the operator that the person must not see. It is
+	// usually nil.
 	Cause error
 }
 
-// Error gives the reason.
+// Error returns the reason.
 func (r *Refusal) Error() string {
 	if r.Limit > 0 {
 		return fmt.Sprintf("refused: %s (%d)", r.Reason, r.Limit)

@@ -6,18 +6,19 @@ import (
 	"unique"
 )
 
-// redacted is how every secret prints.
+// redacted is the printed form of every secret.
 const redacted = "***"
 
-// Secret is a text that must not be shown: a provider key, a password, a
-// token. Printing, logging and encoding it give "***", or "" when it is empty.
-// Two secrets are equal if their texts are.
+// Secret is a text that must not be shown: a provider key, a password or a
+// token. Printing, logging or encoding it produces "***", or "" if it is empty.
+// Two secrets are equal if their texts are equal.
 //
-// The text is behind a handle because package fmt calls no method of a value
-// in an unexported field, nor after a wrong verb: it then prints an address.
+// The text is behind a handle because package fmt does not call methods of a
+// value in an unexported field, or after a wrong verb. With the handle, fmt
+// prints an address in these cases.
 type Secret struct{ text unique.Handle[string] }
 
-// NewSecret wraps value.
+// NewSecret returns a Secret with the text value.
 func NewSecret(value string) Secret {
 	if value == "" {
 		return Secret{}
@@ -25,7 +26,7 @@ func NewSecret(value string) Secret {
 	return Secret{unique.Make(value)}
 }
 
-// Reveal gives the text itself, for the one place that needs it.
+// Reveal returns the text itself, for the one place that needs it.
 func (s Secret) Reveal() string {
 	if !s.IsSet() {
 		return ""
@@ -33,10 +34,10 @@ func (s Secret) Reveal() string {
 	return s.text.Value()
 }
 
-// IsSet reports whether the secret holds any text.
+// IsSet reports whether the secret is not empty.
 func (s Secret) IsSet() bool { return s != Secret{} }
 
-// String gives "***".
+// String returns "***", or "" if the secret is empty.
 func (s Secret) String() string {
 	if !s.IsSet() {
 		return ""
@@ -44,11 +45,12 @@ func (s Secret) String() string {
 	return redacted
 }
 
-// Format gives "***" for every verb, %#v and %x included.
+// Format writes the same as String for every verb, including %#v and %x.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(s.String())) }
 
-// MarshalText gives "***", also as a JSON value or map key.
+// MarshalText returns the same as String. Package json uses it for values and
+// map keys.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// LogValue gives "***".
+// LogValue returns the same as String.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

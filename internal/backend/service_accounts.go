@@ -7,45 +7,48 @@ import (
 	"time"
 )
 
-// PasswordHasher hashes passwords and checks them. A method that cannot start
-// soon, because too many run, gives a TooMany error.
+// PasswordHasher hashes and checks passwords. A method returns a TooMany error
+// if too many calls are running, so that it cannot start soon.
 type PasswordHasher interface {
-	// Hash gives what is to be stored of password.
+	// Hash returns the form of password to store.
 	Hash(ctx context.Context, password Secret) (Secret, error)
-	// Verify reports whether password is the one that stored was made of, and
-	// whether stored is of an older form and should be made anew. An empty
-	// stored stands for nobody's: it takes as long, and is never right.
+	// Verify reports whether stored was made from password, and whether stored
+	// has an older form and should be replaced. If stored is empty, there is no
+	// such user: the check then takes as long as any other and always fails.
 	Verify(ctx context.Context, password, stored Secret) (ok, outdated bool, err error)
 }
 
-// AccountRules are what an operator can choose of accounts.
+// AccountRules are the settings of an operator for accounts.
 type AccountRules struct {
-	// RegistrationClosed leaves it to operators to make accounts.
+	// RegistrationClosed means that only operators can create accounts.
 	RegistrationClosed bool
-	// PasswordMinLength is the least length of a new password in characters; 0
-	// for any that is not empty.
+	// PasswordMinLength is the minimum length of a new password in characters.
+	// With 0, any password that is not empty is allowed.
 	PasswordMinLength int
 	TokenLifetime     time.Duration
-	// NewToken makes the text of an access token, which nobody can guess.
+	// NewToken returns the text of a new access token. It must be impossible to
+	// guess.
 	NewToken func() Secret
 }
 
-// Limits of names and passwords: what a person can type, and a hash may cost.
+// Limits for names and passwords: what a person can type, and how long the
+// input of a hash may be.
 const (
 	maxUsernameLength = 254  // characters; an e-mail address fits
 	maxPasswordBytes  = 1024 // bytes of UTF-8
 )
 
-// Login is what a successful login gives.
+// Login is the result of a successful login.
 type Login struct {
 	UserID    string
 	Token     Secret
 	ExpiresIn time.Duration
 }
 
-// Register makes an account and returns its user id. The user is set up at the
-// first login. A [Refusal] if registration is closed, the name is taken, name or
-// password are not allowed, or there are as many users as there may be.
+// Register creates an account and returns its user id. The user is set up at
+// the first login. The error is a [Refusal] if registration is closed, the name
+// is taken, the name or the password is not allowed, or the maximum number of
+// users is reached.
 func (s *Service) Register(ctx context.Context, username string, password Secret) (userID string, err error) {
 	if s.accounts.RegistrationClosed {
 		return "", &Refusal{Reason: NotOpen}
@@ -68,8 +71,9 @@ func (s *Service) Register(ctx context.Context, username string, password Secret
 	return userID, nil
 }
 
-// createCredential gives a user a name and a password that were checked. A
-// [Refusal] if the name is taken, as it is given or as it would be stored.
+// createCredential gives a user a name and a password that have been checked.
+// The error is a [Refusal] if the name is taken, either in the given form or in
+// the form to store.
 func (s *Service) createCredential(ctx context.Context, userID, username string, password Secret) error {
 	stored, err := newUsername(username)
 	if err != nil {
@@ -78,7 +82,7 @@ func (s *Service) createCredential(ctx context.Context, userID, username string,
 	taken := &Refusal{Reason: NameTaken}
 	switch _, err := s.credential(ctx, username); {
 	case err == nil:
-		return taken // without the cost of a hash
+		return taken // return before the costly hash
 	case !errors.Is(err, NotFound):
 		return err
 	}
@@ -93,9 +97,10 @@ func (s *Service) createCredential(ctx context.Context, userID, username string,
 	return err
 }
 
-// Authenticate logs a user in: it checks name and password, sets the user up
-// if this is the first login, and gives an access token. A stored password of
-// an older form is hashed anew. A [Refusal] if name or password is wrong.
+// Authenticate logs a user in. It checks name and password, sets up the user if
+// this is the first login, and returns an access token. If the stored password
+// has an older form, it is hashed again. The error is a [Refusal] if name or
+// password is wrong.
 func (s *Service) Authenticate(ctx context.Context, username string, password Secret) (login Login, err error) {
 	err = s.withCredential(ctx, username, password, func(credential Credential, outdated bool) error {
 		if outdated {
@@ -125,10 +130,12 @@ func (s *Service) Authenticate(ctx context.Context, username string, password Se
 	return login, nil
 }
 
-// storedTime gives t as stores keep times.
+// storedTime returns t with the precision and the zone in which stores keep
+// times.
 func storedTime(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
-// setUp gives a user config and default characters, unless it has them.
+// setUp gives a user the default config and characters, unless the user has
+// them already.
 func (s *Service) setUp(ctx context.Context, userID string) error {
 	if _, err := s.store.UserConfig(ctx, userID); !errors.Is(err, NotFound) {
 		return err
@@ -136,14 +143,14 @@ func (s *Service) setUp(ctx context.Context, userID string) error {
 	config, characters := s.newUser(userID, s.now())
 	err := s.store.SetUpUser(ctx, config, characters)
 	if errors.Is(err, Exists) {
-		return nil // another login was faster
+		return nil // a concurrent login has done it
 	}
 	return err
 }
 
 // UpdatePassword gives an account a new password and ends all its access
-// tokens. A [Refusal] if name or password is wrong, or the new password is not
-// allowed; it checks in this order.
+// tokens. The error is a [Refusal] if name or password is wrong, or if the new
+// password is not allowed. It checks in this order.
 func (s *Service) UpdatePassword(ctx context.Context, username string, password, newPassword Secret) error {
 	return s.withCredential(ctx, username, password, func(credential Credential, _ bool) error {
 		if err := s.checkNewPassword(newPassword); err != nil {
@@ -157,9 +164,10 @@ func (s *Service) UpdatePassword(ctx context.Context, username string, password,
 	})
 }
 
-// DeleteAccount removes an account with everything stored for its user, and
-// ends its access tokens. A [Refusal] unless name, password and user id belong
-// together. A change of the password at the same moment does not stop it.
+// DeleteAccount removes an account with all data that is stored for its user,
+// and ends its access tokens. The error is a [Refusal] unless name, password
+// and user id belong together. A concurrent change of the password does not
+// prevent the deletion.
 func (s *Service) DeleteAccount(ctx context.Context, username string, password Secret, userID string) error {
 	return s.withCredential(ctx, username, password, func(credential Credential, _ bool) error {
 		if credential.UserID != userID {
@@ -169,7 +177,8 @@ func (s *Service) DeleteAccount(ctx context.Context, username string, password S
 	})
 }
 
-// Logout ends an access token. Unauthorized if it is none that counts.
+// Logout ends an access token. The error is Unauthorized if the token is not
+// valid.
 func (s *Service) Logout(ctx context.Context, token Secret) error {
 	_, err := s.TokenUser(ctx, token)
 	if err == nil {
@@ -178,8 +187,8 @@ func (s *Service) Logout(ctx context.Context, token Secret) error {
 	return badToken(err)
 }
 
-// badToken turns the error for a token that there is not into the one of who
-// sent it.
+// badToken turns the error for an unknown token into the error for the client
+// that sent it.
 func badToken(err error) error {
 	if errors.Is(err, NotFound) {
 		return &Error{Kind: Unauthorized, Message: "the access token is unknown or has expired"}
@@ -187,20 +196,20 @@ func badToken(err error) error {
 	return err
 }
 
-// TokenUser gives the id of the user that an access token belongs to. NotFound
-// if it is unknown, has expired or has ended.
+// TokenUser returns the id of the user to which an access token belongs. The
+// error is NotFound if the token is unknown, has expired or has ended.
 func (s *Service) TokenUser(ctx context.Context, token Secret) (userID string, err error) {
 	found, err := s.store.Token(ctx, HashToken(token), s.now())
 	return found.UserID, err
 }
 
-// credentialTries bounds how often a credential is read again because it was
-// changed while it was used.
+// credentialTries is how often a credential is read before the operation fails,
+// if it changes each time while it is in use.
 const credentialTries = 4
 
 // withCredential checks name and password and calls do with the credential. If
-// the store answers NotFound then, the credential was changed meanwhile, by
-// another login or another password, and all is done again.
+// the store then returns NotFound, another login or a new password has changed
+// the credential in the meantime, and withCredential starts again.
 func (s *Service) withCredential(
 	ctx context.Context, username string, password Secret, do func(credential Credential, outdated bool) error,
 ) error {
@@ -209,7 +218,8 @@ func (s *Service) withCredential(
 		if err != nil && !errors.Is(err, NotFound) {
 			return err
 		}
-		// Without a credential too, so that an unknown name takes as long.
+		// Verify even without a credential, so that an unknown name takes as long
+		// as a known one.
 		ok, outdated, err := s.verify(ctx, password, credential.Password)
 		switch {
 		case err != nil:
@@ -226,14 +236,15 @@ func (s *Service) withCredential(
 	return accountBusy()
 }
 
-// noUserID is the error of a credential that belongs to nobody, which only another
-// program can have stored. No later try helps.
+// noUserID returns the error for a credential without a user id. Only another
+// program can have stored it. Trying again does not help.
 func noUserID(username string) error {
 	return &Error{Kind: Internal, Message: fmt.Sprintf("the stored credential of user name %s has no user_id that is a text; "+
 		"mend it in the database", shortQuote(username))}
 }
 
-// accountBusy is the error when a credential changes each time it is read.
+// accountBusy returns the error for a credential that changes each time it is
+// read.
 func accountBusy() error {
 	return &Error{Kind: Unavailable, Message: "the account is being changed by others; try again"}
 }

@@ -5,14 +5,14 @@ import (
 	"errors"
 )
 
-// CharacterNames lists a user's characters in creation order; none for an
-// unknown user.
+// CharacterNames returns a user's characters in creation order. The list is
+// empty for an unknown user.
 func (s *Service) CharacterNames(ctx context.Context, userID string) ([]CharacterName, error) {
 	return s.store.CharacterNames(ctx, userID)
 }
 
-// LongCharacterName returns the name of a character that a list leaves out, and
-// "" if the character was deleted meanwhile.
+// LongCharacterName returns the name of a character if a list omits it because
+// of its length. It returns "" if the character was deleted in the meantime.
 func (s *Service) LongCharacterName(ctx context.Context, key CharacterKey) (string, error) {
 	character, err := s.store.Character(ctx, key)
 	if errors.Is(err, NotFound) {
@@ -21,29 +21,31 @@ func (s *Service) LongCharacterName(ctx context.Context, key CharacterKey) (stri
 	return character.CharacterName, err
 }
 
-// CharacterSummaries lists a user's characters in creation order; none for an
-// unknown user.
+// CharacterSummaries returns a user's characters in creation order. The list is
+// empty for an unknown user.
 func (s *Service) CharacterSummaries(ctx context.Context, userID string) ([]CharacterSummary, error) {
 	return s.store.CharacterSummaries(ctx, userID)
 }
 
-// LongCharacterSummary returns the summary of a character whose texts a list
-// leaves out. NotFound if the character was deleted meanwhile.
+// LongCharacterSummary returns the summary of a character if a list omits its
+// texts because of their length. The error is NotFound if the character was
+// deleted in the meantime.
 func (s *Service) LongCharacterSummary(ctx context.Context, key CharacterKey) (CharacterSummary, error) {
 	character, err := s.store.Character(ctx, key)
 	return character.Summary(), err
 }
 
-// CharacterDocument gives one character as JSON; see [EncodeCharacter].
-// NotFound if it does not exist.
+// CharacterDocument returns one character as JSON; see [EncodeCharacter]. The
+// error is NotFound if it does not exist.
 func (s *Service) CharacterDocument(ctx context.Context, key CharacterKey) ([]byte, error) {
 	return s.store.CharacterDocument(ctx, key)
 }
 
-// DuplicateCharacter copies a character and returns the id of the copy, which
-// may be changed and is the last of its user's list. A nil name keeps the
-// name. The copy's creation time is the user's own local time. NotFound if
-// there is no such character, TooLong or Full beyond the [Limits].
+// DuplicateCharacter copies a character and returns the id of the copy. The
+// copy can be changed and is the last in its user's list. If name is nil, the
+// copy keeps the name. The copy's creation time is in the user's own time zone.
+// The error is NotFound if the character does not exist, and TooLong or Full if
+// a limit of [Limits] is exceeded.
 func (s *Service) DuplicateCharacter(ctx context.Context, key CharacterKey, name *string) (string, error) {
 	if name != nil {
 		if err := s.limits.checkText("character_name", *name); err != nil {
@@ -67,8 +69,9 @@ func (s *Service) DuplicateCharacter(ctx context.Context, key CharacterKey, name
 	return id, nil
 }
 
-// UpdateCharacter changes a character. NotFound if it does not exist, then
-// ReadOnly if it must not be changed. TooLong beyond the [Limits].
+// UpdateCharacter changes a character. The error is NotFound if it does not
+// exist, ReadOnly if it must not be changed (checked in this order), and
+// TooLong if a limit of [Limits] is exceeded.
 func (s *Service) UpdateCharacter(ctx context.Context, key CharacterKey, patch CharacterPatch) error {
 	if err := s.limits.checkPatch(patch); err != nil {
 		return err
@@ -76,8 +79,8 @@ func (s *Service) UpdateCharacter(ctx context.Context, key CharacterKey, patch C
 	return s.store.UpdateCharacter(ctx, key, patch)
 }
 
-// DeleteCharacter removes a character, also a read-only one. NotFound if it
-// does not exist.
+// DeleteCharacter removes a character, even a read-only one. The error is
+// NotFound if it does not exist.
 func (s *Service) DeleteCharacter(ctx context.Context, key CharacterKey) error {
 	return s.store.DeleteCharacter(ctx, key)
 }

@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// AvailableProviders lists the providers of role that a user has set all keys
-// for, sorted. NotFound for an unknown user.
+// AvailableProviders returns, sorted, the providers of role for which a user
+// has set all keys. The error is NotFound for an unknown user.
 func (s *Service) AvailableProviders(ctx context.Context, userID string, role ProviderRole) ([]string, error) {
 	config, err := s.store.UserConfig(ctx, userID)
 	if err != nil {
@@ -15,9 +15,9 @@ func (s *Service) AvailableProviders(ctx context.Context, userID string, role Pr
 	return availableProviders(role, config.Keys), nil
 }
 
-// MissingSecrets lists the provider keys that a character needs and its user
-// has not set. NotFound if the character does not exist; a user without a
-// config has set nothing.
+// MissingSecrets returns the provider keys that a character needs but its user
+// has not set. The error is NotFound if the character does not exist. A user
+// without a config has not set any key.
 func (s *Service) MissingSecrets(ctx context.Context, key CharacterKey) (MissingSecrets, error) {
 	character, err := s.store.Character(ctx, key)
 	if err != nil {

@@ -9,22 +9,22 @@ import (
 	"time"
 )
 
-// Session is an access token as its user sees it.
+// Session describes an access token to its user.
 type Session struct {
-	ID        string // 16 hexadecimal digits, which tell nothing of the token
+	ID        string // 16 hexadecimal digits that do not reveal anything about the token
 	CreatedAt time.Time
 	ExpiresAt time.Time
-	Current   bool // it is the token that asked
+	Current   bool // whether it is the token of this request
 }
 
-// sessionID names a token: a hash of what is stored of it.
+// sessionID returns the id of a token: a hash of its stored form.
 func sessionID(token TokenHash) string {
 	hash := sha256.Sum256(token[:])
 	return hex.EncodeToString(hash[:8])
 }
 
-// Sessions lists the access tokens of the user of token, in creation order.
-// Unauthorized if token is none that counts.
+// Sessions returns the access tokens of the user of token, in creation order.
+// The error is Unauthorized if token is not valid.
 func (s *Service) Sessions(ctx context.Context, token Secret) ([]Session, error) {
 	tokens, err := s.tokensBeside(ctx, token)
 	if err != nil {
@@ -37,10 +37,11 @@ func (s *Service) Sessions(ctx context.Context, token Secret) ([]Session, error)
 	return sessions, nil
 }
 
-// EndSessions ends those sessions of the user of token that ids name, or if ids
-// is nil all but that of token, and tells how many have ended. An id that the
-// user has no session of is passed over. They end one after the other: after an
-// error some may have ended. Unauthorized if token is none that counts.
+// EndSessions ends the sessions in ids of the user of token and returns how
+// many have ended. If ids is nil, it ends all sessions except that of token. It
+// ignores an id if the user does not have that session. Sessions end one after
+// the other, so some may have ended before an error. The error is Unauthorized
+// if token is not valid.
 func (s *Service) EndSessions(ctx context.Context, token Secret, ids []string) (ended int, err error) {
 	tokens, err := s.tokensBeside(ctx, token)
 	if err != nil {
@@ -53,14 +54,14 @@ func (s *Service) EndSessions(ctx context.Context, token Secret, ids []string) (
 		switch err := s.store.DeleteToken(ctx, t.Hash); {
 		case err == nil:
 			ended++
-		case !errors.Is(err, NotFound): // somebody else was faster
+		case !errors.Is(err, NotFound): // another request has ended it
 			return ended, err
 		}
 	}
 	return ended, nil
 }
 
-// tokensBeside gives all tokens of the user of token.
+// tokensBeside returns all tokens of the user of token.
 func (s *Service) tokensBeside(ctx context.Context, token Secret) ([]Token, error) {
 	userID, err := s.TokenUser(ctx, token)
 	if err != nil {

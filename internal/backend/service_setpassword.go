@@ -6,15 +6,16 @@ import (
 	"fmt"
 )
 
-// SetPassword gives a user a new password without asking for the old one, ends
-// all its access tokens and returns its id: for operators. The user is named
-// by userID, by username or by both. A user that never had a password gets
-// username and this password; then both must be given.
+// SetPassword is for operators. It gives a user a new password without asking
+// for the old one, ends all the user's access tokens and returns the user id.
+// The caller names the user by userID, by username or by both. If the user has
+// never had a password, both must be given; the user then gets username and
+// this password.
 //
-// NotFound if there is no such user. Invalid if neither names one, if a user
-// without a user name is to get a password alone, or if the user has another
-// user name. A [Refusal] if name or password is not allowed, or the name is
-// taken.
+// The error is NotFound if the user does not exist. It is Invalid if userID and
+// username are both empty, if the user does not have a user name and username
+// is empty, or if the user has another user name. It is a [Refusal] if name or
+// password is not allowed, or if the name is taken.
 func (s *Service) SetPassword(ctx context.Context, userID, username string, newPassword Secret) (string, error) {
 	for range credentialTries {
 		credential, err := s.credentialOf(ctx, userID, username)
@@ -44,8 +45,8 @@ func (s *Service) SetPassword(ctx context.Context, userID, username string, newP
 	return "", accountBusy()
 }
 
-// credentialOf finds the credential of the user that userID, username or both
-// name; nil if the user has none and can get one.
+// credentialOf returns the credential of the user named by userID, username or
+// both. It returns nil if the user does not have a credential but can get one.
 func (s *Service) credentialOf(ctx context.Context, userID, username string) (*Credential, error) {
 	switch {
 	case userID == "" && username == "":
@@ -78,7 +79,7 @@ func (s *Service) credentialOf(ctx context.Context, userID, username string) (*C
 	return credential, nil
 }
 
-// usernameUnknown is the error for a user name that nobody has.
+// usernameUnknown returns the error for a user name that does not exist.
 func usernameUnknown(username string) error {
 	return &Error{Kind: NotFound, Message: fmt.Sprintf("no user has the user name %s", shortQuote(username))}
 }

@@ -11,21 +11,23 @@ import (
 	"github.com/google/uuid"
 )
 
-// defaultCharacterSpace is the name space of the ids of default characters.
-// It must never change: ids derived from it are stored (contract §4).
+// defaultCharacterSpace is the UUID name space for the ids of default
+// characters. It must never change, because ids derived from it are stored
+// (contract §4).
 var defaultCharacterSpace = uuid.MustParse("6c1f6f0e-8d0b-4f0f-9a38-5b7a2f2f6f61")
 
-// defaultCharacterID is the id of a user's copy of the default character at
-// position, the same each time, so that setting a user up twice gives the same
-// characters.
+// defaultCharacterID returns the id of a user's copy of the default character
+// at position. It is the same each time, so that setting up a user twice
+// produces the same characters.
 func defaultCharacterID(userID string, position int) string {
 	return uuid.NewSHA1(defaultCharacterSpace, []byte(strconv.Itoa(position)+"/"+userID)).String()
 }
 
-// CreateUser makes a user with the default config and a read-only copy of
-// each default character, all or nothing, and returns the id: userID, or a new
-// one if userID is empty. Exists if the id is taken, Invalid if it is no text or
-// not [Reachable], TooLong or Full beyond the [Limits].
+// CreateUser creates a user with the default config and a read-only copy of
+// each default character, in one atomic step. It returns the user id: userID,
+// or a new id if userID is empty. The error is Exists if the id is taken,
+// Invalid if it is not valid text or not [Reachable], and TooLong or Full if a
+// limit of [Limits] is exceeded.
 func (s *Service) CreateUser(ctx context.Context, userID string) (string, error) {
 	switch {
 	case !ValidText(userID):
@@ -50,11 +52,11 @@ func (s *Service) CreateUser(ctx context.Context, userID string) (string, error)
 	return userID, nil
 }
 
-// Reachable reports whether a URL can name an id: "." and ".." as a part of a path
-// are taken out by clients and proxies, also where they are escaped.
+// Reachable reports whether a URL can name an id. Clients and proxies remove
+// "." and ".." from a path, even if they are escaped.
 func Reachable(id string) bool { return id != "." && id != ".." }
 
-// newUser builds what a new user starts with.
+// newUser returns the config and characters of a new user.
 func (s *Service) newUser(userID string, now time.Time) (UserConfig, []Character) {
 	config := s.defaults.UserConfig
 	config.UserID = userID
@@ -70,27 +72,28 @@ func (s *Service) newUser(userID string, now time.Time) (UserConfig, []Character
 	return config, characters
 }
 
-// DeleteUser removes a user with everything stored for it. NotFound if there
-// is nothing.
+// DeleteUser removes a user with all data that is stored for it. The error is
+// NotFound if nothing is stored.
 func (s *Service) DeleteUser(ctx context.Context, userID string) error {
 	return s.store.DeleteUser(ctx, userID)
 }
 
-// Users iterates over the users that filter chooses, in creation order.
+// Users iterates over the users that filter selects, in creation order.
 func (s *Service) Users(ctx context.Context, filter UserFilter) iter.Seq2[User, error] {
 	return s.store.Users(ctx, filter)
 }
 
-// UserConfig gives a user's config, with the provider keys: show which are set,
-// never a value. NotFound for an unknown user.
+// UserConfig returns a user's config, including the provider keys. Callers may
+// show which keys are set, but never a value. The error is NotFound for an
+// unknown user.
 func (s *Service) UserConfig(ctx context.Context, userID string) (UserConfig, error) {
 	return s.store.UserConfig(ctx, userID)
 }
 
-// UpdateUserConfig changes a user's provider keys and time zone; an empty time
-// zone means the default again, and one that is not known keeps what is stored:
-// browsers send Etc/Unknown. NotFound for an unknown user, TooLong beyond the
-// [Limits].
+// UpdateUserConfig changes a user's provider keys and time zone. An empty time
+// zone restores the default. An unknown time zone keeps the stored one, because
+// browsers send Etc/Unknown. The error is NotFound for an unknown user, and
+// TooLong if a limit of [Limits] is exceeded.
 func (s *Service) UpdateUserConfig(ctx context.Context, userID string, patch UserConfigPatch) error {
 	switch {
 	case patch.Timezone == nil:

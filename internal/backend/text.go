@@ -14,8 +14,9 @@ func ValidText(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsRune(s, 0)
 }
 
-// CheckText gives an error, which shows nothing of s, unless [ValidText]. It
-// completes a sentence that begins with what s is.
+// CheckText returns an error unless s is a [ValidText]. The error does not show
+// any part of s. Its message is the end of a sentence whose subject is the kind
+// of text that s is.
 func CheckText(s string) error {
 	switch {
 	case ValidText(s):
@@ -27,9 +28,10 @@ func CheckText(s string) error {
 		"convert it, such as with iconv -f LATIN1 -t UTF-8, or set the terminal to UTF-8")
 }
 
-// ValidJSONText reports whether every text in raw, which is JSON, is one: valid
-// UTF-8, and no escaped surrogate without its partner, which JSON's grammar
-// allows. Package encoding/json would replace either silently.
+// ValidJSONText reports whether every text in the JSON document raw is valid
+// UTF-8 and has no escaped surrogate without its partner. JSON's grammar allows
+// such surrogates. Package encoding/json would silently replace both kinds of
+// error.
 func ValidJSONText(raw []byte) bool {
 	return jsontext.Value(raw).IsValid(jsontext.AllowDuplicateNames(true))
 }

@@ -1,17 +1,17 @@
 package backend
 
-// User is what a list of users shows of each.
+// User is one entry in a list of users.
 type User struct {
 	UserID   string
-	Username string // "" for a user without a credential
+	Username string // "" if the user does not have a credential
 }
 
-// UserFilter chooses which users a list holds.
+// UserFilter selects the users of a list.
 type UserFilter uint8
 
 // The filters.
 const (
-	AllUsers            UserFilter = iota // everyone with a credential or a config
-	UsersWithCredential                   // everyone who can log in
-	UsersWithConfig                       // everyone who was set up
+	AllUsers            UserFilter = iota // all users with a credential or a config
+	UsersWithCredential                   // users that can log in
+	UsersWithConfig                       // users that have been set up
 )

@@ -9,20 +9,21 @@ import (
 	"time"
 )
 
-// DefaultTimezone is the time zone of a user config that names none
+// DefaultTimezone is the time zone of a user config that does not name one
 // (contract §5).
 const DefaultTimezone = "Asia/Shanghai"
 
-// UserConfig holds what a user has set up: provider keys and the time zone.
+// UserConfig holds the settings of a user: provider keys and the time zone.
 type UserConfig struct {
 	UserID   string
 	Timezone string // an IANA name
-	// Keys holds provider keys by name (see [ProviderKeys]); a key that is
+	// Keys holds provider keys by name (see [ProviderKeys]). A key that is
 	// absent or empty is not set.
 	Keys map[string]Secret
 }
 
-// equal reports whether c and other hold the same. An empty key is no key.
+// equal reports whether c and other hold the same values. An empty key counts
+// as absent.
 func (c UserConfig) equal(other UserConfig) bool {
 	set := func(c UserConfig) map[string]Secret {
 		keys := maps.Clone(c.Keys)
@@ -32,14 +33,15 @@ func (c UserConfig) equal(other UserConfig) bool {
 	return c.UserID == other.UserID && c.Timezone == other.Timezone && maps.Equal(set(c), set(other))
 }
 
-// UserConfigPatch changes some of a user config. A nil Timezone keeps it; a
-// key that is not in Keys is kept, and an empty one is cleared.
+// UserConfigPatch changes parts of a user config. If Timezone is nil, the time
+// zone is not changed. A key that is not in Keys is not changed, and an empty
+// one is cleared.
 type UserConfigPatch struct {
 	Timezone *string
 	Keys     map[string]Secret
 }
 
-// Apply changes c as p says.
+// Apply applies p to c.
 func (p UserConfigPatch) Apply(c *UserConfig) {
 	set(&c.Timezone, p.Timezone)
 	if c.Keys == nil {
@@ -48,9 +50,9 @@ func (p UserConfigPatch) Apply(c *UserConfig) {
 	maps.Copy(c.Keys, p.Keys)
 }
 
-// location is the time zone of c, or that of fallback when the stored name is
-// missing or unknown to this machine: a bad name must not stop a character
-// from being made.
+// location returns the time zone of c, or that of fallback if the stored name
+// is missing or unknown on this machine. A bad name must not prevent the
+// creation of a character.
 func (c UserConfig) location(fallback string) *time.Location {
 	for _, name := range []string{c.Timezone, fallback, DefaultTimezone} {
 		if zone, err := loadLocation(name); err == nil {
@@ -60,12 +62,12 @@ func (c UserConfig) location(fallback string) *time.Location {
 	return time.UTC
 }
 
-// machineZones are files in the zone folders of some machines that are no
-// names of IANA, or mean another zone on each machine.
+// machineZones are files in the time zone folders of some machines that are not
+// IANA names, or that mean a different zone on each machine.
 var machineZones = []string{"", "Local", "localtime", "posixrules", "Factory"}
 
-// loadLocation loads an IANA time zone. Unlike time.LoadLocation it takes no
-// name that means nothing to another machine.
+// loadLocation loads an IANA time zone. Unlike time.LoadLocation, it does not
+// accept a name that has no meaning on another machine.
 func loadLocation(name string) (*time.Location, error) {
 	if slices.Contains(machineZones, name) || strings.HasPrefix(name, "posix/") || strings.HasPrefix(name, "right/") {
 		return nil, fmt.Errorf("%q is not an IANA time zone", name)
@@ -73,15 +75,16 @@ func loadLocation(name string) (*time.Location, error) {
 	return time.LoadLocation(name)
 }
 
-// KnownTimezone reports whether name is an IANA time zone that is known here.
+// KnownTimezone reports whether name is an IANA time zone that this machine
+// knows.
 func KnownTimezone(name string) bool {
 	_, err := loadLocation(name)
 	return err == nil
 }
 
-// ParseDefaultUserConfig reads the JSON file of default_user_config_path: an
-// object of provider keys and timezone, all optional. An error names the field
-// and never its value, which may be a key.
+// ParseDefaultUserConfig parses the JSON file of default_user_config_path: an
+// object with provider keys and timezone, all optional. An error names the
+// field but never its value, which may be a key.
 func ParseDefaultUserConfig(data []byte) (UserConfig, error) {
 	config := UserConfig{Timezone: DefaultTimezone, Keys: map[string]Secret{}}
 	var fields map[string]json.RawMessage
@@ -95,7 +98,7 @@ func ParseDefaultUserConfig(data []byte) (UserConfig, error) {
 			return config, fmt.Errorf("field %q: want a string", name)
 		}
 		switch {
-		case name == "user_id" || text == nil: // of no use in a default
+		case name == "user_id" || text == nil: // not used in a default
 		case name == "timezone":
 			if !KnownTimezone(*text) {
 				return config, fmt.Errorf("field %q: want an IANA time zone such as %s", name, DefaultTimezone)

@@ -9,15 +9,15 @@ import (
 	"slices"
 )
 
-// UserData is everything that is stored of one user, less its access tokens,
-// which are no use to another store.
+// UserData is all data that is stored of one user, except its access tokens,
+// because another store cannot use them.
 type UserData struct {
-	Credential *Credential // nil for a user that cannot log in
-	Config     *UserConfig // nil for a user that was not set up
-	Characters []Character // in creation order; none without Config
+	Credential *Credential // nil if the user cannot log in
+	Config     *UserConfig // nil if the user has not been set up
+	Characters []Character // in creation order; empty without Config
 }
 
-// UserID is the id of the user; "" for no user at all.
+// UserID returns the id of the user, or "" if d is empty.
 func (d UserData) UserID() string {
 	switch {
 	case d.Config != nil:
@@ -28,52 +28,53 @@ func (d UserData) UserID() string {
 	return ""
 }
 
-// Counts says how much is stored.
+// Counts says how much data is stored.
 type Counts struct {
 	Users       int64 // with a credential or a config
 	Credentials int64
 	Configs     int64
 	Characters  int64 // of users with a config
-	// Orphans are characters of users without a config, which no list shows.
+	// Orphans are characters of users without a config. No list shows them.
 	Orphans      int64
 	ProviderKeys int64 // that are set
-	// UnreadableKeys are those of ProviderKeys that are sealed with a master key
-	// that is missing.
+	// UnreadableKeys counts those of ProviderKeys that are sealed with a missing
+	// master key.
 	UnreadableKeys int64
 }
 
-// Archive reads and writes everything of users at once, to move it between
-// stores. What [Store] promises of its methods holds here too.
+// Archive reads and writes all data of users at once, to move users between
+// stores. The promises of [Store] about its methods apply here, too.
 type Archive interface {
-	// Count counts what is stored. The numbers are those of about one moment.
+	// Count counts the stored data. All numbers are from about the same moment.
 	Count(ctx context.Context) (Counts, error)
 
-	// ExportUsers iterates over everything that is stored, user by user, in the
-	// order of [Store.Users], holding a bounded number of users in memory. What
-	// it gives of one user is of one moment; a user made or deleted meanwhile
-	// may be in or out. The first error ends the sequence.
+	// ExportUsers iterates over all stored data, user by user, in the order of
+	// [Store.Users]. It holds a bounded number of users in memory. The data of
+	// one user is from one moment. A user that is created or deleted during the
+	// iteration may or may not be included. The first error ends the sequence.
 	ExportUsers(ctx context.Context) iter.Seq2[UserData, error]
 
-	// UserData gives what is stored of users, in the order of userIDs, without
-	// those of whom nothing is stored.
+	// UserData returns the stored data of users, in the order of userIDs. It
+	// omits users without stored data.
 	UserData(ctx context.Context, userIDs []string) ([]UserData, error)
 
-	// PutUsers stores each of users in place of all that was stored for its id,
-	// in this order. A new user is the last in the creation order, one that is
-	// replaced keeps its place. A user's tokens end if its password is another
-	// one now, or gone. Exists if a user name belongs to another user id; then,
-	// and after any other error, some of the other users may be stored and a later
+	// PutUsers stores each of users and replaces all stored data of its id. It
+	// works in this order. A new user becomes the last in creation order; a
+	// replaced user keeps its place. A user's tokens end if its password changes
+	// or is removed. The error is Exists if a user name belongs to another user
+	// id. After any error, some of the other users may be stored; a later call
+	// with the same users completes the work.
 	// call with the same users completes the work.
 	PutUsers(ctx context.Context, users []UserData) error
 }
 
-// MaxMovedCharacters bounds the characters of one user that moves between
-// stores, as it does so in memory. No person has as many.
+// MaxMovedCharacters is the maximum number of characters of one user that moves
+// between stores. The limit exists because the move holds them in memory.
 const MaxMovedCharacters = 10_000
 
-// checkUserData gives an Invalid error, which names the user, unless a store
-// may keep d. Whether a time zone is known is not asked: the Python original
-// stored what it got.
+// checkUserData returns an Invalid error that names the user if a store may not
+// keep d. It does not check whether the time zone is known, because the Python
+// original stored any value.
 func checkUserData(d UserData) error {
 	userID := d.UserID()
 	invalid := func(format string, args ...any) error {
@@ -111,7 +112,7 @@ func checkUserData(d UserData) error {
 	return nil
 }
 
-// characterProblem says what is wrong with a character of a user, if anything.
+// characterProblem returns what is wrong with a character of a user, or "".
 func characterProblem(c Character, userID string, seen map[string]bool) string {
 	switch {
 	case c.UserID != userID:
@@ -124,10 +125,10 @@ func characterProblem(c Character, userID string, seen map[string]bool) string {
 	return ""
 }
 
-// textPlace is where a text of a user stands.
+// textPlace is the location of a text in the data of a user.
 type textPlace struct{ field, characterID string }
 
-// String describes the place for a message.
+// String describes the location for a message.
 func (p textPlace) String() string {
 	if p.characterID == "" {
 		return p.field
@@ -135,7 +136,7 @@ func (p textPlace) String() string {
 	return "character " + shortQuote(p.characterID) + ": " + p.field
 }
 
-// texts gives every text of d.
+// texts returns every text of d.
 func (d UserData) texts() iter.Seq2[textPlace, string] {
 	return func(yield func(textPlace, string) bool) {
 		account := map[string]string{}
@@ -166,7 +167,7 @@ func (d UserData) texts() iter.Seq2[textPlace, string] {
 	}
 }
 
-// memoryBytes is about how much memory a user takes.
+// memoryBytes returns roughly how much memory the data of a user takes.
 func memoryBytes(d UserData) (size int) {
 	size = len(d.Characters) * int(reflect.TypeFor[Character]().Size())
 	for _, text := range d.texts() {
