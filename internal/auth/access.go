@@ -5,20 +5,20 @@ import (
 	"strconv"
 )
 
-// Mode is how much the server asks of its callers. The zero value is no mode,
-// and lets nobody in.
+// Mode says how much proof of identity the server requires from callers. The
+// zero value is not a valid mode and denies all access.
 type Mode uint8
 
 // The modes.
 const (
-	Open    Mode = iota + 1 // the original's contract: everyone may do everything that is in it
-	Guarded                 // a user id is enough for what is a user's; operators prove themselves
-	Strict                  // everyone proves who they are, except for what is public
+	Open    Mode = iota + 1 // the original's contract: everyone may use all routes of that contract
+	Guarded                 // a user id is enough for the routes of a user; operators need a token
+	Strict                  // everyone needs a token, except for public routes
 )
 
 var modeNames = map[Mode]string{Open: "open", Guarded: "guarded", Strict: "strict"}
 
-// ParseMode reads the name of a mode as it stands in the configuration.
+// ParseMode parses the name of a mode in the configuration.
 func ParseMode(name string) (Mode, error) {
 	for mode, modeName := range modeNames {
 		if name == modeName {
@@ -28,7 +28,7 @@ func ParseMode(name string) (Mode, error) {
 	return 0, fmt.Errorf("access is %.64q, want open, guarded or strict", name)
 }
 
-// String gives the name that ParseMode reads.
+// String returns the name that ParseMode accepts.
 func (m Mode) String() string {
 	if name, ok := modeNames[m]; ok {
 		return name
@@ -36,22 +36,22 @@ func (m Mode) String() string {
 	return "unset"
 }
 
-// Level says who may call a route. The zero value is unset: nobody may call a
-// route of which nobody said who may.
+// Level says who may call a route. The zero value is unset: a route without a
+// level cannot be called.
 type Level uint8
 
 // The levels.
 const (
 	Public        Level = iota + 1 // everyone
-	Owner                          // the user whom the request names, and operators
-	LocalOperator                  // operators, and programs on this machine: what the original had
-	Operator                       // operators by their token, in every mode: what is ours
-	AnyUser                        // everyone, and with strict every user: what belongs to nobody
+	Owner                          // the user that the request names, and operators
+	LocalOperator                  // operators, and programs on this machine: for routes of the original
+	Operator                       // operators with their token, in every mode: for routes that the original does not have
+	AnyUser                        // everyone; in strict mode, only users and operators: for data without an owner
 )
 
 var levelNames = map[Level]string{Public: "public", Owner: "owner", LocalOperator: "local-operator", Operator: "operator", AnyUser: "any-user"}
 
-// String gives the name of the level, for documents and tables.
+// String returns the name of the level, for documents and tables.
 func (l Level) String() string {
 	if name, ok := levelNames[l]; ok {
 		return name
@@ -59,10 +59,10 @@ func (l Level) String() string {
 	return "unset"
 }
 
-// Valid reports whether the level is one of those that there are.
+// Valid reports whether the level is one of the defined levels.
 func (l Level) Valid() bool { return levelNames[l] != "" }
 
-// CallerKind is what is known of who sent a request.
+// CallerKind says what the server knows about the sender of a request.
 type CallerKind uint8
 
 // The kinds of callers.
@@ -74,14 +74,15 @@ const (
 	CallerBadToken                   // a token that is unknown, malformed, expired or ended
 )
 
-// Caller is who sent a request.
+// Caller is the sender of a request.
 type Caller struct {
 	Kind   CallerKind
 	UserID string // with CallerUser
-	Token  int    // with CallerOperator: which of the tokens, from 1
+	Token  int    // with CallerOperator: the number of the token, starting at 1
 }
 
-// String tells for the log who called, and nothing of a token or a user.
+// String describes the caller for the log. It does not reveal anything about a
+// token or a user.
 func (c Caller) String() string {
 	switch c.Kind {
 	case CallerNobody:
@@ -98,15 +99,15 @@ func (c Caller) String() string {
 	return "unknown"
 }
 
-// Verdict is what becomes of a request. The zero value is Forbidden.
+// Verdict is the decision about a request. The zero value is Forbidden.
 type Verdict uint8
 
-// The verdicts, with the status and the error code of RFC 6750 that say them
-// to the caller.
+// The verdicts, with the HTTP status and the error code of RFC 6750 that report
+// them to the caller.
 const (
-	Forbidden  Verdict = iota // 403: whoever this is, they may not
-	NeedsToken                // 401: someone else may
-	BadToken                  // 401 invalid_token: the token that came is worth nothing
+	Forbidden  Verdict = iota // 403: the caller is not allowed, whoever it is
+	NeedsToken                // 401: a caller with another token may be allowed
+	BadToken                  // 401 invalid_token: the token of the request is not valid
 	Allow
 )
 
@@ -114,11 +115,11 @@ var verdictNames = map[Verdict]string{
 	Forbidden: "forbidden", NeedsToken: "needs token", BadToken: "bad token", Allow: "allow",
 }
 
-// String gives the name of the verdict, for tests and log lines.
+// String returns the name of the verdict, for tests and log lines.
 func (v Verdict) String() string { return verdictNames[v] }
 
-// LooksAtCaller reports whether Decide depends on the caller. Where it does
-// not, a token need not be looked up, and a bad one does no harm.
+// LooksAtCaller reports whether Decide depends on the caller. If it does not, a
+// token does not have to be looked up, and a bad token is ignored.
 func LooksAtCaller(mode Mode, level Level) bool {
 	switch level {
 	case Owner, AnyUser:
@@ -129,9 +130,10 @@ func LooksAtCaller(mode Mode, level Level) bool {
 	return level == Operator
 }
 
-// Decide says whether caller may make a request to a route of the level about
-// the user userID, "" if it names none. Only strict asks whose token it is.
-// The verdict does not depend on whether that user exists.
+// Decide decides whether caller may call a route with this level, about the
+// user userID. userID is "" if the request does not name a user. Only strict
+// mode checks which user owns the token. The verdict does not depend on whether
+// that user exists.
 func Decide(mode Mode, level Level, caller Caller, userID string) Verdict {
 	if mode.String() == "unset" || level.String() == "unset" {
 		return Forbidden

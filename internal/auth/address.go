@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Proxies are the addresses of reverse proxies whose word about their clients
-// is trusted. The zero value trusts none.
+// Proxies are the addresses of reverse proxies whose statements about their
+// clients are trusted. The zero value trusts no proxy.
 type Proxies struct{ trusted []netip.Prefix }
 
-// ParseProxies reads IP addresses and CIDR ranges. The error names the first
+// ParseProxies parses IP addresses and CIDR ranges. The error names the first
 // entry that is neither.
 func ParseProxies(entries []string) (Proxies, error) {
 	var proxies Proxies
@@ -52,7 +52,8 @@ func parseProxy(entry string) (netip.Prefix, error) {
 	return prefix, nil
 }
 
-// Trusts reports whether a plain address (unmapped, without a zone) is a proxy.
+// Trusts reports whether addr is a trusted proxy. addr must be unmapped and
+// without a zone.
 func (p Proxies) Trusts(addr netip.Addr) bool {
 	for _, prefix := range p.trusted {
 		if prefix.Contains(addr) {
@@ -62,15 +63,17 @@ func (p Proxies) Trusts(addr netip.Addr) bool {
 	return false
 }
 
-// ClientAddress gives the address of the client, as far as it can be believed.
-// It is peer, the other end of the connection, unless that is a trusted proxy:
-// then the rightmost address of forwardedFor that is not one. What stands left
-// of that anyone may have written. Where an entry is no address, the one
-// before it on the way, to its right, is the last that is known. If every
-// entry is a trusted proxy, it is the leftmost.
+// ClientAddress returns the address of the client, as far as it can be trusted.
+// peer is the other end of the connection. If peer is not a trusted proxy, the
+// result is peer. Otherwise it is the rightmost address in forwardedFor that is
+// not a trusted proxy, because anyone may have written the entries to the left
+// of it. If an entry is not an address, the result is the last known address
+// before it, to its right. If every entry is a trusted proxy, the result is the
+// leftmost entry.
 //
-// forwardedFor are the values of all X-Forwarded-For headers in their order,
-// each a list with commas. The result has no zone and is not IPv4-mapped.
+// forwardedFor holds the values of all X-Forwarded-For headers in their order.
+// Each is a comma-separated list. The result does not have a zone and is not
+// IPv4-mapped.
 func (p Proxies) ClientAddress(peer netip.Addr, forwardedFor []string) netip.Addr {
 	client := plain(peer)
 	for _, list := range slices.Backward(forwardedFor) {
@@ -92,11 +95,11 @@ func (p Proxies) ClientAddress(peer netip.Addr, forwardedFor []string) netip.Add
 	return client
 }
 
-// plain removes what lets one address look like two.
+// plain removes the differences between two forms of the same address.
 func plain(addr netip.Addr) netip.Addr { return addr.WithZone("").Unmap() }
 
-// forwardedAddress reads one entry of X-Forwarded-For: an address, bare or
-// with a port; IPv6 in brackets if with a port.
+// forwardedAddress parses one entry of X-Forwarded-For: an address with or
+// without a port. IPv6 addresses with a port are in brackets.
 func forwardedAddress(entry string) (netip.Addr, bool) {
 	if addr, err := netip.ParseAddr(entry); err == nil {
 		return plain(addr), true
@@ -111,24 +114,25 @@ func forwardedAddress(entry string) (netip.Addr, bool) {
 	return plain(withPort.Addr()), err == nil
 }
 
-// RateKey gives what an address counts as in a rate limit: an IPv4 address
-// itself; of an IPv6 address the /64, as every host may choose the rest.
+// RateKey returns the key of an address in a rate limit. The key of an IPv4
+// address is the address itself. The key of an IPv6 address is its /64, because
+// every host can choose the other bits.
 func RateKey(addr netip.Addr) string {
 	addr = plain(addr)
 	if !addr.Is6() {
 		return addr.String()
 	}
-	prefix, _ := addr.Prefix(64) // fails only for more bits than there are
+	prefix, _ := addr.Prefix(64) // fails only if the address has fewer bits
 	return prefix.String()
 }
 
-// IsLoopbackHost reports whether host, the value of a Host header, names this
-// machine and nothing else can make it do so: "localhost" in any case, with or
-// without the dot of the root, an address of 127.0.0.0/8 in the usual form, or
-// "[::1]" (however shortened), each with or without a port. A page from
-// elsewhere whose name was bound to 127.0.0.1 after it was loaded (DNS
-// rebinding) sends its own name here. Names below localhost do not count:
-// some resolvers ask the network for them.
+// IsLoopbackHost reports whether host, the value of a Host header, certainly
+// names this machine. It accepts "localhost" in any case, with or without the
+// dot of the root, an address of 127.0.0.0/8 in the usual form, and "[::1]" in
+// any notation, each with or without a port. A page from elsewhere can bind its
+// name to 127.0.0.1 after it was loaded (DNS rebinding), but it sends its own
+// name here. Names below localhost are not accepted, because some resolvers
+// look them up in the network.
 func IsLoopbackHost(host string) bool {
 	var name, port string
 	var hasPort bool
@@ -153,7 +157,7 @@ func IsLoopbackHost(host string) bool {
 	return isLocalhost(strings.TrimSuffix(name, "."))
 }
 
-// isLocalhost folds ASCII only: strings.EqualFold takes ſ for s.
+// isLocalhost folds only ASCII, because strings.EqualFold treats ſ as s.
 func isLocalhost(name string) bool {
 	const localhost = "localhost"
 	if len(name) != len(localhost) {

@@ -1,4 +1,4 @@
-// Package auth holds what decides who somebody is and what they may do:
+// Package auth identifies callers and decides what they may do. It contains
 // password hashes, access tokens, rate limits, client addresses and the access
-// rules. It knows neither HTTP nor a store; package api asks it.
+// rules. It does not depend on HTTP or on a store; package api calls it.
 package auth

@@ -20,33 +20,35 @@ import (
 	"web-backend/internal/backend"
 )
 
-// PasswordParams say what hashing a password costs, here and to whoever tries
-// passwords against a stolen hash.
+// PasswordParams are the costs of hashing a password. They apply to this server
+// and to an attacker who tries passwords against a stolen hash.
 type PasswordParams struct {
 	MemoryKiB   uint32 // at least 8 for each lane, at most 1 GiB
 	Iterations  uint32 // at least 1; memory times iterations is at most 8 GiB
-	Parallelism uint8  // lanes, at least 1; each takes a core
+	Parallelism uint8  // lanes, at least 1; each uses a core
 }
 
-// DefaultPasswordParams are the first choice of OWASP's Password Storage Cheat
-// Sheet for servers (19 MiB).
+// DefaultPasswordParams is the first recommendation for servers in OWASP's
+// Password Storage Cheat Sheet (19 MiB).
 var DefaultPasswordParams = PasswordParams{MemoryKiB: 19 << 10, Iterations: 2, Parallelism: 1}
 
-// mostOfStored bounds each parameter of a stored hash, unless that of new hashes
-// is greater: an import may bring hashes of strangers, and a single login at one
-// of them must not take the machine.
+// mostOfStored is the limit for each parameter of a stored hash, unless the
+// parameter of new hashes is greater. An import may bring hashes from an
+// untrusted source, and a single login with one of them must not use up the
+// machine.
 var mostOfStored = PasswordParams{MemoryKiB: 64 << 10, Iterations: 10, Parallelism: 4}
 
 const (
-	maxHashMemoryKiB = 1 << 20 // of a new hash, by configuration
-	maxHashWorkKiB   = 8 << 20 // memory × iterations: some ten seconds
-	maxHashLength    = 512     // characters of the PHC form; ours has 97
+	maxHashMemoryKiB = 1 << 20 // of a new hash, set by configuration
+	maxHashWorkKiB   = 8 << 20 // memory × iterations: about ten seconds
+	maxHashLength    = 512     // characters of the PHC form; hashes made here have 97
 	hashPrefix       = "$argon2id$"
 	saltLength       = 16 // bytes, as RFC 9106 recommends
 	keyLength        = 32
 )
 
-// Check names the first parameter that is out of bounds, with the bounds.
+// Check returns an error that names the first parameter that is out of bounds,
+// with the bounds. It returns nil if there is none.
 func (p PasswordParams) Check() error {
 	lanes, memory, work := uint64(p.Parallelism), uint64(p.MemoryKiB), uint64(p.MemoryKiB)*uint64(p.Iterations)
 	switch {
@@ -61,43 +63,44 @@ func (p PasswordParams) Check() error {
 	return nil
 }
 
-// The limits of hashing. A server that is offered more logins than it can
-// hash must say so early: whoever waits longer than that has gone.
+// The limits of hashing. If more logins arrive than the server can hash, it
+// must refuse some early, because clients do not wait longer than this.
 const (
-	hashMemoryKiB  = 48 << 10        // of all running hashes, unless one alone needs more
+	hashMemoryKiB  = 48 << 10        // for all running hashes, unless a single one needs more
 	maxHashWaiting = 32              // callers in the queue: about a second on two cores
-	maxHashWait    = 2 * time.Second // of one caller in the queue
-	restFraction   = 4               // on one core, hashing rests a quarter of the time that it took
+	maxHashWait    = 2 * time.Second // for one caller in the queue
+	restFraction   = 4               // on one core, hashing pauses for a quarter of the time that it took
 )
 
 // Passwords hashes passwords with argon2id and checks them. It is safe for
 // concurrent use.
 //
-// Every hash takes a share of one budget: of memory (48 MiB, or what one hash
-// needs; the garbage collector may take as much again) and of cores (all but
-// one). Callers for whom there is none left wait in order, at most 32 of them,
-// each at most 2 s, and no longer than their context. A hash that has begun is
-// finished, whatever its context does.
+// All hashes share one budget of memory and cores. The memory is 48 MiB, or
+// what one hash needs if that is more; the garbage collector may use the same
+// amount again. The cores are all but one. If the budget is used up, callers
+// wait in order: at most 32 callers, each for at most 2 s and not longer than
+// its context. A hash that has started always finishes, even if its context
+// ends.
 //
-// One core is left to everything else because the scheduler takes a core from
-// a hash only every 10 ms, and an HTTP request needs one several times. Where
-// there is only one, hashing rests in between.
+// One core stays free for other work. The scheduler takes a core away from a
+// hash only every 10 ms, and an HTTP request needs a core several times. On a
+// machine with only one core, hashing pauses between hashes.
 type Passwords struct {
 	params  argon2id.Params
 	most    PasswordParams // of a stored hash
 	invalid error          // why params cannot be used, or nil
-	nobody  string         // a hash that no password has
+	nobody  string         // a hash that matches no password
 
 	budget  *semaphore.Weighted // KiB
 	size    int64               // of budget
-	perCore int64               // the share of budget that stands for one core
+	perCore int64               // the share of budget that represents one core
 	oneCore bool
 	waiting atomic.Int64 // callers in the queue
-	refused atomic.Int64 // callers for whom the queue was too long or too slow
+	refused atomic.Int64 // callers that were refused because the queue was too long or too slow
 }
 
-// NewPasswords makes new hashes with params. If these are out of bounds (see
-// PasswordParams.Check), every call fails.
+// NewPasswords returns a Passwords that makes new hashes with params. If params
+// are out of bounds (see PasswordParams.Check), every call fails.
 func NewPasswords(params PasswordParams) *Passwords {
 	p := &Passwords{
 		params: argon2id.Params{
@@ -112,7 +115,8 @@ func NewPasswords(params PasswordParams) *Passwords {
 		invalid: params.Check(),
 		size:    max(hashMemoryKiB, int64(params.MemoryKiB)),
 	}
-	// The key of a real hash is as random as this one; making it costs nothing.
+	// A random key is enough here: the key of a real hash is just as random, but
+	// computing one takes time.
 	var salt [saltLength]byte
 	var key [keyLength]byte
 	_, _ = rand.Read(salt[:])
@@ -127,8 +131,9 @@ func NewPasswords(params PasswordParams) *Passwords {
 	return p
 }
 
-// Hash gives the PHC form of password's hash, with a salt of its own. TooMany
-// if too many hashes are waited for, Unavailable if ctx ended first.
+// Hash returns the PHC form of a hash of password with a new salt. The error is
+// TooMany if too many callers wait for a hash, and Unavailable if ctx ended
+// first.
 func (p *Passwords) Hash(ctx context.Context, password backend.Secret) (backend.Secret, error) {
 	if p.invalid != nil {
 		return backend.Secret{}, &backend.Error{Message: "hash a password", Cause: p.invalid}
@@ -145,17 +150,18 @@ func (p *Passwords) Hash(ctx context.Context, password backend.Secret) (backend.
 	return backend.NewSecret(hash), nil
 }
 
-// Verify reports whether password is the one that was stored, and if so,
-// whether the stored form is outdated and should be replaced by a new Hash.
-// It takes stored in three forms: an argon2id hash in PHC form, outdated if
-// it was made with other parameters; the plain text that the original kept,
-// always outdated; or nothing, for a user name that nobody has, which no
-// password matches.
+// Verify reports whether password is the stored password. If so, it also
+// reports whether the stored form is outdated and should be replaced by a new
+// Hash. It accepts three forms of stored: an argon2id hash in PHC form, which
+// is outdated if it was made with other parameters; the plain text that the
+// original kept, which is always outdated; and an empty value for a user name
+// that does not exist, which does not match any password.
 //
-// All but hashes with other parameters take the same time, so that who waits
-// for the answer learns nothing about the user name. Errors are those of Hash,
-// and Internal if stored is a hash that cannot be computed. One that CheckStored
-// does not allow is refused as a wrong password is, with the cause for the log.
+// Except for hashes with other parameters, all forms take the same time, so
+// that the response time does not reveal anything about the user name. The
+// errors are those of Hash, and Internal if stored is a hash that cannot be
+// computed. If CheckStored does not allow the hash, Verify refuses it like a
+// wrong password, with the cause for the log.
 func (p *Passwords) Verify(ctx context.Context, password, stored backend.Secret) (ok, outdated bool, err error) {
 	if p.invalid != nil {
 		return false, false, &backend.Error{Message: "verify a password", Cause: p.invalid}
@@ -188,19 +194,20 @@ func (p *Passwords) Verify(ctx context.Context, password, stored backend.Secret)
 	if isHash {
 		return ok, ok && *params != p.params, nil
 	}
-	plain := backend.PlainPassword // a plain text can be compared in it, which a hash cannot
+	plain := backend.PlainPassword // compare plain texts in this form; a hash cannot be compared so
 	given, want := sha256.Sum256([]byte(plain(password).Reveal())), sha256.Sum256([]byte(plain(stored).Reveal()))
 	ok = subtle.ConstantTimeCompare(given[:], want[:]) == 1 && stored.IsSet()
 	return ok, ok, nil
 }
 
-// CheckStored is an error, which shows nothing of the hash, if stored is an
-// argon2id hash that takes more than Verify spends on one: 64 MiB of memory, 10
-// iterations and 4 lanes, or what new hashes take if that is more.
+// CheckStored returns an error if stored is an argon2id hash that exceeds the
+// cost limits of Verify: 64 MiB of memory, 10 iterations and 4 lanes, or the
+// parameters of new hashes where these are greater. The error does not show any
+// part of the hash.
 func (p *Passwords) CheckStored(stored backend.Secret) error {
 	hash := stored.Reveal()
 	if !strings.HasPrefix(hash, hashPrefix) || len(hash) > maxHashLength {
-		return nil // no hash, or none that is computed
+		return nil // not a hash, or one that is never computed
 	}
 	if params, _, _, err := argon2id.DecodeHash(hash); err == nil {
 		return p.checkCost(params)
@@ -225,17 +232,17 @@ func (p *Passwords) checkCost(params *argon2id.Params) error {
 	return nil
 }
 
-// errMalformedHash stands for what the library says, which may quote the hash.
+// errMalformedHash replaces the error of the library, which may quote the hash.
 var errMalformedHash = errors.New("it is not an argon2id hash in PHC form")
 
-// hashParams reads the parameters of a hash in PHC form and refuses those that
-// package argon2 would panic over or that would take the machine.
+// hashParams parses the parameters of a hash in PHC form. It rejects parameters
+// that would make package argon2 panic or that would use up the machine.
 func hashParams(hash string) (*argon2id.Params, error) {
 	if len(hash) > maxHashLength {
 		return nil, fmt.Errorf("it has %d characters, want at most %d", len(hash), maxHashLength)
 	}
 	params, _, _, err := argon2id.DecodeHash(hash)
-	if err != nil || !strings.HasPrefix(hash, phcPrefix(params)) { // it ignores what follows a number
+	if err != nil || !strings.HasPrefix(hash, phcPrefix(params)) { // DecodeHash ignores text after a number
 		return nil, errMalformedHash
 	}
 	if params.KeyLength < 16 || params.SaltLength < 8 {
@@ -245,14 +252,14 @@ func hashParams(hash string) (*argon2id.Params, error) {
 	return params, PasswordParams{params.Memory, params.Iterations, params.Parallelism}.Check()
 }
 
-// phcPrefix is the PHC form up to the salt.
+// phcPrefix returns the PHC form up to the salt.
 func phcPrefix(params *argon2id.Params) string {
 	return fmt.Sprintf("%sv=%d$m=%d,t=%d,p=%d$",
 		hashPrefix, argon2.Version, params.Memory, params.Iterations, params.Parallelism)
 }
 
-// acquire waits for the budget that one hash with params takes, and gives the
-// function that returns it.
+// acquire waits for the budget of one hash with params. It returns a function
+// that releases the budget.
 func (p *Passwords) acquire(ctx context.Context, params *argon2id.Params) (release func(), err error) {
 	share := min(p.size, max(int64(params.Memory), p.perCore*int64(params.Parallelism)))
 	if err := p.wait(ctx, share); err != nil {
@@ -268,12 +275,12 @@ func (p *Passwords) acquire(ctx context.Context, params *argon2id.Params) (relea
 	}, nil
 }
 
-// wait takes share from the budget as soon as it is there.
+// wait takes share from the budget as soon as it is available.
 func (p *Passwords) wait(ctx context.Context, share int64) error {
 	if err := ctx.Err(); err != nil {
 		return hashingEnded(err)
 	}
-	if p.budget.TryAcquire(share) { // never before those who wait
+	if p.budget.TryAcquire(share) { // fails if other callers are waiting
 		return nil
 	}
 	defer p.waiting.Add(-1)
@@ -291,13 +298,13 @@ func (p *Passwords) wait(ctx context.Context, share int64) error {
 	return p.tooManyHashes()
 }
 
-// HashQueue is the queue of those who wait for a password hash.
+// HashQueue is the state of the queue of callers that wait for a password hash.
 type HashQueue struct {
 	Waiting, Limit int64
-	Refused        int64 // since the start, with TooMany
+	Refused        int64 // number of callers since the start that got TooMany
 }
 
-// Queue says what the queue is like now.
+// Queue returns the current state of the queue.
 func (p *Passwords) Queue() HashQueue {
 	return HashQueue{Waiting: min(p.waiting.Load(), maxHashWaiting), Limit: maxHashWaiting, Refused: p.refused.Load()}
 }

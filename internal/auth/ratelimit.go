@@ -10,52 +10,52 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// RateLimit allows each key so many tries: burst at once, and then as many as
-// come back with time, perMinute evenly over each minute. A refused try costs
-// nothing, so that who keeps trying is let in as soon as who waits. A nil
-// RateLimit allows everything. It is safe for concurrent use.
+// RateLimit limits the tries of each key. A key may use burst tries at once.
+// After that, perMinute tries come back evenly over each minute. A refused try
+// is not counted, so a caller that keeps trying is let in as soon as one that
+// waits. A nil RateLimit allows everything. It is safe for concurrent use.
 //
-// It remembers a bounded number of keys, and forgets the one that was not
-// tried for longest. A forgotten key starts anew with a full burst. So an
-// attacker who tries enough other keys in between wins another burst for one:
-// keys must be so many that this takes longer than burst tries take to come
-// back, at the rate that the other limits leave. Filling twenty thousand user
-// names from one address that may try 60 a minute takes more than five hours. An
-// attacker with more addresses than there are keys is not held by a limit per
-// address at all.
+// It remembers a bounded number of keys and forgets the key that was not tried
+// for the longest time. A forgotten key starts again with a full burst. So an
+// attacker who tries enough other keys in between gets another burst for one
+// key. There must be so many keys that this takes longer than burst tries take
+// to come back, at the rate that the other limits allow. For example, filling
+// twenty thousand user names from one address that may try 60 a minute takes
+// more than five hours. A limit per address does not stop an attacker who has
+// more addresses than there are keys.
 type RateLimit struct {
 	perSecond rate.Limit // 0: no limit
 	burst     int
 	now       func() time.Time
 
 	mu       sync.Mutex
-	limiters *simplelru.LRU[[sha256.Size]byte, *rate.Limiter] // by hash: a long key takes no more room
+	limiters *simplelru.LRU[[sha256.Size]byte, *rate.Limiter] // by hash, so that a long key does not take more memory
 }
 
-// NewRateLimit remembers at most keys keys, about 250 bytes each. A perMinute
-// of 0 means no limit. A burst or keys below 1 counts as 1. now is the clock,
-// time.Now but in tests.
+// NewRateLimit returns a RateLimit that remembers at most keys keys. A key
+// takes about 250 bytes. A perMinute of 0 means no limit. A burst or keys below
+// 1 means 1. now is the clock: time.Now except in tests.
 func NewRateLimit(perMinute, burst, keys int, now func() time.Time) *RateLimit {
 	limiters, err := simplelru.NewLRU[[sha256.Size]byte, *rate.Limiter](max(keys, 1), nil)
 	if err != nil {
-		panic(err) // only for a size below 1
+		panic(err) // happens only for a size below 1
 	}
 	return &RateLimit{
 		perSecond: rate.Limit(float64(max(perMinute, 0)) / 60), burst: max(burst, 1), now: now, limiters: limiters,
 	}
 }
 
-// Allow counts a try of key. If it is refused, retryAfter is how long to wait
-// until one is allowed, provided that nobody else uses the key.
+// Allow counts a try of key. If the try is refused, retryAfter is the time
+// until one is allowed, provided that no other caller uses the key.
 func (l *RateLimit) Allow(key string) (ok bool, retryAfter time.Duration) {
 	_, ok, retryAfter = l.Try(key, func() bool { return false })
 	return ok, retryAfter
 }
 
-// Try calls try if key has a try left, and counts it if it fails. ok tells
-// whether it was called; if not, retryAfter is as Allow gives it. Calls wait for
-// each other, so that many at once try no more than one after the other: try
-// must be quick.
+// Try calls try if key has a try left, and counts the try if it fails. ok
+// reports whether try was called; if not, retryAfter is the same as for Allow.
+// Calls wait for each other, so that concurrent callers do not get more tries
+// than sequential ones. For this reason, try must be fast.
 func (l *RateLimit) Try(key string, try func() bool) (success, ok bool, retryAfter time.Duration) {
 	if l == nil || l.perSecond == 0 {
 		return try(), true, 0

@@ -11,41 +11,43 @@ import (
 	"web-backend/internal/backend"
 )
 
-// The prefixes tell people and secret scanners what they have found.
+// The prefixes tell people and secret scanners what kind of token they have
+// found.
 const (
 	userTokenPrefix     = "wbt_"
 	operatorTokenPrefix = "wbo_"
 )
 
-const tokenBytes = 32 // too many values to try, so that a fast hash is enough to store
+const tokenBytes = 32 // too many values to try, so that a fast hash is enough for storage
 
-// NewToken gives a new access token of a user: "wbt_" and 43 characters of
+// NewToken returns a new access token of a user: "wbt_" and 43 characters of
 // base64url.
 func NewToken() backend.Secret { return newToken(userTokenPrefix) }
 
-// NewOperatorToken gives a new operator token: "wbo_" and 43 characters of
+// NewOperatorToken returns a new operator token: "wbo_" and 43 characters of
 // base64url.
 func NewOperatorToken() backend.Secret { return newToken(operatorTokenPrefix) }
 
 func newToken(prefix string) backend.Secret {
 	var random [tokenBytes]byte
-	_, _ = rand.Read(random[:]) // it ends the program rather than fail
+	_, _ = rand.Read(random[:]) // ends the program instead of failing
 	return backend.NewSecret(prefix + base64.RawURLEncoding.EncodeToString(random[:]))
 }
 
-// HasTokenPrefix reports whether text begins as the tokens made here do.
+// HasTokenPrefix reports whether text begins like the tokens of this package.
 func HasTokenPrefix(text string) bool {
 	return strings.HasPrefix(text, userTokenPrefix) || strings.HasPrefix(text, operatorTokenPrefix)
 }
 
-// HoldsTokenPrefix reports whether a token that was made here may begin anywhere
+// HoldsTokenPrefix reports whether a token of this package may begin anywhere
 // in text.
 func HoldsTokenPrefix(text string) bool {
 	return strings.Contains(text, userTokenPrefix) || strings.Contains(text, operatorTokenPrefix)
 }
 
-// LooksLikeToken reports whether token has the form of NewToken's, which costs
-// less than asking the store. It says nothing about whether the token is good.
+// LooksLikeToken reports whether token has the form of a token from NewToken.
+// This is cheaper than a lookup in the store. It does not say whether the token
+// is valid.
 func LooksLikeToken(token backend.Secret) bool {
 	encoded, found := strings.CutPrefix(token.Reveal(), userTokenPrefix)
 	if !found || len(encoded) != base64.RawURLEncoding.EncodedLen(tokenBytes) {
@@ -60,21 +62,22 @@ func LooksLikeToken(token backend.Secret) bool {
 	return true
 }
 
-// Limits of an operator token, in bytes: a shorter one could be guessed, and a
-// longer one, of whomever, is not looked at. Below wiseOperatorToken it depends
-// on how it was chosen.
+// Limits of a token, in bytes. An operator token below minOperatorToken could
+// be guessed. A token of any kind above MaxTokenLength is not examined. Whether
+// an operator token below wiseOperatorToken can be guessed depends on how it
+// was chosen.
 const (
 	minOperatorToken  = 16
 	wiseOperatorToken = 32
 	MaxTokenLength    = 1024
 )
 
-// OperatorTokenFile is the name of the file in a data folder that has the
-// operator token that was made for it.
+// OperatorTokenFile is the name of the file in a data folder that holds the
+// operator token that was created for that folder.
 const OperatorTokenFile = "operator.token"
 
-// SplitOperatorTokens gives each of several tokens, which commas or line ends
-// separate.
+// SplitOperatorTokens splits text at commas and line ends and returns the
+// tokens.
 func SplitOperatorTokens(text backend.Secret) []backend.Secret {
 	var tokens []backend.Secret
 	for token := range strings.FieldsFuncSeq(text.Reveal(), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
@@ -85,8 +88,9 @@ func SplitOperatorTokens(text backend.Secret) []backend.Secret {
 	return tokens
 }
 
-// CheckOperatorToken says what is wrong with a token. What looks like a user's
-// would be looked up as one.
+// CheckOperatorToken returns an error if a token is not allowed. A token that
+// looks like a user's token is not allowed, because it would be looked up as
+// one.
 func CheckOperatorToken(token backend.Secret) error {
 	if length := len(token.Reveal()); length < minOperatorToken || length > MaxTokenLength {
 		return fmt.Errorf("one has %d bytes, want %d to %d", length, minOperatorToken, MaxTokenLength)
@@ -97,8 +101,8 @@ func CheckOperatorToken(token backend.Secret) error {
 	return nil
 }
 
-// OperatorTokenAdvice says what would be better about a token that is allowed;
-// "" for nothing.
+// OperatorTokenAdvice returns advice on how to improve an allowed token, or ""
+// if there is none.
 func OperatorTokenAdvice(token backend.Secret) string {
 	length := len(token.Reveal())
 	if length >= wiseOperatorToken {
@@ -108,13 +112,13 @@ func OperatorTokenAdvice(token backend.Secret) string {
 		length, wiseOperatorToken)
 }
 
-// OperatorTokens are the tokens that operators may use, several while one
-// replaces another. They may be of any form, as operators choose them.
-// The zero value matches no token. It is safe for concurrent use.
+// OperatorTokens are the tokens that operators may use. There can be several
+// while one replaces another. Operators choose the tokens, so they may have any
+// form. The zero value does not match any token. It is safe for concurrent use.
 type OperatorTokens struct{ tokens []backend.Secret }
 
-// NewOperatorTokens takes the tokens that are set; the others are left out, so
-// that an empty setting lets nobody in.
+// NewOperatorTokens returns the tokens that are set. It omits empty ones, so
+// that an empty setting does not give access.
 func NewOperatorTokens(tokens []backend.Secret) OperatorTokens {
 	var set OperatorTokens
 	for _, token := range tokens {
@@ -125,11 +129,12 @@ func NewOperatorTokens(tokens []backend.Secret) OperatorTokens {
 	return set
 }
 
-// Len is the number of tokens.
+// Len returns the number of tokens.
 func (t OperatorTokens) Len() int { return len(t.tokens) }
 
-// LengthIn gives how many bytes at the beginning of text are one of the tokens, 0
-// for none. How long it takes does not depend on how much of one text has right.
+// LengthIn returns the length in bytes of the token with which text begins, or
+// 0 if it does not begin with one. The time that it takes does not depend on
+// how much of a token text matches.
 func (t OperatorTokens) LengthIn(text string) int {
 	length := 0
 	for _, token := range t.tokens {
@@ -141,9 +146,9 @@ func (t OperatorTokens) LengthIn(text string) int {
 	return length
 }
 
-// Match gives which of them token is, counted from 1, and 0 if it is none. How
-// long it takes depends on neither which one it is nor how much of one it has
-// right.
+// Match returns the number of the token that equals token, starting at 1, or 0
+// if there is none. The time that it takes depends neither on which token
+// matches nor on how much of one matches.
 func (t OperatorTokens) Match(token backend.Secret) int {
 	given := sha256.Sum256([]byte(token.Reveal()))
 	match := 0

@@ -33,7 +33,7 @@ func (s *Service) hashPassword(ctx context.Context, password Secret) (Secret, er
 // were made from that. Unless the password is right, the number of tries
 // depends only on the password.
 //
-// verify rejects a password that is too long without computing a hash. This
+// verify rejects an empty or too long password without computing a hash. This
 // does not reveal anything about the user name.
 func (s *Service) verify(ctx context.Context, password, stored Secret) (ok, outdated bool, err error) {
 	if !password.IsSet() || passwordTooLong(password) {

@@ -1,5 +1,5 @@
-// Package config is the configuration: its defaults, and how the YAML file,
-// the environment and the flags change them. Every fault is reported at once.
+// Package config holds the configuration: its defaults, and how the YAML file,
+// the environment and the flags change them. It reports all faults at once.
 package config
 
 import (
@@ -10,41 +10,41 @@ import (
 	"web-backend/internal/backend"
 )
 
-// The stores that can be chosen.
+// The available stores.
 const (
 	StoreEmbedded = "embedded"
 	StoreMongoDB  = "mongodb"
 )
 
-// Stores are the stores that can be chosen. Package store says what each is.
+// Stores are the available stores. Package store describes each of them.
 var Stores = []string{StoreEmbedded, StoreMongoDB}
 
-// Who may make an account.
+// Who may create an account.
 const (
 	RegistrationOpen   = "open"   // everyone
 	RegistrationClosed = "closed" // operators
 )
 
-// Config is everything an operator can choose; settings.go says under which
-// names, and what is allowed.
+// Config is everything that an operator can configure. The file settings.go
+// defines the names and the allowed values.
 type Config struct {
 	Store   string
 	Host    string
 	Port    int
 	DataDir string
-	CacheMB int    // MB of what the embedded store read lately that it keeps in memory; 0 for none
-	Type    string // of the original; not used
+	CacheMB int    // MB of recent reads that the embedded store keeps in memory; 0 for none
+	Type    string // a setting of the original; not used
 
-	// BasePath is where everything is served below, such as /characters; "" for
-	// the root.
+	// BasePath is the path prefix of all routes, such as /characters; "" for the
+	// root.
 	BasePath     string
 	TLSCert      string // PEM file; set together with TLSKey for HTTPS
 	TLSKey       string
-	DebugAddress string // host:port of pprof and metrics; "" for no such listener
+	DebugAddress string // host:port of pprof and metrics; "" to disable this listener
 
-	MasterKey backend.Secret // what masterkey.Parse reads; "" for the file in DataDir
+	MasterKey backend.Secret // in the form that masterkey.Parse reads; "" to use the file in DataDir
 
-	DefaultTimezone             string // of new users; "" for the one of DefaultUserConfigPath
+	DefaultTimezone             string // for new users; "" to use the one of DefaultUserConfigPath
 	DefaultUserConfigPath       string
 	DefaultCharacterConfigPaths []string
 
@@ -59,36 +59,37 @@ type Config struct {
 	Backup   Backup
 	MongoDB  MongoDB
 
-	Motion *Motion // nil: there are no motion files
+	Motion *Motion // nil if there are no motion files
 	motion motionKeys
 
-	// Warnings are what in the sources has no effect, or is unwise, a line each;
-	// whoever starts the server logs them.
+	// Warnings describe settings that have no effect or are unwise, one per
+	// line. The code that starts the server logs them.
 	Warnings []string
 }
 
 // Backup is the schedule of backups of the embedded store.
 type Backup struct {
-	Every time.Duration // 0 for none
-	Keep  int           // backups that are kept, the newest ones
-	Dir   string        // folder they lie in
+	Every time.Duration // 0 to make no backups
+	Keep  int           // number of backups to keep; the newest are kept
+	Dir   string        // folder for backups
 }
 
-// Log says where the log goes.
+// Log configures the log.
 type Log struct {
 	Path         string
 	FileLevel    slog.Level
 	ConsoleLevel slog.Level
-	MaxSizeMB    int // megabytes at which the file is rotated
-	MaxFiles     int // rotated files that are kept
+	MaxSizeMB    int // size in megabytes at which the file is rotated
+	MaxFiles     int // number of rotated files to keep
 }
 
-// Limits bound what one client can take.
+// Limits bound the resources that one client can use.
 type Limits struct {
 	MaxBodyBytes   int
 	MaxHeaderBytes int
 	MaxConnections int
-	// MaxConnectionsPerAddress are those of one client address; 0 for no bound.
+	// MaxConnectionsPerAddress is the limit for one client address; 0 means no
+	// limit.
 	MaxConnectionsPerAddress int
 	ReadHeaderTimeout        time.Duration
 	ReadTimeout              time.Duration
@@ -97,7 +98,7 @@ type Limits struct {
 	ShutdownTimeout          time.Duration
 }
 
-// Quotas are [backend.Limits].
+// Quotas are the settings for [backend.Limits].
 type Quotas struct {
 	IDLength         int
 	TextLength       int
@@ -110,59 +111,59 @@ type Quotas struct {
 // Access says who may call what (docs/security.md).
 type Access struct {
 	Mode string // open, guarded or strict
-	// LocalOperator lets programs on the server's machine list, make and delete
-	// users and see the log without a token, where access is guarded.
+	// LocalOperator lets programs on the server's machine list, create and
+	// delete users and read the log without a token in guarded mode.
 	LocalOperator bool
-	// OperatorToken opens the operator's routes; several, separated by commas
-	// or line ends, while one replaces another.
+	// OperatorToken gives access to the operator's routes. It may hold several
+	// tokens, separated by commas or line ends, while one replaces another.
 	OperatorToken  backend.Secret
 	TokenLifetime  time.Duration // of a user's access token
 	TrustedProxies []string      // addresses or networks (CIDR)
 
-	// RatePerAddress and RatePerUsername are tries at accounts per minute; 0
-	// for no bound.
+	// RatePerAddress and RatePerUsername limit the account tries per minute; 0
+	// means no limit.
 	RatePerAddress   int
 	RateAddressBurst int // tries that one address may make at once
-	RatePerUsername  int // from one address
-	// RatePerUsernameFromAll counts tries from all addresses but those that have
-	// logged the user in before.
+	RatePerUsername  int // counts tries from one address
+	// RatePerUsernameFromAll counts tries from all addresses, except addresses
+	// from which the user has logged in before.
 	RatePerUsernameFromAll int
 
-	// WritesPerUser are the changes of one user's data per minute, and
-	// WritesPerUserBurst those at once; 0 for no bound.
+	// WritesPerUser limits the changes of one user's data per minute.
+	// WritesPerUserBurst limits the changes at once. 0 means no limit.
 	WritesPerUser, WritesPerUserBurst int
 }
 
-// OperatorTokens gives each operator token.
+// OperatorTokens returns each operator token.
 func (a Access) OperatorTokens() []backend.Secret {
 	return auth.SplitOperatorTokens(a.OperatorToken)
 }
 
-// Accounts says who may make one, what passwords are like and what hashing one
-// takes.
+// Accounts configures who may create an account, the rules for passwords, and
+// the cost of hashing.
 type Accounts struct {
 	Registration      string // open or closed
-	PasswordMinLength int    // characters of a new password
+	PasswordMinLength int    // minimum length of a new password in characters
 	HashMemoryKiB     int
 	HashIterations    int
 	HashParallelism   int
 }
 
-// PasswordParams gives the parameters of the password hash.
+// PasswordParams returns the parameters of the password hash.
 func (a Accounts) PasswordParams() auth.PasswordParams {
 	return auth.PasswordParams{
 		MemoryKiB: uint32(a.HashMemoryKiB), Iterations: uint32(a.HashIterations), Parallelism: uint8(a.HashParallelism), //nolint:gosec // the settings bound them
 	}
 }
 
-// MongoDB says where the cluster is; the names are the original's
-// (contract §7).
+// MongoDB configures the connection to the cluster. The names are those of the
+// original (contract §7).
 type MongoDB struct {
 	URI                  backend.Secret
 	Host                 string
 	Port                 int
-	TLS                  bool   // for Host and Port; a URI says so itself
-	TLSCAFile            string // PEM file of who signs the server's certificate; "" for the system's own
+	TLS                  bool   // for Host and Port; a URI has its own option
+	TLSCAFile            string // PEM file of the CA of the server's certificate; "" for the system's CAs
 	Username             string
 	Password             backend.Secret
 	Database             string
@@ -173,12 +174,12 @@ type MongoDB struct {
 	UserCollection       string
 	CharacterCollection  string
 	Timeout              time.Duration // of each operation
-	StartupTimeout       time.Duration // of waiting for a server at the start
-	MaxPoolSize          int           // connections to each server
+	StartupTimeout       time.Duration // how long to wait for a server at the start
+	MaxPoolSize          int           // maximum number of connections to each server
 }
 
-// Default is the configuration of a server that nobody configured: embedded
-// store, reachable from this machine only.
+// Default returns the configuration of a server without any settings: it uses
+// the embedded store and can be reached only from this machine.
 func Default() *Config {
 	return &Config{
 		Store: StoreEmbedded, Host: "127.0.0.1", Port: 18080, DataDir: "data", CacheMB: 8, Type: "FastAPIServer",

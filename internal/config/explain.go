@@ -9,30 +9,30 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Report is what the sources say, and what is wrong with it.
+// Report is the result of reading the sources, with all faults.
 type Report struct {
-	// Config has the default of every key that has a fault.
+	// Config has the default value for every key that has a fault.
 	Config  *Config
 	Faults  Faults
 	entries []Entry
 	ignored []string
-	own     []string // secrets that no variable can give
+	own     []string // secrets that cannot come from an environment variable
 }
 
-// Entry is one key. No field of it holds a secret.
+// Entry describes one key. Its fields do not hold secrets.
 type Entry struct {
 	Key      string `json:"key"`
-	Value    string `json:"value"`  // text form; "***" for a secret that is set, or a part that may be one
+	Value    string `json:"value"`  // text form; "***" for a secret that is set, or for a part that may be a secret
 	Source   string `json:"source"` // where the value comes from
 	Default  string `json:"default"`
-	Variable string `json:"variable"` // of the environment; "" for none
+	Variable string `json:"variable"` // environment variable; "" for none
 	Secret   bool   `json:"secret"`
 
-	differs bool // from the default
+	differs bool // whether the value differs from the default
 	node    *yaml.Node
 }
 
-// Examine reads the sources as [Load] does, and tells all about them.
+// Examine reads the sources like [Load] and returns a full report.
 func Examine(sources Sources) *Report {
 	l := newLoader()
 	l.read(sources)
@@ -44,10 +44,10 @@ func Examine(sources Sources) *Report {
 	return r
 }
 
-// Entries gives every key, in the order of the settings.
+// Entries returns one entry for each key, in the order of the settings.
 func (r *Report) Entries() []Entry { return r.entries }
 
-// entry tells about one setting.
+// entry returns the entry of one setting.
 func (l *loader) entry(s, standard setting) Entry {
 	e := Entry{
 		Key: s.key, Value: hideUserinfo(s.value.get()), Source: l.origin[s.key], Default: standard.value.get(), Variable: s.env,
@@ -61,24 +61,24 @@ func (l *loader) entry(s, standard setting) Entry {
 	}
 	_, e.Secret = s.value.(secret)
 	e.differs = s.value.get() != standard.value.get()
-	if v, ok := s.value.(list); ok { // a list of one text with a comma reads like another list
+	if v, ok := s.value.(list); ok { // a list of one text with a comma looks like a list of two
 		e.differs = len(*v.target) > 0
 	}
 	return e
 }
 
-// userinfo is a name and a password in a URI.
+// userinfo matches a name and a password in a URI.
 var userinfo = regexp.MustCompile(`//[^/\s,]*@`)
 
-// hideUserinfo hides what a URI has of a user.
+// hideUserinfo hides the user name and password of URIs in text.
 func hideUserinfo(text string) string { return userinfo.ReplaceAllLiteralString(text, "//"+hidden+"@") }
 
-// yamlOf gives v as YAML has it; nil for a secret, and for what may hold one.
+// yamlOf returns v as YAML, or nil for a secret or a value that may hold one.
 func yamlOf(v value) *yaml.Node {
 	scalar := func(tag, text string) *yaml.Node {
 		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
 		if tag == yamlText {
-			node.SetString(text) // in quotes where it would be something else
+			node.SetString(text) // quoted if it would otherwise have another type
 		}
 		return node
 	}
@@ -103,8 +103,8 @@ func yamlOf(v value) *yaml.Node {
 	return scalar(yamlText, text)
 }
 
-// YAML writes a file that says the same as the sources, less the defaults. Of
-// secrets it only says where to put them.
+// YAML returns a configuration file that is equivalent to the sources. It omits
+// default values. For secrets, it says only where to put them.
 func (r *Report) YAML() (string, error) {
 	top := &yaml.Node{Kind: yaml.MappingNode}
 	sections := map[string]*yaml.Node{}
@@ -145,7 +145,7 @@ func (r *Report) YAML() (string, error) {
 	return text.String(), nil
 }
 
-// remedy says where the secret is now, and where to put it.
+// remedy says where the secret is now and where it should be.
 func (e Entry) remedy() string {
 	if !e.Secret {
 		return fmt.Sprintf("%s: %s (now from %s)", e.Key, e.Variable, e.Source)
@@ -153,7 +153,7 @@ func (e Entry) remedy() string {
 	return fmt.Sprintf("%s: %s or %s_FILE (now from %s)", e.Key, e.Variable, e.Variable, e.Source)
 }
 
-// writeComments adds lines below a title, if there are any.
+// writeComments writes lines as comments below a title, if there are any.
 func writeComments(text *bytes.Buffer, title string, lines []string) {
 	if len(lines) == 0 {
 		return

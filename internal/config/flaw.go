@@ -8,16 +8,16 @@ import (
 	"unicode/utf8"
 )
 
-// errNotAllowed says that a value is not what allowed describes.
+// errNotAllowed says that a value does not match the description of allowed.
 var errNotAllowed = errors.New("is not allowed")
 
-// flaw is an error that says what a value has that it must not have, and what
-// to do. It does not show the value.
+// flaw is an error that says what must not be in a value and what to do about
+// it. It does not show the value.
 type flaw string
 
 func (f flaw) Error() string { return string(f) }
 
-// entryError is what is wrong with one entry of a list.
+// entryError is the error of one entry of a list.
 type entryError struct {
 	number int // from 1
 	entry  string
@@ -26,8 +26,9 @@ type entryError struct {
 
 func (e entryError) Error() string { return fmt.Sprintf("entry %d %v", e.number, e.err) }
 
-// complaint says of found, a value as a fault may show it, why v does not take
-// it. Show gives an entry of a list as the fault may show it; nil if it must not.
+// complaint returns the reason why v rejects a value. found is that value in a
+// form that a fault may show. show returns such a form for an entry of a list;
+// it is nil if entries must not be shown.
 func complaint(v value, found string, err error, show func(string) string) string {
 	if e, ok := errors.AsType[entryError](err); ok {
 		found, err = fmt.Sprintf("entry %d", e.number), e.err
@@ -41,10 +42,12 @@ func complaint(v value, found string, err error, show func(string) string) strin
 	return found + " is not allowed; want " + v.allowed()
 }
 
-// byteOrderMark begins files of some editors, and is no part of the text.
+// byteOrderMark is written by some editors at the start of a file. It is not
+// part of the text.
 const byteOrderMark = "\ufeff"
 
-// controlFlaw says what a text has that nobody types on purpose.
+// controlFlaw returns an error for control characters that nobody types on
+// purpose.
 func controlFlaw(s string) error {
 	isLineEnd := func(r rune) bool { return r == '\r' || r == '\n' }
 	switch inner := strings.TrimFunc(s, isLineEnd); {
@@ -62,13 +65,14 @@ func controlFlaw(s string) error {
 	return nil
 }
 
-// inQuotes reports whether a text stands in quotes, as where an env file or a
-// service manager does not take them away.
+// inQuotes reports whether s is in quotes. Env files and service managers may
+// not remove quotes.
 func inQuotes(s string) bool {
 	return len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0]
 }
 
-// textFlaw says what a name or a path has that nobody means.
+// textFlaw returns an error for features of a name or a path that are certainly
+// mistakes.
 func textFlaw(s string) error {
 	if err := controlFlaw(s); err != nil {
 		return err

@@ -18,21 +18,21 @@ import (
 	"web-backend/internal/masterkey"
 )
 
-// Sources are where the configuration comes from, the weakest first: defaults,
-// File, Getenv, Flags.
+// Sources are where the configuration comes from. In order of increasing
+// priority, they are the defaults, File, Getenv and Flags.
 type Sources struct {
 	File   string                           // YAML, or Python if its name ends in .py; "" for none
 	Getenv func(name string) (string, bool) // nil for no environment
-	// Environ is [os.Environ]: names with prefixes of this server that it does
-	// not know are warned of; nil if they are not looked for.
+	// Environ is [os.Environ]. Unknown names that have a prefix of this server
+	// cause a warning. If Environ is nil, there is no such check.
 	Environ func() []string
 	Flags   map[string]string // by key
 }
 
-// Faults are everything that is wrong with a configuration, a line each.
+// Faults are all faults of a configuration, one per line.
 type Faults []string
 
-// Error gives all lines.
+// Error returns all lines.
 func (f Faults) Error() string {
 	if len(f) == 1 {
 		return "the configuration has a fault: " + f[0]
@@ -40,20 +40,20 @@ func (f Faults) Error() string {
 	return fmt.Sprintf("the configuration has %d faults:\n  %s", len(f), strings.Join(f, "\n  "))
 }
 
-// loader reads the sources and gathers what is wrong with them.
+// loader reads the sources and collects their faults.
 type loader struct {
 	config   *Config
 	settings []setting
 	faults   Faults
-	origin   map[string]string // where each key that some source set has its value from
-	seen     map[string]bool   // keys and sections that the file has had so far
-	ignored  []string          // what the file has that is no key, with its place
+	origin   map[string]string // the source of each key that a source has set
+	seen     map[string]bool   // keys and sections that were found in the file so far
+	ignored  []string          // names in the file that are not keys, with their places
 	asked    map[string]bool   // variables that a Python module reads itself
-	noValue  map[string]string // keys to which a Python module gives none, with their places
+	noValue  map[string]string // keys without a value in a Python module, with their places
 
-	original     *tree      // motion_file_api_cfg; nil without one
-	keptOriginal *yaml.Node // of it, what has an effect and is no secret
-	ownSecrets   []string   // its secrets that differ from those of other readers, with their places
+	original     *tree      // motion_file_api_cfg; nil if there is none
+	keptOriginal *yaml.Node // the parts of original that have an effect and are not secrets
+	ownSecrets   []string   // secrets of original that differ from those of its other readers, with their places
 }
 
 func newLoader() *loader {
@@ -63,7 +63,8 @@ func newLoader() *loader {
 	return l
 }
 
-// Load reads the sources in their order. An error is [Faults], complete.
+// Load reads the sources in order of increasing priority. An error is of type
+// [Faults] and contains all faults.
 func Load(sources Sources) (*Config, error) {
 	report := Examine(sources)
 	if len(report.Faults) > 0 {
@@ -72,7 +73,7 @@ func Load(sources Sources) (*Config, error) {
 	return report.Config, nil
 }
 
-// read reads the sources in their order, and judges them.
+// read reads the sources in order and checks them.
 func (l *loader) read(sources Sources) {
 	if sources.File != "" {
 		l.readFile(sources)
@@ -118,8 +119,8 @@ func (l *loader) readFile(sources Sources) {
 	}
 }
 
-// chooseStore chooses MongoDB where a server is named, as the environment of
-// the original's image does, unless the store is chosen as well.
+// chooseStore selects MongoDB if a server is configured but the store is not.
+// The environment of the original's image does this.
 func (l *loader) chooseStore() {
 	byHost, byURI := l.config.MongoDB.Host != "", l.config.MongoDB.URI.IsSet()
 	if _, chosen := l.origin["store"]; !chosen && (byHost || byURI) {
@@ -139,9 +140,10 @@ func (l *loader) chooseStore() {
 	}
 }
 
-// warnOfEmbedded says so where somebody meant MongoDB and no server is named,
-// as where the variable of its host is not set: the users of before would seem
-// lost, and new ones would go into a folder that may be gone with the container.
+// warnOfEmbedded warns if MongoDB seems to be intended but no server is
+// configured, for example because the variable of its host is not set. In this
+// case, existing users would seem lost, and new users would be stored in a
+// folder that may be deleted with the container.
 func (l *loader) warnOfEmbedded() {
 	if _, chosen := l.origin["store"]; chosen {
 		return
@@ -164,10 +166,10 @@ func (l *loader) warnOfEmbedded() {
 	}
 }
 
-// warn notes what has no effect, or is unwise.
+// warn adds a warning about a setting that has no effect or is unwise.
 func (l *loader) warn(line string) { l.config.Warnings = append(l.config.Warnings, line) }
 
-// checkMasterKey notes what is wrong with the master keys, without showing any.
+// checkMasterKey adds faults of the master keys. It does not show any key.
 func (l *loader) checkMasterKey() {
 	if !l.config.MasterKey.IsSet() {
 		return
@@ -177,7 +179,7 @@ func (l *loader) checkMasterKey() {
 	}
 }
 
-// checkAccess checks what one setting alone cannot tell.
+// checkAccess checks access settings that cannot be checked when they are set.
 func (l *loader) checkAccess() {
 	if l.config.Access.OperatorToken.IsSet() && len(l.config.Access.OperatorTokens()) == 0 {
 		l.faults = append(l.faults, "operator_token: there is none in what is set; want a token, or leave it out")
@@ -194,8 +196,8 @@ func (l *loader) checkAccess() {
 	}
 }
 
-// set sets s to text. Origin says where it is from, and where, for a fault, the
-// place in there.
+// set sets s to text. origin is the source of the value. where is the place in
+// that source, for a fault.
 func (l *loader) set(s setting, origin, where, text string) {
 	l.origin[s.key] = origin
 	if err := backend.CheckText(text); err != nil {
@@ -211,18 +213,19 @@ func (l *loader) set(s setting, origin, where, text string) {
 	}
 }
 
-// reject notes that s does not take what where gave.
+// reject adds a fault: s does not accept the value found at where.
 func (l *loader) reject(s setting, where, found string, err error) {
 	show := func(text string) string { return quote(s.value, text) }
 	l.faults = append(l.faults, where+": "+complaint(s.value, show(found), err, show))
 }
 
-// quote shows in a fault what v does not take, unless that holds a secret.
+// quote returns a rejected value of v for a fault, but hides it if it may hold
+// a secret.
 func quote(v value, found string) string {
 	_, isSecret := v.(secret)
 	switch v.(type) {
 	case endpoint, host, address:
-		isSecret = strings.Contains(found, "@") // a password stands before it
+		isSecret = strings.Contains(found, "@") // the text before it may be a password
 	}
 	if isSecret {
 		return hidden
@@ -230,20 +233,21 @@ func quote(v value, found string) string {
 	return strconv.Quote(hideUserinfo(found))
 }
 
-// kubernetesLink is what Kubernetes puts into NAME_PORT of every pod for a
-// service of that name:
+// kubernetesLink matches the value of the variable NAME_PORT that Kubernetes
+// sets in every pod for a service with that name:
 // https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 var kubernetesLink = regexp.MustCompile(`^(tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]+$`)
 
-// isPort reports whether Kubernetes can set the variable of s.
+// isPort reports whether the variable of s may be one that Kubernetes sets.
 func isPort(s setting) bool {
 	_, ok := s.value.(number)
 	return ok && strings.HasSuffix(s.env, "_PORT")
 }
 
-// loadEnvironment reads each setting's variable, and for a secret the file
-// that the variable with _FILE names. An empty variable counts as not set:
-// compose files and shells write one where a value was not given.
+// loadEnvironment reads the variable of each setting. For a secret, it also
+// reads the file that the variable with the suffix _FILE names. An empty
+// variable counts as not set, because compose files and shells set one if a
+// value was not given.
 func (l *loader) loadEnvironment(lookup func(string) (string, bool)) {
 	getenv := func(name string) (string, bool) {
 		text, _ := lookup(name)
@@ -277,9 +281,9 @@ func (l *loader) loadEnvironment(lookup func(string) (string, bool)) {
 	}
 }
 
-// loadSecretFile sets s from the file that its variable with _FILE names. An
-// empty file is a fault: a secret that is filled in later must not be taken for
-// one that nobody set.
+// loadSecretFile sets s from the file that its variable with the suffix _FILE
+// names. An empty file is a fault, because the secret may be written later and
+// must not be treated as not set.
 func (l *loader) loadSecretFile(s setting, path string) {
 	origin := fmt.Sprintf("file %s, named by %s_FILE", path, s.env)
 	l.origin[s.key] = origin
@@ -297,7 +301,7 @@ func (l *loader) loadSecretFile(s setting, path string) {
 	}
 }
 
-// loadYAML reads a file whose top level, and the level below logger_cfg, are
+// loadYAML reads a YAML file. Its top level and the level below logger_cfg hold
 // keys.
 func (l *loader) loadYAML(name string, data []byte) {
 	decoder := yaml.NewDecoder(bytes.NewReader(data))
@@ -322,18 +326,19 @@ func (l *loader) loadYAML(name string, data []byte) {
 	}
 }
 
-// anchorName is what the parser quotes from the file. It is not shown: an
-// unquoted password that begins with an asterisk is an unknown anchor to it.
+// anchorName matches text of the file that the parser quotes. It must not be
+// shown: the parser treats an unquoted password that begins with an asterisk as
+// an unknown anchor.
 var anchorName = regexp.MustCompile(`anchor '.*'`)
 
-// rejectFile notes that the file is not YAML.
+// rejectFile adds the fault that the file is not valid YAML.
 func (l *loader) rejectFile(name string, err error) {
 	reason := anchorName.ReplaceAllLiteralString(err.Error(), "anchor '***'")
 	l.faults = append(l.faults, fmt.Sprintf("%s: not YAML: %s", name, reason))
 }
 
-// loadMapping reads the keys of the mapping that stands where; prefix is that
-// of their names.
+// loadMapping reads the keys of a mapping. where is its place, and prefix is
+// the prefix of its key names.
 func (l *loader) loadMapping(name, where, prefix string, node *yaml.Node) {
 	node = resolve(node)
 	if node.Kind != yaml.MappingNode {
@@ -356,9 +361,11 @@ func (l *loader) loadMapping(name, where, prefix string, node *yaml.Node) {
 		index := slices.IndexFunc(l.settings, func(s setting) bool { return s.key == key })
 		switch {
 		case resolve(valueNode).Tag == yamlNull && (index >= 0 || l.isSection(key)):
-			// A key without a value is not given, as an empty variable and None are.
+			// A key without a value counts as not set, like an empty variable and
+			// None.
 		case prefix == "" && strings.HasPrefix(key, "x-"):
-			// The file's own, for anchors, as in compose files.
+			// Such keys are free for the file's own use, for example for anchors,
+			// as in compose files.
 		case index >= 0:
 			l.loadNode(l.settings[index], where, valueNode)
 		case l.isSection(key):
@@ -369,8 +376,8 @@ func (l *loader) loadMapping(name, where, prefix string, node *yaml.Node) {
 	}
 }
 
-// showKey is a key as a fault shows it: on one line, and without a value that
-// it holds because a space was forgotten.
+// showKey returns key for a fault, on one line. It hides a value that is part
+// of the key because the space after the colon is missing.
 func showKey(key string) string {
 	if name, _, found := strings.Cut(key, ":"); found {
 		key = name + ":***"
@@ -378,12 +385,12 @@ func showKey(key string) string {
 	return strings.Trim(strconv.Quote(key), `"`)
 }
 
-// isSection reports whether key holds other keys.
+// isSection reports whether key contains other keys.
 func (l *loader) isSection(key string) bool {
 	return slices.ContainsFunc(l.settings, func(s setting) bool { return strings.HasPrefix(s.key, key+".") })
 }
 
-// keysUnder lists the keys that may stand where prefix leads to.
+// keysUnder returns the list of allowed keys below prefix.
 func (l *loader) keysUnder(prefix string) string {
 	var keys []string
 	for _, s := range l.settings {
@@ -395,7 +402,7 @@ func (l *loader) keysUnder(prefix string) string {
 	return strings.Join(slices.Compact(keys), ", ")
 }
 
-// loadNode sets s from a value of the file, whose type must fit.
+// loadNode sets s from a value of the file. The type of the value must match.
 func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 	if node.Kind == yaml.AliasNode {
 		node = node.Alias
@@ -412,7 +419,7 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 	}
 	l.origin[s.key] = origin
 	if v, ok := s.value.(list); ok {
-		var elements []string // nil if there are none, as everywhere
+		var elements []string // nil if there are none, as everywhere else
 		for _, element := range node.Content {
 			if fits(element) {
 				elements = append(elements, element.Value)
@@ -434,12 +441,12 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 	l.set(s, origin, where, node.Value)
 }
 
-// render shows a value of the file in a fault, shortened.
+// render returns a value of the file for a fault, shortened.
 func render(node *yaml.Node) string {
 	switch {
 	case node.Tag == yamlNull:
 		return "null"
-	case node.Kind == yaml.MappingNode: // where a line is indented too far, a secret may be in it
+	case node.Kind == yaml.MappingNode: // if a line is indented too far, the mapping may contain a secret
 		return "keys with values"
 	}
 	dropComments(node)
@@ -450,7 +457,7 @@ func render(node *yaml.Node) string {
 	return shorten(hideUserinfo(strings.TrimSpace(string(data))))
 }
 
-// shorten cuts what is too long for a fault.
+// shorten cuts text that is too long for a fault.
 func shorten(text string) string {
 	const most = 80 // bytes
 	if len(text) > most {
@@ -459,8 +466,8 @@ func shorten(text string) string {
 	return text
 }
 
-// dropComments removes the comments in node, which are not part of a value and
-// may hold anything.
+// dropComments removes the comments in node. They are not part of a value and
+// may contain any text.
 func dropComments(node *yaml.Node) {
 	node.HeadComment, node.LineComment, node.FootComment = "", "", ""
 	for _, child := range node.Content {

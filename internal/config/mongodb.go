@@ -7,8 +7,8 @@ import (
 	"web-backend/internal/auth"
 )
 
-// checkMongoDB checks that what says how to encrypt the connection has an
-// effect, and warns of one that is not encrypted.
+// checkMongoDB checks that the settings for an encrypted connection have an
+// effect, and warns if the connection is not encrypted.
 func (l *loader) checkMongoDB() {
 	m := l.config.MongoDB
 	byURI := m.URI.IsSet()
@@ -35,11 +35,13 @@ func (l *loader) checkMongoDB() {
 	}
 }
 
-// lineEndInURI finds one in front of the servers of a connection string.
+// lineEndInURI matches an escaped line end before the server names of a
+// connection string.
 var lineEndInURI = regexp.MustCompile(`(?i)^[^?]*%0[ad][^?]*@`)
 
 // isPlainURI reports whether a connection string leads to another machine
-// without TLS. Whether the string is valid is found out by the store.
+// without TLS. It does not check whether the string is valid; the store does
+// that.
 func isPlainURI(uri string) bool {
 	scheme, rest, _ := strings.Cut(uri, "://")
 	rest, options, _ := strings.Cut(rest, "?")
@@ -50,7 +52,7 @@ func isPlainURI(uri string) bool {
 		switch strings.ToLower(name) {
 		case "tls", "ssl":
 			encrypted = value == "true"
-		case "tlscafile", "sslcertificateauthorityfile": // the driver takes them for tls=true
+		case "tlscafile", "sslcertificateauthorityfile": // for the driver, these imply tls=true
 			encrypted = true
 		}
 	}
@@ -66,8 +68,8 @@ func isPlainURI(uri string) bool {
 	return false
 }
 
-// isThisMachine reports whether a server is one of this machine, by its name
-// alone; a name that ends in .sock is a socket in the file system.
+// isThisMachine reports whether host names this machine. It looks only at the
+// name. A name that ends in .sock is a socket in the file system.
 func isThisMachine(host string) bool {
 	return auth.IsLoopbackHost(host) || host == "::1" || strings.HasSuffix(host, ".sock")
 }

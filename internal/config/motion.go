@@ -13,43 +13,46 @@ import (
 	"web-backend/internal/backend"
 )
 
-// The types that the numbers of clips may have.
+// The number types that clips may have.
 const (
 	halfFloat   = "float16"
 	singleFloat = "float32"
 	doubleFloat = "float64"
 )
 
-// Motion says where motion files come from and how they are served;
-// Config.Motion is nil without them: the feature is off.
+// Motion says where motion files come from and how they are served.
+// Config.Motion is nil if the feature is off.
 type Motion struct {
 	Database MotionDatabase
-	Clips    MotionPlace // root of the paths that the database gives
-	// ClipFiles are paths by record id (decimal) for the original's readers
-	// without SQL for motions; nil: the database's own paths.
+	Clips    MotionPlace // root of the paths in the database
+	// ClipFiles maps decimal record ids to paths, for the original's readers
+	// that do not use SQL for motions. If it is nil, the paths come from the
+	// database.
 	ClipFiles map[string]string
 
 	Restposes, Meshes, Joints, Rigids, Blendshapes MotionFiles
-	// DefaultAvatars says that nobody named the avatars: the paths are those of
-	// the original's six, of which a folder need not have all.
+	// DefaultAvatars says that the avatars were not configured. The paths are
+	// then those of the original's six avatars. A folder does not need to
+	// contain all of them.
 	DefaultAvatars bool
 
 	FloatType     string        // float16, float32 or float64
-	CheckInterval time.Duration // between looks at the version of the database
-	MaxDownloads  int           // at once; others wait their turn
-	Strict        bool          // one bad record refuses the whole load
-	MaxWorkers    int           // of a load; 0: decide by the machine
+	CheckInterval time.Duration // time between checks of the database version
+	MaxDownloads  int           // at the same time; others wait
+	Strict        bool          // whether one bad record makes the whole load fail
+	MaxWorkers    int           // for a load; 0 to choose by the machine
 }
 
-// MotionDatabase is where the records are: exactly one of SQLite and MySQL.
+// MotionDatabase says where the records are: in exactly one of SQLite and
+// MySQL.
 type MotionDatabase struct {
 	SQLite               string // path
 	MySQL                *MySQL
-	JoinFile             string // path of the SQL join; "" for the built-in one
+	JoinFile             string // path of a file with the SQL join; "" for the built-in one
 	Table, EnabledColumn string
 }
 
-// MySQL says where a MySQL or MariaDB server is.
+// MySQL says how to connect to a MySQL or MariaDB server.
 type MySQL struct {
 	Host     string
 	Port     int
@@ -58,13 +61,13 @@ type MySQL struct {
 	Database string
 }
 
-// MotionPlace is where files are: exactly one of Dir and S3.
+// MotionPlace says where files are: in exactly one of Dir and S3.
 type MotionPlace struct {
 	Dir string
 	S3  *S3
 }
 
-// S3 is a bucket of MinIO, or of another server that speaks S3.
+// S3 is a bucket of MinIO or of another server with the S3 protocol.
 type S3 struct {
 	Endpoint, AccessKey string
 	SecretKey           backend.Secret
@@ -78,7 +81,7 @@ type MotionFiles struct {
 	Paths map[string]string // avatar → path below the place
 }
 
-// motionKeys are the keys below motion, of which [loader.checkMotion] makes a
+// motionKeys are the keys below motion. [loader.checkMotion] turns them into a
 // [Motion].
 type motionKeys struct {
 	DataDir, JoinFile, FloatType string
@@ -88,7 +91,7 @@ type motionKeys struct {
 	MySQL                        MySQL
 	S3                           S3
 	Avatars                      map[string]map[string]string // avatar → kind → path
-	Original                     string                       // what motion_file_api_cfg says, in short
+	Original                     string                       // short description of motion_file_api_cfg
 }
 
 func defaultMotionKeys() motionKeys {
@@ -98,14 +101,15 @@ func defaultMotionKeys() motionKeys {
 	}
 }
 
-// The keys that have their place in motion_file_api_cfg as well.
+// Keys that are also in motion_file_api_cfg.
 const (
 	mysqlPasswordKey = "motion.mysql.password"
 	s3SecretKeyKey   = "motion.s3.secret_key"
 )
 
-// motionKinds are the static files of an avatar, by their names below
-// motion.avatars, and whether an avatar needs one.
+// motionKinds are the kinds of static files of an avatar. They have the names
+// of the keys below motion.avatars, and they say whether an avatar needs such a
+// file.
 var motionKinds = []struct {
 	name     string
 	required bool
@@ -118,7 +122,7 @@ var motionKinds = []struct {
 	{"blendshapes", true, func(m *Motion) *MotionFiles { return &m.Blendshapes }},
 }
 
-// originalAvatars gives the avatars of the original, and the paths that they
+// originalAvatars returns the avatars of the original with the paths that they
 // have there.
 func originalAvatars() map[string]map[string]string {
 	all := map[string]map[string]string{}
@@ -142,7 +146,7 @@ func originalAvatars() map[string]map[string]string {
 	return all
 }
 
-// checkMotion makes Config.Motion of what the sources say.
+// checkMotion sets Config.Motion from the sources.
 func (l *loader) checkMotion() {
 	before := len(l.faults)
 	given, keys := l.givenMotionKeys(), &l.config.motion
@@ -169,7 +173,8 @@ func (l *loader) checkMotion() {
 	}
 }
 
-// givenMotionKeys gives the keys below motion that are not their default.
+// givenMotionKeys returns the keys below motion that do not have their default
+// value.
 func (l *loader) givenMotionKeys() (keys []string) {
 	standard := Default().settings()
 	for i, s := range l.settings {
@@ -180,7 +185,7 @@ func (l *loader) givenMotionKeys() (keys []string) {
 	return keys
 }
 
-// at is a key behind the place that its value is from.
+// at returns the source of a key's value, followed by the key.
 func (l *loader) at(key string) string {
 	if origin := l.origin[key]; origin != "" {
 		return origin + ": " + key
@@ -188,8 +193,8 @@ func (l *loader) at(key string) string {
 	return key
 }
 
-// warnOfMotionKeys warns of keys that have no effect because another is
-// missing, or says the same.
+// warnOfMotionKeys warns about keys that have no effect because another key is
+// missing or has the same meaning.
 func (l *loader) warnOfMotionKeys(given []string) {
 	keys := l.config.motion
 	for _, key := range given {
@@ -252,8 +257,8 @@ func (l *loader) saneMotion() *Motion {
 	return m
 }
 
-// MotionFolder gives what motion.data_dir alone says: a folder that is laid out
-// as the original's data, everything else by default.
+// MotionFolder returns the configuration for motion.data_dir alone: a folder
+// with the layout of the original's data, and defaults for everything else.
 func MotionFolder(dir string) *Motion {
 	l := newLoader()
 	l.config.motion.DataDir = dir
@@ -262,7 +267,7 @@ func MotionFolder(dir string) *Motion {
 	return m
 }
 
-// avatars is motion.avatars, which only a file can hold.
+// avatars is the value of motion.avatars. Only a file can set it.
 type avatars struct{ target *map[string]map[string]string }
 
 func (v avatars) tags() []string   { return nil }
@@ -275,7 +280,7 @@ func (v avatars) allowed() string {
 	return "avatars, and for each the paths restpose, mesh, joints, rigids, blendshapes"
 }
 
-// load reads the tree, and leaves the faults with l.
+// load reads the tree and adds its faults to l.
 func (v avatars) load(l *loader, t tree) {
 	all := l.block(t, "motion.avatars", t.node)
 	if all == nil {
@@ -301,7 +306,7 @@ func (v avatars) load(l *loader, t tree) {
 	}
 }
 
-// yaml gives the avatars as a file has them.
+// yaml returns the avatars in the form of a configuration file.
 func (v avatars) yaml() *yaml.Node {
 	all := &yaml.Node{Kind: yaml.MappingNode}
 	for _, avatar := range slices.Sorted(maps.Keys(*v.target)) {

@@ -9,8 +9,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// originalKey is where the original's configuration has motion files: a dict of
-// readers (motion contract §5).
+// originalKey is the key for motion files in the original's configuration: a
+// dict of readers (motion contract §5).
 const originalKey = "motion_file_api_cfg"
 
 // The original's defaults.
@@ -19,17 +19,19 @@ const (
 	defaultBucket    = "3dac"
 )
 
-// The bounds of the time between looks at the version of the database.
+// The limits of the time between checks of the database version.
 const (
 	leastCheckInterval = 100 * time.Millisecond
 	mostCheckInterval  = 24 * time.Hour
 )
 
-// unusedMotionKeys have no effect here, in any block: this server has one log,
-// and one cache, sends no blendshapes, and makes the version from what it sends.
+// unusedMotionKeys have no effect here, in any block. This server has one log
+// and one cache, does not send blendshapes, and derives the version from the
+// data that it sends.
 var unusedMotionKeys = []string{"type", "name", "logger_cfg", "max_workers", "cache_cfg", "blendshape_names", "version"}
 
-// original is motion_file_api_cfg. The target says in short what it says.
+// original is the value of motion_file_api_cfg. The target is a short
+// description of it.
 type original struct{ target *string }
 
 func (v original) tags() []string   { return nil }
@@ -37,8 +39,8 @@ func (v original) set(string) error { return errNotAllowed }
 func (v original) get() string      { return *v.target }
 func (v original) allowed() string  { return "a dict of readers, as the original has it" }
 
-// load notes the tree. It is read when all sources are, since secrets that it
-// lacks may come from the environment.
+// load stores the tree. The tree is read after all sources, because the
+// environment may supply its missing secrets.
 func (v original) load(l *loader, t tree) {
 	if t.node.Tag != yamlNull {
 		l.original = &t
@@ -69,7 +71,7 @@ func (l *loader) originalMotion() *Motion {
 		if reader := top.block(key, motionKinds[i].required); reader != nil {
 			*files = reader.files()
 		} else {
-			files.Place = m.Clips // which has a place, as everything
+			files.Place = m.Clips // the clips have a place, like everything else
 		}
 	}
 	top.done(unusedMotionKeys...)
@@ -92,7 +94,8 @@ func (p MotionPlace) name() string {
 	return "files in " + p.Dir
 }
 
-// reader gives the type of a reader, one of types; "" if it has another.
+// reader returns the type of a reader if it is one of types, or "" if it is
+// not.
 func (b *block) reader(types ...string) (kind string) {
 	b.set("type", choice{&kind, types}, true)
 	return kind
@@ -118,8 +121,8 @@ func (b *block) database(m *Motion) {
 	b.done(unusedMotionKeys...)
 }
 
-// sql reads the keys of a database, of which those without a default must be
-// there if they are needed.
+// sql reads the keys of a database. If needed is set, the keys without a
+// default must be present.
 func (b *block) sql(d *MotionDatabase, needed bool) {
 	join := "sqlite_join_cmd_path"
 	if d.MySQL == nil {
@@ -127,7 +130,8 @@ func (b *block) sql(d *MotionDatabase, needed bool) {
 	} else {
 		join = "mysql_join_cmd_path"
 		b.set("mysql_host", host{&d.MySQL.Host, "mysql_port", true}, needed)
-		// The environment gives a text, which drivers of Python take for a number.
+		// The environment supplies a text, which Python drivers accept as a
+		// number.
 		b.set("mysql_port", number{&d.MySQL.Port, 1, 65535}, false, yamlText)
 		b.set("mysql_username", text{&d.MySQL.Username, true}, needed)
 		b.secret("mysql_password", &d.MySQL.Password, mysqlPasswordKey, needed)
@@ -138,8 +142,8 @@ func (b *block) sql(d *MotionDatabase, needed bool) {
 	b.set("enabled_column_name", text{&d.EnabledColumn, true}, false)
 }
 
-// secret reads a secret. What stands in the settings under key is stronger, and
-// takes its place where it is missing.
+// secret reads a secret. A value in the settings under key has priority over
+// it, and replaces it if it is missing.
 func (b *block) secret(name string, target *backend.Secret, key string, needed bool) {
 	l := b.loader
 	shared := &l.config.motion.MySQL.Password
@@ -160,14 +164,14 @@ func (b *block) secret(name string, target *backend.Secret, key string, needed b
 	b.set(name, secret{target, false}, false)
 	switch {
 	case !target.IsSet() || *target == *shared:
-	case shared.IsSet(): // another reader has another one
+	case shared.IsSet(): // another reader has a different secret
 		l.ownSecrets = append(l.ownSecrets, b.where(b.take(name).line, name))
 	default:
 		*shared, l.origin[key] = *target, origin
 	}
 }
 
-// clips reads where the clips are, and how they are read.
+// clips reads where the clips are and how to read them.
 func (b *block) clips(m *Motion) {
 	const inMySQL, inFolder, inBucket = "MinioMySQLMotionReader", "FilesystemMotionReader", "MinioMotionReader"
 	kind := b.reader("SQLiteFilesystemMotionReader", inMySQL, inFolder, inBucket)
@@ -185,11 +189,11 @@ func (b *block) clips(m *Motion) {
 	b.done(unusedMotionKeys...)
 }
 
-// sameDatabase checks that the reader of clips has the database of the reader
-// of records: this server reads one, and the original loads nothing if the
-// versions of the two differ.
+// sameDatabase checks that the reader of clips has the same database as the
+// reader of records. This server reads only one database. The original does not
+// load anything if the versions of the two databases differ.
 func (b *block) sameDatabase(m *Motion, kind string, inMySQL bool) {
-	known := m.Database.Table != "" // else meta_reader_cfg has a fault
+	known := m.Database.Table != "" // otherwise meta_reader_cfg has a fault
 	d, fits := m.Database, known && (m.Database.MySQL != nil) == inMySQL
 	switch {
 	case !fits:
@@ -243,7 +247,7 @@ func (b *block) place(inBucket bool) MotionPlace {
 // recordID matches the ids of records.
 var recordID = regexp.MustCompile(`^[0-9]{1,18}$`)
 
-// paths reads the paths that a key holds by names, which match pattern.
+// paths reads a mapping of names to paths at key. The names must match pattern.
 func (b *block) paths(key string, pattern *regexp.Regexp) map[string]string {
 	files := b.block(key, true)
 	if files == nil {
@@ -262,11 +266,11 @@ func (b *block) paths(key string, pattern *regexp.Regexp) map[string]string {
 	return paths
 }
 
-// floatPattern finds the name of a type of numbers, with or without that of its
-// module.
+// floatPattern matches the name of a number type, with or without the name of
+// its module.
 var floatPattern = regexp.MustCompile(`^(?:\w+\.)*(float(?:16|32|64))$`)
 
-// floatType is a type of numbers, such as numpy.float32.
+// floatType is a number type, such as numpy.float32.
 type floatType struct{ target *string }
 
 func (v floatType) tags() []string  { return []string{yamlText} }
@@ -281,7 +285,7 @@ func (v floatType) set(s string) error {
 	return nil
 }
 
-// seconds is a time span as a number of seconds.
+// seconds is a duration as a number of seconds.
 type seconds struct{ target *time.Duration }
 
 func (v seconds) tags() []string { return []string{yamlInteger, yamlFloat} }
@@ -292,7 +296,7 @@ func (v seconds) allowed() string {
 
 func (v seconds) set(s string) error {
 	n, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(n >= leastCheckInterval.Seconds() && n <= mostCheckInterval.Seconds()) { // NaN is neither
+	if err != nil || !(n >= leastCheckInterval.Seconds() && n <= mostCheckInterval.Seconds()) { // also rejects NaN
 		return errNotAllowed
 	}
 	*v.target = time.Duration(n * float64(time.Second))

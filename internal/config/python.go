@@ -11,13 +11,13 @@ import (
 	"web-backend/internal/config/pyconfig"
 )
 
-// IsPython reports whether a configuration file is a Python module, as the
-// original's are.
+// IsPython reports whether a configuration file is a Python module, like those
+// of the original.
 func IsPython(file string) bool { return strings.EqualFold(filepath.Ext(file), ".py") }
 
-// loadPython reads a Python module, whose top-level names are keys, and dicts
-// sections. Unlike YAML it may hold what is no key: the original has settings
-// that this server does not need.
+// loadPython reads a Python module. Its top-level names are keys, and its dicts
+// are sections. Unlike a YAML file, a module may contain names that are not
+// keys, because the original has settings that this server does not need.
 func (l *loader) loadPython(name string, data []byte, getenv func(string) (string, bool)) {
 	settings, faults := pyconfig.Evaluate(name, data, getenv)
 	for _, fault := range faults {
@@ -28,14 +28,14 @@ func (l *loader) loadPython(name string, data []byte, getenv func(string) (strin
 	}
 }
 
-// loadPythonValue sets key, or the keys below it. None is not given.
+// loadPythonValue sets key, or the keys below it. None counts as not set.
 func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal bool) {
 	index := slices.IndexFunc(l.settings, func(s setting) bool { return s.key == key })
 	unknown, isUnknown := v.(pyconfig.Unknown)
 	dict, isDict := v.(*starlark.Dict)
 	namesMongoDB := key == "mongodb_host" || key == "mongodb_uri"
 	switch where := origin + ": " + showKey(key); {
-	case isUnknown && unknown.Reason == "": // its fault is noted already
+	case isUnknown && unknown.Reason == "": // its fault is already recorded
 	case index < 0 && !l.isSection(key):
 		l.ignored = append(l.ignored, fmt.Sprintf("%s (%s)", showKey(key), origin))
 		l.warn(where + ": is no key of this server and is ignored")
@@ -60,8 +60,9 @@ func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal b
 	}
 }
 
-// setPython sets s, whose type must fit. A fault shows a value only if it
-// stands in the file: a computed one may hold a secret of the environment.
+// setPython sets s. The type of the value must match. A fault shows the value
+// only if it is a literal in the file, because a computed value may hold a
+// secret of the environment.
 func (l *loader) setPython(s setting, origin string, v starlark.Value, literal bool) {
 	l.origin[s.key] = origin
 	if t, ok := s.value.(treeValue); ok {
@@ -79,7 +80,7 @@ func (l *loader) setPython(s setting, origin string, v starlark.Value, literal b
 	}
 }
 
-// setFrom sets s from a value of Starlark.
+// setFrom sets s from a Starlark value.
 func setFrom(s setting, v starlark.Value) error {
 	list, isList := s.value.(list)
 	if !isList {
@@ -104,8 +105,8 @@ func setFrom(s setting, v starlark.Value) error {
 	return list.setList(elements)
 }
 
-// scalarText gives the text form of a value, and the type that YAML calls it;
-// "" for what no setting is.
+// scalarText returns the text form of a value and its YAML type. The type is ""
+// if settings cannot have such a value.
 func scalarText(v starlark.Value) (text, tag string) {
 	switch v := v.(type) {
 	case starlark.String:

@@ -12,9 +12,9 @@ type setting struct {
 	value value
 }
 
-// settings is the table of every key there is, bound to the fields of c.
+// settings returns the table of all keys, bound to the fields of c.
 func (c *Config) settings() []setting {
-	const limit = 1 << 30 // bytes; far above anything of use
+	const limit = 1 << 30 // bytes; far above any useful value
 	return append([]setting{
 		{"store", "WEB_BACKEND_STORE", choice{&c.Store, Stores}},
 		{"host", "WEB_BACKEND_HOST", host{&c.Host, "port", true}},
@@ -81,7 +81,7 @@ func (c *Config) settings() []setting {
 	}, append(c.mongoDBSettings(), c.motionSettings()...)...)
 }
 
-// mongoDBSettings are the keys of the cluster.
+// mongoDBSettings returns the keys of the MongoDB cluster.
 func (c *Config) mongoDBSettings() []setting {
 	m := &c.MongoDB
 	return []setting{
@@ -105,7 +105,7 @@ func (c *Config) mongoDBSettings() []setting {
 	}
 }
 
-// motionSettings are the keys of motion files.
+// motionSettings returns the keys of motion files.
 func (c *Config) motionSettings() []setting {
 	k := &c.motion
 	return []setting{

@@ -12,12 +12,12 @@ import (
 	"web-backend/internal/config/pyconfig"
 )
 
-// tree is the value of a key that holds keys of its own choice, such as
-// motion.avatars. Python's values have the form of YAML's in it.
+// tree is the value of a key with freely chosen keys below it, such as
+// motion.avatars. Values from Python are converted to the form of YAML values.
 type tree struct {
 	node   *yaml.Node
 	place  func(line int) string // in the file
-	python bool                  // its values may be computed, and are not shown
+	python bool                  // values may be computed, and are not shown
 }
 
 // treeValue is a value that only a file can hold, as a tree.
@@ -26,11 +26,12 @@ type treeValue interface {
 	load(l *loader, t tree)
 }
 
-// unknownTag marks what has no value in a Python module; the text says why.
+// unknownTag marks a node without a value in a Python module. The node's text
+// is the reason.
 const unknownTag = "!unknown"
 
-// treeOf gives a value of Python as YAML has it. The package pyconfig bounds
-// how large and how deep it is.
+// treeOf converts a Python value to YAML. Package pyconfig limits its size and
+// depth.
 func treeOf(v starlark.Value) *yaml.Node {
 	if text, tag := scalarText(v); tag != "" {
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
@@ -41,7 +42,7 @@ func treeOf(v starlark.Value) *yaml.Node {
 	case starlark.Float:
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: yamlFloat, Value: v.String()}
 	case pyconfig.Unknown:
-		if floatPattern.MatchString(v.Member) { // numpy.float32: its name says all
+		if floatPattern.MatchString(v.Member) { // numpy.float32: the name is all that is needed
 			return &yaml.Node{Kind: yaml.ScalarNode, Tag: yamlText, Value: v.Member}
 		}
 		return &yaml.Node{Kind: yaml.ScalarNode, Tag: unknownTag, Value: v.Reason}
@@ -52,27 +53,28 @@ func treeOf(v starlark.Value) *yaml.Node {
 		}
 		return node
 	case starlark.Sequence:
-		return &yaml.Node{Kind: yaml.SequenceNode, Tag: yamlSequence} // nothing reads a list
+		return &yaml.Node{Kind: yaml.SequenceNode, Tag: yamlSequence} // lists are not used
 	}
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: unknownTag, Value: "it is of a type that no key has"}
 }
 
-// textNode is a text in YAML, in quotes where it would be something else.
+// textNode returns a text as a YAML node, quoted if it would otherwise have
+// another type.
 func textNode(text string) *yaml.Node {
 	node := &yaml.Node{}
 	node.SetString(text)
 	return node
 }
 
-// block is a mapping of a tree, of which the keys are taken one by one.
+// block is a mapping of a tree. Its keys are taken one by one.
 type block struct {
 	loader *loader
 	tree   tree
-	key    string // in full
+	key    string // full name of the key
 	line   int
 	fields []field
 	taken  []string   // keys that were asked for
-	kept   *yaml.Node // what was taken, less the secrets
+	kept   *yaml.Node // what was taken, except the secrets
 }
 
 type field struct {
@@ -81,8 +83,8 @@ type field struct {
 	node *yaml.Node
 }
 
-// block reads the keys of the mapping that key holds. It gives nil, and leaves
-// a fault, if it is none.
+// block returns the mapping at key. It returns nil and adds a fault if the
+// value is not a mapping.
 func (l *loader) block(t tree, key string, node *yaml.Node) *block {
 	b := &block{loader: l, tree: t, key: key, line: node.Line, kept: &yaml.Node{Kind: yaml.MappingNode}}
 	node = resolve(node)
@@ -112,12 +114,13 @@ func (l *loader) block(t tree, key string, node *yaml.Node) *block {
 	return b
 }
 
-// wrongMerge is the fault of a merge key that brings nothing.
+// wrongMerge is the fault of a merge key without a usable value.
 const wrongMerge = "<<: want keys with values, an alias of such, or a list of these"
 
-// pairs gives the keys and values of a mapping in turn, those that merge keys
-// (<<) bring last and only where the mapping has none of its own. Wrong is what
-// cannot be merged. Each mapping is looked at once, so that none brings itself.
+// pairs returns the keys and values of a mapping, alternating. Keys from merge
+// keys (<<) come last, and only if the mapping does not have them itself. wrong
+// is a node that cannot be merged. Each mapping is visited once, so that a
+// mapping cannot merge itself.
 func pairs(mapping *yaml.Node) (content []*yaml.Node, wrong *yaml.Node) {
 	looked, have := map[*yaml.Node]bool{}, map[string]bool{}
 	var add func(node *yaml.Node)
@@ -148,7 +151,7 @@ func pairs(mapping *yaml.Node) (content []*yaml.Node, wrong *yaml.Node) {
 				content = append(content, key, value)
 			}
 		}
-		maps.Copy(have, own) // only now: a key that stands twice is a fault
+		maps.Copy(have, own) // only now, because a duplicate key is a fault
 		for _, value := range merged {
 			add(value)
 		}
@@ -157,7 +160,7 @@ func pairs(mapping *yaml.Node) (content []*yaml.Node, wrong *yaml.Node) {
 	return content, wrong
 }
 
-// resolve gives what an alias stands for.
+// resolve returns the node that an alias refers to.
 func resolve(node *yaml.Node) *yaml.Node {
 	if node.Kind == yaml.AliasNode {
 		return node.Alias
@@ -165,8 +168,8 @@ func resolve(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// where is the place of a key of the block, and its name; "" for the block
-// itself.
+// where returns the place and the name of a key of the block; with key "",
+// those of the block itself.
 func (b *block) where(line int, key string) string {
 	name := b.key
 	if key != "" {
@@ -179,7 +182,7 @@ func (b *block) fault(line int, key, text string) {
 	b.loader.faults = append(b.loader.faults, b.where(line, key)+": "+text)
 }
 
-// take gives what key holds; the node is nil if it is not given.
+// take returns the value of key. The node is nil if the key is not set.
 func (b *block) take(key string) field {
 	if !slices.Contains(b.taken, key) {
 		b.taken = append(b.taken, key)
@@ -195,13 +198,13 @@ func (b *block) take(key string) field {
 	return f
 }
 
-// has reports whether key is given.
+// has reports whether key is set.
 func (b *block) has(key string) bool {
 	return slices.ContainsFunc(b.fields, func(f field) bool { return f.key == key && resolve(f.node).Tag != yamlNull })
 }
 
-// set sets v to what key holds, whose type must be one of v's or of tags.
-// Unless it is needed, it may be missing.
+// set sets v to the value of key. The value's type must be one of v's types or
+// of tags. The key may be missing unless it is needed.
 func (b *block) set(key string, v value, needed bool, tags ...string) {
 	f := b.take(key)
 	reason, isUnknown := b.unknown(f.node)
@@ -209,7 +212,7 @@ func (b *block) set(key string, v value, needed bool, tags ...string) {
 	case f.node == nil && needed:
 		b.fault(f.line, key, "is missing; want "+v.allowed())
 	case f.node == nil:
-	case isUnknown && reason == "": // its fault is noted already
+	case isUnknown && reason == "": // its fault is already recorded
 	case isUnknown:
 		b.fault(f.line, key, fmt.Sprintf("has no value: %s; want %s", reason, v.allowed()))
 	case f.node.Kind != yaml.ScalarNode || !slices.Contains(append(tags, v.tags()...), f.node.Tag):
@@ -219,7 +222,7 @@ func (b *block) set(key string, v value, needed bool, tags ...string) {
 	}
 }
 
-// setScalar sets v to a scalar of a type that it takes.
+// setScalar sets v to a scalar of a type that v accepts.
 func (b *block) setScalar(key string, f field, v value) {
 	_, isSecret := v.(secret)
 	switch err := v.set(f.node.Value); {
@@ -230,8 +233,9 @@ func (b *block) setScalar(key string, f field, v value) {
 	}
 }
 
-// unknown says why node has no value, if it has none; "" if there is a fault
-// already. A tag in YAML says nothing.
+// unknown returns the reason why node does not have a value. ok is false if it
+// has one. The reason is "" if there is already a fault. A tag in a YAML file
+// has no such meaning.
 func (b *block) unknown(node *yaml.Node) (reason string, ok bool) {
 	if node == nil || !b.tree.python || node.Tag != unknownTag {
 		return "", false
@@ -239,7 +243,7 @@ func (b *block) unknown(node *yaml.Node) (reason string, ok bool) {
 	return node.Value, true
 }
 
-// keep notes that key holds node, for the file that says the same.
+// keep stores node under key for the equivalent configuration file.
 func (b *block) keep(key string, node *yaml.Node) {
 	if node.Tag == yamlText {
 		node = textNode(node.Value)
@@ -247,8 +251,8 @@ func (b *block) keep(key string, node *yaml.Node) {
 	b.kept.Content = append(b.kept.Content, textNode(key), node)
 }
 
-// show is a value as a fault shows it: the value itself if it stands in the
-// file and is no secret, else its type.
+// show returns a value for a fault: the value itself if it is a literal in the
+// file and not a secret, otherwise its type.
 func (b *block) show(node *yaml.Node, v value) string {
 	if _, ok := v.(secret); ok {
 		return hidden
@@ -266,7 +270,7 @@ func (b *block) show(node *yaml.Node, v value) string {
 	return "such a value"
 }
 
-// block gives the mapping that key holds; nil if it is none, or not given.
+// block returns the mapping at key, or nil if it is not a mapping or not set.
 func (b *block) block(key string, needed bool) *block {
 	f := b.take(key)
 	if f.node == nil {
@@ -284,8 +288,8 @@ func (b *block) block(key string, needed bool) *block {
 	return below
 }
 
-// done notes the keys that nobody took: as everywhere, a fault in YAML, and a
-// warning in Python. Those of unused have no effect.
+// done reports the keys that were not taken. As elsewhere, they are a fault in
+// YAML and a warning in Python. The keys in unused have no effect.
 func (b *block) done(unused ...string) {
 	for _, key := range unused {
 		_ = b.take(key)

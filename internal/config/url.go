@@ -9,12 +9,11 @@ import (
 	"strings"
 )
 
-// ErrNoPort says that the configuration leaves the port to the system.
+// ErrNoPort is returned if the configuration lets the system choose the port.
 var ErrNoPort = errors.New("port 0 does not say where the server listens")
 
-// URL gives the address at which a server of this configuration is
-// reached from its own machine, base path included and without a slash at its
-// end.
+// URL returns the URL at which a server with this configuration is reached from
+// its own machine. It includes the base path and does not end with a slash.
 func (c *Config) URL() (string, error) {
 	if c.Port == 0 {
 		return "", ErrNoPort
@@ -22,20 +21,21 @@ func (c *Config) URL() (string, error) {
 	return c.localURL(c.Host, strconv.Itoa(c.Port)), nil
 }
 
-// BoundURL is URL for the address that was bound in the end.
+// BoundURL is like URL, but uses the address on which the server actually
+// listens.
 func (c *Config) BoundURL(bound net.Addr) (string, error) {
 	host, port, err := net.SplitHostPort(bound.String())
 	if err != nil {
 		return "", err
 	}
-	// Who listens on 0.0.0.0 may be shown as ::, where ::1 need not answer.
+	// A listener on 0.0.0.0 may be reported as ::, and then ::1 may not respond.
 	if addr, err := netip.ParseAddr(c.Host); err == nil && addr.IsUnspecified() {
 		host = c.Host
 	}
 	return c.localURL(host, port), nil
 }
 
-// localURL puts the loopback address in place of one that means all of them.
+// localURL uses the loopback address if host is the unspecified address.
 func (c *Config) localURL(host, port string) string {
 	if addr, err := netip.ParseAddr(host); err == nil && addr.IsUnspecified() {
 		host = "127.0.0.1"
@@ -43,7 +43,7 @@ func (c *Config) localURL(host, port string) string {
 			host = "::1"
 		}
 	}
-	address := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)} // which escapes a zone
+	address := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)} // String escapes a zone
 	if c.TLSCert != "" {
 		address.Scheme = "https"
 	}

@@ -9,9 +9,9 @@ import (
 	"web-backend/internal/backend"
 )
 
-// UserDefaults reads what new users start with: the files that the configuration
-// names, else what is built in. An error joins everything that is wrong with
-// them.
+// UserDefaults returns the defaults for new users. They come from the files
+// that the configuration names; otherwise the built-in ones are used. An error
+// joins all faults of the files.
 func (c *Config) UserDefaults() (defaults backend.Defaults, err error) {
 	var faults []error
 	if defaults.UserConfig, err = loadDefaultUserConfig(c.DefaultUserConfigPath); err != nil {

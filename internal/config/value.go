@@ -16,15 +16,15 @@ import (
 
 // value is a typed place for one setting.
 type value interface {
-	// set takes the text form, as the environment and flags have it, and
-	// changes nothing on an error.
+	// set sets the value from its text form, as in the environment and in flags.
+	// On an error, it changes nothing.
 	set(text string) error
-	// get gives the text form of what is set, which set takes; "***" for a
+	// get returns the text form of the value, which set accepts; "***" for a
 	// secret that is set.
 	get() string
-	// tags are the YAML types that the file may hold it in.
+	// tags returns the YAML types that the value may have in a file.
 	tags() []string
-	// allowed says what is allowed, for the message of a fault.
+	// allowed describes the allowed values, for the message of a fault.
 	allowed() string
 }
 
@@ -37,7 +37,7 @@ const (
 	yamlNull    = "!!null"
 )
 
-// The YAML types of what holds others.
+// The YAML types of collections.
 const (
 	yamlMapping  = "!!map"
 	yamlSequence = "!!seq"
@@ -47,7 +47,7 @@ const (
 // hidden is shown in place of a secret.
 const hidden = "***"
 
-// text is any text, or any but the empty one.
+// text is any text. It may be restricted to texts that are not empty.
 type text struct {
 	target   *string
 	required bool
@@ -77,7 +77,7 @@ func (v text) set(s string) error {
 // secret is a text that is never shown.
 type secret struct {
 	target  *backend.Secret
-	several bool // it may hold several, on a line each
+	several bool // it may hold several secrets, one per line
 }
 
 func (v secret) tags() []string { return []string{yamlText} }
@@ -156,7 +156,7 @@ func (v boolean) set(s string) error {
 	return nil
 }
 
-// duration is a time span from least to most.
+// duration is a duration from least to most.
 type duration struct {
 	target      *time.Duration
 	least, most time.Duration
@@ -185,7 +185,8 @@ var levels = map[string]slog.Level{
 	"INFO": slog.LevelInfo, "20": slog.LevelInfo,
 	"WARNING": slog.LevelWarn, "WARN": slog.LevelWarn, "30": slog.LevelWarn,
 	"ERROR": slog.LevelError, "40": slog.LevelError,
-	// slog knows nothing above an error, and nothing here logs a critical one.
+	// slog does not have a level above error, and this server does not log
+	// critical messages.
 	"CRITICAL": slog.LevelError, "50": slog.LevelError,
 }
 
@@ -211,11 +212,11 @@ func (v level) set(s string) error {
 	return nil
 }
 
-// list is a list of texts; in the environment they are separated by commas.
+// list is a list of texts. In the environment, they are separated by commas.
 type list struct {
 	target *[]string
-	want   string // what is allowed, in words
-	// read checks an element, and gives it as it is compared.
+	want   string // description of what is allowed
+	// read checks an element and returns it in the form that is compared.
 	read func(string) (string, error)
 }
 
@@ -236,7 +237,7 @@ func (v list) set(s string) error {
 }
 
 func (v list) setList(elements []string) error {
-	var read []string // nil if there are none, as everywhere
+	var read []string // nil if there are none, as everywhere else
 	for i, element := range elements {
 		element, err := v.read(element)
 		if err == nil && element == "" {
@@ -251,11 +252,11 @@ func (v list) setList(elements []string) error {
 	return nil
 }
 
-// readPath takes any path.
+// readPath accepts any path.
 func readPath(entry string) (string, error) { return entry, textFlaw(entry) }
 
-// path is where everything is served below: "" for the root, else it begins
-// with "/" and does not end with one.
+// path is the path prefix of all routes. It is "" for the root. Otherwise it
+// begins with "/" and does not end with one.
 type path struct{ target *string }
 
 func (v path) tags() []string { return []string{yamlText} }

@@ -42,7 +42,7 @@ var (
 	dottedDigits = regexp.MustCompile(`^[0-9.]+$`)
 )
 
-// hostFlaw says why s can be neither an IP address nor the name of a host.
+// hostFlaw returns an error if s can be neither an IP address nor a host name.
 func hostFlaw(s string) error {
 	if err := textFlaw(s); err != nil {
 		return err
@@ -65,19 +65,20 @@ func hostFlaw(s string) error {
 	return nil
 }
 
-// readProxy takes an IP address or a network in CIDR notation.
+// readProxy accepts an IP address or a network in CIDR notation.
 func readProxy(entry string) (string, error) {
 	_, err := auth.ParseProxies([]string{entry})
 	return entry, err
 }
 
-// asBrowsers writes a host in ASCII; unlike idna.Lookup it takes an underscore,
-// which names of containers have.
+// asBrowsers converts a host name to ASCII. Unlike idna.Lookup, it allows
+// underscores, because names of containers have them.
 var asBrowsers = idna.New(idna.MapForLookup(), idna.StrictDomainName(false))
 
-// readOrigin takes scheme and host, and gives them as browsers send an origin:
-// in small letters, without the usual port, the host in ASCII (Punycode). A
-// pattern would match none.
+// readOrigin parses scheme and host. It returns them in the form in which
+// browsers send an origin: in lower case, without the default port, and with
+// the host in ASCII (Punycode). Patterns are rejected, because they would match
+// no origin.
 func readOrigin(origin string) (string, error) {
 	u, err := url.Parse(origin)
 	if err != nil || u.Scheme == "" || u.Hostname() == "" || u.User != nil || strings.Contains(origin, "*") {
@@ -107,7 +108,7 @@ func readOrigin(origin string) (string, error) {
 	return u.Scheme + "://" + hostname + port, nil
 }
 
-// address is where to listen, as HOST:PORT, or "".
+// address is a listen address as HOST:PORT, or "".
 type address struct{ target *string }
 
 func (v address) tags() []string { return []string{yamlText} }
@@ -130,7 +131,7 @@ func (v address) set(s string) error {
 	return nil
 }
 
-// endpoint is a server of S3, as HOST or HOST:PORT, or "".
+// endpoint is an S3 server as HOST or HOST:PORT, or "".
 type endpoint struct{ target *string }
 
 func (v endpoint) tags() []string { return []string{yamlText} }

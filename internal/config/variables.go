@@ -9,23 +9,23 @@ import (
 	"web-backend/internal/spelling"
 )
 
-// prefixes begin the names of this server's variables.
+// prefixes are the prefixes of this server's variables.
 var prefixes = []string{"WEB_BACKEND_", "MONGODB_"}
 
-// otherVariables are read by commands, builds and compose files, not by the
-// configuration.
+// otherVariables are variables that commands, builds and compose files read.
+// The configuration does not read them.
 var otherVariables = []string{
 	"WEB_BACKEND_PASSPHRASE", "WEB_BACKEND_PASSPHRASE_FILE", "WEB_BACKEND_FAILPOINT", "WEB_BACKEND_VERSION", "WEB_BACKEND_COMMIT",
 	"WEB_BACKEND_BIND", "WEB_BACKEND_PUBLISHED_PORT", "MONGODB_IMAGE_TAG",
 }
 
-// kubernetesName ends the names of what Kubernetes sets for a service, beside
-// NAME_PORT; see kubernetesLink.
+// kubernetesName matches the end of the names, other than NAME_PORT, of
+// variables that Kubernetes sets for a service; see kubernetesLink.
 var kubernetesName = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
 
-// warnOfVariables names the variables that look like those of this server and
-// are none. They are no faults, as those of a file are: an environment is
-// shared with other programs. No value is shown.
+// warnOfVariables warns of variables that look like those of this server but
+// are unknown. They are not faults, unlike unknown keys in a file, because
+// other programs share the environment. The warning does not show values.
 func (l *loader) warnOfVariables(sources Sources) {
 	if sources.Environ == nil || sources.Getenv == nil {
 		return
@@ -44,7 +44,7 @@ func (l *loader) warnOfVariables(sources Sources) {
 	}
 }
 
-// variables gives the names of all variables.
+// variables returns the names of all variables.
 func (l *loader) variables() map[string]bool {
 	known := map[string]bool{}
 	for _, s := range l.settings {
@@ -62,17 +62,17 @@ func (l *loader) variables() map[string]bool {
 	return known
 }
 
-// advise says what to set instead of an unknown variable.
+// advise returns a hint which variable to set instead of an unknown one.
 func advise(name string, known map[string]bool) string {
 	if base, ok := strings.CutSuffix(name, "_FILE"); ok && known[base] {
 		return fmt.Sprintf("; only a secret can come from a file: set %s itself", base)
 	}
-	names := map[string]string{} // what may be meant, and its variable
+	names := map[string]string{} // maps each name that may be meant to its variable
 	for variable := range known {
 		names[variable] = variable
 	}
 	for _, s := range Default().settings() {
-		if s.env != "" { // logger_cfg.logger_path is WEB_BACKEND_LOG_PATH
+		if s.env != "" { // for example, logger_cfg.logger_path is WEB_BACKEND_LOG_PATH
 			names[prefixes[0]+strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))] = s.env
 		}
 	}
@@ -83,7 +83,7 @@ func advise(name string, known map[string]bool) string {
 	}
 	part := name[len(prefix):]
 	found := spelling.Nearest(name, candidates, max(2, len(part)/2))
-	const enough = 4 // letters, to look for them anywhere
+	const enough = 4 // minimum number of letters to search for it anywhere in a name
 	if len(found) == 0 && len(part) >= enough {
 		found = slices.DeleteFunc(candidates, func(candidate string) bool { return !strings.Contains(candidate, part) })
 	}

@@ -12,7 +12,7 @@ import (
 	"go.starlark.net/starlarkstruct"
 )
 
-// environ is os.environ.
+// environ implements os.environ.
 type environ struct{ module *module }
 
 func (environ) String() string        { return "environ" }
@@ -30,8 +30,8 @@ func (e environ) Attr(name string) (starlark.Value, error) {
 	return starlark.NewBuiltin("os.environ.get", e.module.lookUp), nil
 }
 
-// unset is the error of a variable that is not there. A statement that needs
-// it is not known; the operator in drops it.
+// unset is the error for a variable that is not set. The value of a statement
+// that needs the variable is unknown. The operator in ignores the error.
 type unset struct{ Unknown }
 
 func (unset) Error() string { return "not set" }
@@ -39,7 +39,7 @@ func (unset) Error() string { return "not set" }
 var variablePattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Get implements [starlark.Mapping]. A fault shows the name of a variable only
-// if it stands in the module: a computed one can be a secret.
+// if the name is in the module's text, because a computed name can be a secret.
 func (e environ) Get(key starlark.Value) (starlark.Value, bool, error) {
 	if u, ok := firstUnknown(key); ok {
 		return u.named(""), true, nil
@@ -57,7 +57,7 @@ func (e environ) Get(key starlark.Value) (starlark.Value, bool, error) {
 	return nil, false, unset{Unknown{Reason: "the environment variable " + name + " is not set", module: e.module}}
 }
 
-// lookUp is os.getenv and os.environ.get.
+// lookUp implements os.getenv and os.environ.get.
 func (m *module) lookUp(_ *starlark.Thread, b *starlark.Builtin, args starlark.Tuple, named []starlark.Tuple) (starlark.Value, error) {
 	var name, other starlark.Value = nil, starlark.None
 	if err := starlark.UnpackArgs(b.Name(), args, named, "key", &name, "default?", &other); err != nil {
@@ -70,7 +70,7 @@ func (m *module) lookUp(_ *starlark.Thread, b *starlark.Builtin, args starlark.T
 	return value, err
 }
 
-// os gives what import os binds.
+// os returns the value that import os binds.
 func (m *module) os() *starlarkstruct.Module {
 	ospath := &starlarkstruct.Module{Name: "os.path", Members: starlark.StringDict{
 		"join":     onPaths("os.path.join", joinPath),
@@ -88,8 +88,8 @@ func (m *module) os() *starlarkstruct.Module {
 	}}
 }
 
-// absolute gives a path from the root, by the folder in which the server was
-// started; the path as it is if nobody knows that folder.
+// absolute returns an absolute path, relative to the folder in which the server
+// was started. It returns the path unchanged if that folder is unknown.
 func absolute(file string) string {
 	if path.IsAbs(file) {
 		return path.Clean(file)
@@ -101,14 +101,14 @@ func absolute(file string) string {
 	return path.Join(filepath.ToSlash(folder), file)
 }
 
-// loggingLevels are the members of module logging that are known.
+// loggingLevels are the known members of module logging.
 var loggingLevels = starlark.StringDict{
 	"NOTSET": starlark.MakeInt(0), "DEBUG": starlark.MakeInt(10), "INFO": starlark.MakeInt(20),
 	"WARN": starlark.MakeInt(30), "WARNING": starlark.MakeInt(30), "ERROR": starlark.MakeInt(40),
 	"CRITICAL": starlark.MakeInt(50), "FATAL": starlark.MakeInt(50),
 }
 
-// onPaths makes a function of texts.
+// onPaths returns a function that takes text arguments.
 func onPaths(name string, f func(parts []string) string) *starlark.Builtin {
 	call := func(_ *starlark.Thread, _ *starlark.Builtin, args starlark.Tuple, named []starlark.Tuple) (starlark.Value, error) {
 		if u, ok := firstUnknown(args...); ok {
@@ -130,8 +130,8 @@ func onPaths(name string, f func(parts []string) string) *starlark.Builtin {
 	return starlark.NewBuiltin(name, call)
 }
 
-// joinPath joins as Python does: a part that begins with "/" begins anew, and
-// nothing is cleaned.
+// joinPath joins paths like Python: a part that begins with "/" discards the
+// parts before it, and the result is not cleaned.
 func joinPath(parts []string) string {
 	joined := parts[0]
 	for _, part := range parts[1:] {
@@ -147,7 +147,7 @@ func joinPath(parts []string) string {
 	return joined
 }
 
-// dirname keeps the slashes of a folder only if it has nothing else.
+// dirname keeps trailing slashes only if the folder consists of slashes.
 func dirname(file string) string {
 	folder, _ := path.Split(file)
 	if trimmed := strings.TrimRight(folder, "/"); trimmed != "" {

@@ -19,9 +19,9 @@ type module struct {
 	options *syntax.FileOptions
 	thread  *starlark.Thread
 	globals starlark.StringDict
-	places  map[string]place // of the names that statements bound
+	places  map[string]place // the places of the names that statements bound
 	faults  []Fault
-	needed  *Unknown // whose value the statement needs
+	needed  *Unknown // the unknown value that the statement needs
 }
 
 // place is where a name got its value.
@@ -30,7 +30,7 @@ type place struct {
 	literal bool
 }
 
-// known is the name of a function that no module can name.
+// known is the name of a function that modules cannot name.
 const known = "known()"
 
 func newModule(file, code string, getenv func(string) (string, bool)) *module {
@@ -55,7 +55,7 @@ func newModule(file, code string, getenv func(string) (string, bool)) *module {
 	return m
 }
 
-// guarded makes a function that needs the values of its arguments.
+// guarded returns a function that needs the values of its arguments.
 func guarded(
 	name string, call func(*starlark.Thread, starlark.Tuple, []starlark.Tuple) (starlark.Value, error),
 ) *starlark.Builtin {
@@ -69,9 +69,10 @@ func guarded(
 	})
 }
 
-// adapt makes the tree behave as Python does. Comparisons need their values:
-// Starlark has every value differ from one of another type, and asks neither.
-// Arguments with ** stand last in a call.
+// adapt changes the tree so that it behaves like Python. Comparisons need the
+// values of their operands: in Starlark, values of different types are never
+// equal, and it does not ask either of them. Arguments with ** are moved to the
+// end of a call.
 func adapt(tree *syntax.File) {
 	guard := func(x syntax.Expr) syntax.Expr {
 		start, end := x.Span()
@@ -95,14 +96,15 @@ func adapt(tree *syntax.File) {
 	})
 }
 
-// bind does what an import does. Of a module other than os nothing is known.
+// bind does the work of an import. Members of modules other than os are
+// unknown.
 func (m *module) bind(b binding) {
 	var value starlark.Value = Unknown{Reason: "it comes from module " + b.module + ", which is not read", Member: b.member, module: m}
 	switch b.module {
 	case "logging":
 		logging := Unknown{Reason: "it comes from module logging, of which only the levels are read", module: m, members: loggingLevels}
 		if value = logging; b.member != "" {
-			value, _ = logging.Attr(b.member) // which never fails
+			value, _ = logging.Attr(b.member) // this never fails
 		}
 	case "os":
 		value = m.os()
@@ -117,8 +119,8 @@ func (m *module) bind(b binding) {
 	m.globals[b.name] = value
 }
 
-// block executes statements. What one gets wrong does not keep the next from
-// being looked at, unless the bound on steps is reached.
+// block executes statements. After a fault in one statement, it continues with
+// the next, unless the step limit is reached.
 func (m *module) block(statements []syntax.Stmt) {
 	for _, s := range statements {
 		if m.spent() {
@@ -134,8 +136,8 @@ func (m *module) block(statements []syntax.Stmt) {
 
 func (m *module) spent() bool { return m.thread.ExecutionSteps() >= maxSteps }
 
-// condition takes a branch by itself, so that the place of a name is where it
-// got its value.
+// condition executes the chosen branch statement by statement, so that the
+// place of a name is where it got its value.
 func (m *module) condition(s *syntax.IfStmt) {
 	value, err := starlark.EvalExprOptions(m.options, m.thread, s.Cond, m.globals)
 	if u, ok := m.isUnknown(value, err); ok {
@@ -153,8 +155,8 @@ func (m *module) condition(s *syntax.IfStmt) {
 	}
 }
 
-// isUnknown reports whether a statement or a condition needs a value that is
-// not known, and makes the thread ready for the next.
+// isUnknown reports whether a statement or a condition needs an unknown value.
+// It also prepares the thread for the next statement.
 func (m *module) isUnknown(value starlark.Value, err error) (Unknown, bool) {
 	needed := m.needed
 	m.needed = nil
@@ -180,10 +182,10 @@ func orReported(u Unknown) string {
 	return u.Reason
 }
 
-// statement executes s. The names of an assignment that needs what is not known
-// are not known either; anywhere else it is a fault.
+// statement executes s. If an assignment needs an unknown value, its names
+// become unknown, too. In any other statement, an unknown value is a fault.
 func (m *module) statement(s syntax.Stmt) {
-	// ExecREPLChunk is ExecFile for statements that share their names.
+	// ExecREPLChunk is like ExecFile, for statements that share their names.
 	err := starlark.ExecREPLChunk(&syntax.File{Stmts: []syntax.Stmt{s}, Options: m.options}, m.thread, m.globals)
 	names := boundBy(s)
 	assignment, isAssignment := s.(*syntax.AssignStmt)
@@ -203,14 +205,14 @@ func (m *module) statement(s syntax.Stmt) {
 		if err != nil {
 			m.globals[name.Name] = value
 		}
-		if m.globals.Has(name.Name) { // a loop need not reach it
+		if m.globals.Has(name.Name) { // the body of a loop may not have run
 			literal := isAssignment && assignment.Op == syntax.EQ && assignment.LHS == syntax.Expr(name) && isLiteral(assignment.RHS)
 			m.places[name.Name] = place{int(name.NamePos.Line), literal}
 		}
 	}
 }
 
-// boundBy gives the names that a statement binds, in order.
+// boundBy returns the names that a statement binds, in order.
 func boundBy(s syntax.Stmt) []*syntax.Ident {
 	var names []*syntax.Ident
 	var targets func(x syntax.Expr)
@@ -242,7 +244,7 @@ func boundBy(s syntax.Stmt) []*syntax.Ident {
 	return names
 }
 
-// isLiteral reports whether x is a value as it stands there.
+// isLiteral reports whether x is a literal value.
 func isLiteral(x syntax.Expr) bool {
 	if minus, ok := x.(*syntax.UnaryExpr); ok && minus.Op == syntax.MINUS {
 		x = minus.X
@@ -251,7 +253,8 @@ func isLiteral(x syntax.Expr) bool {
 	return ok
 }
 
-// note notes an error of Starlark in words that hold nothing of the module.
+// note records an error of Starlark as a fault. The words of the fault do not
+// contain text of the module.
 func (m *module) note(s syntax.Stmt, err error) {
 	start, _ := s.Span()
 	fault := Fault{int(start.Line), "cannot be evaluated" + allowed}
@@ -282,8 +285,7 @@ func (m *module) note(s syntax.Stmt, err error) {
 	m.faults = append(m.faults, fault)
 }
 
-// sentences are what faults say about the errors of Starlark that have such
-// words.
+// sentences maps words in an error of Starlark to the sentence for the fault.
 var sentences = []struct{ words, sentence string }{
 	{"has no .", "a value has no such attribute or method" + allowed},
 	{"not in dict", "the dict does not have this key"},
@@ -294,8 +296,9 @@ var sentences = []struct{ words, sentence string }{
 	{"", "the types of the values do not fit what is done with them"},
 }
 
-// sentence gives the words for an error that a statement failed with. The names
-// of functions are not the module's, since it can make none.
+// sentence returns the sentence for the error of a statement. It may show names
+// of functions: they are not from the module, because a module cannot define
+// functions.
 func sentence(failed *starlark.EvalError) string {
 	if last := len(failed.CallStack) - 1; last >= 0 && failed.CallStack[last].Pos.Line == 0 {
 		return fmt.Sprintf("the call of %s failed: it does not take these values", failed.CallStack[last].Name)

@@ -1,14 +1,15 @@
-// Package pyconfig reads Python configuration modules of the kind that the
-// Python web backend has: assignments of plain values, most of them literals
-// or environment variables. It never runs Python: imports are taken out, and
-// the interpreter of Starlark, a language with Python's grammar, executes one
-// statement of the top level after the other, so that all faults are found.
+// Package pyconfig reads Python configuration modules like those of the Python
+// web backend. They consist of assignments of plain values, most of them
+// literals or environment variables. The package never runs Python. It removes
+// imports and lets the interpreter of Starlark, a language with Python's
+// grammar, execute the top-level statements one by one, so that it finds all
+// faults.
 //
-// Nothing that a module does reaches further than its own names: no files, no
-// programs, no network, and of the environment only the variables that it
-// names. The size of the file, the steps and the size of a setting are bounded.
-// Memory is not, beyond Starlark's bound of 1 GiB for one repetition: a module
-// is its operator's own, as it was under Python.
+// A module can affect only its own names. It cannot access files, programs or
+// the network, and it can read only the environment variables that it names.
+// The size of the file, the number of steps and the size of a setting are
+// limited. Memory is not limited, except by Starlark's limit of 1 GiB for one
+// repetition: a module belongs to its operator, as it did under Python.
 package pyconfig
 
 import (
@@ -22,25 +23,25 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// The bounds of a module. They are far above what configurations need.
+// The limits of a module. They are far above the needs of configurations.
 const (
 	maxBytes = 256 << 10 // of the file
 	maxSteps = 4 << 20   // of the interpreter
-	maxValue = 1 << 20   // bytes of the texts of one setting, and elements
-	maxDepth = 100       // of the lists and dicts of one setting
+	maxValue = 1 << 20   // total of text bytes and elements of one setting
+	maxDepth = 100       // nesting of the lists and dicts of one setting
 )
 
-// Setting is what a name of a module's top level has in the end.
+// Setting is the final value of a top-level name of a module.
 type Setting struct {
 	Name    string
-	Line    int            // where it got it; in a loop, the last place that can give it
-	Literal bool           // whether it stands there as it is, not computed
-	Value   starlark.Value // [Unknown] if it has none; may be a function, too
+	Line    int            // where it got the value; in a loop, the last place that can set it
+	Literal bool           // whether the value is a literal, not computed
+	Value   starlark.Value // [Unknown] if it does not have one; may also be a function
 }
 
-// Fault is what cannot be evaluated. It shows no text, name or value of the
-// module or of the environment, since any of them can be a secret; only what is
-// imported, and variables that are not set, are named.
+// Fault describes something that cannot be evaluated. It does not show texts,
+// names or values of the module or of the environment, because any of them can
+// be a secret. It names only imports and variables that are not set.
 type Fault struct {
 	Line int
 	Text string
@@ -48,14 +49,14 @@ type Fault struct {
 
 func (f Fault) Error() string { return fmt.Sprintf("line %d: %s", f.Line, f.Text) }
 
-// allowed ends the faults about what modules may not have.
+// allowed is the end of faults about features that modules may not use.
 const allowed = "; allowed are assignments, if and for, with texts, numbers, True, False, None, lists, tuples, dicts, sets, operators, " +
 	"functions such as dict(), int() and len(), os.getenv, os.environ, os.path and the levels of logging"
 
-// Evaluate reads a module. It gives every top-level name whose own name does
-// not begin with an underscore, in order of lines, and all faults; a setting
-// whose assignment has a fault is [Unknown] without a reason. File is what
-// __file__ is.
+// Evaluate evaluates a module. It returns the top-level names that do not begin
+// with an underscore, in line order, and all faults. If the assignment of a
+// setting has a fault, its value is [Unknown] without a reason. file is the
+// value of __file__.
 func Evaluate(file string, source []byte, getenv func(string) (string, bool)) ([]Setting, []Fault) {
 	if len(source) > maxBytes {
 		return nil, []Fault{{1, fmt.Sprintf("the file has %d bytes; at most %d are read", len(source), maxBytes)}}
@@ -81,8 +82,8 @@ func Evaluate(file string, source []byte, getenv func(string) (string, bool)) ([
 	return m.settings(), m.faults
 }
 
-// syntaxFault gives the place of a parser's error, not its words: they quote
-// the module.
+// syntaxFault returns the place of a parser's error, but not its message,
+// because the message quotes the module.
 func syntaxFault(err error) Fault {
 	line := 1
 	if e, ok := err.(syntax.Error); ok { //nolint:errorlint // the parser's documentation promises this type, unwrapped

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// rewrite writes what Python has and Starlark has not in words of Starlark:
+// rewrite replaces Python syntax that Starlark does not have with Starlark
+// syntax:
 //
 //	x: int = 1     x = 1
 //	a = b = 1      b = 1; a = b
 //	{1, 2}         set([1, 2])
 //	{**d, 'a': 1}  ({} | (d) | {'a': 1})
 //
-// Lines stay where they were.
+// The line numbers do not change.
 func rewrite(code string) string {
 	r := &rewriter{tokens: tokenPattern.FindAllString(code, -1)}
-	const deepest = 200 // brackets in each other; each takes a copy of what is in it
+	const deepest = 200 // nesting of brackets; each level copies its contents
 	depth := 0
 	for _, token := range r.tokens {
 		switch token {
@@ -26,7 +27,7 @@ func rewrite(code string) string {
 			depth--
 		}
 		if depth > deepest {
-			return code // no configuration has that
+			return code // no real configuration is nested so deeply
 		}
 	}
 	var out strings.Builder
@@ -36,7 +37,7 @@ func rewrite(code string) string {
 	return out.String()
 }
 
-// rewriter takes tokens from the front.
+// rewriter consumes tokens from the front.
 type rewriter struct{ tokens []string }
 
 func (r *rewriter) next() string {
@@ -45,16 +46,17 @@ func (r *rewriter) next() string {
 	return token
 }
 
-// part is a token, or a pair of brackets with what is in them.
+// part is a token, or a pair of brackets with its contents.
 type part string
 
 func (p part) isBlank() bool { return isBlank(string(p)) }
 
-// headers begin statements that others follow on the same line, after a colon.
+// headers begin statements that can have other statements on the same line,
+// after a colon.
 var headers = []string{"if", "elif", "else", "for"}
 
-// statement takes a simple statement with its end, or the header of one that
-// holds others.
+// statement takes a simple statement including its end, or the header of a
+// compound statement.
 func (r *rewriter) statement() (parts []part) {
 	first := part("")
 	for len(r.tokens) > 0 {
@@ -76,9 +78,10 @@ func (r *rewriter) statement() (parts []part) {
 
 var closing = map[string]string{"(": ")", "[": "]", "{": "}"}
 
-// brackets takes what follows an opening bracket, to the one that closes it.
+// brackets takes the tokens from an opening bracket to the matching closing
+// bracket.
 func (r *rewriter) brackets(opening string) part {
-	var items []string // between commas
+	var items []string // separated by commas
 	var item strings.Builder
 	isDict, unpacks, begins := false, false, true
 	for len(r.tokens) > 0 {
@@ -102,13 +105,13 @@ func (r *rewriter) brackets(opening string) part {
 		item.WriteString(token)
 		begins = begins && isBlank(token)
 	}
-	return part(opening + strings.ReplaceAll(strings.Join(append(items, item.String()), ","), unpacked, "**")) // the parser says that it is open
+	return part(opening + strings.ReplaceAll(strings.Join(append(items, item.String()), ","), unpacked, "**")) // the parser reports it as unclosed
 }
 
-// unpacked stands for ** before an item; no module has it, see Evaluate.
+// unpacked replaces ** before an item. Modules cannot contain it; see Evaluate.
 const unpacked = "\x00"
 
-// display writes brackets and what is in them.
+// display writes brackets with their contents.
 func display(opening string, items []string, isDict, unpacks bool) part {
 	all := strings.Join(items, ",")
 	switch {
@@ -138,9 +141,9 @@ func display(opening string, items []string, isDict, unpacks bool) part {
 
 var namePattern = regexp.MustCompile(`^[\pL_][\pL\pN_]*$`)
 
-// simple writes a statement.
+// simple writes a simple statement.
 func simple(parts []part) string {
-	var solid []int // the places of what is not blank
+	var solid []int // indexes of the parts that are not blank
 	for i, p := range parts {
 		if !p.isBlank() {
 			solid = append(solid, i)
@@ -169,8 +172,8 @@ func join(parts []part) string {
 	return text.String()
 }
 
-// withoutType leaves out the type of a name, which begins with a colon. What
-// has a type and no value is nothing.
+// withoutType removes the type annotation of a name, which begins with a colon.
+// If there is a type but no value, it removes the whole statement.
 func withoutType(parts []part, name, colon int) []part {
 	end := slices.Index(parts, "=")
 	kept := slices.Clone(parts)
@@ -187,15 +190,16 @@ func withoutType(parts []part, name, colon int) []part {
 	return kept
 }
 
-// chain writes a = b = 1, whose signs are given: the last target gets the value,
-// and the others get it from there.
+// chain writes a chained assignment such as a = b = 1. signs are the positions
+// of its equal signs. The last target gets the value, and the other targets get
+// it from the last one.
 func chain(parts []part, signs []int) string {
-	end := len(parts) // of the value: a comment, and the end of the statement, stay last
+	end := len(parts) // of the value: a comment and the end of the statement stay last
 	for end > 0 && (parts[end-1].isBlank() || parts[end-1] == ";") {
 		end--
 	}
 	start := 0
-	for parts[start].isBlank() { // the indent
+	for parts[start].isBlank() { // skip the indent
 		start++
 	}
 	last := signs[len(signs)-1]

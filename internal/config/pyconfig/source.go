@@ -6,42 +6,44 @@ import (
 	"strings"
 )
 
-// source turns Python's text into Starlark's: imports, which Starlark has in
-// another form, become pass, and numbers lose their underscores. Lines stay
-// where they were.
+// source turns Python text into Starlark text. Imports, which have another form
+// in Starlark, become pass, and numbers lose their underscores. The line
+// numbers do not change.
 type source struct {
 	out       strings.Builder
 	line      int
-	depth     int  // of brackets
+	depth     int  // nesting of brackets
 	begins    bool // whether a statement can begin here
 	afterText bool // whether the last token was a text
 
 	importing bool
-	statement strings.Builder // the import so far, without brackets, comments and line ends
+	statement strings.Builder // the current import, without brackets, comments and line ends
 	imports   []binding
 }
 
 // binding is a name that an import binds.
 type binding struct {
-	name   string // that it binds
+	name   string // the bound name
 	module string
-	member string // of the module; "" for the module itself
+	member string // member of the module; "" for the module itself
 }
 
-// refused are words of Python that are not read, outside of texts. Starlark has
-// def and lambda, but they would see the names of the line where they stand.
+// refused are Python words that are not supported outside of texts. Starlark
+// has def and lambda, but there they would see the names of the line where they
+// are defined.
 var refused = []string{
 	"assert", "async", "await", "class", "def", "del", "except", "finally", "from", "global", "import", "is", "lambda",
 	"nonlocal", "raise", "return", "try", "while", "with", "yield",
 }
 
-// tokenPattern finds a text, whose letters are the group, or another token.
-// Each byte belongs to one.
+// tokenPattern matches a text, or another token. The group holds the prefix
+// letters of a text. Each byte belongs to exactly one token.
 var tokenPattern = regexp.MustCompile(`(?s)([rubftRUBFT]{0,2})` +
 	`(?:'''(?:\\.|[^\\])*?'''|"""(?:\\.|[^\\])*?"""|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*")` +
 	`|#[^\n]*|\\\n|[\pL_0-9][\pL\pN_]*|[ \t\f]+|[-+*/%&|^@<>=!:]+=|\*\*|.`)
 
-// prepare gives the text for Starlark's parser and what the imports bind.
+// prepare returns the text for Starlark's parser and the bindings of the
+// imports.
 func prepare(text string) (code string, imports []binding, fault *Fault) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text) + "\n"
@@ -62,8 +64,8 @@ func prepare(text string) (code string, imports []binding, fault *Fault) {
 	return s.out.String(), s.imports, nil
 }
 
-// take takes one token over; letters is how many stand before the quote of a
-// text, and negative for another token.
+// take processes one token. letters is the number of letters before the quote
+// of a text. It is negative for other tokens.
 func (s *source) take(token string, letters int) (problem string) {
 	switch token {
 	case "(", "[", "{":
@@ -91,7 +93,8 @@ func (s *source) take(token string, letters int) (problem string) {
 	return s.other(token, begins)
 }
 
-// other takes a token over that is no text; begins, if it can begin a statement.
+// other processes a token that is not a text. begins says whether it can begin
+// a statement.
 func (s *source) other(token string, begins bool) (problem string) {
 	switch {
 	case token == `'` || token == `"`:
@@ -110,19 +113,19 @@ func (s *source) other(token string, begins bool) (problem string) {
 	return ""
 }
 
-// isBlank reports whether a token is nothing to Python, in brackets.
+// isBlank reports whether Python ignores a token inside brackets.
 func isBlank(token string) bool {
 	return token == "\\\n" || token[0] == '#' || strings.TrimSpace(token) == ""
 }
 
-// text takes a text in quotes over.
+// text processes a text in quotes.
 func (s *source) text(token string, letters int, afterText bool) (problem string) {
 	switch prefix := strings.ToLower(token[:letters]); {
 	case strings.ContainsAny(prefix, "ft"):
 		return "f-strings are not read; join texts with + or .format()"
 	case afterText:
 		return "two texts stand side by side; put + between them"
-	case prefix == "u": // means nothing, and Starlark has it not
+	case prefix == "u": // has no meaning, and Starlark does not support it
 		token = " " + token[1:]
 	}
 	s.out.WriteString(token)
@@ -131,7 +134,7 @@ func (s *source) text(token string, letters int, afterText bool) (problem string
 
 const badImport = "this import is not read; allowed are import NAME, import NAME as NAME and from NAME import NAME"
 
-// importPart notes a token of an import.
+// importPart adds a token to the current import.
 func (s *source) importPart(token string) {
 	s.out.WriteString(strings.Repeat("\n", strings.Count(token, "\n")))
 	switch {
@@ -147,7 +150,8 @@ var (
 	asPattern     = regexp.MustCompile(`^([\pL_][\pL\pN_.]*)(?:\s+as\s+([\pL_][\pL\pN_]*))?$`)
 )
 
-// importEnd notes what an import binds, unless it is not read.
+// importEnd records the bindings of an import. It reports whether the import is
+// supported.
 func (s *source) importEnd() bool {
 	s.importing = false
 	statement := importPattern.FindStringSubmatch(strings.TrimSpace(s.statement.String()))

@@ -7,24 +7,24 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// Unknown stands for a value that is known only where the module runs in
-// Python, such as numpy.float32, or that is not there, such as a variable that
-// is not set. Its members, calls and operators give it again. What else needs
-// its value, such as a condition, ends the statement.
+// Unknown stands for a value that is known only when Python runs the module,
+// such as numpy.float32, or that does not exist, such as a variable that is not
+// set. Its members, calls and operators return an Unknown again. Anything else
+// that needs its value, such as a condition, ends the statement.
 type Unknown struct {
-	Reason string // why it is not known, for a fault; "" if there is a fault already
+	Reason string // why it is unknown, for a fault; "" if there is already a fault
 	Member string // its name in its module, such as float32; "" if it is computed
 
-	module *module // that it is of
-	// members are those of a Python module that are known; nil for none.
+	module *module // the module that it belongs to
+	// members are the known members of a Python module; nil if there are none.
 	members starlark.StringDict
 }
 
 // errUnknown ends a statement that needs the value of an [Unknown].
 var errUnknown = errors.New("not known")
 
-// need notes that a statement needs the value, and ends it. Not all callers can
-// give an error.
+// need records that a statement needs the value, and ends the statement. It
+// does both because not all callers can return an error.
 func (u Unknown) need() error {
 	if u.module != nil {
 		u.module.needed = &u
@@ -62,7 +62,7 @@ func (u Unknown) Attr(name string) (starlark.Value, error) {
 	return u.named(name), nil
 }
 
-// named gives what is not known for the same reason, and has that name.
+// named returns an Unknown with this name that is unknown for the same reason.
 func (u Unknown) named(name string) Unknown {
 	u.Member, u.members = name, nil
 	return u
@@ -92,7 +92,7 @@ func (u Unknown) Binary(syntax.Token, starlark.Value, starlark.Side) (starlark.V
 	return u.named(""), nil
 }
 
-// firstUnknown gives the first of values that is unknown.
+// firstUnknown returns the first unknown value.
 func firstUnknown(values ...starlark.Value) (Unknown, bool) {
 	for _, value := range values {
 		if u, ok := value.(Unknown); ok {
@@ -102,7 +102,7 @@ func firstUnknown(values ...starlark.Value) (Unknown, bool) {
 	return Unknown{}, false
 }
 
-// Kind names the type of a value for a person.
+// Kind returns the name of v's type for a person.
 func Kind(v starlark.Value) string {
 	switch v.(type) {
 	case starlark.String:
@@ -125,8 +125,9 @@ func Kind(v starlark.Value) string {
 	return "such a value"
 }
 
-// fits takes what v costs from left: bytes of texts, and elements. It stops
-// where nothing is left or maxDepth is reached, so that a value may hold itself.
+// fits subtracts the size of v from left: the bytes of its texts plus the
+// number of its elements. It stops if nothing is left or if maxDepth is
+// reached, because a value may contain itself.
 func fits(v starlark.Value, left *int, depth int) bool {
 	if *left--; depth > maxDepth {
 		return false
