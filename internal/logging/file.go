@@ -18,24 +18,25 @@ import (
 // fileMode lets the group read the log, as log collectors expect.
 const fileMode = 0o640
 
-// logFile writes to what is at a path. A file is rotated by the one server that
-// holds its lock, and is opened anew when the path leads to another one, as
-// after rm or logrotate. What is no file, such as a pipe, is only written to. It
-// is safe for concurrent use: a request that was broken off logs while the server
+// logFile writes to the file at a path. Only the server that holds the lock
+// rotates the file. If the path leads to a different file, for example after rm
+// or logrotate, that file is opened. A pipe or another special file is only
+// written to. A logFile is safe for concurrent use, because an interrupted
+// request may log while the server shuts down.
 // ends.
 type logFile struct {
 	options Options
 
 	mu     sync.Mutex
-	closed bool         // nothing is made at the path then
-	lock   *flock.Flock // beside the file; nil for what is no file
+	closed bool         // if set, no new file is created at the path
+	lock   *flock.Flock // beside the file; nil if the path is not a regular file
 
 	to    io.WriteCloser
-	seen  fs.FileInfo // of the file that is open; nil for what is no file
-	owner bool        // whether the lock is held, so that the file is rotated
+	seen  fs.FileInfo // state of the open file; nil if it is not a regular file
+	owner bool        // whether this process holds the lock and rotates the file
 }
 
-// openFile opens what is at the path of options.
+// openFile opens the file at the path of options.
 func openFile(options Options) (*logFile, error) {
 	f := &logFile{options: options}
 	return f, f.open()
@@ -58,7 +59,7 @@ func (f *logFile) openPath(path string) error {
 	}
 	info, err := os.Stat(path)
 	switch standard := standardStream(info, f.options.Streams); {
-	case errors.Is(err, fs.ErrNotExist): // a link to a file that is yet to be made
+	case errors.Is(err, fs.ErrNotExist): // the target of the link does not exist yet
 	case err != nil:
 		return err
 	case standard != nil:
@@ -82,7 +83,7 @@ func (f *logFile) openPath(path string) error {
 		return nil
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // a link stays a link, and what it leads to is rotated
+		path = target // a link stays a link; its target is rotated
 	}
 	f.to = &timberjack.Logger{
 		Filename: path, MaxSize: f.options.MaxSizeMB, MaxBackups: f.options.MaxFiles, LocalTime: true,
@@ -90,18 +91,19 @@ func (f *logFile) openPath(path string) error {
 	return probe.Close()
 }
 
-// takeLock tries to become the one that rotates the file. Where no lock can be
-// made nobody else is known, and it is.
+// takeLock tries to take the lock for rotation. If a lock file cannot be
+// created, it assumes that this is the only server and that it may rotate the
+// file.
 func (f *logFile) takeLock() {
 	if f.lock == nil {
 		f.lock = flock.New(f.options.Path+".lock", flock.SetFlag(os.O_RDONLY))
 	}
-	_ = fileowner.Touch(f.lock.Path(), fileMode) // else TryLock fails, as it makes no file
+	_ = fileowner.Touch(f.lock.Path(), fileMode) // otherwise TryLock fails, because it does not create the file
 	locked, err := f.lock.TryLock()
 	f.owner = locked || err != nil
 }
 
-// Write writes lines to the file that the path leads to now.
+// Write writes lines to the file to which the path leads now.
 func (f *logFile) Write(lines []byte) (int, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -128,15 +130,16 @@ func (f *logFile) Write(lines []byte) (int, error) {
 	return f.to.Write(lines)
 }
 
-// reopen closes the file and opens what is at the path. After a rotation that is
-// the same file; no more is known of it.
+// reopen closes the file and opens the file at the path. After a rotation by
+// this process, this is the same file, because Write cannot distinguish a
+// rotation from a change by another program.
 func (f *logFile) reopen() error {
 	_ = f.to.Close() // its lines are written
 	f.to = nil
 	return f.open()
 }
 
-// Close closes the file and gives the lock back.
+// Close closes the file and releases the lock.
 func (f *logFile) Close() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -151,9 +154,9 @@ func (f *logFile) Close() error {
 	return errors.Join(errs...)
 }
 
-// standardStream is that of streams that leads to what info is of, if one does.
-// Such a one cannot always be opened by its path, and must not be rotated, as
-// nobody opens it anew.
+// standardStream returns the stream in streams that is the same file as info,
+// or nil if there is none. Such a file cannot always be opened by its path. It
+// must not be rotated, because its other users would not open the new file.
 func standardStream(info fs.FileInfo, streams []io.Writer) *os.File {
 	for _, stream := range streams {
 		file, ok := stream.(*os.File)
@@ -167,7 +170,7 @@ func standardStream(info fs.FileInfo, streams []io.Writer) *os.File {
 	return nil
 }
 
-// keptOpen is a file that others use too.
+// keptOpen is a file that others also use, so Close does not close it.
 type keptOpen struct{ io.Writer }
 
 // Close implements [io.Closer].

@@ -9,17 +9,17 @@ import (
 	"time"
 )
 
-// handler writes records to the console and to the file, each from a level on.
-// What goes to both is put into words once. A warning or an error is written
-// when Handle returns.
+// handler writes records to the console and to the file. Each has its own
+// minimum level. A record for both is formatted only once. A warning or an
+// error is written before Handle returns.
 type handler struct {
-	flush                   func() // returns when all is written
+	flush                   func() // returns when all records are written
 	console, file, both     slog.Handler
 	consoleLevel, fileLevel slog.Level
 }
 
-// newHandler returns a handler on two writers, which are safe to use
-// concurrently.
+// newHandler returns a handler with two writers. Both must be safe for
+// concurrent use.
 func newHandler(console io.Writer, consoleLevel slog.Level, file io.Writer, fileLevel slog.Level, flush func()) *handler {
 	every := &slog.HandlerOptions{Level: min(consoleLevel, fileLevel), ReplaceAttr: inMilliseconds}
 	return &handler{
@@ -31,8 +31,8 @@ func newHandler(console io.Writer, consoleLevel slog.Level, file io.Writer, file
 	}
 }
 
-// inMilliseconds writes every duration in one unit, so that lines can be compared
-// and sorted.
+// inMilliseconds writes every duration in the same unit, so that lines can be
+// compared and sorted.
 func inMilliseconds(_ []string, attr slog.Attr) slog.Attr {
 	if attr.Value.Kind() == slog.KindDuration {
 		milliseconds := float64(attr.Value.Duration()) / float64(time.Millisecond)
@@ -78,7 +78,7 @@ func (h *handler) with(add func(slog.Handler) slog.Handler) slog.Handler {
 	return &changed
 }
 
-// eachWriter writes to all of them, also if one fails.
+// eachWriter writes to all its writers, even if one fails.
 type eachWriter [2]io.Writer
 
 func (w eachWriter) Write(line []byte) (int, error) {

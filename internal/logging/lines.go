@@ -6,30 +6,30 @@ import (
 	"time"
 )
 
-// lines writes log lines from a goroutine of its own: the first at once, and
-// what comes in the next [pause] together, in its order, with one write. So
-// under load the cost of a write is shared. Nothing is dropped: who is too fast
-// for the writer waits. A process that is killed loses the lines of its last
-// moment.
+// lines writes log lines in its own goroutine. It writes the first line at
+// once. It collects the lines of the next [pause] and writes them together, in
+// their order, with one write. So under load, several lines share the cost of a
+// write. No line is dropped: a caller that is too fast for the writer waits. If
+// the process is killed, the last lines are lost.
 type lines struct {
 	to io.Writer
 
 	mu           sync.Mutex
-	changed      sync.Cond // something below is another than before
+	changed      sync.Cond // signals every change of the fields below
 	pending      []byte
-	came, passed int64 // bytes since the start: that came, and that are written
+	came, passed int64 // bytes since the start: received, and written
 	closed       bool
-	failure      error       // the first failure to write
+	failure      error       // the first write error
 	failed       func(error) // called with it; set before the first line
 	ended        chan struct{}
-	hurry        chan struct{} // ends a pause
+	hurry        chan struct{} // closed to end a pause
 }
 
 // pause is the time between two writes.
 const pause = 5 * time.Millisecond
 
-// pendingMost is how many bytes may wait. It is far below the least size of a
-// log file, which one write must not exceed.
+// pendingMost is the maximum number of bytes that may wait. It is far below the
+// minimum size of a log file, because one write must not exceed that size.
 const pendingMost = 256 << 10
 
 func newLines(to io.Writer) *lines {
@@ -39,7 +39,7 @@ func newLines(to io.Writer) *lines {
 	return l
 }
 
-// Write takes one line. A failure to write it is the error of close.
+// Write accepts one line. A later error in writing it is returned by close.
 func (l *lines) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -74,7 +74,7 @@ func (l *lines) run() {
 			l.changed.Wait()
 		}
 		taken, l.pending = l.pending, taken[:0]
-		l.changed.Broadcast() // there is room
+		l.changed.Broadcast() // there is room again
 		l.mu.Unlock()
 		_, err := l.to.Write(taken)
 		l.mu.Lock()
@@ -90,7 +90,7 @@ func (l *lines) run() {
 	}
 }
 
-// rest waits for the pause, or until somebody is in a hurry.
+// rest waits until the pause is over or a caller wants to end it.
 func (l *lines) rest() {
 	l.mu.Unlock()
 	defer l.mu.Lock()
@@ -107,7 +107,7 @@ func (l *lines) hurryUp() {
 	}
 }
 
-// flush returns when every line that came before is written.
+// flush returns when all earlier lines are written.
 func (l *lines) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -117,8 +117,8 @@ func (l *lines) flush() {
 	}
 }
 
-// close writes what is left. Lines that come later are written as they come, unless
-// what they go to is closed, too.
+// close writes the remaining lines. Later lines are written immediately, unless
+// their destination is closed.
 func (l *lines) close() error {
 	l.mu.Lock()
 	l.closed = true

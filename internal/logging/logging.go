@@ -1,5 +1,5 @@
-// Package logging makes the server's log: structured lines to the console and
-// to a file that rotates, and reads the end of that file.
+// Package logging writes the server's log: structured lines to the console and
+// to a rotating file. It also reads the end of that file.
 package logging
 
 import (
@@ -8,30 +8,32 @@ import (
 	"log/slog"
 )
 
-// Options say where log lines go.
+// Options configure the destinations of log lines.
 type Options struct {
 	Console      io.Writer
 	ConsoleLevel slog.Level
-	// Streams are standard output and standard error, to which Path may lead.
+	// Streams are standard output and standard error. Path may lead to one of
+	// them.
 	Streams []io.Writer
-	// Path is the log file; its folder is made. "" for none. What is there and is
-	// no file, as a link to standard output, is only written to.
+	// Path is the path of the log file, or "" for none. Its folder is created.
+	// If the path leads to something other than a regular file, such as a link
+	// to standard output, it is only written to.
 	Path      string
 	FileLevel slog.Level
-	MaxSizeMB int // megabytes at which the file is rotated
-	MaxFiles  int // rotated files to keep beside the current one
+	MaxSizeMB int // size in megabytes at which the file is rotated
+	MaxFiles  int // number of rotated files to keep in addition to the current one
 }
 
-// Log is a logger with the file behind it.
+// Log is a logger together with its file.
 type Log struct {
 	*slog.Logger
 
-	console, file *lines // nil without a file; then lines are written as they come
+	console, file *lines // nil without a file; then each line is written immediately
 	opened        *logFile
 }
 
-// Open opens the log. A file that cannot be written is an error now, not at
-// the first line.
+// Open opens the log. If the file cannot be written, Open returns an error, so
+// that the problem is not found only at the first line.
 func Open(options Options) (*Log, error) {
 	if options.Path == "" {
 		console := slog.NewTextHandler(options.Console, &slog.HandlerOptions{Level: options.ConsoleLevel})
@@ -43,8 +45,8 @@ func Open(options Options) (*Log, error) {
 	}
 	log := &Log{console: newLines(options.Console), file: newLines(file), opened: file}
 	log.Logger = slog.New(newHandler(log.console, options.ConsoleLevel, log.file, options.FileLevel, log.Flush))
-	// Each of the two says what became of the other, from a goroutine of its own:
-	// neither must wait for the other to take a line.
+	// Each of the two reports a failure of the other. It does this in a new
+	// goroutine, because neither must wait until the other accepts a line.
 	log.console.failed = func(err error) {
 		go log.onlyTo(log.file).Warn("standard error cannot be written; the log goes on in the file alone", "error", err)
 	}
@@ -58,10 +60,10 @@ func Open(options Options) (*Log, error) {
 	return log, nil
 }
 
-// onlyTo logs to one of the two.
+// onlyTo returns a logger that writes to one of the two.
 func (*Log) onlyTo(lines *lines) *slog.Logger { return slog.New(slog.NewTextHandler(lines, nil)) }
 
-// Flush returns when every line that was logged before is written.
+// Flush returns when all earlier lines are written.
 func (l *Log) Flush() {
 	if l.file == nil {
 		return
@@ -70,8 +72,8 @@ func (l *Log) Flush() {
 	l.file.flush()
 }
 
-// Close writes what is left, and closes the file. A console that cannot be
-// written to is nothing to report: nobody would see it.
+// Close writes the remaining lines and closes the file. It does not report
+// errors of the console, because nobody could see the report.
 func (l *Log) Close() error {
 	if l.file == nil {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// openPipe opens a pipe or a device. A pipe that nobody reads is an error: to
-// wait for a reader would keep the server from starting.
+// openPipe opens a pipe or a device. It returns an error for a pipe without a
+// reader, because waiting for a reader would block the start of the server.
 func openPipe(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ENXIO) {

@@ -9,27 +9,30 @@ import (
 	"strings"
 )
 
-// Bounds of one tail: memory must not follow what someone wrote to the file.
+// Limits of one call of Tail, so that the contents of the file cannot use up
+// the memory.
 const (
 	tailBlock = 64 << 10 // bytes read at a time
 	tailMost  = 16 << 20 // bytes read at most
 )
 
-// Tail gives the last n lines of file, oldest first, without line ends. It
-// reads backwards from the end, so its cost grows with what it gives and not
-// with the file. Bytes that are no UTF-8 are replaced. Of lines so long that
-// they pass 16 MiB in sum, the oldest are left out or cut at their front.
+// Tail returns the last n lines of file, oldest first, without line ends. It
+// reads backwards from the end, so its cost depends on the size of the result
+// and not on the size of the file. It replaces bytes that are not valid UTF-8.
+// If the lines are longer than 16 MiB in total, Tail omits the oldest ones or
+// cuts off their beginning.
 func Tail(file *os.File, n int) ([]string, error) {
 	end, err := file.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, err
 	}
-	var blocks [][]byte // from the end of the file backwards
+	var blocks [][]byte // from the end of the file to its beginning
 	newlines, start := 0, end
 	for start > 0 && newlines <= n && end-start < tailMost {
 		size := min(tailBlock, start)
 		block := make([]byte, size)
-		// A file cut short meanwhile ends early: what there was is shown.
+		// If the file was truncated in the meantime, the read returns fewer
+		// bytes. Tail then uses those.
 		read, err := file.ReadAt(block, start-size)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, err

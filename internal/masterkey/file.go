@@ -11,9 +11,10 @@ import (
 // FileName is the name of the key file in a data folder.
 const FileName = "master.key"
 
-// ReadFile reads the ring of a key file: a key per line, the sealing one
-// first. An error shows nothing of the file; it is fs.ErrNotExist only if
-// nothing is at path, not even a link that leads nowhere.
+// ReadFile reads the ring of a key file. The file has one key per line, and the
+// first key is the one that seals. An error does not show any part of the file.
+// It is fs.ErrNotExist only if nothing exists at path, not even a dangling
+// link.
 func ReadFile(path string) (Ring, error) {
 	text, err := secretfile.Read(path)
 	if err != nil {
@@ -26,8 +27,8 @@ func ReadFile(path string) (Ring, error) {
 	return ring, nil
 }
 
-// WriteFile puts a ring in a key file that its owner alone may read, as
-// [secretfile.Write] does: whole, or not at all.
+// WriteFile writes a ring to a key file that only its owner may read. Like
+// [secretfile.Write], it writes the whole file or nothing.
 func WriteFile(path string, ring Ring) error {
 	lines := make([]string, len(ring.keys))
 	for i, key := range ring.keys {

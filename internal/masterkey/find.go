@@ -10,23 +10,24 @@ import (
 	"web-backend/internal/secretfile"
 )
 
-// The places that master keys come from, as keys doctor names them.
+// The sources of master keys, in the words of keys doctor.
 const (
 	FromConfig = "configuration"
 	FromFile   = "file"
 	FromNone   = "none"
 )
 
-// Found is what the configuration or the data folder has of master keys.
+// Found describes the master keys in the configuration and in the data folder.
 type Found struct {
 	Ring   Ring
 	Source string // one of the places above
-	Path   string // of the key file, also when it is not used
+	Path   string // path of the key file, even if it is not used
 	Fault  error  // why the key file cannot be used
 }
 
-// Find looks where master keys can be: the configuration, whose text goes first
-// and was judged when it was loaded, and the data folder. It makes nothing.
+// Find looks for master keys in the configuration and in the data folder. The
+// keys in the configuration have priority; they were checked when the
+// configuration was loaded. Find does not create anything.
 func Find(configured backend.Secret, dataDir string) (Found, error) {
 	found := Found{Source: FromNone, Path: filepath.Join(dataDir, FileName)}
 	if configured.IsSet() {
@@ -37,7 +38,7 @@ func Find(configured backend.Secret, dataDir string) (Found, error) {
 		found.Ring, found.Source = ring, FromConfig
 		return found, nil
 	}
-	if err := secretfile.CheckFolder(dataDir); err != nil { // before anything of it is believed
+	if err := secretfile.CheckFolder(dataDir); err != nil { // before any content of the folder is trusted
 		return found, fmt.Errorf("data folder %w", err)
 	}
 	ring, err := ReadFile(found.Path)
@@ -51,7 +52,7 @@ func Find(configured backend.Secret, dataDir string) (Found, error) {
 	return found, nil
 }
 
-// Texts returns ids as they are written for people.
+// Texts returns the printed forms of ids.
 func Texts(ids []ID) []string {
 	texts := make([]string, len(ids))
 	for i, id := range ids {

@@ -1,6 +1,6 @@
-// Package masterkey seals values with a key that lies apart from them. It knows
-// keys, rings of keys and the file that holds them; what is sealed, and when,
-// is for its callers.
+// Package masterkey seals values with a key that is stored separately from
+// them. It handles keys, rings of keys and key files. The callers decide what
+// to seal and when.
 package masterkey
 
 import (
@@ -20,38 +20,38 @@ import (
 // Size is the length of a key in bytes.
 const Size = chacha20poly1305.KeySize
 
-// ID names a key without telling it. It stands in front of all that the key
-// has sealed.
+// ID identifies a key without revealing it. Every sealed value begins with the
+// ID of its key.
 type ID [8]byte
 
-// idLabel makes the id of a key differ from any other hash of it. It must
-// never change: ids are stored.
+// idLabel makes the id of a key differ from other hashes of the key. It must
+// never change, because ids are stored.
 const idLabel = "web-backend master key id v1\x00"
 
-// String gives the id in hex, as people see it.
+// String returns the id in hex, as it is shown to people.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// MarshalText gives the id in hex.
+// MarshalText returns the id in hex.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// Key is one master key. Printing it gives its id.
+// Key is one master key. Printing it shows its id.
 //
 // The cipher is behind a function because package fmt, after a wrong verb,
-// prints what a pointer in an unexported field leads to.
+// prints the target of a pointer in an unexported field.
 type Key struct {
 	id     ID
-	text   backend.Secret // in base64, as the file holds it
+	text   backend.Secret // in base64, as in the file
 	cipher func() cipher.AEAD
 }
 
-// Generate makes a key of random bytes.
+// Generate returns a new key of random bytes.
 func Generate() Key {
 	raw := make([]byte, Size)
 	_, _ = rand.Read(raw) // never fails; see its documentation
 	return newKey(raw)
 }
 
-// newKey makes a key of Size bytes.
+// newKey returns a key made from raw, which has Size bytes.
 func newKey(raw []byte) Key {
 	aead, err := chacha20poly1305.NewX(raw)
 	if err != nil {
@@ -62,8 +62,8 @@ func newKey(raw []byte) Key {
 		cipher: func() cipher.AEAD { return aead }}
 }
 
-// ID names the key.
+// ID returns the id of the key.
 func (k Key) ID() ID { return k.id }
 
-// Format gives the id for every verb.
+// Format writes the id for every verb.
 func (k Key) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "master key "+k.id.String()) }

@@ -15,12 +15,13 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Ring holds master keys: the first one seals, each one opens what it sealed.
-// The zero Ring has no key. A Ring never changes, so it is safe for concurrent
-// use.
+// Ring holds master keys. The first key seals, and each key opens what it has
+// sealed. The zero Ring is empty. A Ring never changes, so it is safe for
+// concurrent use.
 type Ring struct{ keys []Key }
 
-// NewRing makes a ring; a key that stands twice counts once.
+// NewRing returns a ring of keys. It keeps only the first copy of a duplicate
+// key.
 func NewRing(keys ...Key) Ring {
 	var ring Ring
 	for _, key := range keys {
@@ -31,9 +32,9 @@ func NewRing(keys ...Key) Ring {
 	return ring
 }
 
-// Parse reads keys that commas or line ends separate: [Size] bytes each, in
-// base64 of either alphabet, padded or not, or in hex. An error says which key
-// is wrong and never shows it.
+// Parse parses keys that are separated by commas or line ends. Each key has
+// [Size] bytes, in hex or in base64 of either alphabet, with or without
+// padding. An error says which key is wrong and never shows it.
 func Parse(text backend.Secret) (Ring, error) {
 	var parts []string
 	for part := range strings.FieldsFuncSeq(text.Reveal(), func(r rune) bool { return r == ',' || r == '\n' || r == '\r' }) {
@@ -55,18 +56,20 @@ func Parse(text backend.Secret) (Ring, error) {
 	return NewRing(keys...), nil
 }
 
-// wanted says what a key looks like.
+// wanted describes the form of a key.
 const wanted = "32 random bytes in base64 or hex, as `openssl rand -base64 32` prints them"
 
-// encodings are those of keys. None of them can read a key of another one as
-// one of the right length: hex has 64 characters, base64 43 or 44.
+// encodings are the allowed encodings of keys. A key in one encoding never
+// decodes to the right length in another, because hex has 64 characters and
+// base64 has 43 or 44.
 var encodings = []func(string) ([]byte, error){
 	hex.DecodeString,
 	base64.StdEncoding.Strict().DecodeString, base64.RawStdEncoding.Strict().DecodeString,
 	base64.URLEncoding.Strict().DecodeString, base64.RawURLEncoding.Strict().DecodeString,
 }
 
-// decode reads one key. Its error goes on after the words "key 1".
+// decode decodes one key. The error text continues a message that begins with
+// "key 1".
 func decode(text string) ([]byte, error) {
 	length := -1
 	for _, decode := range encodings {
@@ -85,13 +88,14 @@ func decode(text string) ([]byte, error) {
 	return nil, fmt.Errorf("has %d bytes", length)
 }
 
-// Empty reports whether the ring has no key.
+// Empty reports whether the ring is empty.
 func (r Ring) Empty() bool { return len(r.keys) == 0 }
 
-// Keys gives the keys, the sealing one first.
+// Keys returns the keys. The first one is the key that seals.
 func (r Ring) Keys() []Key { return slices.Clone(r.keys) }
 
-// Has reports whether the ring can open what the key of an id sealed.
+// Has reports whether the ring holds the key with this id and can open what it
+// has sealed.
 func (r Ring) Has(id ID) bool {
 	return slices.ContainsFunc(r.keys, func(k Key) bool { return k.id == id })
 }
@@ -103,12 +107,12 @@ const (
 	ciphertextStart = nonceStart + chacha20poly1305.NonceSizeX
 )
 
-// ErrNotOpened says that a value was sealed by a key that the ring lacks, was
-// sealed for another place, or was altered.
+// ErrNotOpened says that a value cannot be opened: it was sealed with a key
+// that is not in the ring, was sealed for another place, or was changed.
 var ErrNotOpened = errors.New("no master key opens the value")
 
-// Seal seals plain with the first key. place says where the value belongs: it
-// opens only there. The ring must not be empty.
+// Seal seals plain with the first key. place says where the value belongs; the
+// value can be opened only with the same place. The ring must not be empty.
 func (r Ring) Seal(plain []byte, place ...string) []byte {
 	key := r.keys[0]
 	sealed := make([]byte, ciphertextStart, ciphertextStart+len(plain)+chacha20poly1305.Overhead)
@@ -118,7 +122,8 @@ func (r Ring) Seal(plain []byte, place ...string) []byte {
 	return key.cipher().Seal(sealed, nonce, plain, associated(place))
 }
 
-// Open gives what Seal sealed for the same place, else ErrNotOpened.
+// Open returns the value that Seal sealed for the same place. Otherwise the
+// error is ErrNotOpened.
 func (r Ring) Open(sealed []byte, place ...string) ([]byte, error) {
 	if len(sealed) < ciphertextStart {
 		return nil, ErrNotOpened
@@ -137,8 +142,8 @@ func (r Ring) Open(sealed []byte, place ...string) ([]byte, error) {
 	return nil, ErrNotOpened
 }
 
-// associated joins the parts of a place so that no other parts give the same
-// bytes: each stands behind its length.
+// associated joins the parts of a place. Different parts never produce the same
+// bytes, because the length of each part precedes it.
 func associated(place []string) []byte {
 	length := 0
 	for _, part := range place {

@@ -1,5 +1,5 @@
 // Package telemetry measures the server: metrics in Prometheus' format, and
-// traces over OTLP. It is the only package that knows the libraries for them;
+// traces over OTLP. It is the only package that uses the libraries for these.
 // docs/monitoring.md explains every metric.
 package telemetry
 
@@ -22,15 +22,15 @@ import (
 
 const namespace = "webbackend"
 
-// Buckets, in seconds. A read of the embedded store takes some 20 µs and a
-// durable write some milliseconds; a login waits up to two seconds.
+// Histogram buckets, in seconds. A read of the embedded store takes about 20 µs
+// and a durable write takes some milliseconds. A login waits up to two seconds.
 var (
 	requestBuckets = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 	storeBuckets   = []float64{.00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5}
 )
 
-// Metrics are the metrics of one server, in a registry of their own. It is
-// safe for concurrent use.
+// Metrics are the metrics of one server, in a separate registry. It is safe for
+// concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -48,28 +48,29 @@ type Metrics struct {
 	backupTime, backupBytes prometheus.Gauge
 	backupFailures          prometheus.Counter
 
-	adding sync.Mutex // held to add to answers
-	// answers has what a request counts at, resolved: methods, routes and
-	// statuses are few. The map is replaced, never changed.
+	adding sync.Mutex // held while an entry is added to answers
+	// answers holds the resolved metrics for each kind of request. There are
+	// only a few methods, routes and statuses. The map is replaced and never
+	// changed.
 	answers atomic.Pointer[map[answerKey]*answer]
 }
 
-// answerKey is what requests are told apart by.
+// answerKey identifies a kind of request.
 type answerKey struct {
 	method, route string
 	status        int
 }
 
-// answer is what one request counts at.
+// answer holds the metrics that one request updates.
 type answer struct {
 	requests, bytes prometheus.Counter
 	duration        prometheus.Observer
 }
 
-// Build is what the running program is.
+// Build identifies the running program.
 type Build struct{ Version, Commit string }
 
-// NewMetrics makes the metrics of a server of this build.
+// NewMetrics returns the metrics of a server of this build.
 func NewMetrics(build Build) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
@@ -119,7 +120,7 @@ func histograms(name, help string, buckets []float64, labels ...string) *prometh
 		prometheus.HistogramOpts{Namespace: namespace, Name: name, Help: help, Buckets: buckets}, labels)
 }
 
-// Gather gives what a scrape shows.
+// Gather returns the source of the metrics for a scrape.
 func (m *Metrics) Gather() prometheus.Gatherer { return m.registry }
 
 // Write writes all metrics in Prometheus' text format.
@@ -137,23 +138,24 @@ func (m *Metrics) Write(w io.Writer) error {
 	return nil
 }
 
-// Labels are those of one metric whose value is looked up; none for nil.
+// Labels are the labels of one metric with a value function. nil means no
+// labels.
 type Labels map[string]string
 
-// Gauge adds a metric whose value is asked of value at each scrape. It panics
-// if there is one of this name and labels already.
+// Gauge adds a metric. It calls value at each scrape. It panics if a metric
+// with this name and these labels already exists.
 func (m *Metrics) Gauge(name, help string, labels Labels, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Namespace: namespace, Name: name, Help: help, ConstLabels: prometheus.Labels(labels)}, value))
 }
 
-// Counter is [Metrics.Gauge] for a value that only grows.
+// Counter is like [Metrics.Gauge], for a value that only grows.
 func (m *Metrics) Counter(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Namespace: namespace, Name: name, Help: help}, value))
 }
 
-// BackupDone notes a backup that has ended at a time, with its size in bytes or
-// an error.
+// BackupDone records a backup that ended at the given time, with its size in
+// bytes or an error.
 func (m *Metrics) BackupDone(at time.Time, size int64, err error) {
 	if err != nil {
 		m.backupFailures.Inc()
@@ -163,7 +165,7 @@ func (m *Metrics) BackupDone(at time.Time, size int64, err error) {
 	m.backupBytes.Set(float64(size))
 }
 
-// observe counts a request that was answered.
+// observe counts a finished request.
 func (m *Metrics) observe(request api.ObservedRequest) {
 	key := answerKey{request.Method, request.Route, request.Status}
 	a, ok := (*m.answers.Load())[key]

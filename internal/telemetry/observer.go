@@ -14,7 +14,7 @@ import (
 	"web-backend/internal/api"
 )
 
-// Observer puts what [api.Observer] is told into metrics and traces.
+// Observer implements [api.Observer] and updates metrics and traces.
 type Observer struct {
 	metrics *Metrics
 	tracing *Tracing
@@ -22,17 +22,17 @@ type Observer struct {
 
 var _ api.Observer = (*Observer)(nil)
 
-// NewObserver returns an observer; a nil tracing makes no spans.
+// NewObserver returns an observer. If tracing is nil, it does not create spans.
 func NewObserver(metrics *Metrics, tracing *Tracing) *Observer {
 	return &Observer{metrics, tracing}
 }
 
-// propagator reads the W3C header traceparent; baggage, which is a client's
-// own words, is left alone.
+// propagator reads the W3C header traceparent. It ignores baggage, because its
+// content comes from the client.
 var propagator = propagation.TraceContext{}
 
-// Begin implements [api.Observer]. The span's name is known at its end only,
-// so a sampler sees "HTTP".
+// Begin implements [api.Observer]. The name of the span is known only at its
+// end, so a sampler sees "HTTP".
 func (o *Observer) Begin(ctx context.Context, header http.Header) (_ context.Context, traceID string) {
 	o.metrics.inFlight.Inc()
 	if o.tracing == nil {
@@ -43,7 +43,8 @@ func (o *Observer) Begin(ctx context.Context, header http.Header) (_ context.Con
 	return ctx, span.SpanContext().TraceID().String()
 }
 
-// requestIDKey is no name of OpenTelemetry's conventions, which have none.
+// requestIDKey is not a name of OpenTelemetry's conventions, because they do
+// not define one.
 const requestIDKey = attribute.Key("webbackend.request.id")
 
 // End implements [api.Observer].
@@ -59,7 +60,7 @@ func (o *Observer) End(ctx context.Context, request api.ObservedRequest) {
 		return
 	}
 	method, name := request.Method, request.Method
-	if method == "other" { // the conventions' own words for it
+	if method == "other" { // the conventions define this value
 		method, name = "_OTHER", "HTTP"
 	}
 	span.SetAttributes(semconv.HTTPRequestMethodKey.String(method), semconv.URLScheme(request.Scheme),
@@ -71,7 +72,7 @@ func (o *Observer) End(ctx context.Context, request api.ObservedRequest) {
 	span.SetName(name)
 	if request.Broken {
 		span.SetAttributes(semconv.ErrorTypeKey.String(strconv.Itoa(request.Status)))
-		span.SetStatus(codes.Error, "") // the cause stands in the log: it may name a user
+		span.SetStatus(codes.Error, "") // without the cause, which is in the log, because it may name a user
 	}
 }
 

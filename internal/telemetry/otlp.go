@@ -22,35 +22,36 @@ import (
 )
 
 // collector posts spans as OTLP over HTTP in binary protobuf (OpenTelemetry
-// Protocol specification, "OTLP/HTTP"). It is configured by the variables
-// OTEL_EXPORTER_OTLP_* and OTEL_EXPORTER_OTLP_TRACES_*, of which the second
-// kind goes first (specification, "OTLP Exporter Configuration").
+// Protocol specification, "OTLP/HTTP"). The variables OTEL_EXPORTER_OTLP_* and
+// OTEL_EXPORTER_OTLP_TRACES_* configure it. The latter have priority
+// (specification, "OTLP Exporter Configuration").
 type collector struct {
 	endpoint string
 	header   http.Header
 	gzip     bool
-	timeout  time.Duration // of sending one batch, all tries included
+	timeout  time.Duration // for sending one batch, including all retries
 	client   *http.Client
 }
 
 var _ otlptrace.Client = (*collector)(nil)
 
-// Defaults of the specification, and the pauses between tries.
+// Defaults of the specification, and the pauses between retries.
 const (
 	tracesPath      = "/v1/traces"
 	defaultTimeout  = 10 * time.Second
 	firstPause      = time.Second
 	longestPause    = 8 * time.Second
-	maxCollectorAck = 64 << 10 // bytes that are read of an answer, to use its connection again
+	maxCollectorAck = 64 << 10 // bytes of a response that are read, so that its connection can be reused
 )
 
-// otlpVariable gives OTEL_EXPORTER_OTLP_TRACES_name, or OTEL_EXPORTER_OTLP_name.
+// otlpVariable returns the value of OTEL_EXPORTER_OTLP_TRACES_name, or of
+// OTEL_EXPORTER_OTLP_name.
 func otlpVariable(name string) string {
 	return firstSet("OTEL_EXPORTER_OTLP_TRACES_"+name, "OTEL_EXPORTER_OTLP_"+name)
 }
 
-// newCollector reads the environment. The error names the variable, and never
-// what is in it: that may be a token.
+// newCollector reads the environment. An error names the variable but never
+// shows its value, because the value may be a token.
 func newCollector() (*collector, error) {
 	c := &collector{header: http.Header{}, timeout: defaultTimeout}
 	var err error
@@ -82,13 +83,13 @@ func newCollector() (*collector, error) {
 	transport.TLSClientConfig = tlsConfig
 	c.client = &http.Client{
 		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // it would become a GET
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, // a redirect would become a GET
 	}
 	return c, nil
 }
 
-// collectorEndpoint gives the URL to post to: the variable for traces as it is,
-// the general one with the path of traces.
+// collectorEndpoint returns the URL for posting. It uses the variable for
+// traces unchanged, and adds the path for traces to the general one.
 func collectorEndpoint() (string, error) {
 	name, path := "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", ""
 	text := os.Getenv(name)
@@ -103,8 +104,8 @@ func collectorEndpoint() (string, error) {
 	return endpoint.JoinPath(path).String(), nil
 }
 
-// collectorHeader reads key=value pairs between commas; values are escaped as
-// in a URL.
+// collectorHeader parses key=value pairs separated by commas. Values are
+// escaped as in a URL.
 func collectorHeader(text string) (http.Header, error) {
 	header := http.Header{}
 	for pair := range strings.SplitSeq(text, ",") {
@@ -121,8 +122,8 @@ func collectorHeader(text string) (http.Header, error) {
 	return header, nil
 }
 
-// collectorTLS trusts the certificate that is named beside those of the system,
-// and shows the client's.
+// collectorTLS returns a configuration that trusts the configured certificate
+// in addition to those of the system, and that sends the client's certificate.
 func collectorTLS() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if file := otlpVariable("CERTIFICATE"); file != "" {
@@ -146,8 +147,8 @@ func collectorTLS() (*tls.Config, error) {
 	return config, nil
 }
 
-// Start implements [otlptrace.Client]. Nothing is connected before there is
-// something to send.
+// Start implements [otlptrace.Client]. It does not connect; the first upload
+// does.
 func (c *collector) Start(context.Context) error { return nil }
 
 // Stop implements [otlptrace.Client].
@@ -156,11 +157,11 @@ func (c *collector) Stop(context.Context) error {
 	return nil
 }
 
-// UploadTraces implements [otlptrace.Client]. It tries again, for as long as
-// the timeout lasts, what a collector may take later.
+// UploadTraces implements [otlptrace.Client]. Until the timeout, it retries if
+// the collector may accept the batch later.
 func (c *collector) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpans) error {
-	// On the wire, this is the ExportTraceServiceRequest of the specification,
-	// whose own package brings gRPC along.
+	// TracesData has the same wire format as the ExportTraceServiceRequest of
+	// the specification. The package of the latter depends on gRPC.
 	body, err := proto.Marshal(&tracepb.TracesData{ResourceSpans: spans})
 	if err != nil {
 		return err
@@ -168,7 +169,7 @@ func (c *collector) UploadTraces(ctx context.Context, spans []*tracepb.ResourceS
 	if c.gzip {
 		var packed bytes.Buffer
 		writer := gzip.NewWriter(&packed)
-		_, _ = writer.Write(body) // into memory
+		_, _ = writer.Write(body) // writes to memory
 		_ = writer.Close()
 		body = packed.Bytes()
 	}
@@ -193,14 +194,16 @@ func (c *collector) UploadTraces(ctx context.Context, spans []*tracepb.ResourceS
 	}
 }
 
-// retried are the answers after which the same batch may be taken later.
+// retried are the statuses after which the collector may accept the same batch
+// later.
 var retried = map[int]bool{
 	http.StatusTooManyRequests: true, http.StatusBadGateway: true,
 	http.StatusServiceUnavailable: true, http.StatusGatewayTimeout: true,
 }
 
-// post sends a body once. If it may be sent again, wait is how long the
-// collector wants to be left alone, less than 0 if it does not say.
+// post sends a body once. again says whether it may be sent again. wait is the
+// pause that the collector asks for; it is negative if the collector does not
+// ask for one.
 func (c *collector) post(ctx context.Context, body []byte) (again bool, wait time.Duration, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, bytes.NewReader(body))
 	if err != nil {
@@ -215,7 +218,7 @@ func (c *collector) post(ctx context.Context, body []byte) (again bool, wait tim
 	answer, err := c.client.Do(request)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
-			err = wrapped.Err // without the URL, which may hold a token
+			err = wrapped.Err // without the URL, which may contain a token
 		}
 		return true, -1, fmt.Errorf("the collector cannot be reached: %w", err)
 	}

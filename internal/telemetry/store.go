@@ -16,9 +16,10 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Store measures every operation of next and makes a span of it; a nil tracing
-// makes no spans. system is the database's name in OpenTelemetry's conventions:
-// sqlite or mongodb. Close passes through unmeasured.
+// Store returns a store that measures every operation of next and makes a span
+// for it. If tracing is nil, it does not create spans. system is the database's
+// name in OpenTelemetry's conventions: sqlite or mongodb. Close is not
+// measured.
 func Store(next backend.Store, system string, metrics *Metrics, tracing *Tracing) backend.Store {
 	m := &meter{tracing: tracing}
 	fields := reflect.ValueOf(&m.operations).Elem()
@@ -36,7 +37,7 @@ type meter struct {
 	operations operations
 }
 
-// operations has a field for each method that is measured, by its name.
+// operations has a field for each measured method, with the name of the method.
 type operations struct {
 	CreateUser, SetUpUser, DeleteUser, Users        operation
 	CreateCredential, Credential, ReplacePassword   operation
@@ -50,7 +51,7 @@ type operations struct {
 	Count, ExportUsers, UserData, PutUsers          operation
 }
 
-// operation is what a method counts at.
+// operation holds the metrics that a method updates.
 type operation struct {
 	name     string
 	start    trace.SpanStartOption
@@ -74,13 +75,13 @@ func newOperation(name, system string, metrics *Metrics) operation {
 	return op
 }
 
-// outcomes name the kinds of errors as labels. A store gives no others.
+// outcomes maps error kinds to labels. A store does not return other kinds.
 var outcomes = map[backend.Kind]string{
 	backend.Internal: "internal", backend.NotFound: "not_found", backend.Exists: "exists",
 	backend.ReadOnly: "read_only", backend.Unavailable: "unavailable",
 }
 
-// canceled is the outcome of an operation whose caller went away.
+// canceled is the outcome of an operation whose caller has canceled it.
 const canceled = "canceled"
 
 func outcomeOf(err error) string {
@@ -93,11 +94,11 @@ func outcomeOf(err error) string {
 	return outcomes[backend.Internal]
 }
 
-// outcomeKey is no name of OpenTelemetry's conventions: not every outcome but
-// ok is an error.
+// outcomeKey is not a name of OpenTelemetry's conventions, because some
+// outcomes other than ok are not errors.
 const outcomeKey = attribute.Key("webbackend.store.outcome")
 
-// measure runs one operation that gives a T.
+// measure runs and measures one operation that returns a T.
 func measure[T any](ctx context.Context, m *meter, op *operation, run func(context.Context) (T, error)) (T, error) {
 	start := time.Now()
 	var span trace.Span
@@ -117,8 +118,8 @@ func measure[T any](ctx context.Context, m *meter, op *operation, run func(conte
 	return result, err
 }
 
-// endSpan ends the span of an operation. It keeps the kind of the error only:
-// its text may name a user.
+// endSpan ends the span of an operation. It records only the kind of the error,
+// because the error's text may name a user.
 func endSpan(span trace.Span, err error) {
 	if err != nil {
 		outcome := outcomeOf(err)
@@ -131,14 +132,14 @@ func endSpan(span trace.Span, err error) {
 	span.End()
 }
 
-// do is measure for an operation that gives nothing.
+// do is like measure, for an operation that returns only an error.
 func do(ctx context.Context, m *meter, op *operation, run func(context.Context) error) error {
 	_, err := measure(ctx, m, op, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
 	return err
 }
 
-// list is measure for an operation that gives a sequence, with the first error
-// in it. The consumer's time counts.
+// list is like measure, for an operation that returns a sequence, and records
+// the first error in it. The measured time includes the time of the consumer.
 func list[T any](ctx context.Context, m *meter, op *operation, run func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		_ = do(ctx, m, op, func(ctx context.Context) error {

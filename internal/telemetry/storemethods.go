@@ -8,8 +8,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// store is what Store returns. It embeds no store: a method that is added to
-// the interface must be added here, or nothing compiles.
+// store is the type that Store returns. It does not embed a store, so that the
+// compiler reports a method of the interface that is missing here.
 type store struct {
 	archiveStore
 
@@ -134,7 +134,7 @@ func (s *store) Ping(ctx context.Context) error {
 // Close implements [backend.Store].
 func (s *store) Close() error { return s.next.Close() }
 
-// archiveStore is the part of store that moves everything of users.
+// archiveStore is a store that also implements [backend.Archive].
 type archiveStore struct {
 	next  backend.Archive
 	meter *meter

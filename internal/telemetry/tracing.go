@@ -17,34 +17,36 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Tracing sends spans to a collector. [StartTracing] makes it.
+// Tracing sends spans to a collector. Use [StartTracing] to create one.
 type Tracing struct {
 	provider *sdktrace.TracerProvider
 	tracer   trace.Tracer
 	log      *slog.Logger
 }
 
-// flushTime bounds how long Close waits for a collector that does not answer.
+// flushTime is the maximum time that Close waits for a collector that does not
+// respond.
 const flushTime = 5 * time.Second
 
-// protocol is the one form of OTLP that is spoken here.
+// protocol is the only supported form of OTLP.
 const protocol = "http/protobuf"
 
-// StartTracing starts to send traces as the OTEL_* variables say (OpenTelemetry
-// specification, "Environment Variable Specification" and "OTLP Exporter
-// Configuration"). It gives nil if no endpoint is named, if they say that
-// nothing is to be sent, and, with a warning, if they ask for a protocol other
-// than http/protobuf. It does not wait for the collector.
+// StartTracing starts to send traces as configured by the OTEL_* variables
+// (OpenTelemetry specification, "Environment Variable Specification" and "OTLP
+// Exporter Configuration"). It returns nil if no endpoint is configured or if
+// the variables disable traces. It also returns nil, and logs a warning, if
+// they require a protocol other than http/protobuf. It does not wait for the
+// collector.
 //
-// The variables are those of the process: the SDK reads them itself, and takes
-// no other source.
+// The variables come from the environment of the process, because the SDK reads
+// them itself and does not accept another source.
 func StartTracing(ctx context.Context, build Build, log *slog.Logger) (*Tracing, error) {
 	if !asked(log) {
 		return nil, nil
 	}
 	handler := &warnings{log: log}
-	// What the SDK itself has to say goes through its one handler per process;
-	// without this it writes to standard error.
+	// The SDK reports its own errors to one handler per process. Without this
+	// call, it writes them to standard error.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(handler.warn))
 	client, err := newCollector()
 	if err != nil {
@@ -66,7 +68,8 @@ func StartTracing(ctx context.Context, build Build, log *slog.Logger) (*Tracing,
 	return &Tracing{provider: provider, tracer: provider.Tracer("web-backend"), log: log}, nil
 }
 
-// asked reports whether the environment asks for traces that can be sent.
+// asked reports whether the environment asks for traces that this server can
+// send.
 func asked(log *slog.Logger) bool {
 	endpoint := firstSet("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 	disabled := strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") || os.Getenv("OTEL_TRACES_EXPORTER") == "none"
@@ -81,7 +84,7 @@ func asked(log *slog.Logger) bool {
 	return true
 }
 
-// firstSet gives the first of the environment's variables that is not empty.
+// firstSet returns the value of the first variable that is not empty.
 func firstSet(names ...string) string {
 	for _, name := range names {
 		if value := os.Getenv(name); value != "" {
@@ -91,8 +94,8 @@ func firstSet(names ...string) string {
 	return ""
 }
 
-// Close sends what has not been sent yet, within ctx and 5 s. A collector that
-// cannot take it is no error of ours: a log line tells.
+// Close sends the remaining spans, within ctx and 5 s. If the collector cannot
+// accept them, Close only logs this, because it is not an error of this server.
 func (t *Tracing) Close(ctx context.Context) {
 	if t == nil {
 		return
@@ -104,16 +107,16 @@ func (t *Tracing) Close(ctx context.Context) {
 	}
 }
 
-// reporter keeps the errors of an exporter from the SDK, which would tell of
-// each batch.
+// reporter hides the errors of an exporter from the SDK, which would report
+// every batch.
 type reporter struct {
 	sdktrace.SpanExporter
 
 	warnings *warnings
 }
 
-// ExportSpans implements [sdktrace.SpanExporter]. What could not be sent is
-// lost: the queue is bounded.
+// ExportSpans implements [sdktrace.SpanExporter]. Spans that cannot be sent are
+// lost, because the queue is bounded.
 func (r reporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	if err := r.SpanExporter.ExportSpans(ctx, spans); err != nil {
 		r.warnings.warn(err)
@@ -121,10 +124,11 @@ func (r reporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan
 	return nil
 }
 
-// warningPause is how long the log hears nothing more of a collector's faults.
+// warningPause is the minimum time between two log lines about errors of the
+// collector.
 const warningPause = 10 * time.Minute
 
-// warnings passes on one error now and then.
+// warnings logs an error at most once per warningPause.
 type warnings struct {
 	log *slog.Logger
 

@@ -16,17 +16,20 @@ import (
 	"web-backend/internal/backend"
 )
 
-// maxWorkFactor bounds what a passphrase's file may ask for: scrypt with N=2^20
-// takes 1 GiB of memory. age itself writes 2^18, which takes 256 MiB.
+// maxWorkFactor is the limit for the work factor of a file that is encrypted
+// with a passphrase. scrypt with N=2^20 takes 1 GiB of memory. age itself
+// writes 2^18, which takes 256 MiB.
 const maxWorkFactor = 20
 
-// Recipients parses who an export is encrypted for, each an age1… public key.
+// Recipients parses the recipients of an encrypted export. Each is an age1…
+// public key.
 func Recipients(keys []string) ([]age.Recipient, error) {
 	var recipients []age.Recipient
 	for _, key := range keys {
 		parsed, err := age.ParseRecipients(strings.NewReader(strings.TrimSpace(key)))
 		if err != nil || len(parsed) != 1 {
-			// Somebody may have taken the secret key for the public one.
+			// The error does not show the key, because it may be the secret key
+			// given by mistake.
 			return nil, errors.New("a recipient is not an age public key; want age1… as age-keygen prints it")
 		}
 		recipients = append(recipients, parsed[0])
@@ -34,12 +37,13 @@ func Recipients(keys []string) ([]age.Recipient, error) {
 	return recipients, nil
 }
 
-// minPassphrase is the least length of a new passphrase in characters: whoever
-// has the file can try as many as they like. What opens a file has no bound.
+// minPassphrase is the minimum length of a new passphrase in characters. The
+// limit is necessary because anyone who has the file can try any number of
+// passphrases. It does not apply when a file is opened.
 const minPassphrase = 12
 
-// PassphraseRecipient is whoever knows the passphrase, which is a new one of at
-// least 12 characters. age mixes it with no other recipient.
+// PassphraseRecipient returns the recipient for a new passphrase of at least 12
+// characters. age does not allow it together with other recipients.
 func PassphraseRecipient(passphrase backend.Secret) (age.Recipient, error) {
 	if length := utf8.RuneCountInString(passphrase.Reveal()); length < minPassphrase {
 		return nil, fmt.Errorf("the passphrase is too short: it has %d of at least %d characters; "+
@@ -48,13 +52,14 @@ func PassphraseRecipient(passphrase backend.Secret) (age.Recipient, error) {
 	return age.NewScryptRecipient(passphrase.Reveal())
 }
 
-// Encrypt gives a writer that encrypts to w. Close completes what it wrote, and
-// does not close w.
+// Encrypt returns a writer that encrypts to w. Its Close method completes the
+// encrypted data and does not close w.
 func Encrypt(w io.Writer, recipients []age.Recipient) (io.WriteCloser, error) {
 	return age.Encrypt(w, recipients...)
 }
 
-// Identities parses an age identity file. An error shows nothing of it.
+// Identities parses an age identity file. An error does not show any part of
+// the file.
 func Identities(r io.Reader) ([]age.Identity, error) {
 	data, err := io.ReadAll(io.LimitReader(r, 1<<20))
 	if err != nil {
@@ -70,31 +75,31 @@ func Identities(r io.Reader) ([]age.Identity, error) {
 	return identities, nil
 }
 
-// Keys open an encrypted export.
+// Keys are the keys that can open an encrypted export.
 type Keys struct {
 	Identities []age.Identity
-	// Passphrase is asked once, when a file is encrypted with one; nil for
-	// none.
+	// Passphrase returns the passphrase. It is called once, and only if a file
+	// is encrypted with a passphrase. It may be nil.
 	Passphrase func() (backend.Secret, error)
 
 	opened openedKey
 }
 
-// openedKey remembers the key of the last file that a passphrase opened:
-// scrypt is made to take long, and an export is read twice.
+// openedKey holds the key of the last file that a passphrase opened. This saves
+// time, because scrypt is slow by design and an export is read twice.
 type openedKey struct {
 	body, key []byte
 }
 
-// Errors of Open that a caller tells apart.
+// Errors of Open that callers distinguish.
 var (
 	ErrNoPassphrase    = errors.New("the export is encrypted with a passphrase, and none is given")
 	ErrWrongPassphrase = errors.New("the passphrase is not the one that the export was encrypted with")
 	ErrNoIdentity      = errors.New("the export is encrypted for recipients, and no identity is given that opens it")
 )
 
-// Open gives the lines in r, which it decrypts if r begins as age files do,
-// binary or with ASCII armor.
+// Open returns a reader of the lines in r. It decrypts r if r begins like an
+// age file, either binary or with ASCII armor.
 func Open(r io.Reader, keys *Keys) (lines io.Reader, encrypted bool, err error) {
 	in := bufio.NewReaderSize(r, 1<<16)
 	begin, err := in.Peek(64)
@@ -121,15 +126,15 @@ func Open(r io.Reader, keys *Keys) (lines io.Reader, encrypted bool, err error) 
 	return nil, true, fmt.Errorf("the encrypted export cannot be opened: %w", err)
 }
 
-// maxArmorLine is more than any line of an armor has, in bytes (RFC 7468: 64
-// columns).
+// maxArmorLine is greater than the length of any valid armor line, in bytes
+// (RFC 7468: 64 columns).
 const maxArmorLine = 1 << 10
 
-// shortLines refuses longer lines: the reader of armor keeps a line whole,
-// however long it is.
+// shortLines rejects longer lines, because the armor reader holds a whole line
+// in memory, whatever its length.
 type shortLines struct {
 	in     io.Reader
-	length int // of the line so far
+	length int // length of the current line so far
 }
 
 // Read implements [io.Reader].
@@ -146,7 +151,7 @@ func (s *shortLines) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// decrypted says of errors what they are about.
+// decrypted adds to its errors that the encrypted file is cut off or damaged.
 type decrypted struct{ io.Reader }
 
 // Read implements [io.Reader].
@@ -168,7 +173,7 @@ func isEncrypted(begin []byte) bool {
 	return bytes.HasPrefix(begin, []byte("age-encryption.org/")) || isArmored(begin)
 }
 
-// errAsking is what asking for the passphrase ended with.
+// errAsking wraps an error from asking for the passphrase.
 var errAsking = errors.New("the passphrase cannot be read")
 
 // Unwrap implements [age.Identity] for the passphrase.

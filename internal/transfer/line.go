@@ -15,8 +15,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// headerLine, userLine, characterLine and footerLine are the lines as they are
-// written, field by field.
+// headerLine, userLine, characterLine and footerLine are the lines of a file,
+// with their fields in the written order.
 type headerLine struct {
 	Kind       string    `json:"kind"`
 	Format     string    `json:"format"`
@@ -30,18 +30,17 @@ type headerLine struct {
 type userLine struct {
 	Kind     string     `json:"kind"`
 	UserID   *string    `json:"user_id"`
-	Username *string    `json:"username,omitempty"` // absent without a credential
-	Password *string    `json:"password,omitempty"` // absent without secrets
-	Config   configLine `json:"config"`             // null for a user that was not set up
+	Username *string    `json:"username,omitempty"` // absent if the user does not have a credential
+	Password *string    `json:"password,omitempty"` // absent if the file does not contain secrets
+	Config   configLine `json:"config"`             // null if the user has not been set up
 }
 
-// configLine holds timezone and provider keys by name. What is null counts as
-// absent.
+// configLine holds timezone and provider keys by name. null counts as absent.
 type configLine map[string]*string
 
 type characterLine struct {
 	Kind        string  `json:"kind"`
-	UserID      *string `json:"user_id"` // hides that of Character, to see whether it is there
+	UserID      *string `json:"user_id"` // hides the field of Character, to detect whether it is present
 	CharacterID *string `json:"character_id"`
 	backend.Character
 }
@@ -53,7 +52,7 @@ type footerLine struct {
 	SHA256     *string `json:"sha256"`
 }
 
-// configFields is the order of the fields of a config (contract §5).
+// configFields are the fields of a config in their order (contract §5).
 var configFields = append([]string{"timezone"}, backend.ProviderKeys...)
 
 // MarshalJSON writes the fields in the order of the contract.
@@ -81,7 +80,7 @@ func (c configLine) MarshalJSON() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// encodeLine gives a value as one line, its end included.
+// encodeLine encodes a value as one line, including the line end.
 func encodeLine(value any) ([]byte, error) {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -90,9 +89,9 @@ func encodeLine(value any) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// splitLine cuts the line of a character into a line of what a document's head
-// has, and the rest of the document, as [backend.SplitCharacter] does. The rest
-// is empty if the line looks otherwise.
+// splitLine splits the line of a character into a line with the fields of a
+// document's head, and the rest of the document, like [backend.SplitCharacter].
+// The rest is empty if the line does not have the expected form.
 func splitLine(line []byte) (head, rest []byte) {
 	start := bytes.Index(line, []byte(`,"read_only":`))
 	if start < 0 {
@@ -101,15 +100,17 @@ func splitLine(line []byte) (head, rest []byte) {
 	return append(bytes.Clone(line[:start]), '}'), bytes.TrimSuffix(line[start:], []byte("\n"))
 }
 
-// tags are what tells lines apart, and files that can be read.
+// tags are the fields that identify the kind of a line and the format of a
+// file.
 type tags struct {
 	Kind    *string `json:"kind"`
 	Format  string  `json:"format"`
 	Version int     `json:"version"`
 }
 
-// tagsOf reads the tags of a line. Without an error Kind is there; others may
-// be missing or, in a line that is no header, of another type.
+// tagsOf parses the tags of a line. If there is no error, Kind is set. The
+// other tags may be missing or, if the line is not a header, may have another
+// type.
 func tagsOf(line []byte) (tags, error) {
 	var t tags
 	err := json.Unmarshal(line, &t)
@@ -122,8 +123,8 @@ func tagsOf(line []byte) (tags, error) {
 	return t, errors.New(`field "kind" is missing`)
 }
 
-// kindOf gives the kind of a line. It looks no further than the first field if
-// the line begins as the Writer's do.
+// kindOf returns the kind of a line. If the line begins like a line of the
+// Writer, it reads only the first field.
 func kindOf(line []byte) (string, error) {
 	for _, kind := range []string{kindCharacter, kindUser} {
 		if bytes.HasPrefix(line, []byte(`{"kind":"`+kind+`",`)) {
@@ -137,9 +138,9 @@ func kindOf(line []byte) (string, error) {
 	return *t.Kind, nil
 }
 
-// decodeLine reads a line that may hold no other fields than target has, and
-// only one kind, which is the field of target at kind. An error names the field
-// and never its value.
+// decodeLine decodes a line. The line may have only the fields of target, and
+// only one kind, which it stores in the field of target at kind. An error names
+// the field but never its value.
 func decodeLine(line []byte, target any, kind *string) error {
 	want, err := kindOf(line)
 	if err != nil {
@@ -162,7 +163,7 @@ func decodeLine(line []byte, target any, kind *string) error {
 	if !backend.ValidJSONText(line) {
 		return errors.New("a text holds half of a surrogate pair (\\ud800 to \\udfff)")
 	}
-	if bytes.Contains(line, []byte(`\u0000`)) { // else no text can hold one
+	if bytes.Contains(line, []byte(`\u0000`)) { // otherwise no text can contain one
 		if name, found := fieldWithNUL(reflect.ValueOf(target).Elem()); found {
 			return fmt.Errorf("field %q holds a NUL character", name)
 		}
@@ -170,7 +171,8 @@ func decodeLine(line []byte, target any, kind *string) error {
 	return nil
 }
 
-// fieldWithNUL finds the first text with a NUL character in a line.
+// fieldWithNUL returns the name of the first text field of a line that contains
+// a NUL character.
 func fieldWithNUL(value reflect.Value) (name string, found bool) {
 	switch value.Kind() {
 	case reflect.Pointer:
@@ -202,11 +204,12 @@ func fieldWithNUL(value reflect.Value) (name string, found bool) {
 	return "", false
 }
 
-// describe says what is wrong with a line's JSON without showing any of it:
-// the errors of package json quote numbers and characters.
+// describe describes an error in a line's JSON without showing any part of the
+// line. This is necessary because errors of package json quote numbers and
+// characters.
 func describe(err error) error {
 	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		field := strings.TrimPrefix(wrong.Field, "Character.") // which is no field of the file
+		field := strings.TrimPrefix(wrong.Field, "Character.") // not a field of the file
 		if field == "" {
 			return errors.New("the line is not a JSON object")
 		}
@@ -227,7 +230,7 @@ func describe(err error) error {
 	return err
 }
 
-// wanted names a type as JSON does.
+// wanted returns the JSON name of a type.
 func wanted(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.String:
@@ -242,7 +245,7 @@ func wanted(t reflect.Type) string {
 	return "an object"
 }
 
-// shorten bounds a text of the file that goes into a message.
+// shorten limits the length of text from the file in a message.
 func shorten(text string) string {
 	const most = 64 // runes
 	if runes := []rune(text); len(runes) > most {
@@ -251,8 +254,8 @@ func shorten(text string) string {
 	return text
 }
 
-// credential and config put a user line in the terms of the domain, and judge
-// it.
+// credential and config check a user line and convert it to the types of the
+// domain.
 func (l userLine) credential(secrets bool) (*backend.Credential, error) {
 	if l.Username == nil {
 		if l.Password != nil {

@@ -14,30 +14,30 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Reader reads an export. Beside one user it remembers 16 bytes for each user
-// id and user name that it has met.
+// Reader reads an export. It holds one user in memory, and 16 bytes for each
+// user id and user name that it has read.
 type Reader struct {
-	// CheckPassword, if set, is an error for a stored password that must not be
-	// taken. It shows nothing of the password.
+	// CheckPassword, if set, returns an error for a stored password that must
+	// not be imported. The error does not show any part of the password.
 	CheckPassword func(stored backend.Secret) error
 
 	in        *bufio.Reader
-	buffer    []byte // the line, if it is longer than what in holds
+	buffer    []byte // the current line, if it does not fit into the buffer of in
 	sum       hash.Hash
-	number    int // of the line
+	number    int // number of the current line
 	userBytes int
 	header    Header
 	totals    Totals
 	known     map[[16]byte]struct{} // digests of user ids and names
 
-	characterIDs map[string]struct{} // of this user
+	characterIDs map[string]struct{} // of the current user
 	rests        backend.RestCache
 }
 
-// errCutOff is what a file without its footer is.
+// errCutOff is the error for a file without a footer.
 var errCutOff = errors.New("the file is cut off: it ends without a footer")
 
-// NewReader reads the header of r.
+// NewReader returns a Reader for r. It reads the header.
 func NewReader(r io.Reader) (*Reader, error) {
 	e := &Reader{in: bufio.NewReaderSize(r, 1<<16), sum: sha256.New(), known: map[[16]byte]struct{}{},
 		characterIDs: map[string]struct{}{}}
@@ -72,7 +72,7 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return e, e.readHeader(line)
 }
 
-// readHeader takes the first line.
+// readHeader processes the first line.
 func (e *Reader) readHeader(line []byte) error {
 	var l headerLine
 	if err := decodeLine(line, &l, &l.Kind); err != nil {
@@ -86,10 +86,10 @@ func (e *Reader) readHeader(line []byte) error {
 	return nil
 }
 
-// otherFormat says what the file is by how it begins, if that is known of another
-// format; else "".
+// otherFormat recognizes another known format by how the file begins. It
+// returns a description, or "" if the format is unknown.
 func (e *Reader) otherFormat() string {
-	begin, _ := e.in.Peek(16) // an error comes again
+	begin, _ := e.in.Peek(16) // an error will occur again at the next read
 	for _, kind := range []struct{ begin, what string }{
 		{"\x1f\x8b", "the file is compressed with gzip; unpack it first: zcat FILE | web-backend import -"},
 		{"\x28\xb5\x2f\xfd", "the file is compressed with zstd; unpack it first: zstdcat FILE | web-backend import -"},
@@ -109,17 +109,17 @@ func (e *Reader) otherFormat() string {
 	return ""
 }
 
-// Header is the first line.
+// Header returns the header, which is the first line.
 func (e *Reader) Header() Header { return e.header }
 
-// Totals count what Users has given so far; after its end all that the file
-// holds.
+// Totals returns the counts of what Users has returned so far. After the end of
+// Users, they are the totals of the file.
 func (e *Reader) Totals() Totals { return e.totals }
 
-// Users iterates over the users, once. It ends without an error only if the
-// file is complete and its checksum right, so what came before that may be
-// wrong still: read a file through before you use any of it. An error names
-// line and field, never a value.
+// Users iterates over the users. It can be called only once. Only if it ends
+// without an error is the file complete and its checksum right. Until then, the
+// users may contain errors, so read the whole file before you use any of them.
+// An error names line and field, but never a value.
 func (e *Reader) Users() iter.Seq2[backend.UserData, error] {
 	return func(yield func(backend.UserData, error) bool) {
 		var user *backend.UserData
@@ -163,13 +163,13 @@ func (e *Reader) Users() iter.Seq2[backend.UserData, error] {
 	}
 }
 
-// isFooter reports whether a line, its end left out, is a whole footer.
+// isFooter reports whether a line without its line end is a complete footer.
 func isFooter(line []byte) bool {
 	var l footerLine
 	return decodeLine(line, &l, &l.Kind) == nil && l.Kind == kindFooter
 }
 
-// give counts a user that is complete and yields it.
+// give counts a complete user and yields it.
 func (e *Reader) give(user backend.UserData, yield func(backend.UserData, error) bool) bool {
 	e.totals.Users++
 	e.totals.Characters += int64(len(user.Characters))
@@ -185,7 +185,8 @@ func (e *Reader) give(user backend.UserData, yield func(backend.UserData, error)
 	return yield(user, nil)
 }
 
-// kind tells what a line is, and adds it to the checksum and the bounds.
+// kind returns the kind of a line. It also adds the line to the checksum and
+// checks the size limits.
 func (e *Reader) kind(line []byte) (string, error) {
 	kind, err := kindOf(line)
 	if err != nil {
@@ -244,7 +245,7 @@ func (e *Reader) user(line []byte) (*backend.UserData, error) {
 	return &user, nil
 }
 
-// first reports whether a name comes for the first time.
+// first reports whether a name has not occurred before.
 func (e *Reader) first(name string) bool {
 	digest := sha256.Sum256([]byte(name))
 	key := [16]byte(digest[:16])
@@ -253,7 +254,7 @@ func (e *Reader) first(name string) bool {
 	return !known
 }
 
-// character adds the character of a line to its user.
+// character adds the character in a line to its user.
 func (e *Reader) character(user *backend.UserData, line []byte) error {
 	l := characterLine{Character: backend.NewCharacter()}
 	head, rest := splitLine(line)
@@ -294,7 +295,8 @@ func (e *Reader) character(user *backend.UserData, line []byte) error {
 	return nil
 }
 
-// footer compares the last line with what was read, and finds nothing behind.
+// footer compares the last line with the data that was read, and checks that
+// nothing follows.
 func (e *Reader) footer(line []byte) error {
 	var l footerLine
 	if err := decodeLine(line, &l, &l.Kind); err != nil {
@@ -320,8 +322,9 @@ func (e *Reader) footer(line []byte) error {
 	return fmt.Errorf("there is something after the footer in line %d", e.number)
 }
 
-// next reads a line, its end included. It is io.EOF at the end of the data, and
-// errCutOff, with the rest, within a line.
+// next returns the next line, including its line end. At the end of the data,
+// the error is io.EOF. If the data ends within a line, next returns the partial
+// line and errCutOff.
 func (e *Reader) next() ([]byte, error) {
 	e.number++
 	e.buffer = e.buffer[:0]
@@ -347,5 +350,5 @@ func (e *Reader) next() ([]byte, error) {
 	}
 }
 
-// wrong names the line that an error is about.
+// wrong adds the line number to an error.
 func (e *Reader) wrong(err error) error { return fmt.Errorf("line %d: %w", e.number, err) }

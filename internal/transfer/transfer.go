@@ -1,6 +1,7 @@
-// Package transfer is the export file: JSON lines, a header, each user followed
-// by its characters, and a footer with a checksum, in an age container if it
-// shall be encrypted. docs/moving-data.md describes it for other programs.
+// Package transfer reads and writes the export file. It consists of JSON lines:
+// a header, each user followed by its characters, and a footer with a checksum.
+// An encrypted file is inside an age container. docs/moving-data.md describes
+// the file for other programs.
 package transfer
 
 import (
@@ -9,22 +10,23 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Format and Version are what a header says of the file. A change that this
-// version's Reader would misread makes a new version.
+// Format and Version identify the file format in a header. A change that the
+// Reader of this version would misread needs a new version.
 const (
 	Format  = "web-backend-export"
 	Version = 1
 )
 
-// Bounds of a file, in bytes. The Writer keeps them too: it makes no file that
-// the Reader refuses.
+// Size limits of a file, in bytes. The Writer respects them, too, so that it
+// never writes a file that the Reader rejects.
 const (
 	MaxLine = 16 << 20
 	MaxUser = 128 << 20 // all lines of one user
 )
 
-// MaxCharacters bounds the characters of one user in a file, which is read whole
-// into memory: short lines take ten times their length there.
+// MaxCharacters is the maximum number of characters of one user in a file. The
+// characters of a user are read into memory together, where short lines take
+// ten times their length.
 const MaxCharacters = backend.MaxMovedCharacters
 
 // The kinds of lines.
@@ -38,13 +40,13 @@ const (
 // Header is the first line.
 type Header struct {
 	CreatedAt time.Time // in UTC
-	Secrets   bool      // passwords and provider keys are in the file
-	// Users and Characters are what the store held when the export began: what
-	// a progress bar needs. The footer has the numbers of the file.
+	Secrets   bool      // whether the file contains passwords and provider keys
+	// Users and Characters are the counts of the store when the export began.
+	// They are for a progress bar. The counts of the file are in the footer.
 	Users, Characters int64
 }
 
-// Totals count what a file holds.
+// Totals are the counts of a file's contents.
 type Totals struct {
 	Users        int64
 	Credentials  int64 // users with a user name

@@ -22,7 +22,7 @@ type Writer struct {
 	totals    Totals
 }
 
-// NewWriter writes the header to w.
+// NewWriter returns a Writer and writes the header to w.
 func NewWriter(w io.Writer, header Header) (*Writer, error) {
 	e := &Writer{out: bufio.NewWriterSize(w, 1<<16), sum: sha256.New(), secrets: header.Secrets}
 	return e, e.line(headerLine{
@@ -31,8 +31,8 @@ func NewWriter(w io.Writer, header Header) (*Writer, error) {
 	})
 }
 
-// Write writes a user with its characters. Passwords and provider keys are left
-// out unless the header speaks of secrets.
+// Write writes a user with its characters. It omits passwords and provider keys
+// unless the header says that the file contains secrets.
 func (e *Writer) Write(user backend.UserData) error {
 	id := user.UserID()
 	e.userBytes = 0
@@ -75,8 +75,8 @@ func (e *Writer) Write(user backend.UserData) error {
 	return nil
 }
 
-// Close writes the footer. The file is complete when it returns nil; w itself
-// is the caller's to close.
+// Close writes the footer. If it returns nil, the file is complete. It does not
+// close w.
 func (e *Writer) Close() (Totals, error) {
 	checksum := hex.EncodeToString(e.sum.Sum(nil))
 	e.userBytes = 0
@@ -106,7 +106,7 @@ func (e *Writer) line(value any) error {
 }
 
 // Write writes a whole export. After each user it calls progress, if that is
-// not nil, with what is written so far.
+// not nil, with the totals so far.
 func Write(w io.Writer, header Header, users iter.Seq2[backend.UserData, error], progress func(Totals)) (Totals, error) {
 	e, err := NewWriter(w, header)
 	if err != nil {
