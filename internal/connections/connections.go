@@ -1,5 +1,5 @@
-// Package connections bounds the connections of a server so that whoever opens
-// many of them keeps nobody else out.
+// Package connections limits the connections of a server, so that a client with
+// many connections does not block other clients.
 package connections
 
 import (
@@ -20,46 +20,48 @@ import (
 	"web-backend/internal/auth"
 )
 
-// lineInterval is how often the log tells of each kind of excess.
+// lineInterval is the minimum time between two log lines about the same limit.
 const lineInterval = time.Minute
 
-// Options say how many connections there may be.
+// Options configure the limits.
 type Options struct {
-	Max        int // at once; at least 1
-	PerAddress int // of these, from one address; 0 for no bound
-	// Proxies speak for many clients: PerAddress does not hold for them.
+	Max        int // maximum at the same time; at least 1
+	PerAddress int // maximum of these from one address; 0 for no limit
+	// Proxies connect on behalf of many clients, so PerAddress does not apply to
+	// them.
 	Proxies auth.Proxies
 	Log     *slog.Logger
 }
 
-// Bound holds the connections of one server within its options:
+// Bound keeps the connections of one server within its options:
 //
-//   - A connection from an address that has PerAddress of them is closed at
-//     once. An address is what [auth.RateKey] makes of it.
-//   - When there are Max, the connection that has waited longest for a request,
-//     or for the rest of a request's header, is closed for the new one. It may
-//     never have sent anything: silent connections cost the same as idle ones.
-//   - When all of them are within a request, the new one waits for the first of
-//     them that ends. Requests are bounded in time.
+//   - If an address already has PerAddress connections, a new connection from
+//     it is closed at once. [auth.RateKey] defines what counts as one address.
+//   - If there are already Max connections, a new one replaces the connection
+//     that has waited longest for a request, or for the rest of a request's
+//     header. The replaced connection is closed. It may never have sent any
+//     data: silent connections cost the same as idle ones.
+//   - If all Max connections are within a request, the new one waits until one
+//     of these requests ends. The duration of requests is limited.
 //
-// A hijacked connection is never taken for waiting, and counts until it is
+// A hijacked connection never counts as waiting. It is counted until it is
 // closed. A Bound is safe for concurrent use.
 type Bound struct {
 	options Options
 
 	mu        sync.Mutex
-	changed   sync.Cond // signaled when a connection was closed, or begins to wait
+	changed   sync.Cond // signaled when a connection is closed or begins to wait
 	open      int
-	byAddress map[string]int // of the addresses that PerAddress holds for
-	waiting   list.List      // of *connection, the one that waited longest first
+	byAddress map[string]int // only the addresses to which PerAddress applies
+	waiting   list.List      // of *connection; the one that has waited longest is first
 	refused   int64
 	dropped   int64
 
 	refusedLine, fullLine, descriptorsLine rate.Sometimes
 }
 
-// New makes a Bound for one server: give [Bound.Listener] to its Serve, and the
-// server to [Bound.Apply].
+// New returns a Bound for one server. Pass [Bound.Listener] to the server's
+// Serve method, and the server to [Bound.Apply].
 func New(options Options) *Bound {
 	b := &Bound{
 		options: options, byAddress: map[string]int{},
@@ -74,19 +76,19 @@ func New(options Options) *Bound {
 // Stats are the counts of a [Bound].
 type Stats struct {
 	Open    int64 // connections now
-	Refused int64 // closed at once, as their address had too many
-	Dropped int64 // closed while they waited, for a new one
+	Refused int64 // closed at once, because their address had too many
+	Dropped int64 // closed while they waited for a request, to make room for a new one
 }
 
-// Stats gives the counts so far.
+// Stats returns the current counts.
 func (b *Bound) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return Stats{Open: int64(b.open), Refused: b.refused, Dropped: b.dropped}
 }
 
-// Apply makes server, which is not serving yet, tell b which connections wait
-// for a request.
+// Apply makes server report to b which connections wait for a request. The
+// server must not be serving yet.
 func (b *Bound) Apply(server *http.Server) {
 	server.ConnState = b.changeState
 	inner := server.ConnContext
@@ -104,8 +106,9 @@ func (b *Bound) Apply(server *http.Server) {
 
 type connectionKey struct{}
 
-// abortDropped serves next, except to a connection that was closed in the
-// moment in which its request came: what cannot be answered is not done.
+// abortDropped calls next, unless the connection was closed at the moment when
+// its request arrived. Such a request is not executed, because it cannot get a
+// response.
 func abortDropped(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, ok := r.Context().Value(connectionKey{}).(*connection); ok && c.closed.Load() {
@@ -115,8 +118,8 @@ func abortDropped(next http.Handler) http.Handler {
 	})
 }
 
-// changeState is the server's ConnState. A header that is not complete yet
-// leaves the state as it was.
+// changeState is the ConnState hook of the server. An incomplete header does
+// not change the state.
 func (b *Bound) changeState(conn net.Conn, state http.ConnState) {
 	c := find(conn)
 	if c == nil {
@@ -129,12 +132,12 @@ func (b *Bound) changeState(conn net.Conn, state http.ConnState) {
 		b.stopWaiting(c)
 	case http.StateIdle:
 		b.wait(c)
-	default: // new ones wait already, and all are forgotten by Close
+	default: // new connections already wait, and Close forgets every connection
 	}
 }
 
-// find gives the connection of b below conn, which TLS and others may wrap; nil
-// for none.
+// find returns the connection of b inside conn, which TLS and other layers may
+// wrap. It returns nil if there is none.
 func find(conn net.Conn) *connection {
 	for {
 		switch c := conn.(type) {
@@ -148,8 +151,9 @@ func find(conn net.Conn) *connection {
 	}
 }
 
-// Listener gives the connections of inner that are within the bound. A Bound
-// has one listener, of which one goroutine accepts, as [http.Server] does.
+// Listener returns a listener that accepts the connections of inner within the
+// limits. A Bound has only one listener. Only one goroutine may call Accept, as
+// in [http.Server].
 func (b *Bound) Listener(inner net.Listener) net.Listener {
 	return &listener{Listener: inner, bound: b}
 }
@@ -165,7 +169,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	for {
 		conn, err := l.Listener.Accept()
 		if errors.Is(err, syscall.EMFILE) && l.bound.freeDescriptor() {
-			continue // the connection is still there to be accepted
+			continue // the connection can still be accepted
 		}
 		if err != nil {
 			return nil, err
@@ -180,7 +184,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close also ends an Accept that waits for a place.
+// Close closes the listener. It also ends an Accept that waits for room.
 func (l *listener) Close() error {
 	l.bound.mu.Lock()
 	l.closed = true
@@ -189,22 +193,22 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// admit makes conn one of the bound; nil if its address has too many. It waits
-// while all others are within a request.
+// admit adds conn to the bound. It returns nil if its address has too many
+// connections. It waits while all other connections are within a request.
 func (l *listener) admit(conn net.Conn) (*connection, error) {
 	b := l.bound
 	c := &connection{Conn: conn, bound: b, address: b.addressOf(conn)}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c.address != "" && b.byAddress[c.address] >= b.options.PerAddress {
-		_ = conn.Close() // nothing was sent or read
+		_ = conn.Close() // no data was sent or read
 		b.refused++
 		b.refusedLine.Do(func() {
 			b.options.Log.Warn("connections are closed, as their address has too many",
 				"client", c.address, "max_connections_per_address", b.options.PerAddress, "closed_so_far", b.refused,
 				"remedy", "if it is a proxy, list it in trusted_proxies; if many people share it, raise the bound")
 		})
-		return nil, nil // no connection, and no reason to stop accepting
+		return nil, nil // not a connection, and not an error that stops accepting
 	}
 	for b.open >= b.options.Max {
 		b.fullLine.Do(func() {
@@ -215,7 +219,7 @@ func (l *listener) admit(conn net.Conn) (*connection, error) {
 			break
 		}
 		if l.closed {
-			_ = conn.Close() // nobody would serve it
+			_ = conn.Close() // the connection would not be served
 			return nil, net.ErrClosed
 		}
 		b.changed.Wait()
@@ -228,8 +232,8 @@ func (l *listener) admit(conn net.Conn) (*connection, error) {
 	return c, nil
 }
 
-// freeDescriptor closes a connection when the process may open nothing more;
-// false if none waits.
+// freeDescriptor closes a waiting connection when the process cannot open more
+// files. It returns false if no connection waits.
 func (b *Bound) freeDescriptor() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -240,8 +244,8 @@ func (b *Bound) freeDescriptor() bool {
 	return b.dropOldest()
 }
 
-// dropOldest closes the connection that has waited longest; false if none
-// waits. b.mu is held.
+// dropOldest closes the connection that has waited longest. It returns false if
+// none waits. The caller holds b.mu.
 func (b *Bound) dropOldest() bool {
 	oldest := b.waiting.Front()
 	if oldest == nil {
@@ -250,11 +254,12 @@ func (b *Bound) dropOldest() bool {
 	c := oldest.Value.(*connection) //nolint:forcetypeassert // nothing else is in the list
 	b.forget(c)
 	b.dropped++
-	_ = c.Conn.Close() // a socket's does not block
+	_ = c.Conn.Close() // closing a socket does not block
 	return true
 }
 
-// wait puts c behind those that wait for a request. b.mu is held.
+// wait appends c to the connections that wait for a request. The caller holds
+// b.mu.
 func (b *Bound) wait(c *connection) {
 	if c.place == nil && !c.closed.Load() {
 		c.place = b.waiting.PushBack(c)
@@ -262,7 +267,7 @@ func (b *Bound) wait(c *connection) {
 	}
 }
 
-// stopWaiting takes c out of those that wait. b.mu is held.
+// stopWaiting removes c from the connections that wait. The caller holds b.mu.
 func (b *Bound) stopWaiting(c *connection) {
 	if c.place != nil {
 		b.waiting.Remove(c.place)
@@ -270,7 +275,7 @@ func (b *Bound) stopWaiting(c *connection) {
 	}
 }
 
-// forget stops counting c. b.mu is held.
+// forget removes c from the counts. The caller holds b.mu.
 func (b *Bound) forget(c *connection) {
 	if c.closed.Swap(true) {
 		return
@@ -285,13 +290,13 @@ func (b *Bound) forget(c *connection) {
 	b.changed.Signal()
 }
 
-// addressOf gives what conn counts as among PerAddress; "" if that does not
-// hold for it.
+// addressOf returns the address under which conn counts for PerAddress, or ""
+// if PerAddress does not apply to it.
 //
-// 127.0.0.1 and ::1 are exempt. Whatever forwards to a server on its own
-// machine comes from there: a proxy that nobody listed, a tunnel, a probe. A
-// bound would let one client behind it keep out all others, and the probe; a
-// program on the machine itself has easier ways to harm.
+// The addresses 127.0.0.1 and ::1 are exempt. Programs that forward connections
+// to a server on the same machine use them: an unlisted proxy, a tunnel or a
+// probe. With a limit, one client behind such a program could block all others
+// and the probe. A program on the machine itself has easier ways to do harm.
 func (b *Bound) addressOf(conn net.Conn) string {
 	tcp, ok := conn.RemoteAddr().(*net.TCPAddr)
 	if !ok || b.options.PerAddress == 0 {
@@ -304,14 +309,14 @@ func (b *Bound) addressOf(conn net.Conn) string {
 	return auth.RateKey(addr)
 }
 
-// connection is one within the bound.
+// connection is one connection that the Bound counts.
 type connection struct {
 	net.Conn
 
 	bound   *Bound
 	address string        // see addressOf
-	place   *list.Element // in bound.waiting; nil within a request; guarded by bound.mu
-	closed  atomic.Bool   // no longer counted; changed under bound.mu
+	place   *list.Element // element of bound.waiting; nil within a request; guarded by bound.mu
+	closed  atomic.Bool   // whether it is no longer counted; changed under bound.mu
 }
 
 func (c *connection) Close() error {

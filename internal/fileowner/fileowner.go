@@ -1,6 +1,6 @@
-// Package fileowner keeps the owners of files. A command that root runs on the
-// files of a server must not leave files that the server cannot read: what it
-// makes belongs to whom it is for.
+// Package fileowner preserves the owners of files. If root runs a command on
+// the files of a server, the server must still be able to read them. So the
+// files that the command creates get the owner for whom they are intended.
 package fileowner
 
 import (
@@ -10,9 +10,10 @@ import (
 	"path/filepath"
 )
 
-// Take gives file, which was just made, the owner and the mode of what is at
-// path and is to be replaced; if nothing is there, the owner of its folder.
-// Only root can give files away, so for others the owner stays, and where the
+// Take gives the new file the owner and the mode of the file at path, which it
+// will replace. If nothing exists at path, file gets the owner of the folder.
+// Only root can change owners. For other users, and if the system does not
+// allow it to root, the owner does not change.
 // system does not let root.
 func Take(file *os.File, path string) error {
 	replaced, err := os.Stat(path)
@@ -25,7 +26,8 @@ func Take(file *os.File, path string) error {
 	return TakeOwner(file, filepath.Dir(path))
 }
 
-// TakeOwner gives file the owner of what is at path, if this is root.
+// TakeOwner gives file the owner of the file at path, if the process runs as
+// root.
 func TakeOwner(file *os.File, path string) error {
 	like, err := os.Stat(path)
 	if err != nil {
@@ -34,8 +36,8 @@ func TakeOwner(file *os.File, path string) error {
 	return giveTo(file, like)
 }
 
-// Touch makes an empty file with this mode, for the owner of its folder. What
-// is there already stays as it is.
+// Touch creates an empty file with this mode and the owner of its folder. It
+// does not change an existing file.
 func Touch(path string, mode fs.FileMode) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
 	if errors.Is(err, fs.ErrExist) {
@@ -47,19 +49,19 @@ func Touch(path string, mode fs.FileMode) error {
 	return errors.Join(TakeOwner(file, filepath.Dir(path)), file.Close())
 }
 
-// MkdirAll is [os.MkdirAll], and each folder that it makes gets the owner of
-// the one above.
+// MkdirAll is like [os.MkdirAll], but each new folder gets the owner of its
+// parent folder.
 func MkdirAll(path string, mode fs.FileMode) error {
 	parent := filepath.Dir(path)
 	if _, err := os.Stat(path); err == nil || parent == path {
-		return os.MkdirAll(path, mode) // which makes nothing, or says what is wrong
+		return os.MkdirAll(path, mode) // creates nothing, or returns the error
 	}
 	if err := MkdirAll(parent, mode); err != nil {
 		return err
 	}
 	if err := os.Mkdir(path, mode); err != nil {
 		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
-			return nil // another process was faster
+			return nil // another process has created it
 		}
 		return err
 	}

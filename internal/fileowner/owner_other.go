@@ -7,10 +7,11 @@ import (
 	"os"
 )
 
-// giveTo has nothing to do: here files do not belong to who made them alone.
+// giveTo does nothing, because on this system, files are not accessible only to
+// the user who created them.
 func giveTo(*os.File, fs.FileInfo) error { return nil }
 
-// Give has nothing to do either.
+// Give does nothing, for the same reason.
 func Give(string, string) error { return nil }
 
 func openFolder(path string) (*os.File, error) { return os.Open(path) }

@@ -10,9 +10,10 @@ import (
 	"syscall"
 )
 
-// giveTo gives file the owner and the group of another one, if this is root and
-// may: in a container without CAP_CHOWN, for an owner whom a container does not
-// know and on NFS with root_squash the file stays whose it is.
+// giveTo gives file the owner and the group of like, if the process runs as
+// root and is allowed to. The owner does not change in a container without
+// CAP_CHOWN, for an owner that is unknown in a container, and on NFS with
+// root_squash.
 func giveTo(file *os.File, like fs.FileInfo) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -25,7 +26,8 @@ func giveTo(file *os.File, like fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	// A file that is right already is not asked of file systems without owners.
+	// If the owner is already right, do not call Chown, because some file
+	// systems do not have owners.
 	if has, ok := info.Sys().(*syscall.Stat_t); ok && has.Uid == want.Uid && has.Gid == want.Gid {
 		return nil
 	}
@@ -36,9 +38,10 @@ func giveTo(file *os.File, like fs.FileInfo) error {
 	return err
 }
 
-// Give gives the file at path, if there is one, the owner of what is at like, if
-// this is root. It refuses a link and a file with a second name: who owns the
-// folder may have put it there, to be given what it leads to.
+// Give gives the file at path, if it exists, the owner of the file at like, if
+// the process runs as root. It rejects a link and a file with a second name.
+// The owner of the folder may have put it there to become the owner of another
+// file.
 func Give(path, like string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -62,7 +65,8 @@ func Give(path, like string) error {
 	return errors.Join(err, file.Close())
 }
 
-// openFolder opens a folder, and nothing that somebody put in its place.
+// openFolder opens a folder. It returns an error if path is something else,
+// which another user may have put there.
 func openFolder(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_DIRECTORY|syscall.O_NOFOLLOW, 0)
 }

@@ -13,13 +13,13 @@ import (
 	"web-backend/internal/motion/motionpb"
 )
 
-// Message is one encoded answer: Head, and after it the bytes of File.
+// Message is one encoded response message: Head, followed by the bytes of File.
 type Message struct {
 	Head []byte
-	File *io.SectionReader // nil for none
+	File *io.SectionReader // nil if there is no file
 }
 
-// Size is in bytes.
+// Size returns the size in bytes.
 func (m Message) Size() int64 {
 	if m.File == nil {
 		return int64(len(m.Head))
@@ -27,8 +27,9 @@ func (m Message) Size() int64 {
 	return int64(len(m.Head)) + m.File.Size()
 }
 
-// RequestError is a request that cannot be answered as it is. Its text is valid
-// UTF-8 of at most 123 bytes, the most that a close frame holds (RFC 6455 §5.5).
+// RequestError is the error for a request that cannot be answered. Its text is
+// valid UTF-8 of at most 123 bytes, which is the maximum in a close frame (RFC
+// 6455 §5.5).
 type RequestError struct{ text string }
 
 func (e *RequestError) Error() string { return e.text }
@@ -37,17 +38,17 @@ func refuse(format string, args ...any) error {
 	return &RequestError{fmt.Sprintf(format, args...)}
 }
 
-// ErrChanged says that a clip is not what it was when its generation was made:
-// the next one will have it.
+// ErrChanged says that a clip has changed since its generation was made. The
+// next generation will contain the new clip.
 var ErrChanged = errors.New("the motion files changed; a new generation is being made")
 
-// Request is what a client asks for.
+// Request is a request of a client.
 type Request struct {
 	class, avatar string
 	app           App
 }
 
-// The requests that are answered with one file as it is.
+// The requests whose response is one unchanged file.
 var fileRequests = map[string]struct {
 	kind     Kind
 	response string
@@ -65,7 +66,7 @@ const (
 	clipsRequest    = "MotionFileV1Request"
 )
 
-// ParseRequest reads the message of a client. The error is a [RequestError].
+// ParseRequest parses the message of a client. The error is a [RequestError].
 func ParseRequest(message []byte) (Request, error) {
 	var m motionpb.MotionFileV1Request
 	if err := proto.Unmarshal(message, &m); err != nil {
@@ -87,18 +88,20 @@ func ParseRequest(message []byte) (Request, error) {
 	return r, nil
 }
 
-// shortest bounds what a refusal repeats, of which a byte may be quoted as
-// four: see RequestError.
+// shortest limits the length of text that an error repeats. Quoting can turn
+// one byte into four, and the size of a RequestError is limited.
 func shortest(text string) string { return text[:min(len(text), 20)] }
 
-// String names the request for the log. The avatar is a client's own text.
+// String returns the kind of the request for the log. It omits the avatar,
+// because its text comes from the client.
 func (r Request) String() string { return r.class }
 
-// IsDownload reports whether the answer may be long.
+// IsDownload reports whether the response may be long.
 func (r Request) IsDownload() bool { return r.class != versionRequest }
 
-// Answer gives the messages that answer r, in their order, and ends with the
-// first error: a [RequestError] if there is nothing of that avatar.
+// Answer returns the response messages to r, in their order. The first error
+// ends the sequence. It is a [RequestError] if the generation has no data for
+// the avatar.
 func (g *Generation) Answer(ctx context.Context, r Request) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		switch r.class {
@@ -134,8 +137,8 @@ func (g *Generation) answerClips(ctx context.Context, r Request, yield func(Mess
 	yield(whole(&motionpb.MotionFileV1Response{ClassName: "MotionFileEndV1Response"}))
 }
 
-// answerFile answers with a file. An avatar without an optional one gets a
-// response without data.
+// answerFile returns a response with a file. If an avatar does not have an
+// optional file, the response does not contain data.
 func (g *Generation) answerFile(r Request) (Message, error) {
 	request := fileRequests[r.class]
 	message, err := whole(&motionpb.MotionFileV1Response{ClassName: request.response})
@@ -145,7 +148,7 @@ func (g *Generation) answerFile(r Request) (Message, error) {
 	static := g.static[request.kind][r.avatar]
 	switch {
 	case static != nil && static.file.Size() > 0:
-		const dataField = 17 // the last one, so the file may follow as it is
+		const dataField = 17 // the last field, so the file can follow unchanged
 		message.Head = protowire.AppendTag(message.Head, dataField, protowire.BytesType)
 		message.Head = protowire.AppendVarint(message.Head, uint64(static.file.Size())) //nolint:gosec // not negative
 		message.File = io.NewSectionReader(static.file, 0, static.file.Size())
@@ -155,7 +158,7 @@ func (g *Generation) answerFile(r Request) (Message, error) {
 	return message, nil
 }
 
-// whole is a message in memory.
+// whole returns a message that is completely in memory.
 func whole(m *motionpb.MotionFileV1Response) (Message, error) {
 	head, err := marshal(m)
 	return Message{Head: head}, err

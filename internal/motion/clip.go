@@ -17,16 +17,16 @@ import (
 	"web-backend/internal/npz"
 )
 
-// App says for whom clips are transformed.
+// App is the kind of application for which clips are transformed.
 type App int
 
 // The apps.
 const (
-	Python  App = iota // as they are stored
-	Babylon            // for Babylon.js, as the web client wants them
+	Python  App = iota // the stored form
+	Babylon            // for Babylon.js, in the form that the web client expects
 )
 
-// ParseApp reads the app_name of a request.
+// ParseApp parses the app_name of a request.
 func ParseApp(name string) (App, bool) {
 	switch name {
 	case "", "python_backend":
@@ -37,18 +37,18 @@ func ParseApp(name string) (App, bool) {
 	return 0, false
 }
 
-// FloatType is the type that the numbers of clips are cast to.
+// FloatType is the type to which the numbers of clips are converted.
 type FloatType string
 
-// The types, as messages name them.
+// The types, with their names in messages.
 const (
 	Float16 FloatType = "float16"
 	Float32 FloatType = "float32"
 	Float64 FloatType = "float64"
 )
 
-// clipFile is what the npz file of a clip holds (§2.2). The numbers are in one
-// of the two slices each: narrow ones for float16 and float32.
+// clipFile is the content of a clip's npz file (§2.2). Each array of numbers is
+// in one of two slices: narrow is used for float16 and float32.
 type clipFile struct {
 	joints   []string
 	restpose string
@@ -58,15 +58,15 @@ type clipFile struct {
 	sum      [sha256.Size]byte
 }
 
-// numbers are of one type: float16 values are held as float32, which holds
-// each of them exactly.
+// numbers is an array of numbers of one type. float16 values are held as
+// float32, which represents all of them exactly.
 type numbers struct {
 	floatType FloatType
 	narrow    []float32
 	wide      []float64
 }
 
-// maxClipBytes bounds the file of a clip as it is stored.
+// maxClipBytes is the maximum size of a stored clip file.
 const maxClipBytes = 128 << 20
 
 func readClip(ctx context.Context, place Place, path string, floatType FloatType) (*clipFile, error) {
@@ -114,7 +114,7 @@ func parseClip(archive *npz.File, floatType FloatType) (*clipFile, error) {
 	return c, c.checkShapes(rotationShape, rootShape, length)
 }
 
-// checkShapes holds the arrays against each other (§3.7).
+// checkShapes checks that the shapes of the arrays match (§3.7).
 func (c *clipFile) checkShapes(rotationShape, rootShape []int, length []int64) error {
 	if len(rotationShape) == 0 {
 		return errors.New("rotmat: is one number, want [frames joints 3 3]")
@@ -153,7 +153,7 @@ func readNumbers(archive *npz.File, key string, floatType FloatType) (shape []in
 	return shape, n, err
 }
 
-// clip is one record with its file, ready to be sent.
+// clip is one record with its file, ready to send.
 type clip struct {
 	record record
 	frames int                            // of the file
@@ -161,11 +161,11 @@ type clip struct {
 	sum    [sha256.Size]byte              // of the file
 
 	mu       sync.Mutex
-	messages [2][]byte // by app; nil for what nobody asked for
+	messages [2][]byte // by app; nil if it was not requested yet
 }
 
-// newClip checks a record against its file. The error names what does not
-// fit.
+// newClip checks that a record and its file match. The error names the
+// mismatch.
 func newClip(r record, file *clipFile, pose *restpose) (*clip, error) {
 	frames, ranges, err := r.cutoffs(int32(file.frames)) //nolint:gosec // readClip bounds it
 	if err != nil {
@@ -190,8 +190,8 @@ func newClip(r record, file *clipFile, pose *restpose) (*clip, error) {
 	return &clip{record: r, frames: file.frames, head: head, sum: file.sum}, nil
 }
 
-// encode gives the message of the clip with the arrays of file. With a pose they
-// are transformed for Babylon, which changes file.
+// encode returns the message of the clip with the arrays of file. If pose is
+// not nil, encode transforms the arrays for Babylon, which changes file.
 func (c *clip) encode(file *clipFile, pose *restpose) ([]byte, error) {
 	if pose != nil {
 		file.rotation.toBabylon(file.joints, pose)
@@ -203,14 +203,13 @@ func (c *clip) encode(file *clipFile, pose *restpose) ([]byte, error) {
 	return marshal(message)
 }
 
-// marshal encodes in ascending order of fields, as the client's own encoder
-// does.
+// marshal encodes fields in ascending order, like the encoder of the client.
 func marshal(m *motionpb.MotionFileV1Response) ([]byte, error) {
 	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
 }
 
-// toBabylon multiplies the rotations of each joint with its turn (§3.12). The
-// result of float16 is float32, as the original's is.
+// toBabylon multiplies the rotations of each joint with the joint's turn
+// (§3.12). The result of float16 is float32, as in the original.
 func (n *numbers) toBabylon(joints []string, pose *restpose) {
 	turns := make([][9]float64, len(joints))
 	for i, joint := range joints {
@@ -238,8 +237,8 @@ func turnAll[F float32 | float64](rotations []F, turns [][9]float64) {
 	}
 }
 
-// turnRoot makes centimetres with y up of metres with z up: (x, y, z) becomes
-// (100x, 100z, -100y). The type stays.
+// turnRoot converts metres with z up to centimetres with y up: (x, y, z)
+// becomes (100x, 100z, -100y). The number type does not change.
 func (n *numbers) turnRoot() {
 	turnRoots(n.wide)
 	turnRoots(n.narrow)
@@ -252,7 +251,7 @@ func turnRoots[F float32 | float64](positions []F) {
 	}
 }
 
-// array encodes n; float16 rounds to nearest, as NumPy does.
+// array encodes n. It rounds float16 to the nearest value, like NumPy.
 func (n numbers) array(shape ...int) *motionpb.NumpyArray {
 	switch n.floatType {
 	case Float64:
@@ -288,7 +287,8 @@ func float32s(values []float32) []byte {
 	return data
 }
 
-// readFile gives the whole of a file that has at most limit bytes.
+// readFile reads a whole file. It returns an error if the file has more than
+// limit bytes.
 func readFile(ctx context.Context, place Place, path string, limit int64) ([]byte, error) {
 	file, err := place.Open(ctx, path)
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 	"web-backend/internal/motion/motionpb"
 )
 
-// cutoffs gives where a clip may be left and entered (§3.6). length is how many
-// frames its file has. The error names a frame that the file does not have.
+// cutoffs returns the frames and ranges at which a clip may be left and entered
+// (§3.6). length is the number of frames in its file. The error names a frame
+// that the file does not have.
 func (r record) cutoffs(length int32) ([]*motionpb.CutoffFrame, []*motionpb.CutoffRange, error) {
 	var frames []*motionpb.CutoffFrame
 	var ranges []*motionpb.CutoffRange
@@ -35,7 +36,7 @@ func (r record) cutoffs(length int32) ([]*motionpb.CutoffFrame, []*motionpb.Cuto
 		frame(0, 0, 0)
 		frame(end-1, 0, 0)
 		span(0, end, 0)
-	default: // n_frames does not count
+	default: // n_frames is not used
 		end = length
 		frame(0, 0, 0)
 		frame(end-1, 0, 0)

@@ -19,10 +19,11 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Fault is something that a generation goes without.
+// Fault describes data that is missing from a generation because it is not
+// usable.
 type Fault struct {
-	Record int32  // id; 0 for what is no record
-	Avatar string // "" if it is not known
+	Record int32  // id; 0 if the fault does not belong to a record
+	Avatar string // "" if the avatar is unknown
 	Text   string // what is wrong, and where
 }
 
@@ -38,8 +39,8 @@ func (f Fault) String() string {
 	return f.Text
 }
 
-// Generation is all of the motion files as they were at one moment, ready to be
-// sent. It does not change, and is safe for concurrent use.
+// Generation is a snapshot of all motion files, ready to send. It does not
+// change and is safe for concurrent use.
 type Generation struct {
 	version  string
 	keywords []string
@@ -51,36 +52,38 @@ type Generation struct {
 
 	clips     Place
 	floatType FloatType
-	database  string // its fingerprint
+	database  string // fingerprint of the database
 	seen      map[location]string
 }
 
-// location is where a file is that the generation read or missed.
+// location is the place and path of a file that the generation has read or
+// found missing.
 type location struct {
 	place Place
 	path  string
 }
 
-// Options say how a generation is made.
+// Options configure how a generation is made.
 type Options struct {
 	FloatType FloatType
-	Strict    bool // a fault refuses the generation
-	// LeaveOutAbsent makes nothing of an avatar that has no file at all, and of
-	// an optional file that is not there.
+	Strict    bool // any fault makes the load fail
+	// LeaveOutAbsent means that it is not a fault if an avatar does not have any
+	// file, or if an optional file is missing.
 	LeaveOutAbsent bool
-	Workers        int // clips that are prepared at once; 0 for half of the processors
+	Workers        int // number of clips that are prepared at once; 0 for half of the processors
 }
 
-// staticFile is open as long as its generation is in use: a file that is
-// replaced meanwhile stays readable. The collector closes it with the
-// generation, as it does with every [os.File].
+// staticFile stays open as long as its generation is in use, so that it can
+// still be read after the file is replaced. The garbage collector closes it
+// together with the generation, as it does with every [os.File].
 type staticFile struct {
 	file File
 	sum  [sha256.Size]byte
 }
 
-// Load makes a generation. The error is one of the database, of a place that is
-// not available, or, if the options are strict, of all faults.
+// Load makes a generation. It returns an error if the database or a place is
+// not available. In strict mode, it also returns an error that lists all
+// faults.
 func Load(ctx context.Context, sources Sources, options Options) (*Generation, error) {
 	g := &Generation{
 		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, replies: map[string][]byte{},
@@ -88,7 +91,7 @@ func Load(ctx context.Context, sources Sources, options Options) (*Generation, e
 	}
 	whole := false
 	defer func() {
-		if !whole { // the collector may come late, and the next try soon
+		if !whole { // the garbage collector may run late, and the next try may come soon
 			g.closeFiles()
 		}
 	}()
@@ -130,7 +133,7 @@ func (g *Generation) closeFiles() {
 	}
 }
 
-// FaultsError is what refuses a generation that is to have none.
+// FaultsError is the error for a generation with faults in strict mode.
 type FaultsError struct{ Faults []Fault }
 
 func (e *FaultsError) Error() string {
@@ -187,7 +190,8 @@ func (g *Generation) openStatic(ctx context.Context, sources Sources, leaveOutAb
 	return nil
 }
 
-// reason is an error without the path, which the message has already.
+// reason returns an error without the path, because the message already
+// contains the path.
 func reason(err error) string {
 	if errors.Is(err, fs.ErrNotExist) {
 		return "there is no such file"
@@ -221,14 +225,14 @@ func (g *Generation) openOne(ctx context.Context, kind Kind, place Place, avatar
 	return nil
 }
 
-// see notes how a file looks before it is read, so that a change from now on is
-// noticed.
+// see records the state of a file before it is read, so that any later change
+// is noticed.
 func (g *Generation) see(ctx context.Context, place Place, path string) {
-	g.seen[location{place, path}], _ = look(ctx, place, path) // what keeps from looking keeps from reading
+	g.seen[location{place, path}], _ = look(ctx, place, path) // an error here also occurs when the file is read
 }
 
-// look gives the fingerprint of a file, or that there is none. The error is
-// that of a place which is not available.
+// look returns the fingerprint of a file, or a value for a missing file. It
+// returns an error only if the place is not available.
 func look(ctx context.Context, place Place, path string) (string, error) {
 	fingerprint, err := place.Fingerprint(ctx, path)
 	if errors.Is(err, ErrUnavailable) {
@@ -237,7 +241,7 @@ func look(ctx context.Context, place Place, path string) (string, error) {
 	return cmp.Or(fingerprint, "absent"), nil
 }
 
-// loadClips prepares the clips of the records that have states.
+// loadClips prepares the clips of all records with states.
 func (g *Generation) loadClips(ctx context.Context, records []record, paths map[int32]string, workers int) error {
 	if workers <= 0 {
 		workers = max(1, runtime.GOMAXPROCS(0)/2)
@@ -302,8 +306,9 @@ func (g *Generation) loadClip(ctx context.Context, r record) (*clip, error) {
 	return c, err
 }
 
-// message gives a clip as an app wants it. What the web client wants is ready;
-// the other form is made from the same file when it is first asked for.
+// message returns a clip in the form for app. The form for the web client is
+// already prepared. The other form is made from the same file at its first
+// request.
 func (g *Generation) message(ctx context.Context, c *clip, app App) ([]byte, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -325,7 +330,7 @@ func (g *Generation) message(ctx context.Context, c *clip, app App) ([]byte, err
 	return message, nil
 }
 
-// fileVersion is of all that clients are sent.
+// fileVersion returns a version that depends on all data that clients receive.
 func (g *Generation) fileVersion() string {
 	h := sha256.New()
 	fmt.Fprintln(h, g.floatType)
@@ -350,8 +355,8 @@ func hashPart(h hash.Hash, name string, content []byte) {
 	h.Write(content)
 }
 
-// changed reports whether anything that the generation was made of is another
-// by now. The error is one of the database, or of a place that is not available.
+// changed reports whether any source of the generation has changed. It returns
+// an error if the database or a place is not available.
 func (g *Generation) changed(ctx context.Context, database Database) (bool, error) {
 	fingerprint, err := database.Fingerprint(ctx)
 	if err != nil || fingerprint != g.database {
@@ -366,13 +371,14 @@ func (g *Generation) changed(ctx context.Context, database Database) (bool, erro
 	return false, nil
 }
 
-// Version is the same as long as what clients get is the same.
+// Version returns the version. It changes only if the data that clients receive
+// changes.
 func (g *Generation) Version() string { return g.version }
 
-// Keywords are the keywords of all motions, sorted.
+// Keywords returns the keywords of all motions, sorted.
 func (g *Generation) Keywords() []string { return g.keywords }
 
-// Faults are what the generation goes without, by record and avatar.
+// Faults returns the faults of the generation, ordered by record and avatar.
 func (g *Generation) Faults() []Fault { return g.faults }
 
 // bytesFile is a file in memory.

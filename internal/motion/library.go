@@ -11,36 +11,36 @@ import (
 // ErrNotReady says that there is no generation yet.
 var ErrNotReady = errors.New("the motion files are not loaded yet")
 
-// Library has one [Generation] in use, and makes the next one when its sources
+// Library holds the current [Generation] and makes a new one when its sources
 // change. It is safe for concurrent use.
 type Library struct {
 	sources Sources
 	options LibraryOptions
 
-	ready chan struct{} // closed with the first generation
+	ready chan struct{} // closed when the first generation is ready
 
 	mu      sync.Mutex
 	current *Generation
-	lastErr error // of the last look or load; nil after one that succeeded
+	lastErr error // of the last check or load; nil if it succeeded
 	failed  int64
 }
 
-// LibraryOptions say how a library is kept.
+// LibraryOptions configure a library.
 type LibraryOptions struct {
 	Options
 
-	CheckInterval time.Duration // between two looks at the sources
+	CheckInterval time.Duration // time between two checks of the sources
 	Log           *slog.Logger
 }
 
-// NewLibrary makes a library that has nothing yet: [Library.Run] loads it.
+// NewLibrary returns an empty library. [Library.Run] loads it.
 func NewLibrary(sources Sources, options LibraryOptions) *Library {
 	return &Library{sources: sources, options: options, ready: make(chan struct{})}
 }
 
-// Run loads the first generation and, whenever the sources changed, the next
-// one, until ctx ends. A generation is swapped in when it is whole; one that
-// cannot be made leaves the one before in use.
+// Run loads the first generation and, whenever the sources change, the next
+// one, until ctx ends. A new generation replaces the current one only when it
+// is complete. If it cannot be made, the current one stays in use.
 func (l *Library) Run(ctx context.Context) {
 	for {
 		l.refresh(ctx)
@@ -52,7 +52,7 @@ func (l *Library) Run(ctx context.Context) {
 	}
 }
 
-// refresh loads a generation if there is something new to load.
+// refresh loads a new generation if the sources have changed.
 func (l *Library) refresh(ctx context.Context) {
 	current := l.Current()
 	if current != nil {
@@ -82,8 +82,8 @@ func (l *Library) refresh(ctx context.Context) {
 	})
 }
 
-// logFaults logs each fault, up to a number that does not bury the rest of the
-// log.
+// logFaults logs the faults, up to a maximum number, so that they do not flood
+// the log.
 func (l *Library) logFaults(ctx context.Context, faults []Fault, log func(fault string)) {
 	const most = 100
 	for _, fault := range faults[:min(len(faults), most)] {
@@ -94,11 +94,11 @@ func (l *Library) logFaults(ctx context.Context, faults []Fault, log func(fault 
 	}
 }
 
-// note keeps the outcome of a look or a load, and logs an error that is not
-// that of the last time.
+// note records the result of a check or a load. It logs an error only if it
+// differs from the last one.
 func (l *Library) note(ctx context.Context, err error) {
 	if ctx.Err() != nil {
-		return // the server stops
+		return // the server is shutting down
 	}
 	l.mu.Lock()
 	before, keeps := l.lastErr, l.current != nil
@@ -119,16 +119,18 @@ func (l *Library) note(ctx context.Context, err error) {
 	}
 }
 
-// Current gives the generation in use, nil before the first one. Who asks for
-// it once and uses it for a whole answer is not disturbed by the next one.
+// Current returns the current generation, or nil if there is none yet. Call it
+// once for a whole response, so that a new generation does not affect the
+// response.
 func (l *Library) Current() *Generation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.current
 }
 
-// Wait gives the generation in use, and waits for the first one. The error is
-// [ErrNotReady] if there is none after the time limit, or that of ctx.
+// Wait returns the current generation. If there is none yet, it waits for the
+// first one. The error is [ErrNotReady] if there is none after the time limit,
+// or the error of ctx.
 func (l *Library) Wait(ctx context.Context, limit time.Duration) (*Generation, error) {
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -142,15 +144,15 @@ func (l *Library) Wait(ctx context.Context, limit time.Duration) (*Generation, e
 	}
 }
 
-// Status is how a library is.
+// Status is the state of a library.
 type Status struct {
 	Version                string // "" without a generation
 	Avatars, Clips, Faults int    // of the generation
-	Failures               int64  // looks and loads that failed
-	Err                    error  // of the last one
+	Failures               int64  // number of failed checks and loads
+	Err                    error  // error of the last check or load
 }
 
-// Status gives how l is.
+// Status returns the state of l.
 func (l *Library) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()

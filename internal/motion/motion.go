@@ -1,10 +1,10 @@
-// Package motion holds what characters move by: clips, rest poses and the files
-// that a front end builds a character from, as the DLP3D web client downloads
-// them. A [Library] keeps one generation of them ready to be sent, and makes the
-// next one when the data changes.
+// Package motion provides the data with which characters move: clips, rest
+// poses, and the files from which a front end builds a character. The DLP3D web
+// client downloads them. A [Library] keeps one generation of this data ready to
+// send, and makes the next one when the data changes.
 //
-// The rules are those of the original's motion file API; where a comment names
-// a section, it is one of its contract.
+// The rules are those of the original's motion file API. Section numbers in
+// comments refer to its contract.
 package motion
 
 import (
@@ -13,41 +13,42 @@ import (
 	"io"
 )
 
-// Database is where the records of clips are kept.
+// Database holds the records of clips.
 type Database interface {
-	// Fingerprint gives a text that is another one after any change of the
-	// records. It is cheap.
+	// Fingerprint returns a text that differs after any change of the records.
+	// It is cheap to call.
 	Fingerprint(ctx context.Context) (string, error)
-	// Read gives the records of one moment.
+	// Read returns the records. All are from the same moment.
 	Read(ctx context.Context) (Table, error)
 }
 
-// Table is what a [Database] held at one moment.
+// Table is the content of a [Database] at one moment.
 type Table struct {
-	// Version is what clients compare, before the files are counted in.
+	// Version is the part of the clients' version that comes from the database.
+	// The versions of the files are added later.
 	Version string
-	// Rows are the enabled records, each joined with the tables that it points
-	// to. A record that the join leaves out has its id alone.
+	// Rows are the enabled records, each joined with the tables to which it
+	// refers. If the join omits a record, its row has only the id.
 	Rows []Row
 }
 
-// Row is one row by the names of its columns; of several columns with one name
-// the last counts. A value is nil, an int64, a float64, or a string.
+// Row maps column names to values. If several columns have the same name, the
+// last one is used. A value is nil, an int64, a float64 or a string.
 type Row map[string]any
 
-// ErrUnavailable is an error of a whole [Place], such as that nobody answers or
-// that the key is not accepted. It says nothing of a file, so no generation is
-// made of it.
+// ErrUnavailable is the error if a whole [Place] cannot be used, for example
+// because the server does not respond or does not accept the key. It does not
+// say anything about a single file, so no generation is made in this case.
 var ErrUnavailable = errors.New("is not available")
 
-// Place is where files are kept: a folder or a bucket. A path cannot lead out
-// of it.
+// Place holds files: a folder or a bucket. A path cannot lead out of it.
 type Place interface {
-	// Open gives the file at a path, which the caller closes. Its content does
-	// not change while it is open, unless somebody writes into it in place.
+	// Open opens the file at a path. The caller must close it. Its content does
+	// not change while it is open, unless another program overwrites it in
+	// place.
 	Open(ctx context.Context, path string) (File, error)
-	// Fingerprint gives a text that is another one after the file at path
-	// changed, as far as that can be told without reading it.
+	// Fingerprint returns a text that differs after the file at path has
+	// changed, as far as this can be detected without reading the file.
 	Fingerprint(ctx context.Context, path string) (string, error)
 }
 
@@ -64,34 +65,35 @@ type Files struct {
 	Paths map[string]string // by avatar
 }
 
-// Sources are all that a generation is made of.
+// Sources are all inputs of a generation.
 type Sources struct {
 	Database Database
-	Clips    Place // the paths are those of the records
-	// ClipPaths gives the paths by record id, in place of the records'; nil for
-	// none.
+	Clips    Place // for the paths in the records
+	// ClipPaths maps record ids to paths that replace those of the records. It
+	// is nil if the paths of the records are used.
 	ClipPaths map[int32]string
 	Static    [kinds]Files
 }
 
-// Kind is a kind of file that is sent as it is, or a rest pose.
+// Kind is a kind of static file, or a rest pose. Static files are sent
+// unchanged.
 type Kind int
 
 // The kinds.
 const (
-	Restposes Kind = iota // npz, which is not sent as it is
+	Restposes Kind = iota // npz; not sent unchanged
 	Meshes                // GLB
-	Joints                // JSON, as the next ones
+	Joints                // JSON, like the following ones
 	Rigids
 	Blendshapes
 
 	kinds = 5
 )
 
-// names are for messages.
+// names are the names of the kinds in messages.
 var names = [kinds]string{"rest pose", "mesh", "joints meta", "rigids meta", "blendshapes meta"}
 
 func (k Kind) String() string { return names[k] }
 
-// optional kinds are those that a character can do without.
+// optional reports whether a character can work without a file of this kind.
 func (k Kind) optional() bool { return k == Joints || k == Rigids }

@@ -11,20 +11,20 @@ import (
 	"unicode"
 )
 
-// record is one enabled row, read by the rules of §2.1.
+// record is one enabled row, parsed by the rules of §2.1.
 type record struct {
 	id      int32
 	avatar  string
 	npz     string   // path of its file
-	frames  int32    // n_frames, which the file may have more of
-	served  bool     // it has states: others only add their keywords
-	states  []string // not trimmed; empty ones stay
+	frames  int32    // n_frames; the file may have more frames
+	served  bool     // whether it has states; otherwise only its keywords are used
+	states  []string // not trimmed; empty ones are kept
 	idle    bool     // is_idle_long
 	loop    *loop
-	keyword bool // a motion or speech keyword starts it
+	keyword bool // whether a motion or speech keyword starts it
 	random  *random
 
-	keywords []string // of motions, in any language
+	keywords []string // of motions, in all languages
 }
 
 type loop struct{ start, end int32 }
@@ -34,7 +34,7 @@ type random struct {
 	ranges [][]int32 // pairs of start and end
 }
 
-// readRecord reads a row. The error says what is wrong with it.
+// readRecord parses a row. The error says what is wrong with the row.
 func readRecord(row Row) (record, error) {
 	c := columns{row: row}
 	if len(row) == 1 {
@@ -48,7 +48,7 @@ func readRecord(row Row) (record, error) {
 		served:  row["states"] != nil,
 		keyword: row["motion_keyword_id"] != nil || row["speech_keyword_id"] != nil,
 	}
-	// They are of use to other services only, but no record is without them.
+	// Only other services use these, but every record must have them.
 	c.integer("startup_frame")
 	c.integer("recovery_frame")
 	if row["motion_keyword_id"] != nil {
@@ -78,7 +78,7 @@ func readRecord(row Row) (record, error) {
 	return r, c.err()
 }
 
-// columns reads the values of a row and gathers what is wrong with them.
+// columns reads the values of a row and collects what is wrong with them.
 type columns struct {
 	row    Row
 	faults []string
@@ -93,7 +93,7 @@ func (c *columns) err() error {
 	return errors.New(strings.Join(c.faults, "; "))
 }
 
-// integer gives a column that every record has.
+// integer returns a column that every record must have.
 func (c *columns) integer(name string) int32 {
 	var n int64
 	switch v := c.row[name].(type) {
@@ -102,7 +102,7 @@ func (c *columns) integer(name string) int32 {
 		return 0
 	case int64:
 		n = v
-	case float64: // of an export that knew no better
+	case float64: // some exports store integers as floats
 		if math.Abs(v) > math.MaxInt32 || math.IsNaN(v) {
 			c.fault(name, "is too large")
 			return 0
@@ -129,7 +129,7 @@ func (c *columns) absence(name string) string {
 	return "is NULL"
 }
 
-// text gives a column that must not be NULL.
+// text returns a column that must not be NULL.
 func (c *columns) text(name string) string {
 	if c.row[name] == nil {
 		c.fault(name, c.absence(name))
@@ -138,7 +138,7 @@ func (c *columns) text(name string) string {
 	return c.optionalText(name)
 }
 
-// optionalText gives "" for NULL.
+// optionalText returns the text of a column, or "" for NULL.
 func (c *columns) optionalText(name string) string {
 	switch v := c.row[name].(type) {
 	case nil:
@@ -150,20 +150,21 @@ func (c *columns) optionalText(name string) string {
 	}
 }
 
-// truthy reports whether a column is any number but 0; NULL is not.
+// truthy reports whether a column is a number other than 0. It is false for
+// NULL.
 func (c *columns) truthy(name string) bool {
 	switch v := c.row[name].(type) {
 	case int64:
 		return v != 0
 	case float64:
 		return v != 0
-	case string: // such as the bytes of a BIT column
+	case string: // for example, the bytes of a BIT column
 		return strings.Trim(v, "0\x00") != ""
 	}
 	return false
 }
 
-// json reads a column that holds JSON; NULL is nothing.
+// json decodes a column that holds JSON. It ignores NULL.
 func (c *columns) json(name string, into any) {
 	text := c.optionalText(name)
 	if c.row[name] == nil {
@@ -174,8 +175,8 @@ func (c *columns) json(name string, into any) {
 	}
 }
 
-// shorten bounds what a message shows of a value, and replaces what a terminal
-// could take for a command.
+// shorten limits the length of a value in a message and replaces characters
+// that a terminal could interpret as a command.
 func shorten(text string) string {
 	const most = 80
 	if len(text) > most {
@@ -189,7 +190,8 @@ func shorten(text string) string {
 	}, text)
 }
 
-// keywordsOf gives each keyword of all records once, sorted.
+// keywordsOf returns the keywords of all records, sorted and without
+// duplicates.
 func keywordsOf(records []record) []string {
 	all := []string{}
 	for _, r := range records {

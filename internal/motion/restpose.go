@@ -14,15 +14,16 @@ import (
 // restpose is the skeleton of an avatar at rest (§2.3).
 type restpose struct {
 	joints  []string
-	index   map[string]int // of joints
+	index   map[string]int // joint name → index
 	parents []int32        // of each joint; -1 for none
 
-	local [][16]float32 // bone at rest in the space of the armature, row-major
+	local [][16]float32 // bones at rest in the space of the armature, row-major
 	world [16]float32   // armature to world
 
-	// turns are, of each joint, what its rotations of Blender are multiplied
-	// with for Babylon: the 3×3 part of inverse(parent at rest) × joint at rest.
-	// A joint whose parent cannot be inverted has none, and a reason.
+	// turns has one matrix for each joint. To convert rotations from Blender to
+	// Babylon, they are multiplied with it. The matrix is the 3×3 part of
+	// inverse(parent at rest) × joint at rest. A turn is bad if the parent's
+	// matrix cannot be inverted.
 	turns []turn
 }
 
@@ -31,8 +32,8 @@ type turn struct {
 	bad bool
 }
 
-// npzLimits bound what one file makes the server hold. The longest clip known
-// has 969 frames of 55 joints: 4 MB as float64.
+// npzLimits limit the memory that one file can use. The longest known clip has
+// 969 frames of 55 joints, which are 4 MB as float64.
 var npzLimits = npz.Limits{EntryBytes: 256 << 20, TotalBytes: 512 << 20}
 
 func readRestpose(ctx context.Context, place Place, path string) (*restpose, error) {
@@ -74,7 +75,8 @@ func readRestpose(ctx context.Context, place Place, path string) (*restpose, err
 	return p, nil
 }
 
-// readParents gives parent_indices, or the indices of the names in parents.
+// readParents returns parent_indices, or otherwise the indices of the names in
+// parents.
 func (p *restpose) readParents(archive *npz.File) ([]int32, error) {
 	parents := make([]int32, len(p.joints))
 	if archive.Has("parent_indices") {
@@ -125,8 +127,7 @@ func (p *restpose) findTurns() {
 	}
 }
 
-// message is the answer of a rest pose that was asked for by the name of an
-// avatar.
+// message returns the response to a request for the rest pose of an avatar.
 func (p *restpose) message(avatar string) *motionpb.MotionFileV1Response {
 	local := make([]float32, 0, 16*len(p.local))
 	for _, m := range p.local {
@@ -139,7 +140,7 @@ func (p *restpose) message(avatar string) *motionpb.MotionFileV1Response {
 	}
 }
 
-// texts gives an entry that is a list of texts.
+// texts returns an entry that is a list of texts.
 func texts(archive *npz.File, key string) ([]string, error) {
 	shape, values, err := archive.Strings(key)
 	if err != nil {
@@ -151,7 +152,7 @@ func texts(archive *npz.File, key string) ([]string, error) {
 	return values, nil
 }
 
-// matrices gives an entry that is a list of 4×4 matrices.
+// matrices returns an entry that is a list of 4×4 matrices.
 func matrices(archive *npz.File, key string, count int) ([][16]float32, error) {
 	shape, values, err := archive.Floats32(key)
 	if err != nil {
@@ -187,8 +188,8 @@ func multiply(a, b [16]float64) (product [16]float64) {
 	return product
 }
 
-// invert gives the inverse of a 4×4 matrix by Gauss and Jordan, with the
-// largest pivot of each column; false if there is none.
+// invert returns the inverse of a 4×4 matrix. It uses the Gauss-Jordan method
+// with the largest pivot of each column. ok is false if there is no inverse.
 func invert(m [16]float64) (inverse [16]float64, ok bool) {
 	for i := range 4 {
 		inverse[5*i] = 1

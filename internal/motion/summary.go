@@ -5,27 +5,27 @@ import (
 	"slices"
 )
 
-// AvatarSummary is what a generation has of one avatar.
+// AvatarSummary describes the data of one avatar in a generation.
 type AvatarSummary struct {
 	Avatar string
 	Clips  int
 	Frames int    // of all clips
-	Bytes  int64  // that the web client downloads: clips and files
-	Files  []Kind // that it has
-	// Missing is what the DLP3D web client does not start without: states of
-	// clips, and kinds of files.
+	Bytes  int64  // size of the clips and files that the web client downloads
+	Files  []Kind // kinds of files that it has
+	// Missing lists the data without which the DLP3D web client does not start:
+	// states of clips, and kinds of files.
 	Missing []string
 }
 
-// neededStates are the states of which the web client wants a clip each (§6).
+// neededStates are states for which the web client needs a clip (§6).
 var neededStates = []string{"idle", "listen", "error", "leave"}
 
-// neededFiles are the files that the web client wants (§2.5). It never asks for
+// neededFiles are the files that the web client needs (§2.5). It never requests
 // the rest pose.
 var neededFiles = []Kind{Meshes, Blendshapes}
 
-// Avatars gives a summary of each avatar of which there is anything, or should
-// be, by name.
+// Avatars returns a summary of each avatar, ordered by name. It includes
+// avatars that should have data but do not.
 func (g *Generation) Avatars() []AvatarSummary {
 	known := map[string]bool{}
 	for avatar := range g.avatars {

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// maxHeader bounds the header of an array, in bytes. It is NumPy's own
-	// bound (_MAX_HEADER_SIZE).
+	// maxHeader is the maximum size of the header of an array, in bytes. It is
+	// also the limit of NumPy (_MAX_HEADER_SIZE).
 	maxHeader = 10_000
-	// maxDimensions was NumPy's bound (NPY_MAXDIMS) until 2.0.
+	// maxDimensions was the limit of NumPy (NPY_MAXDIMS) until 2.0.
 	maxDimensions = 32
 )
 
-// header is what an npy entry says of its array.
+// header describes the array of an npy entry.
 type header struct {
 	items   dtype
 	fortran bool
@@ -25,7 +25,8 @@ type header struct {
 	bytes   int // of the header itself
 }
 
-// readHeader reads up to the first item of an array.
+// readHeader reads the header. The reader is then at the first item of the
+// array.
 func readHeader(r io.Reader) (header, error) {
 	var start [12]byte // magic, two bytes of version, length
 	if _, err := io.ReadFull(r, start[:10]); err != nil {
@@ -37,7 +38,7 @@ func readHeader(r io.Reader) (header, error) {
 	size, length := 10, uint32(binary.LittleEndian.Uint16(start[8:]))
 	switch [2]byte(start[6:]) {
 	case [2]byte{1, 0}:
-	case [2]byte{2, 0}, [2]byte{3, 0}: // they differ in the names of fields, which only records have
+	case [2]byte{2, 0}, [2]byte{3, 0}: // they differ only in the names of fields, which only records have
 		size = 12
 		if _, err := io.ReadFull(r, start[10:]); err != nil {
 			return header{}, damaged(err)
@@ -59,11 +60,11 @@ func readHeader(r io.Reader) (header, error) {
 	return head, err
 }
 
-// errHeader is for what NumPy never writes.
+// errHeader is the error for a header that NumPy never writes.
 var errHeader = errors.New("its header is not as NumPy writes it ({'descr': …, 'fortran_order': …, 'shape': …}); save it anew with numpy.savez")
 
-// parseHeader parses the literal of a Python dict that has the three keys of a
-// header, and nothing after it but spaces.
+// parseHeader parses the literal of a Python dict. The dict must have the three
+// keys of a header. Only spaces may follow it.
 func parseHeader(text string) (header, error) {
 	var head header
 	seen := map[string]bool{}
@@ -94,17 +95,17 @@ func parseHeader(text string) (header, error) {
 	return head, nil
 }
 
-// parser takes a Python literal apart.
+// parser parses a Python literal.
 type parser struct {
 	rest string
 }
 
-// trim drops the spaces before the next token.
+// trim removes the spaces before the next token.
 func (p *parser) trim() {
 	p.rest = strings.TrimLeft(p.rest, " \t\r\n\f")
 }
 
-// skip drops a token if it is next.
+// skip removes token if it is next.
 func (p *parser) skip(token string) bool {
 	p.trim()
 	rest, ok := strings.CutPrefix(p.rest, token)
@@ -112,7 +113,8 @@ func (p *parser) skip(token string) bool {
 	return ok
 }
 
-// text takes a string. NumPy writes none with an escape here.
+// text parses a string. It does not support escapes, because NumPy does not
+// write any here.
 func (p *parser) text() (string, bool) {
 	for _, quote := range []string{"'", `"`} {
 		if p.skip(quote) {
@@ -124,7 +126,7 @@ func (p *parser) text() (string, bool) {
 	return "", false
 }
 
-// value takes the value of a key.
+// value parses the value of a key.
 func (p *parser) value(head *header, key string) (err error) {
 	switch key {
 	case "descr":
@@ -149,7 +151,7 @@ func (p *parser) value(head *header, key string) (err error) {
 	return err
 }
 
-// shape takes a tuple of sizes: (), (3,), (3, 4).
+// shape parses a tuple of sizes: (), (3,), (3, 4).
 func (p *parser) shape() ([]int, error) {
 	if !p.skip("(") {
 		return nil, errHeader
@@ -171,7 +173,7 @@ func (p *parser) shape() ([]int, error) {
 			return nil, fmt.Errorf("has more than %d dimensions; save it with fewer", maxDimensions)
 		}
 		p.rest = p.rest[digits:]
-		if !p.skip(",") && (len(shape) == 1 || !strings.HasPrefix(p.rest, ")")) { // (3) is no tuple
+		if !p.skip(",") && (len(shape) == 1 || !strings.HasPrefix(p.rest, ")")) { // (3) is not a tuple
 			return nil, errHeader
 		}
 	}
@@ -180,20 +182,20 @@ func (p *parser) shape() ([]int, error) {
 
 // dtype is the type of an array's items.
 type dtype struct {
-	descr string // as NumPy writes it, <f4
+	descr string // in the notation of NumPy, such as <f4
 	kind  byte   // NumPy's letter: f, i, u, b, U, S; O and others cannot be read
 	size  int    // of an item, in bytes
-	big   bool   // the first byte of a number is the highest
+	big   bool   // big-endian
 }
 
-// numberSizes are the numbers that can be read, and the size of each in bytes.
+// numberSizes has the supported number types and their sizes in bytes.
 var numberSizes = map[string]int{
 	"f2": 2, "f4": 4, "f8": 8, "i1": 1, "i2": 2, "i4": 4, "i8": 8, "u1": 1, "u2": 2, "u4": 4, "u8": 8, "b1": 1,
 }
 
 // parseDtype parses an array protocol type string: a byte order, a letter, and
-// a size, which counts code points for U and bytes for others. What cannot be
-// read has only its kind.
+// a size. The size counts code points for U and bytes for other types. For an
+// unsupported type, only the kind is set.
 func parseDtype(descr string) (dtype, error) {
 	unknown := fmt.Errorf("holds items of a type that is not known (%.40q); save it as an array of numbers or text", descr)
 	if len(descr) < 2 {
@@ -204,8 +206,8 @@ func parseDtype(descr string) (dtype, error) {
 	case 'O', 'c', 'm', 'M', 'V':
 		return items, nil
 	case 'U', 'S':
-		n, err := strconv.ParseUint(descr[2:], 10, 29) // four times as many bytes fit into any int
-		if err != nil || n == 0 {                      // NumPy writes "" as <U1; items of no bytes could be without number
+		n, err := strconv.ParseUint(descr[2:], 10, 29) // four times this number of bytes fits into any int
+		if err != nil || n == 0 {                      // NumPy writes "" as <U1; zero bytes would allow unlimited items
 			return dtype{}, unknown
 		}
 		items.size = int(n)
@@ -218,8 +220,9 @@ func parseDtype(descr string) (dtype, error) {
 			return dtype{}, unknown
 		}
 	}
-	// NumPy writes | where bytes have no order. It never writes =, the order of
-	// the machine that wrote the file, which nobody knows any more.
+	// NumPy writes | for items without a byte order. It never writes =, the
+	// order of the machine that wrote the file, because readers do not know that
+	// order.
 	noOrder := items.kind == 'S' || items.size == 1
 	if !strings.ContainsRune("<>", rune(descr[0])) && (descr[0] != '|' || !noOrder) {
 		return dtype{}, unknown
@@ -227,7 +230,7 @@ func parseDtype(descr string) (dtype, error) {
 	return items, nil
 }
 
-// String says what the items are, for a person.
+// String describes the items for a person.
 func (d dtype) String() string {
 	switch d.kind {
 	case 'O':

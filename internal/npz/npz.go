@@ -1,5 +1,5 @@
-// Package npz reads NumPy's .npz files: zip archives of arrays, each in an
-// entry KEY.npy. Python objects (pickles) are never read.
+// Package npz reads NumPy's .npz files: zip archives of arrays. Each array is
+// in an entry KEY.npy. The package never reads Python objects (pickles).
 //
 // The formats are described in numpy/lib/format.py (npy 1.0, 2.0, 3.0) and in
 // PKWARE's APPNOTE.TXT (zip, zip64).
@@ -15,40 +15,43 @@ import (
 	"strings"
 )
 
-// maxDirectory bounds what Open reads of a file, in bytes: the directories of
-// some ten thousand entries.
+// maxDirectory is the maximum number of bytes that Open reads from a file. It
+// is enough for the directory of about ten thousand entries.
 const maxDirectory = 1 << 20
 
-// chunkBytes is how much of an entry is decoded at a time. It stays in the
-// processor's cache.
+// chunkBytes is the number of bytes of an entry that are decoded at a time. A
+// chunk fits into the processor's cache.
 const chunkBytes = 1 << 16
 
-// maxRatio is how much DEFLATE can compress at most (zlib's technical details).
+// maxRatio is the maximum compression ratio of DEFLATE (zlib's technical
+// details).
 const maxRatio = 1032
 
-// Limits bound what one file may take. A limit of 0 allows nothing.
+// Limits limit the memory that one file can use. A limit of 0 does not allow
+// any data.
 type Limits struct {
 	EntryBytes int64 // of one entry's decoded array
 	TotalBytes int64 // of all entries read (decoded) from one file
 }
 
-// File is an opened npz. Entries are read on demand; others are never touched,
-// whatever they hold. A File may be used by one goroutine at a time.
+// File is an open npz file. Entries are read on demand. Other entries are never
+// read, whatever they contain. A File is not safe for concurrent use.
 //
-// The methods that read an array give its shape, which is empty for a scalar,
-// and its values in C order: the last index moves fastest. Their errors name
-// the entry, and the caller names the file. They take at most three times
-// Limits.EntryBytes of memory.
+// The methods that read an array return its shape and its values. The shape of
+// a scalar is empty. The values are in C order: the last index changes fastest.
+// An error names the entry; the caller should add the name of the file. The
+// methods use at most three times Limits.EntryBytes of memory.
 type File struct {
 	entries map[string]*zip.File
-	size    int64 // of the file
+	size    int64 // size of the file
 	limits  Limits
-	left    int64 // of Limits.TotalBytes
+	left    int64 // remaining part of Limits.TotalBytes
 }
 
-// Open reads the directory of an npz file of size bytes. A file that is larger
-// than Limits.TotalBytes and a directory is refused: its directory might claim
-// entries by the billion. The caller keeps r open while it uses the File.
+// Open reads the directory of an npz file of size bytes. It rejects a file that
+// is larger than Limits.TotalBytes plus a directory, because its directory
+// could claim billions of entries. The caller must keep r open while it uses
+// the File.
 func Open(r io.ReaderAt, size int64, limits Limits) (*File, error) {
 	limits.EntryBytes = min(limits.EntryBytes, math.MaxInt)
 	if size-maxDirectory > limits.TotalBytes {
@@ -65,7 +68,7 @@ func Open(r io.ReaderAt, size int64, limits Limits) (*File, error) {
 	case err != nil:
 		return nil, err
 	}
-	bounded.left = math.MaxInt64 // from here on, the sizes of the arrays are the bound
+	bounded.left = math.MaxInt64 // from here on, the sizes of the arrays limit the reads
 
 	f := &File{entries: make(map[string]*zip.File, len(archive.File)), size: size, limits: limits, left: limits.TotalBytes}
 	for _, entry := range archive.File {
@@ -73,7 +76,7 @@ func Open(r io.ReaderAt, size int64, limits Limits) (*File, error) {
 		if !isArray {
 			continue
 		}
-		if f.Has(key) { // readers of zip files differ in which one they take
+		if f.Has(key) { // readers of zip files differ in which of two entries they use
 			return nil, fmt.Errorf("%.100q: is in the file twice; save each array once", key)
 		}
 		f.entries[key] = entry
@@ -81,7 +84,7 @@ func Open(r io.ReaderAt, size int64, limits Limits) (*File, error) {
 	return f, nil
 }
 
-// Has tells whether the file has an array of this key.
+// Has reports whether the file has an array with this key.
 func (f *File) Has(key string) bool {
 	_, ok := f.entries[key]
 	return ok
@@ -89,7 +92,7 @@ func (f *File) Has(key string) bool {
 
 var errDirectory = fmt.Errorf("its directory has more than %d bytes; save fewer arrays in a file", maxDirectory)
 
-// boundedReader ends with errDirectory after so many bytes.
+// boundedReader returns errDirectory after a number of bytes.
 type boundedReader struct {
 	io.ReaderAt
 	left int64
@@ -103,52 +106,52 @@ func (b *boundedReader) ReadAt(p []byte, offset int64) (int, error) {
 	return b.ReaderAt.ReadAt(p, offset)
 }
 
-// Floats32 gives an array of floats, integers or booleans, each value rounded
-// to the nearest float32.
+// Floats32 returns an array of floats, integers or booleans. Each value is
+// rounded to the nearest float32.
 func (f *File) Floats32(key string) (shape []int, values []float32, err error) {
 	return read(f, key, wanted{kinds: "fiub", bytes: 4, advice: numberAdvice}, floats[float32])
 }
 
-// Floats64 gives an array of floats, integers or booleans, each value rounded
-// to the nearest float64.
+// Floats64 returns an array of floats, integers or booleans. Each value is
+// rounded to the nearest float64.
 func (f *File) Floats64(key string) (shape []int, values []float64, err error) {
 	return read(f, key, wanted{kinds: "fiub", bytes: 8, advice: numberAdvice}, floats[float64])
 }
 
-// Float16s gives an array of floats, integers or booleans as the bits of IEEE
-// half floats, each value rounded to the nearest, or to the even one of two, as
-// NumPy's astype does.
+// Float16s returns an array of floats, integers or booleans as the bits of IEEE
+// half floats. Each value is rounded to the nearest half float, with ties to
+// even, like NumPy's astype.
 func (f *File) Float16s(key string) (shape []int, values []uint16, err error) {
 	return read(f, key, wanted{kinds: "fiub", bytes: 2, advice: numberAdvice}, halves)
 }
 
-// Ints gives an array of integers or booleans. Floats, and integers beyond an
-// int64, are refused.
+// Ints returns an array of integers or booleans. It returns an error for floats
+// and for integers that do not fit into an int64.
 func (f *File) Ints(key string) (shape []int, values []int64, err error) {
 	return read(f, key, wanted{kinds: "iub", bytes: 8, advice: intAdvice}, exactInts)
 }
 
-// Strings gives an array of text: dtype U, or S in UTF-8. NULs at the end are
-// padding, and left out.
+// Strings returns an array of text: dtype U, or S in UTF-8. It removes NULs at
+// the end, which are padding.
 func (f *File) Strings(key string) (shape []int, values []string, err error) {
 	return read(f, key, wanted{kinds: "US", bytes: 16, advice: textAdvice}, texts)
 }
 
-// What to do about an array of the wrong kind.
+// Advice about an array of the wrong kind.
 const (
 	numberAdvice = "save it as an array of numbers, such as np.asarray(values, np.float32)"
 	intAdvice    = "save it as an array of integers, such as np.asarray(values, np.int64)"
 	textAdvice   = "save it as an array of text, such as np.array(names)"
 )
 
-// wanted is what a method of File makes of an entry.
+// wanted describes what a method of File expects of an entry.
 type wanted struct {
-	kinds  string // of dtypes that it can use
-	bytes  int    // of a value in memory
+	kinds  string // letters of the dtypes that it accepts
+	bytes  int    // size of a value in memory
 	advice string // for other kinds
 }
 
-// decoder makes len(values) values of as many items. It may change raw.
+// decoder decodes as many items as values has room for. It may change raw.
 type decoder[T any] func(values []T, raw []byte, items dtype) error
 
 // read decodes an entry.
@@ -187,7 +190,7 @@ func readEntry[T any](f *File, key string, want wanted, decode decoder[T]) ([]in
 			entry.UncompressedSize64, size, head.shape, head.items.descr)
 	}
 	if entry.UncompressedSize64/maxRatio > uint64(f.size) { //nolint:gosec // it is not negative
-		return nil, nil, damaged(zip.ErrFormat) // no such file holds as much
+		return nil, nil, damaged(zip.ErrFormat) // no real file of this size contains so much data
 	}
 	values := make([]T, count)
 	if err := decodeAll(values, content, head.items, decode); err != nil {
@@ -199,16 +202,16 @@ func readEntry[T any](f *File, key string, want wanted, decode decoder[T]) ([]in
 	return head.shape, values, nil
 }
 
-// count gives the number of values of an array, and takes its size off what may
-// yet be read of the file. An array without values is as large as if a
-// dimension of 0 were 1, so that a caller can multiply the others.
+// count returns the number of values of an array and subtracts its size from
+// the remaining limit of the file. For the limits, a dimension of 0 counts as
+// 1, so that a caller can multiply the other dimensions.
 func (f *File) count(head header, valueBytes int) (int, error) {
 	size := max(head.items.size, valueBytes)
 	if head.items.kind == 'U' || head.items.kind == 'S' {
 		size = head.items.size + valueBytes
 	}
 	count := 1
-	for _, n := range slices.Concat([]int{1}, head.shape) { // a scalar is one value
+	for _, n := range slices.Concat([]int{1}, head.shape) { // a scalar has one value
 		if n == 0 {
 			count = 0
 			continue
@@ -227,7 +230,7 @@ func (f *File) count(head header, valueBytes int) (int, error) {
 	return count, nil
 }
 
-// decodeAll fills values, and makes sure that nothing follows them.
+// decodeAll fills values and checks that no data follows them.
 func decodeAll[T any](values []T, content io.Reader, items dtype, decode decoder[T]) error {
 	perChunk := max(chunkBytes/items.size, 1)
 	raw := make([]byte, min(perChunk, len(values))*items.size)
@@ -241,7 +244,7 @@ func decodeAll[T any](values []T, content io.Reader, items dtype, decode decoder
 		}
 		rest = rest[n:]
 	}
-	// The end is where archive/zip compares the checksum.
+	// At the end, archive/zip compares the checksum.
 	var one [1]byte
 	if _, err := io.ReadFull(content, one[:]); !errors.Is(err, io.EOF) {
 		return damaged(err)
@@ -249,12 +252,12 @@ func decodeAll[T any](values []T, content io.Reader, items dtype, decode decoder
 	return nil
 }
 
-// damaged describes an entry that cannot be read to its end.
+// damaged returns the error for an entry that cannot be read completely.
 func damaged(err error) error {
 	switch {
 	case errors.Is(err, zip.ErrAlgorithm):
 		return errors.New("is compressed in a way that NumPy never uses; save it with numpy.savez_compressed")
-	case err == nil: // there was more
+	case err == nil: // more data follows
 		err = zip.ErrFormat
 	case errors.Is(err, io.EOF):
 		err = io.ErrUnexpectedEOF
@@ -262,8 +265,8 @@ func damaged(err error) error {
 	return fmt.Errorf("is damaged or cut off (%w); copy the file again, or save it anew", err)
 }
 
-// transposed puts values that are in Fortran order, where the first index moves
-// fastest, in C order.
+// transposed converts values from Fortran order, in which the first index
+// changes fastest, to C order.
 func transposed[T any](values []T, shape []int) []T {
 	if len(values) == 0 || len(shape) < 2 {
 		return values

@@ -43,7 +43,8 @@ func halves(values []uint16, raw []byte, items dtype) error {
 		}
 		return nil
 	}
-	// A float64 holds each number exactly, or one that is far beyond a half.
+	// A float64 holds each number exactly, or the number is far outside the
+	// range of a half float.
 	var exact [512]float64
 	for len(values) > 0 {
 		n := min(len(exact), len(values))
@@ -58,7 +59,7 @@ func halves(values []uint16, raw []byte, items dtype) error {
 	return nil
 }
 
-// exactInts decodes integers that an int64 can hold.
+// exactInts decodes integers that fit into an int64.
 func exactInts(values []int64, raw []byte, items dtype) error {
 	ints(values, raw, items)
 	if items.kind == 'u' && items.size == 8 && slices.ContainsFunc(values, func(v int64) bool { return v < 0 }) {
@@ -77,7 +78,7 @@ func ints[T int64 | float32 | float64](values []T, raw []byte, items dtype) {
 	unsigned(values, raw, items.size)
 	if items.kind == 'b' {
 		for i, v := range values {
-			values[i] = min(v, 1) // Python takes any byte but 0 for true
+			values[i] = min(v, 1) // for Python, any byte except 0 is true
 		}
 	}
 }
@@ -125,7 +126,7 @@ func unsigned[T int64 | float32 | float64](values []T, raw []byte, size int) {
 	}
 }
 
-// littleEndian turns the bytes of numbers around that begin with the highest.
+// littleEndian reverses the bytes of big-endian numbers.
 func littleEndian(raw []byte, size int, big bool) {
 	if !big || size == 1 {
 		return
@@ -135,7 +136,7 @@ func littleEndian(raw []byte, size int, big bool) {
 	}
 }
 
-// FromHalf gives the value of a half float. It is exact.
+// FromHalf returns the value of a half float. It is exact.
 func FromHalf(half uint16) float32 {
 	sign := uint32(half&0x8000) << 16
 	exponent := uint32(half>>10) & 0x1f
@@ -143,14 +144,14 @@ func FromHalf(half uint16) float32 {
 	switch exponent {
 	case 0: // 0, or subnormal
 		return math.Float32frombits(sign | math.Float32bits(float32(fraction)*0x1p-24))
-	case 0x1f: // infinite, or not a number
+	case 0x1f: // infinity or NaN
 		return math.Float32frombits(sign | 0xff<<23 | fraction<<13)
 	default:
 		return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 	}
 }
 
-// ToHalf gives the bits of the nearest half float, of the even one of two.
+// ToHalf returns the bits of the nearest half float, with ties to even.
 //
 //nolint:gosec // what is cut off is known
 func ToHalf(v float64) uint16 {
@@ -160,19 +161,19 @@ func ToHalf(v float64) uint16 {
 	switch {
 	case math.IsNaN(v):
 		return sign | 0x7e00 | uint16(bits>>42)&0x3ff
-	case magnitude >= 65520: // half-way from the greatest to what would be next
+	case magnitude >= 65520: // half-way between the greatest value and the next one
 		return sign | 0x7c00
 	case magnitude < 0x1p-14: // subnormal: a multiple of 2⁻²⁴
 		return sign | uint16(math.RoundToEven(magnitude*0x1p24))
 	default:
 		const dropped = 52 - 10 // bits of the fraction
 		scaled := math.Float64bits(magnitude) - (1023-15)<<52
-		scaled += 1<<(dropped-1) - 1 + scaled>>dropped&1 // a carry goes on into the exponent, as it should
+		scaled += 1<<(dropped-1) - 1 + scaled>>dropped&1 // a carry correctly goes into the exponent
 		return sign | uint16(scaled>>dropped)
 	}
 }
 
-// texts decodes text, and leaves out the NULs at its end.
+// texts decodes text and removes the NULs at its end.
 func texts(values []string, raw []byte, items dtype) error {
 	for i := range values {
 		item := raw[i*items.size : (i+1)*items.size]
@@ -190,8 +191,8 @@ func texts(values []string, raw []byte, items dtype) error {
 	return nil
 }
 
-// fromUTF32 gives a text of code points of four bytes each, unless one of them
-// is none.
+// fromUTF32 returns the text of code points of four bytes each. ok is false if
+// one of them is not a valid code point.
 func fromUTF32(item []byte, items dtype) (string, bool) {
 	littleEndian(item, 4, items.big)
 	at := func(i int) rune { return rune(binary.LittleEndian.Uint32(item[4*i:])) } //nolint:gosec // a negative one is refused

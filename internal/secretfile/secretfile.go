@@ -1,4 +1,4 @@
-// Package secretfile keeps secrets in files that only their owner may read.
+// Package secretfile stores secrets in files that only their owner may read.
 package secretfile
 
 import (
@@ -14,14 +14,15 @@ import (
 	"web-backend/internal/fileowner"
 )
 
-// maxSize bounds what is read of a file, in bytes: some hundred secrets.
+// maxSize is the maximum number of bytes read from a file. It is enough for
+// about a hundred secrets.
 const maxSize = 1 << 16
 
-// Read gives the text of a file, without the byte order mark that some editors
-// put before it. An error shows nothing of it, and is
-// fs.ErrNotExist only if nothing is at path, not even a link that leads
-// nowhere: nobody must make a new secret in place of one that is only out of
-// reach.
+// Read returns the text of a file, without the byte order mark that some
+// editors add. An error does not show any part of the text. It is
+// fs.ErrNotExist only if nothing exists at path, not even a dangling link,
+// because callers must not create a new secret if the existing one is only
+// unreachable.
 func Read(path string) (backend.Secret, error) {
 	if _, err := os.Lstat(path); err != nil {
 		return backend.Secret{}, err
@@ -40,15 +41,16 @@ func Read(path string) (backend.Secret, error) {
 	return backend.NewSecret(strings.TrimPrefix(string(data), "\ufeff")), nil
 }
 
-// Write puts text in a file that its owner alone may read, or whoever might
-// read the one that it replaces, whose owner it keeps. After a crash the
-// file holds what it held before or the text, never a part; what Write has
-// written survives a power cut. One process at a time may write a file.
+// Write writes text to a file that only its owner may read. If it replaces a
+// file, it keeps the owner, and the users who could read the old file can read
+// the new one. After a crash, the file holds either its old content or text,
+// but never a part. When Write returns, text survives a power failure. Only one
+// process at a time may write a file.
 func Write(path string, text backend.Secret) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target // a link stays a link
 	}
-	temporary := path + ".tmp" // always the same: what a crash left is not kept
+	temporary := path + ".tmp" // always the same name, so that a file left by a crash is overwritten
 	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -63,8 +65,8 @@ func Write(path string, text backend.Secret) error {
 	return syncFolder(filepath.Dir(path))
 }
 
-// writeNew makes a private file, for who has that at replaced, which is on disk
-// when it returns.
+// writeNew creates a private file for the owner of the file at replaced. The
+// file is on disk when writeNew returns.
 func writeNew(path, replaced string, text backend.Secret) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -76,10 +78,10 @@ func writeNew(path, replaced string, text backend.Secret) error {
 	return errors.Join(err, file.Sync(), file.Close())
 }
 
-// syncFolder makes a rename in a folder survive a power cut.
+// syncFolder makes sure that a rename in a folder survives a power failure.
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
-		return nil // it keeps its folders itself, and syncs none on request
+		return nil // it saves its folders itself and cannot sync one on request
 	}
 	folder, err := os.Open(path)
 	if err != nil {
@@ -88,10 +90,10 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// CheckFolder refuses a folder that everybody may write: anyone could put a
-// secret, or whatever else is trusted there, of their own into it. The sticky
-// bit does not help against that. A folder that is missing is no fault, and
-// Windows has no modes to judge.
+// CheckFolder returns an error for a folder that all users may write to,
+// because any user could put a secret or other trusted data there. The sticky
+// bit does not prevent this. A missing folder is not an error. On Windows,
+// there are no modes to check.
 func CheckFolder(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || runtime.GOOS == "windows" {
@@ -104,8 +106,8 @@ func CheckFolder(path string) error {
 	return nil
 }
 
-// Exposed gives the mode of a file that others than its owner may use, and
-// whether there is such a file. Windows has no modes to judge.
+// Exposed returns the mode of a file and whether it exists and users other than
+// its owner may use it. On Windows, there are no modes to check.
 func Exposed(path string) (fs.FileMode, bool) {
 	info, err := os.Stat(path)
 	if err != nil || runtime.GOOS == "windows" {

@@ -1,12 +1,13 @@
-// Package spelling finds the names that a mistyped one may have meant.
+// Package spelling finds the known names that a misspelled name may stand for.
 package spelling
 
 import (
 	"strings"
 )
 
-// Nearest gives, of known, the names that begin with word, or else those that
-// are nearest to it and at most so many letters away.
+// Nearest returns the names in known that begin with word. If there are none,
+// it returns the names that are nearest to word, with a distance of at most
+// most letters.
 func Nearest(word string, known []string, most int) (near []string) {
 	least := most
 	for _, name := range known {
@@ -24,7 +25,8 @@ func Nearest(word string, known []string, most int) (near []string) {
 	return near
 }
 
-// distance counts the letters to insert, remove or replace to make b of a.
+// distance returns the number of letters to insert, remove or replace to change
+// a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -4,19 +4,20 @@ import "math"
 
 const framesPerSecond = 30
 
-// clip is one motion. It begins and ends at rest, so that any other may follow.
+// clip is one motion. It begins and ends at rest, so that any clip can follow
+// any other.
 type clip struct {
 	name     string
 	frames   int
-	states   string // comma list; "" for NULL: only its keywords count
+	states   string // comma-separated; "" for NULL: only its keywords are used
 	longIdle bool
-	keywords string // comma list; "" for none
-	// move gives the turns at a time from 0 to 1. swell is 0 at both ends and 1
-	// in the middle.
+	keywords string // comma-separated; "" for none
+	// move returns the turns at a time from 0 to 1. swell is 0 at both ends and
+	// 1 in the middle.
 	move func(time, swell float64) pose
 }
 
-// pose is how far joints are turned about x, y and z, in degrees.
+// pose holds the turns of joints about x, y and z, in degrees.
 type pose map[string]vector
 
 var clips = []clip{
@@ -48,10 +49,11 @@ var clips = []clip{
 	}},
 }
 
-// wave swings so many times between -1 and 1.
+// wave oscillates between -1 and 1 the given number of times.
 func wave(time float64, times int) float64 { return math.Sin(2 * math.Pi * float64(times) * time) }
 
-// atRest is how the figure stands: arms and fingers hang.
+// atRest returns the turns of a joint in the rest position: arms and fingers
+// hang down.
 func atRest(joint string) vector {
 	switch joint {
 	case "Left_arm":
@@ -70,7 +72,7 @@ func atRest(joint string) vector {
 	return vector{}
 }
 
-// file gives the npz file of the clip.
+// file returns the npz file of the clip.
 func (c clip) file(a avatar, joints []joint) ([]byte, error) {
 	var names []string
 	for _, j := range joints {
@@ -84,7 +86,7 @@ func (c clip) file(a avatar, joints []joint) ([]byte, error) {
 		for _, j := range joints {
 			rotations = append(rotations, rotation(atRest(j.name).plus(turns[j.name]))...)
 		}
-		// That of the hips in the world, whose z is up.
+		// The position of the hips in world space, where z is up.
 		positions = append(positions, float32(0.01*wave(time, 1)), 0, float32(a.size*hipHeight))
 	}
 	return npz(
@@ -94,7 +96,7 @@ func (c clip) file(a avatar, joints []joint) ([]byte, error) {
 	)
 }
 
-// rotation gives the matrix that turns about x, then y, then z, row-major.
+// rotation returns the row-major matrix that turns about x, then y, then z.
 func rotation(degrees vector) []float32 {
 	sin, cos := [3]float64{}, [3]float64{}
 	for axis, angle := range degrees {

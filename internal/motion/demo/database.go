@@ -8,7 +8,7 @@ import (
 	"github.com/ncruces/go-sqlite3/ext/serdes"
 )
 
-// tables are the nine of motion contract §2.1.
+// tables creates the nine tables of motion contract §2.1.
 const tables = `
 CREATE TABLE motion_record (motion_record_id INTEGER PRIMARY KEY, motion_file_id INTEGER, motion_keyword_id INTEGER,
   speech_keyword_id INTEGER, random_id INTEGER, loop_id INTEGER, states TEXT, labels TEXT, is_idle_long INTEGER,
@@ -24,7 +24,7 @@ CREATE TABLE random (random_id INTEGER PRIMARY KEY, cutoff_frames TEXT, cutoff_r
 CREATE TABLE loopable (loop_id INTEGER PRIMARY KEY, loop_start_frame INTEGER, loop_end_frame INTEGER);
 PRAGMA user_version = 1;`
 
-// database gives the file of the records.
+// database returns the database file with the records.
 func database() (data []byte, err error) {
 	db, err := sqlite3.Open(":memory:")
 	if err != nil {
@@ -57,7 +57,7 @@ func database() (data []byte, err error) {
 	return serdes.Serialize(db, "main")
 }
 
-// optional gives value, or NULL.
+// optional returns value if it is given, otherwise NULL.
 func optional(value any, given bool) any {
 	if !given {
 		return nil
@@ -65,7 +65,7 @@ func optional(value any, given bool) any {
 	return value
 }
 
-// rows adds rows until one fails.
+// rows adds rows. After the first error, it does nothing more.
 type rows struct {
 	db  *sqlite3.Conn
 	err error

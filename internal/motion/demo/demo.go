@@ -1,7 +1,7 @@
-// Package demo writes a small folder of motion files, so that a server and the
-// DLP3D web client can be tried without the real ones: figures of boxes that
-// sway, listen, think and wave. The folder is laid out as the original's data,
-// and the same every time.
+// Package demo writes a small folder of motion files: figures made of boxes
+// that sway, listen, think and wave. With it, a server and the DLP3D web client
+// can be tried without real files. The folder has the layout of the original's
+// data. Its content is the same each time.
 package demo
 
 import (
@@ -14,15 +14,14 @@ import (
 	"slices"
 )
 
-// Summary says what was written.
+// Summary describes the written folder.
 type Summary struct {
 	Avatars []string
 	Clips   int
 	Bytes   int // of all files
 }
 
-// avatar is one figure. The names of the files are those that the original has
-// for it.
+// avatar is one figure. Its file names are those of the original.
 type avatar struct {
 	key, restpose, mesh string
 	size                float64    // of the skeleton
@@ -34,7 +33,8 @@ var avatars = []avatar{
 	{"KQ-default", "KQ_default_0326", "keqing", 0.95, [4]float32{0.5, 0.4, 0.75, 1}},
 }
 
-// Write makes the folder at target, which must not be there yet, or be empty.
+// Write writes the folder at target. The target must not exist or must be
+// empty.
 func Write(target string) (Summary, error) {
 	entries, err := os.ReadDir(target)
 	switch {
@@ -60,8 +60,8 @@ func Write(target string) (Summary, error) {
 	return summary, nil
 }
 
-// writeNew writes a file that is not there yet. Nothing in it is secret, so a
-// server of another user may read it.
+// writeNew writes a file that does not exist yet. The file does not contain
+// secrets, so its mode lets a server of another user read it.
 func writeNew(name string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // see above
 		return err
@@ -74,7 +74,7 @@ func writeNew(name string, data []byte) error {
 	return errors.Join(err, file.Close())
 }
 
-// content gives the files by their paths in the folder.
+// content returns the files, by their paths in the folder.
 func content() (files map[string][]byte, err error) {
 	files = map[string][]byte{}
 	add := func(name string, data []byte, fault error) {
@@ -101,7 +101,7 @@ func content() (files map[string][]byte, err error) {
 	return files, err
 }
 
-// clipPath is where a clip is below motion_files.
+// clipPath returns the path of a clip below motion_files.
 func clipPath(avatarIndex, clipIndex int) string {
 	return fmt.Sprintf("motion/demo/%s/%s_%04d.npz", avatars[avatarIndex].key, clips[clipIndex].name, recordID(avatarIndex, clipIndex))
 }

@@ -86,20 +86,20 @@ type gltfBuffer struct {
 	ByteLength int `json:"byteLength"`
 }
 
-// Numbers that the specification gives to types and uses.
+// Numbers that the specification defines for types and uses.
 const (
-	gltfByte, gltfShort, gltfFloat = 5121, 5123, 5126 // the first two unsigned
+	gltfByte, gltfShort, gltfFloat = 5121, 5123, 5126 // the first two are unsigned
 	gltfVertices, gltfIndices      = 34962, 34963
 )
 
-// figure is a glTF document in the making.
+// figure is a glTF document under construction.
 type figure struct {
 	document gltf
 	buffer   []byte
 }
 
-// glb gives the figure: its joints as nodes, and boxes that move with them. The
-// box of the head is a mesh of its own, whose mouth can be opened.
+// glb returns the figure as a GLB file. Its joints are nodes, and boxes move
+// with them. The box of the head is a separate mesh with a mouth that can open.
 func glb(a avatar, joints []joint) ([]byte, error) {
 	f := figure{document: gltf{
 		Asset:     map[string]string{"version": "2.0", "generator": "web-backend motion demo"},
@@ -115,7 +115,7 @@ func glb(a avatar, joints []joint) ([]byte, error) {
 			parent.Children = append(parent.Children, i)
 		}
 		all = append(all, i)
-		at := narrow(j.at) // columns first
+		at := narrow(j.at) // column-major
 		inverse = append(inverse, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, -at[0], -at[1], -at[2], 1)
 		switch {
 		case j.from == j.to:
@@ -134,7 +134,7 @@ func glb(a avatar, joints []joint) ([]byte, error) {
 	return f.pack()
 }
 
-// surface is made of triangles. Each vertex moves with one joint.
+// surface consists of triangles. Each vertex moves with one joint.
 type surface struct {
 	positions, normals []float32
 	joints             []byte
@@ -147,7 +147,7 @@ func (s *surface) addBox(index int, j joint) {
 	for axis := range 3 {
 		u, v := (axis+1)%3, (axis+2)%3
 		for side := range 2 {
-			around := [][2]int{{0, 0}, {1, 0}, {1, 1}, {0, 1}} // counter-clockwise from outside
+			around := [][2]int{{0, 0}, {1, 0}, {1, 1}, {0, 1}} // counter-clockwise when seen from outside
 			if side == 0 {
 				slices.Reverse(around)
 			}
@@ -165,7 +165,8 @@ func (s *surface) addBox(index int, j joint) {
 	}
 }
 
-// openMouth gives how far each vertex moves: those in front and below, down.
+// openMouth returns the movement of each vertex: the front lower vertices move
+// down.
 func (s *surface) openMouth() []float32 {
 	moves := make([]float32, len(s.positions))
 	low, high := bounds(s.positions)
@@ -177,7 +178,7 @@ func (s *surface) openMouth() []float32 {
 	return moves
 }
 
-// addMesh adds a mesh, with a node for it that the joints move.
+// addMesh adds a mesh and a node for it. The joints move the mesh.
 func (f *figure) addMesh(name string, s *surface, mouth []float32) {
 	weights := make([]float32, len(s.joints))
 	for i := 0; i < len(weights); i += 4 {
@@ -208,7 +209,8 @@ func (f *figure) addMesh(name string, s *surface, mouth []float32) {
 	d.Nodes = append(d.Nodes, gltfNode{Name: name, Mesh: new(len(d.Meshes) - 1), Skin: new(0)})
 }
 
-// addPositions adds vectors with their bounds, which positions must have.
+// addPositions adds vectors with their bounds. glTF requires bounds for
+// positions.
 func (f *figure) addPositions(values []float32) int {
 	index := f.add(gltfFloat, "VEC3", 3, gltfVertices, float32Bytes(values))
 	low, high := bounds(values)
@@ -216,7 +218,8 @@ func (f *figure) addPositions(values []float32) int {
 	return index
 }
 
-// add adds data of items with so many components each, and gives its accessor.
+// add adds data and returns its accessor. kind defines the number of components
+// of each item.
 func (f *figure) add(component int, kind string, components, target int, data []byte) int {
 	size := map[int]int{gltfByte: 1, gltfShort: 2, gltfFloat: 4}[component]
 	d := &f.document
@@ -228,7 +231,7 @@ func (f *figure) add(component int, kind string, components, target int, data []
 	return len(d.Accessors) - 1
 }
 
-// pack gives the GLB file.
+// pack returns the GLB file.
 func (f *figure) pack() ([]byte, error) {
 	text, err := json.Marshal(f.document)
 	if err != nil {
@@ -248,7 +251,7 @@ func (f *figure) pack() ([]byte, error) {
 	return file.Bytes(), nil
 }
 
-// pad fills data up to a multiple of four bytes.
+// pad extends data to a multiple of four bytes.
 func pad(data []byte, with byte) []byte {
 	for len(data)%4 != 0 {
 		data = append(data, with)
@@ -266,7 +269,7 @@ func float32Bytes(values []float32) []byte {
 	return data
 }
 
-// bounds gives the least and the greatest of each axis.
+// bounds returns the minimum and the maximum of each axis.
 func bounds(positions []float32) (low, high [3]float32) {
 	low, high = [3]float32(positions), [3]float32(positions)
 	for i, v := range positions {

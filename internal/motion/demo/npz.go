@@ -54,7 +54,7 @@ func text(key, value string) array {
 	return a
 }
 
-// npz packs arrays as numpy.savez_compressed does
+// npz packs arrays like numpy.savez_compressed
 // (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html).
 func npz(arrays ...array) ([]byte, error) {
 	var file bytes.Buffer
@@ -72,12 +72,12 @@ func npz(arrays ...array) ([]byte, error) {
 	return file.Bytes(), err
 }
 
-// header is that of npy 1.0, padded so that the data begins at a multiple of 64
-// bytes.
+// header returns an npy 1.0 header, padded so that the data begins at a
+// multiple of 64 bytes.
 func (a array) header() []byte {
 	var shape strings.Builder
 	for _, n := range a.shape {
-		fmt.Fprintf(&shape, "%d, ", n) // Python takes a comma at the end
+		fmt.Fprintf(&shape, "%d, ", n) // Python allows a trailing comma
 	}
 	head := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", a.dtype, shape.String())
 	const before = 10 // magic, version, length

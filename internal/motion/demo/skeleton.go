@@ -1,28 +1,29 @@
 package demo
 
-// vector is in metres, as the web client sees it: x to the left of the figure,
-// y up, z to where it looks.
+// vector is in metres, in the axes of the web client: x points to the left of
+// the figure, y up, and z in the direction that it looks.
 type vector [3]float64
 
 func (v vector) plus(w vector) vector { return vector{v[0] + w[0], v[1] + w[1], v[2] + w[2]} }
 
-// joint is a bone of the figure at rest: upright, arms stretched to the sides.
-// No joint is turned at rest, so that a turn in a clip is one about the axes of
-// the figure.
+// joint is a bone of the figure at rest: upright, with the arms stretched to
+// the sides. No joint is turned at rest, so that the turns in a clip are about
+// the axes of the figure.
 type joint struct {
 	name     string
 	parent   int    // -1 for none
 	offset   vector // from the parent
 	at       vector // from the ground
-	from, to vector // corners of its box, from the joint; equal for none
+	from, to vector // corners of its box, relative to the joint; equal if there is no box
 }
 
-// skeleton gives the joints, parents first. Their names are those of the real
-// figures (motion contract §8).
+// skeleton returns the joints, with parents before children. Their names are
+// those of the real figures (motion contract §8).
 func skeleton(size float64) []joint {
 	index := map[string]int{"": -1}
 	var joints []joint
-	// add adds a joint whose box reaches from it to tip, and thick to all sides.
+	// add adds a joint. Its box reaches from the joint to tip and extends by
+	// thick to all sides.
 	add := func(name, parent string, offset, tip vector, thick float64) {
 		j := joint{name: name, parent: index[parent]}
 		for axis := range 3 {
@@ -74,11 +75,12 @@ func skeleton(size float64) []joint {
 	return joints
 }
 
-// hipHeight is that of a figure of size 1, which stands on the ground.
+// hipHeight is the height of the hips of a figure of size 1 that stands on the
+// ground.
 const hipHeight = 0.91
 
-// restposeFile gives the rest pose. The space of its bones has y up, and that of
-// the world z, as Blender has it.
+// restposeFile returns the file of the rest pose. In the space of its bones, y
+// is up. In the world, z is up, as in Blender.
 func restposeFile(a avatar, joints []joint) ([]byte, error) {
 	var names, parents []string
 	var indices []int64

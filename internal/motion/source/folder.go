@@ -1,5 +1,5 @@
-// Package source reads motion files from where they are kept: records from
-// SQLite or MySQL, files from a folder or an S3 bucket.
+// Package source reads motion files from their storage: records from SQLite or
+// MySQL, and files from a folder or an S3 bucket.
 package source
 
 import (
@@ -12,15 +12,15 @@ import (
 	"web-backend/internal/motion"
 )
 
-// Folder is a folder of files. Nothing outside of it can be reached, through
-// links neither.
+// Folder is a folder of files. It does not allow access to files outside of it,
+// even through links.
 type Folder struct{ path string }
 
-// NewFolder gives the folder at path, which need not be there yet.
+// NewFolder returns the folder at path. It does not need to exist yet.
 func NewFolder(path string) Folder { return Folder{path} }
 
-// open opens the folder. Without it nothing can be said of its files: they may
-// be on a disk that is not mounted.
+// open opens the folder. If this fails, nothing is known about its files: they
+// may be on a disk that is not mounted.
 func (f Folder) open() (*os.Root, error) {
 	root, err := os.OpenRoot(f.path)
 	if err != nil {
@@ -37,7 +37,7 @@ func (f Folder) Open(_ context.Context, path string) (motion.File, error) {
 	}
 	defer root.Close() //nolint:errcheck // nothing was written
 	name := filepath.FromSlash(path)
-	info, err := root.Stat(name) // first: to open a pipe would wait for its writer
+	info, err := root.Stat(name) // stat first, because opening a pipe would wait for a writer
 	if err != nil {
 		return nil, withoutPath(err)
 	}
@@ -68,12 +68,13 @@ func (f Folder) Fingerprint(_ context.Context, path string) (string, error) {
 	return fingerprint(info), nil
 }
 
-// fingerprint of a file: a change leaves another time or another size.
+// fingerprint returns the fingerprint of a file: its time and size. A change of
+// the file changes at least one of them.
 func fingerprint(info os.FileInfo) string {
 	return fmt.Sprintf("%d %d", info.Size(), info.ModTime().UnixNano())
 }
 
-// withoutPath leaves the path, which the caller names, out of an error.
+// withoutPath removes the path from an error, because the caller adds it.
 func withoutPath(err error) error {
 	if p, ok := errors.AsType[*os.PathError](err); ok {
 		return p.Err

@@ -1,7 +1,7 @@
 package source
 
 import (
-	_ "embed" // the join is a file of its own
+	_ "embed" // for the join, which is in a separate file
 	"errors"
 	"fmt"
 	"os"
@@ -17,13 +17,13 @@ import (
 //go:embed join.sql
 var defaultJoin string
 
-// readTimeout is for all that is read of a database at once.
+// readTimeout is the time limit for reading all data of a database once.
 const readTimeout = time.Minute
 
-// Query says how the records of a database are found.
+// Query configures how the records of a database are found.
 type Query struct {
-	// JoinFile is a file with the SELECT that joins each record with all that it
-	// points to; "" for the built-in one.
+	// JoinFile is the path of a file with the SELECT that joins each record with
+	// the tables to which it refers; "" for the built-in one.
 	JoinFile string
 	// Table has the records, and EnabledColumn is not 0 for those that count.
 	Table, EnabledColumn string
@@ -31,7 +31,7 @@ type Query struct {
 
 var identifier = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 
-// join gives the SQL of the join.
+// join returns the SQL of the join.
 func (q Query) join() (string, error) {
 	if q.JoinFile == "" {
 		return defaultJoin, nil
@@ -47,7 +47,7 @@ func (q Query) join() (string, error) {
 	return text, nil
 }
 
-// enabled gives the SQL of the ids that count.
+// enabled returns the SQL that selects the ids of the enabled records.
 func (q Query) enabled() (string, error) {
 	for _, name := range []string{q.Table, q.EnabledColumn} {
 		if !identifier.MatchString(name) {
@@ -57,14 +57,14 @@ func (q Query) enabled() (string, error) {
 	return "SELECT " + idColumn + " FROM " + q.Table + " WHERE " + q.EnabledColumn + " = 1", nil
 }
 
-// idColumn tells records apart.
+// idColumn is the column that identifies a record.
 const idColumn = "motion_record_id"
 
-// selection gathers the first row of each record that counts. A join that
-// gives a record many times, as one without its conditions does, takes no more
-// memory than another.
+// selection collects the first row of each wanted record. If a join returns a
+// record many times, for example because its conditions are missing, this does
+// not take more memory.
 type selection struct {
-	wanted   map[int64]bool // and not there yet
+	wanted   map[int64]bool // ids that are wanted and not yet found
 	rows     []motion.Row
 	nameless bool // a row has no id
 }

@@ -20,10 +20,10 @@ import (
 	"web-backend/internal/motion"
 )
 
-// answerTimeout is for each read from a server of MySQL.
+// answerTimeout is the time limit for each read from a MySQL server.
 const answerTimeout = 30 * time.Second
 
-// MySQLOptions say where a database of MySQL or MariaDB is.
+// MySQLOptions configure the connection to a MySQL or MariaDB database.
 type MySQLOptions struct {
 	Host     string
 	Port     int
@@ -33,19 +33,20 @@ type MySQLOptions struct {
 	Query    Query
 }
 
-// MySQL is a database of MySQL or MariaDB, which is never written to. There is a
-// connection only while it is read.
+// MySQL is a MySQL or MariaDB database. It is only read, never written to. It
+// is connected only while it is read.
 type MySQL struct {
 	options MySQLOptions
 	answer  time.Duration
 }
 
-// NewMySQL gives the database, which need not be there yet.
+// NewMySQL returns the database. It does not need to exist yet.
 func NewMySQL(options MySQLOptions) *MySQL { return &MySQL{options, answerTimeout} }
 
-// Fingerprint implements [motion.Database] by a checksum of what Read gives,
-// without the version: that is lost when the server starts anew, is late, and
-// is another one after a change of any table. It costs one more join.
+// Fingerprint implements [motion.Database]. It returns a checksum of the result
+// of Read without the version. The version is not suitable: it is lost when the
+// server restarts, it is updated late, and it changes with any table. The
+// checksum costs one more join.
 func (m *MySQL) Fingerprint(ctx context.Context) (string, error) {
 	table, err := m.Read(ctx)
 	if err != nil {
@@ -53,15 +54,15 @@ func (m *MySQL) Fingerprint(ctx context.Context) (string, error) {
 	}
 	lines := make([]string, 0, len(table.Rows)) // in any order
 	for _, row := range table.Rows {
-		lines = append(lines, fmt.Sprintf("%#v", row)) // which sorts the columns
+		lines = append(lines, fmt.Sprintf("%#v", row)) // %#v sorts the columns
 	}
 	slices.Sort(lines)
 	sum := sha256.Sum256([]byte(strings.Join(lines, "\n")))
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Read implements [motion.Database]. The version is when the last table was
-// changed, as far as the server knows (motion contract §4).
+// Read implements [motion.Database]. The version is the time of the last change
+// of any table, as far as the server knows it (motion contract §4).
 func (m *MySQL) Read(ctx context.Context) (motion.Table, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
@@ -103,7 +104,7 @@ func (m *MySQL) read(ctx context.Context) (table motion.Table, err error) {
 	if table.Version, err = updateTime(ctx, connection); err != nil {
 		return table, err
 	}
-	// What it reads first fixes the moment of all the rest.
+	// The first read of the transaction determines the moment of all data.
 	tx, err := connection.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 	if err != nil {
 		return table, err
@@ -126,14 +127,14 @@ func (m *MySQL) read(ctx context.Context) (table motion.Table, err error) {
 	return table, err
 }
 
-// open makes no connection yet.
+// open does not connect yet.
 func (m *MySQL) open() (*sql.DB, error) {
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr = "tcp", m.address()
 	cfg.User, cfg.Passwd, cfg.DBName = m.options.Username, m.options.Password.Reveal(), m.options.Database
 	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = connectTimeout, m.answer, m.answer
-	cfg.TLSConfig = "preferred"     // encrypted where the server can, not authenticated
-	cfg.Logger = &mysql.NopLogger{} // it would write to the standard error
+	cfg.TLSConfig = "preferred"     // encrypted if the server supports it, not authenticated
+	cfg.Logger = &mysql.NopLogger{} // otherwise it would write to standard error
 	connector, err := mysql.NewConnector(cfg)
 	if err != nil {
 		return nil, err
@@ -143,10 +144,11 @@ func (m *MySQL) open() (*sql.DB, error) {
 	return db, nil
 }
 
-// updateTime gives when a table of the database was last changed; "None" if the
-// server does not know.
+// updateTime returns the time of the last change of any table in the database,
+// or "None" if the server does not know it.
 func updateTime(ctx context.Context, db *sql.Conn) (string, error) {
-	// MySQL 8 answers from a cache of a day; MariaDB has none, and no such variable.
+	// MySQL 8 caches the time for a day. MariaDB does not have this cache or the
+	// variable for it.
 	const unknownVariable = 1193
 	_, err := db.ExecContext(ctx, "SET SESSION information_schema_stats_expiry = 0")
 	if refused, ok := errors.AsType[*mysql.MySQLError](err); err != nil && (!ok || refused.Number != unknownVariable) {
@@ -160,7 +162,7 @@ func updateTime(ctx context.Context, db *sql.Conn) (string, error) {
 	return latest.String, nil
 }
 
-// eachRow calls do for every row of one statement.
+// eachRow calls do for every row of one query.
 func eachRow(ctx context.Context, tx *sql.Tx, query string, do func(motion.Row)) error {
 	rows, err := tx.QueryContext(ctx, query)
 	if err != nil {
@@ -189,8 +191,8 @@ func eachRow(ctx context.Context, tx *sql.Tx, query string, do func(motion.Row))
 	return rows.Err()
 }
 
-// valueOf gives a column as a [motion.Row] has it: a text if it is not a number
-// of its type, or none that fits.
+// valueOf returns a column in the form of a [motion.Row]. It returns the text
+// if the text is not a number of the column's type, or does not fit into it.
 func valueOf(kind string, text sql.NullString) any {
 	if !text.Valid {
 		return nil
@@ -204,7 +206,7 @@ func valueOf(kind string, text sql.NullString) any {
 		if f, err := strconv.ParseFloat(text.String, 64); err == nil {
 			return f
 		}
-	case "BIT": // its bytes, at most eight
+	case "BIT": // its bytes; at most eight
 		var n uint64
 		for _, b := range []byte(text.String) {
 			n = n<<8 | uint64(b)

@@ -26,15 +26,16 @@ import (
 const (
 	maxObjectBytes = 1 << 30
 	connectTimeout = 10 * time.Second
-	stallTimeout   = 30 * time.Second // without a byte of the server
+	stallTimeout   = 30 * time.Second // maximum time without a byte from the server
 
-	defaultRegion = "us-east-1" // that of MinIO, unless it was given another
+	defaultRegion = "us-east-1" // the region of MinIO unless another one is configured
 
-	// noContent is the SHA-256 of nothing: requests have no body.
+	// noContent is the SHA-256 of an empty body. All requests have an empty
+	// body.
 	noContent = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
-// S3Options say where a bucket is and how it is read.
+// S3Options configure a bucket and the access to it.
 type S3Options struct {
 	Endpoint  string // host, or host:port
 	Bucket    string
@@ -44,8 +45,8 @@ type S3Options struct {
 	TLS       bool
 }
 
-// S3 is a bucket of MinIO, or of another server that speaks S3. Its paths are
-// the keys of objects.
+// S3 is a bucket of MinIO or of another server with the S3 protocol. Its paths
+// are object keys.
 type S3 struct {
 	options S3Options
 	client  *http.Client
@@ -53,7 +54,7 @@ type S3 struct {
 	stall   time.Duration
 }
 
-// NewS3 gives the bucket, which need not be there yet.
+// NewS3 returns the bucket. It does not need to exist yet.
 func NewS3(options S3Options) *S3 {
 	options.Region = cmp.Or(options.Region, defaultRegion)
 	dialer := &net.Dialer{Timeout: connectTimeout}
@@ -65,16 +66,16 @@ func NewS3(options S3Options) *S3 {
 				DialContext:         dialer.DialContext,
 				TLSHandshakeTimeout: connectTimeout,
 				IdleConnTimeout:     stallTimeout,
-				DisableCompression:  true, // the object as it is stored
+				DisableCompression:  true, // receive the object in its stored form
 			},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }), // it is escaped already
+		signer: v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true }), // it is already escaped
 		stall:  stallTimeout,
 	}
 }
 
-// String names the bucket for a person.
+// String returns the name of the bucket for a person.
 func (s *S3) String() string {
 	return fmt.Sprintf("bucket %s of %s", s.options.Bucket, s.options.Endpoint)
 }
@@ -88,8 +89,8 @@ func (s *S3) Fingerprint(ctx context.Context, path string) (fingerprint string, 
 	return fingerprint, err
 }
 
-// Open implements [motion.Place]. The object is copied into a temporary file,
-// so that it neither changes nor needs memory while it is open.
+// Open implements [motion.Place]. It copies the object into a temporary file,
+// so that an open object cannot change and does not use memory.
 func (s *S3) Open(ctx context.Context, path string) (motion.File, error) {
 	var file *spooled
 	err := s.do(ctx, http.MethodGet, path, func(r *http.Response) (err error) {
@@ -110,7 +111,7 @@ func (s *S3) Open(ctx context.Context, path string) (motion.File, error) {
 	return file, nil
 }
 
-// do sends a request for an object, and gives a response of success to use.
+// do sends a request for an object. It calls use with a successful response.
 func (s *S3) do(ctx context.Context, method, path string, use func(*http.Response) error) error {
 	if err := checkKey(path); err != nil {
 		return err
@@ -146,7 +147,7 @@ func (s *S3) send(ctx context.Context, method, path string) (*http.Response, err
 	if s.options.TLS {
 		target.Scheme = "https"
 	}
-	// net/url leaves characters as they are that S3 wants escaped.
+	// net/url does not escape some characters that S3 requires to be escaped.
 	target.RawPath = httpbinding.EscapePath(target.Path, false)
 	request, err := http.NewRequestWithContext(ctx, method, target.String(), http.NoBody)
 	if err != nil {
@@ -160,14 +161,15 @@ func (s *S3) send(ctx context.Context, method, path string) (*http.Response, err
 	return s.client.Do(request)
 }
 
-// unavailable is an error that is not of one object.
+// unavailable returns an error that applies to the whole bucket and not only to
+// one object.
 func (s *S3) unavailable(err error) error {
 	return fmt.Errorf("%s %w: %w", s, motion.ErrUnavailable, err)
 }
 
 var errorCode = regexp.MustCompile(`<Code>([A-Za-z]{1,64})</Code>`)
 
-// ofBucket are the codes of refusals that hold for any object, and what to do.
+// ofBucket maps error codes that apply to all objects to advice.
 var ofBucket = map[string]string{
 	"AuthorizationHeaderMalformed": "the bucket is in another region",
 	"InvalidAccessKeyId":           "check the access key",
@@ -177,10 +179,10 @@ var ofBucket = map[string]string{
 	"SignatureDoesNotMatch":        "check the secret key",
 }
 
-// refusal makes an error of a response. It shows only the code of the server's
-// message, which may quote what was signed.
+// refusal returns the error for a response. It shows only the code in the
+// server's message, because the message may quote signed data.
 func (s *S3) refusal(r *http.Response) error {
-	head, _ := io.ReadAll(io.LimitReader(r.Body, 4<<10)) // best effort: the status says enough
+	head, _ := io.ReadAll(io.LimitReader(r.Body, 4<<10)) // best effort: the status is enough
 	code := ""
 	if found := errorCode.FindSubmatch(head); found != nil {
 		code = string(found[1])
@@ -192,7 +194,7 @@ func (s *S3) refusal(r *http.Response) error {
 		return s.unavailable(fmt.Errorf("%w: %s", err, hint))
 	case r.StatusCode < 400, r.StatusCode == http.StatusTooManyRequests, r.StatusCode >= 500:
 		return s.unavailable(err)
-	case code == "NoSuchKey", r.StatusCode == http.StatusNotFound && r.Request.Method == http.MethodHead: // which has no code
+	case code == "NoSuchKey", r.StatusCode == http.StatusNotFound && r.Request.Method == http.MethodHead: // HEAD: without a code
 		return fs.ErrNotExist
 	case r.StatusCode == http.StatusNotFound:
 		return s.unavailable(fmt.Errorf("%w, not NoSuchKey: check the endpoint and the access key", err))
@@ -202,8 +204,8 @@ func (s *S3) refusal(r *http.Response) error {
 	return err
 }
 
-// checkKey refuses what would lead out of a folder. A server or a proxy could
-// take it for a path, and give an object of another bucket.
+// checkKey rejects keys that would lead out of a folder. A server or a proxy
+// could interpret such a key as a path and return an object of another bucket.
 func checkKey(path string) error {
 	if path == "" {
 		return errors.New("the path is empty")
@@ -216,8 +218,8 @@ func checkKey(path string) error {
 	return nil
 }
 
-// plain leaves out of an error what changes from one attempt to the next, and
-// the path, which the caller names.
+// plain removes from an error the parts that change with each attempt, and the
+// path, because the caller adds it.
 func plain(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
@@ -228,7 +230,7 @@ func plain(err error) error {
 	return err
 }
 
-// watched is a body that tells of each read.
+// watched is a body that reports each read.
 type watched struct {
 	io.ReadCloser
 	progress func()
@@ -248,9 +250,10 @@ type spooled struct {
 	size int64
 }
 
-// spool copies size bytes into a temporary file. Where an open file can be
-// removed, it has no name from the beginning: whatever ends the process, nothing
-// stays. Elsewhere Close removes it.
+// spool copies size bytes into a temporary file. On systems on which an open
+// file can be removed, it removes the name immediately, so that the file is
+// gone when the process ends for any reason. On other systems, Close removes
+// it.
 func spool(from io.Reader, size int64) (*spooled, error) {
 	file, err := os.CreateTemp("", "web-backend-motion-*")
 	if err != nil {
@@ -274,6 +277,6 @@ func (s *spooled) Size() int64 { return s.size }
 // Close implements [motion.File].
 func (s *spooled) Close() error {
 	err := s.File.Close()
-	_ = os.Remove(s.Name()) // there is none, but on Windows
+	_ = os.Remove(s.Name()) // fails except on Windows, because the file is already removed
 	return err
 }

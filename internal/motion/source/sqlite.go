@@ -15,17 +15,18 @@ import (
 	"web-backend/internal/motion"
 )
 
-// SQLite is a database in one file, which is never written to.
+// SQLite is a database in one file. It is only read, never written to.
 type SQLite struct {
 	path  string
 	query Query
 	limit time.Duration // for Read
 }
 
-// NewSQLite gives the database at path, which need not be there yet.
+// NewSQLite returns the database at path. It does not need to exist yet.
 func NewSQLite(path string, query Query) *SQLite { return &SQLite{path, query, readTimeout} }
 
-// Fingerprint implements [motion.Database] by the times and sizes of the files.
+// Fingerprint implements [motion.Database]. It returns the times and sizes of
+// the files.
 func (s *SQLite) Fingerprint(context.Context) (string, error) {
 	info, err := os.Stat(s.path)
 	if err != nil {
@@ -40,8 +41,9 @@ func (s *SQLite) Fingerprint(context.Context) (string, error) {
 	return strings.Join(parts, " "), nil
 }
 
-// Read implements [motion.Database]. The version is user_version or, if that is
-// 0, when the file was changed, in seconds (motion contract §4).
+// Read implements [motion.Database]. The version is user_version. If that is 0,
+// the version is the time of the file's last change, in seconds (motion
+// contract §4).
 func (s *SQLite) Read(ctx context.Context) (motion.Table, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limit)
 	defer cancel()
@@ -73,7 +75,7 @@ func (s *SQLite) read(ctx context.Context) (table motion.Table, err error) {
 		return table, err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := db.Exec("BEGIN"); err != nil { // so that all is of one moment
+	if err := db.Exec("BEGIN"); err != nil { // so that all data is from the same moment
 		return table, err
 	}
 	version, err := integers(db, "PRAGMA user_version")
@@ -111,10 +113,11 @@ func (s *SQLite) open(ctx context.Context) (*sqlite3.Conn, error) {
 	return openReadOnly(ctx, name)
 }
 
-// isAtRest reports whether the file is of the kind that has a write-ahead log,
-// and has none: no program has it open. SQLite would make the log and its index
-// to read it, and leave them there, or fail in a folder that cannot be written
-// to. Should somebody write just now, the next look finds the change.
+// isAtRest reports whether the database uses a write-ahead log but the log does
+// not exist, which means that no program has it open. To read such a database,
+// SQLite would create the log and its index and leave them there, or fail in a
+// folder that is not writable. If another program begins to write at this
+// moment, the next check finds the change.
 func (s *SQLite) isAtRest() bool {
 	const readVersion, writeAhead = 19, 2 // https://sqlite.org/fileformat.html#file_format_version_numbers
 	file, err := os.Open(s.path)
@@ -146,13 +149,13 @@ func openReadOnly(ctx context.Context, name string) (*sqlite3.Conn, error) {
 	return db, nil
 }
 
-// integers gives the first column of a query.
+// integers returns the first column of a query.
 func integers(db *sqlite3.Conn, query string) (values []int64, err error) {
 	err = each(db, query, func(row *sqlite3.Stmt) { values = append(values, row.ColumnInt64(0)) })
 	return values, err
 }
 
-// value gives a column as a [motion.Row] has it.
+// value returns a column in the form of a [motion.Row].
 func value(row *sqlite3.Stmt, column int) any {
 	switch row.ColumnType(column) {
 	case sqlite3.INTEGER:
@@ -166,7 +169,7 @@ func value(row *sqlite3.Stmt, column int) any {
 	return nil
 }
 
-// each calls do for every row of one statement, which may only read.
+// each calls do for every row of one statement. The statement may only read.
 func each(db *sqlite3.Conn, query string, do func(row *sqlite3.Stmt)) error {
 	statement, tail, err := db.Prepare(query)
 	if err != nil {
