@@ -8,8 +8,9 @@ import (
 	"web-backend/internal/auth"
 )
 
-// Who may do what: y allowed, t needs a token (401), b bad token (401
-// invalid_token), f forbidden (403). The request names the user "ann".
+// accessTable says who may do what: y means allowed, t needs a token (401), b
+// bad token (401 invalid_token), f forbidden (403). The request names the user
+// "ann".
 const accessTable = `
                         nobody loopback ann bob operator bad
 open    public          y      y        y   y   y        y
@@ -92,7 +93,8 @@ func TestDecide_UnsetLetsNobodyIn(t *testing.T) {
 	}
 }
 
-// A request that names no user is nobody's, also not of a token that does not.
+// A request without a user id does not belong to any user, even if the token
+// does not have a user id either.
 func TestDecide_NoUser(t *testing.T) {
 	t.Parallel()
 	for _, id := range []string{"", "ann"} {

@@ -156,7 +156,8 @@ func TestIsLoopbackHost(t *testing.T) {
 	}
 }
 
-// Whatever it says yes to, the standard library finds loopback, too.
+// For every host that it accepts, the standard library must also find a
+// loopback address.
 func FuzzIsLoopbackHost(f *testing.F) {
 	for _, host := range slices.Concat(loopbackHosts, otherHosts) {
 		f.Add(host)
@@ -198,8 +199,8 @@ func FuzzParseProxies(f *testing.F) {
 	})
 }
 
-// What a client writes before the headers of the proxies changes nothing,
-// unless all of them are trusted proxies.
+// Entries that a client writes before those of the proxies must not change the
+// result, unless all later entries are trusted proxies.
 func FuzzProxies_ClientAddress(f *testing.F) {
 	f.Add("10.0.0.1", "6.6.6.6", "1.2.3.4, 10.0.0.2")
 	f.Add("::1", "10.0.0.1", "[2001:db8::1]:80")

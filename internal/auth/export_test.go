@@ -13,7 +13,7 @@ const (
 	MaxHashWait    = maxHashWait
 )
 
-// Occupy takes the whole budget of hashing, as one very large hash does.
+// Occupy takes the whole hashing budget, like one very large hash.
 func (p *Passwords) Occupy(ctx context.Context) (release func(), err error) {
 	return p.acquire(ctx, &argon2id.Params{Memory: math.MaxUint32})
 }

@@ -21,8 +21,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// BenchmarkPasswords compares with the bare function and the same parameters,
-// and what is verified with each other.
+// BenchmarkPasswords compares Passwords with the bare function at the same
+// parameters, and compares the kinds of stored passwords with each other.
 func BenchmarkPasswords(b *testing.B) {
 	params := auth.DefaultPasswordParams
 	passwords, stored := auth.NewPasswords(params), hash(b, params, "right password")
@@ -54,11 +54,10 @@ func BenchmarkPasswords(b *testing.B) {
 	b.Run("Verify/plaintext", verify("wrong password", secret("right password"), false))
 }
 
-// BenchmarkPasswords_Overload offers 200 logins a second, and sends trivial
-// HTTP requests all the while. It reports how many logins a second were
-// answered and refused, the latency of the requests, and, where the system
-// tells, the most memory that the process ever had. Run it with
-// -benchtime=10s.
+// BenchmarkPasswords_Overload sends 200 logins a second and, at the same time,
+// trivial HTTP requests. It reports the numbers of answered and refused logins
+// a second, the latency of the requests and, if the system provides it, the
+// peak memory of the process. Run it with -benchtime=10s.
 func BenchmarkPasswords_Overload(b *testing.B) {
 	passwords, stored := auth.NewPasswords(auth.DefaultPasswordParams), hash(b, auth.DefaultPasswordParams, "right password")
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

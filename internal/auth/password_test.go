@@ -131,14 +131,15 @@ func TestPasswords_HashThatCannotBeComputed(t *testing.T) {
 	}
 }
 
-// A login at a hash that was made to cost much is refused without that cost.
+// A login with a stored hash that is too costly is refused without computing
+// the hash.
 func TestPasswords_HashThatCostsTooMuch(t *testing.T) {
 	t.Parallel()
 	large := auth.PasswordParams{MemoryKiB: 65 << 10, Iterations: 1, Parallelism: 5}
 	for _, c := range []struct {
 		params string
 		own    auth.PasswordParams
-		want   string // of the error; "" for one that is computed
+		want   string // of the error; "" if the hash is computed
 	}{
 		{"m=65536,t=1,p=4", cheap, ""},
 		{"m=64,t=10,p=1", cheap, ""},
@@ -220,8 +221,8 @@ func TestPasswordParams_Check(t *testing.T) {
 	}
 }
 
-// wantQueue fills the queue behind an occupied budget, and gives the channel
-// on which the callers' errors come.
+// wantQueue fills the queue while the budget is occupied. It returns the
+// channel on which the errors of the callers arrive.
 func wantQueue(ctx context.Context, t *testing.T, passwords *auth.Passwords) <-chan error {
 	t.Helper()
 	answers := make(chan error, auth.MaxHashWaiting)
@@ -263,7 +264,7 @@ func TestPasswords_FullQueueRefusesAtOnce(t *testing.T) {
 		release := occupy(t, passwords)
 		answers := wantQueue(t.Context(), t, passwords)
 
-		start := time.Now() // of a clock that stands still while anything runs
+		start := time.Now() // fake clock: it stands still while any goroutine runs
 		_, err := passwords.Hash(t.Context(), secret("pw"))
 		if e, is := errors.AsType[*backend.Error](err); !is || e.Kind != backend.TooMany || e.Message == "" {
 			t.Errorf("one more: got %v, want TooMany with a message", err)
@@ -289,7 +290,7 @@ func TestPasswords_NobodyWaitsTooLong(t *testing.T) {
 		if waited := time.Since(start); waited != auth.MaxHashWait {
 			t.Errorf("they waited %v, want %v", waited, auth.MaxHashWait)
 		}
-		answers := wantQueue(t.Context(), t, passwords) // their places are free
+		answers := wantQueue(t.Context(), t, passwords) // the previous places are free again
 		release()
 		wantAnswers(t, answers, nil)
 	})
@@ -341,7 +342,7 @@ func TestPasswords_QueueIsInOrder(t *testing.T) {
 			synctest.Wait()
 		}
 		release()
-		time.Sleep(time.Nanosecond) // of the clock that stands still until all is done
+		time.Sleep(time.Nanosecond) // in fake time, so it waits until all goroutines are blocked
 		synctest.Wait()
 		mu.Lock()
 		defer mu.Unlock()

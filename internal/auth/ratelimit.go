@@ -12,8 +12,8 @@ import (
 
 // RateLimit limits the tries of each key. A key may use burst tries at once.
 // After that, perMinute tries come back evenly over each minute. A refused try
-// is not counted, so a caller that keeps trying is let in as soon as one that
-// waits. A nil RateLimit allows everything. It is safe for concurrent use.
+// does not use up a later one, so a caller that keeps trying is let in as soon
+// as one that waits. A nil RateLimit allows everything. It is safe for concurrent use.
 //
 // It remembers a bounded number of keys and forgets the key that was not tried
 // for the longest time. A forgotten key starts again with a full burst. So an

@@ -10,14 +10,14 @@ import (
 	"web-backend/internal/auth"
 )
 
-// clock stands still until it is moved.
+// clock is a clock that moves only when the test moves it.
 type clock struct{ now time.Time }
 
 func (c *clock) Now() time.Time { return c.now }
 
 func newClock() *clock { return &clock{time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)} }
 
-// wantTries makes tries at one moment and compares how many are allowed.
+// wantTries makes tries at one moment and checks how many are allowed.
 func wantTries(t *testing.T, limit *auth.RateLimit, key string, tries, want int) {
 	t.Helper()
 	got := 0
@@ -56,8 +56,8 @@ func TestRateLimit_BurstThenPerMinute(t *testing.T) {
 	}
 }
 
-// Only tries that fail count, and of many at once no more are made than there
-// are.
+// Only failed tries count. Many concurrent callers must not make more tries
+// than are left.
 func TestRateLimit_Try(t *testing.T) {
 	t.Parallel()
 	const burst = 5
@@ -68,7 +68,7 @@ func TestRateLimit_Try(t *testing.T) {
 			t.Fatal("a try that succeeds was counted")
 		}
 	}
-	made := 0 // without a lock of its own: tries wait for each other
+	made := 0 // needs no lock, because tries wait for each other
 	var all sync.WaitGroup
 	for range 10 * burst {
 		all.Go(func() {
@@ -106,7 +106,7 @@ func TestRateLimit_RetryAfterIsExact(t *testing.T) {
 			if most := time.Minute/time.Duration(perMinute) + 1; wait <= 0 || wait > most {
 				t.Fatalf("%d a minute: retry after %v, want more than 0 and at most %v", perMinute, wait, most)
 			}
-			for range round { // these must cost nothing
+			for range round { // refused tries must not cost anything
 				_, _ = limit.Allow("key")
 			}
 			before := clock.now

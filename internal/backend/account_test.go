@@ -6,10 +6,11 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Each row has names that people take for one, and differs from all others.
+// Each row has names that people cannot tell apart. The names of different rows
+// must differ.
 func TestNameKey(t *testing.T) {
 	t.Parallel()
-	owner := map[string]string{} // of a key: the first name that has it
+	owner := map[string]string{} // key → the first name with this key
 	for _, same := range [][]string{
 		{"anna", "Anna", "ANNA", "\uff21nna", "\uff21\uff2e\uff2e\uff21", " anna", "anna\u00a0", "an\u200bna", "\u202eanna", "anna\x01",
 			"an\u00adna", "\u3164anna", "\U0001d400nna"},
@@ -22,7 +23,7 @@ func TestNameKey(t *testing.T) {
 		{"\u043d\u0438\u043d\u0430", "\u041d\u0418\u041d\u0410"},
 		{"\u0430nna"}, // with a Cyrillic letter
 		{"\u2764", "\u2764\ufe0f"},
-		{"", " ", "\u200b\u2060"}, // old ones
+		{"", " ", "\u200b\u2060"}, // not allowed any more, but may be stored
 		{"ann"}, {"renee"}, {"annab"},
 	} {
 		key := backend.NameKey(same[0])
@@ -41,8 +42,7 @@ func TestNameKey(t *testing.T) {
 	}
 }
 
-// What is compared with a login, and what is counted as one name in tries, is
-// never finer than the key.
+// UsernameKey and UsernameTriesKey must not change the NameKey of a name.
 func FuzzNameKey(f *testing.F) {
 	for _, name := range []string{"Anna", "\uff21 \u3000b", "\u0130", "\u1e9e", "\ufb03\u0345", "\xff\u200d", "\u00a8x", "\u1112\u1161"} {
 		f.Add(name)

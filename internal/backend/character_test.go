@@ -15,7 +15,7 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// characterFields are the JSON fields of a character in the order of contract
+// characterFields are the JSON fields of a character, in the order of contract
 // §4.
 var characterFields = []string{
 	"user_id", "character_id", "character_name", "create_datatime", "read_only", "scene_name",
@@ -28,11 +28,11 @@ var characterFields = []string{
 	"surprise_threshold", "shyness_threshold",
 }
 
-// fieldsOf lists the names in a flat JSON object, in order.
+// fieldsOf returns the field names of a flat JSON object, in order.
 func fieldsOf(t *testing.T, document []byte) (names []string) {
 	t.Helper()
 	dec := json.NewDecoder(bytes.NewReader(document))
-	for i := -1; dec.More() || i < 0; i++ { // the brace, then names and values in turn
+	for i := -1; dec.More() || i < 0; i++ { // the brace, then alternating names and values
 		token, err := dec.Token()
 		if err != nil {
 			t.Fatalf("document %s: %v", document, err)
@@ -87,7 +87,8 @@ func TestEncodeCharacter_RoundTrip(t *testing.T) {
 	}
 }
 
-// A document is the same again after it was cut, whatever its texts hold.
+// Splitting and joining a document must restore the same document, whatever its
+// texts contain.
 func TestSplitCharacter(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -166,7 +167,7 @@ func TestDecodeCharacter_RefusesWhatIsNoCharacter(t *testing.T) {
 }
 
 // TestCharacterPatch_Apply sets each field of a patch alone and checks that
-// the field of the same name changed, and no other.
+// only the field with the same name changed.
 func TestCharacterPatch_Apply(t *testing.T) {
 	t.Parallel()
 	values := map[reflect.Kind]any{reflect.String: "changed", reflect.Float64: 0.75, reflect.Bool: true}
@@ -196,8 +197,8 @@ func TestCharacterPatch_Apply(t *testing.T) {
 	}
 }
 
-// TestFixture_SetsEveryField keeps the fixture worth its name: a store that
-// drops or mixes up a field must not pass unseen.
+// TestFixture_SetsEveryField checks that the fixture sets every field, so that
+// tests notice a store that drops or swaps a field.
 func TestFixture_SetsEveryField(t *testing.T) {
 	t.Parallel()
 	c, defaults := reflect.ValueOf(storetest.Character("ada", 1)), reflect.ValueOf(backend.NewCharacter())
@@ -205,7 +206,7 @@ func TestFixture_SetsEveryField(t *testing.T) {
 	for n := range c.NumField() {
 		name, value := c.Type().Field(n).Name, c.Field(n).Interface()
 		if name == "ReadOnly" {
-			continue // false: a fixture may be changed
+			continue // false, so that tests can change a fixture
 		}
 		if c.Field(n).IsZero() || value == defaults.Field(n).Interface() || seen[value] != "" {
 			t.Errorf("field %s of the fixture: got %v as in %q, want a value of its own", name, value, seen[value])
@@ -223,7 +224,7 @@ func TestTimestamp(t *testing.T) {
 		zone   *time.Location
 		want   string
 	}{
-		{moment, shanghai, "2025-09-26 14:49:13,123"}, // the contract's own example, cut and not rounded
+		{moment, shanghai, "2025-09-26 14:49:13,123"}, // the example of the contract; truncated, not rounded
 		{moment, time.UTC, "2025-09-26 06:49:13,123"},
 		{moment.In(shanghai), newYork, "2025-09-26 02:49:13,123"},
 		{time.Date(2025, 12, 31, 23, 59, 59, 0, time.UTC), shanghai, "2026-01-01 07:59:59,000"},
@@ -245,8 +246,8 @@ func zone(t testing.TB, name string) *time.Location {
 	return location
 }
 
-// A patched document is what decoding, changing and encoding give, whatever
-// stands in the texts.
+// A patched document must equal the result of decoding, changing and encoding,
+// whatever its texts contain.
 func FuzzPatchDocument(f *testing.F) {
 	f.Add("Mira", "You are Mira.", "Vast", "new", "", byte(0))
 	f.Add(`","prompt":"`, `","reaction_adapter":"`, `\","prompt":"`, `"`, `\`, byte(1))
@@ -295,8 +296,8 @@ func TestPatchDocument_OtherDocument(t *testing.T) {
 		`{"user_id":"ada","character_id":"m","prompt":"Hi \"you\""}`,
 		`{"prompt":"Hi","user_id":"ada","character_id":"m","reaction_adapter":"r"}`,
 		`{"user_id":"ada","character_id":"m"}`,
-		altered(`,"prompt":"Hi","reaction_adapter":"","prompt":"Bye"`),                                 // a field twice
-		altered(`,"extra":{"x":1,"prompt":"no","reaction_adapter":"r"},"prompt":"Hi"`),                 // an unknown one
+		altered(`,"prompt":"Hi","reaction_adapter":"","prompt":"Bye"`),                                 // a duplicate field
+		altered(`,"extra":{"x":1,"prompt":"no","reaction_adapter":"r"},"prompt":"Hi"`),                 // an unknown field
 		strings.Replace(altered(`,"prompt":"Hi","memory_adapter":"m"`), `,"memory_adapter":""`, "", 1), // another order
 		altered(`,"prompt":"Hi","scene_name":"Vast"`),
 	} {

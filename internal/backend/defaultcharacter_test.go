@@ -12,14 +12,15 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// requiredFields are those of contract §4 without a default that a file must
-// state.
+// requiredFields are the fields of contract §4 without a default. A file must
+// contain all of them.
 var requiredFields = []string{
 	"character_name", "scene_name", "tts_adapter", "voice", "avatar", "asr_adapter", "classification_adapter",
 	"conversation_adapter", "prompt", "reaction_adapter", "memory_adapter",
 }
 
-// defaultFile is a minimal file with some fields changed; nil removes a field.
+// defaultFile returns a minimal file with some fields changed; nil removes a
+// field.
 func defaultFile(t testing.TB, changes map[string]any) []byte {
 	t.Helper()
 	fields := make(map[string]any)
@@ -77,7 +78,7 @@ func TestParseDefaultCharacter_RequiredFields(t *testing.T) {
 			"in another case": defaultFile(t, map[string]any{name: nil, strings.ToUpper(name): "given"}),
 		} {
 			_, err := backend.ParseDefaultCharacter(file)
-			if what == "empty" && name == "voice" { // an adapter's own voice
+			if what == "empty" && name == "voice" { // empty means the default voice of the adapter
 				if err != nil {
 					t.Errorf("field %s %s: got error %v, want none", name, what, err)
 				}
@@ -118,7 +119,8 @@ func TestParseDefaultCharacter_Faults(t *testing.T) {
 	}
 }
 
-// wantErrorNaming checks that err says the field, or another word.
+// wantErrorNaming checks that err contains word, which is usually the name of a
+// field.
 func wantErrorNaming(t *testing.T, what string, err error, word string) {
 	t.Helper()
 	if err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(word)) {
@@ -126,8 +128,9 @@ func wantErrorNaming(t *testing.T, what string, err error, word string) {
 	}
 }
 
-// FuzzParseDefaultCharacter checks that an accepted file gives a character
-// that every store may keep, and that its own JSON form is such a file again.
+// FuzzParseDefaultCharacter checks that every store may keep the character of
+// an accepted file, and that the character's JSON form is also an accepted
+// file.
 func FuzzParseDefaultCharacter(f *testing.F) {
 	f.Add(defaultFile(f, nil))
 	f.Add(mustEncode(f, storetest.Character("ada", 1)))

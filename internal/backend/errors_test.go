@@ -14,8 +14,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// kindConstants reads from the source how many constants of type Kind there
-// are, so that a new one cannot be forgotten in the tables.
+// kindConstants returns the constants of type Kind in the source, so that the
+// test finds a new one that is missing in the tables.
 func kindConstants(t *testing.T) (names []string) {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), "errors.go", nil, 0)

@@ -10,8 +10,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// What OpaqueString allows is mapped as it does; what it refuses is a password
-// all the same.
+// PlainPassword maps allowed passwords like OpaqueString. Passwords that
+// OpaqueString rejects are still valid passwords.
 func TestPlainPassword(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
@@ -30,7 +30,7 @@ func TestPlainPassword(t *testing.T) {
 	}
 }
 
-// One password logs in from every keyboard, however it was stored.
+// A password must work from every keyboard, whatever form was stored.
 func TestPasswords_OfEveryKeyboard(t *testing.T) {
 	t.Parallel()
 	const nfc, nfd, wide = "caf\u00e9 au lait", "cafe\u0301 au lait", "caf\u00e9\u3000au\u00a0lait"
@@ -48,7 +48,7 @@ func TestPasswords_OfEveryKeyboard(t *testing.T) {
 			t.Fatal(err)
 		}
 		store("hash of before "+name, before)
-		r.login("hash of before "+name, registered) // and is hashed anew
+		r.login("hash of before "+name, registered) // this login also stores a new hash
 		store("plain text "+name, backend.NewSecret(registered))
 		for _, typed := range []string{nfc, nfd, wide} {
 			for _, kind := range []string{"", "hash of before ", "plain text "} {

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// contractProviders are the providers of contract §5 with the keys they need,
-// by role.
+// contractProviders are the providers of contract §5 by role, with the keys
+// that they need.
 var contractProviders = map[ProviderRole]map[string][]string{
 	LLM: {
 		"openai": {"openai_api_key"}, "xai": {"xai_api_key"}, "anthropic": {"anthropic_api_key"},
@@ -56,7 +56,7 @@ func TestProviders_AreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-// emptied gives keys that are there and empty.
+// emptied returns keys that are present but empty.
 func emptied(names []string) map[string]Secret {
 	keys := make(map[string]Secret)
 	for _, name := range names {
@@ -65,7 +65,7 @@ func emptied(names []string) map[string]Secret {
 	return keys
 }
 
-// TestProviders_EachNeedsAllItsKeys leaves out, and empties, each key of each
+// TestProviders_EachNeedsAllItsKeys removes, and then empties, each key of each
 // provider in turn.
 func TestProviders_EachNeedsAllItsKeys(t *testing.T) {
 	t.Parallel()
@@ -88,7 +88,8 @@ func TestProviders_EachNeedsAllItsKeys(t *testing.T) {
 	}
 }
 
-// wantProvider checks which keys a provider lacks, in both lists that say so.
+// wantProvider checks which keys are missing for a provider, in both lists that
+// contain them.
 func wantProvider(t *testing.T, role ProviderRole, name string, keys map[string]Secret, missing []string) {
 	t.Helper()
 	if got, want := slices.Contains(availableProviders(role, keys), name), len(missing) == 0; got != want {
@@ -151,7 +152,7 @@ func TestMissingSecrets(t *testing.T) {
 	}
 }
 
-// TestProviders_NeedKnownKeys keeps the two tables of provider.go in step.
+// TestProviders_NeedKnownKeys checks that the two tables of provider.go match.
 func TestProviders_NeedKnownKeys(t *testing.T) {
 	t.Parallel()
 	for _, p := range providers {
@@ -170,7 +171,7 @@ var adapterFields = map[ProviderRole][]string{
 	TTS: {"tts_adapter"},
 }
 
-// A character with a known adapter needs the keys of the provider that has it.
+// A character with a known adapter needs the keys of the adapter's provider.
 func TestAdapters_NeedTheKeysOfTheirProvider(t *testing.T) {
 	t.Parallel()
 	for role := range contractProviders {
@@ -190,7 +191,7 @@ func TestAdapters_NeedTheKeysOfTheirProvider(t *testing.T) {
 	}
 }
 
-// wantKeys checks what is missing for a character of which all adapters are one.
+// wantKeys checks the missing keys of a character with a single adapter.
 func wantKeys(t *testing.T, role ProviderRole, adapter string, keys []string) {
 	t.Helper()
 	got := missingSecrets(Character{ConversationAdapter: adapter, ASRAdapter: adapter, TTSAdapter: adapter}, nil)
@@ -200,7 +201,7 @@ func wantKeys(t *testing.T, role ProviderRole, adapter string, keys []string) {
 	}
 }
 
-// docs/api.md has the whole table.
+// docs/api.md must contain the complete table.
 func TestProviders_InTheDocs(t *testing.T) {
 	t.Parallel()
 	var rows []string

@@ -16,8 +16,8 @@ import (
 
 const secretText = "sk-proj-Zq81"
 
-// showsSecret reports whether text holds the secret in some form that printing
-// might give it.
+// showsSecret reports whether text contains the secret in any form that
+// printing might produce.
 func showsSecret(text string) bool {
 	bytesOf := strings.Trim(fmt.Sprintf("%d", []byte(secretText)), "[]")
 	for _, form := range []string{secretText, hex.EncodeToString([]byte(secretText)), bytesOf} {
@@ -28,7 +28,7 @@ func showsSecret(text string) bool {
 	return false
 }
 
-// holders are values that a careless line might print.
+// holders returns values with a secret that code might print by mistake.
 func holders() map[string]any {
 	s := backend.NewSecret(secretText)
 	keys := map[string]backend.Secret{"openai_api_key": s}

@@ -11,7 +11,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// newAccounts is a rig that hashes passwords, cheaply.
+// newAccounts returns a rig with a cheap password hasher.
 func newAccounts(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(t, defaults())
@@ -23,7 +23,7 @@ func newAccounts(t *testing.T) *rig {
 	return r
 }
 
-// wantRefusal checks that an account operation was refused for a reason.
+// wantRefusal checks that err is a refusal with the given reason.
 func wantRefusal(t *testing.T, what string, err error, reason backend.RefusalReason) {
 	t.Helper()
 	if refusal, ok := errors.AsType[*backend.Refusal](err); !ok || refusal.Reason != reason {
@@ -31,8 +31,8 @@ func wantRefusal(t *testing.T, what string, err error, reason backend.RefusalRea
 	}
 }
 
-// Where registration is closed it is refused before anything is looked up or
-// hashed: this service has nothing to hash with.
+// If registration is closed, it is refused before any lookup or hash. The
+// service of this test does not have a hasher.
 func TestRegister_ClosedCostsNothing(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defaults())
@@ -61,8 +61,8 @@ func (r *rig) login(username, password string) backend.Login {
 	return login
 }
 
-// Nothing is made for a user before the first login, which makes what
-// CreateUser makes.
+// No data is created for a user before the first login. The first login creates
+// the same data as CreateUser.
 func TestAuthenticate_SetsUpAtTheFirstLogin(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)
@@ -78,7 +78,7 @@ func TestAuthenticate_SetsUpAtTheFirstLogin(t *testing.T) {
 	if len(names) != 2 {
 		t.Fatalf("after it: got %d characters, want 2", len(names))
 	}
-	// What its user removed does not come back with the next login.
+	// The next login must not restore data that the user removed.
 	if err := r.DeleteCharacter(t.Context(), names[0].Key()); err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestAuthenticate_SetsUpAtTheFirstLogin(t *testing.T) {
 	}
 }
 
-// A token is good for its lifetime, and its times are those of the clock.
+// A token is valid for its lifetime, and its times come from the clock.
 func TestAuthenticate_TokenLifetime(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)
@@ -112,8 +112,8 @@ func TestAuthenticate_TokenLifetime(t *testing.T) {
 	}
 }
 
-// Of many changes of one password at a time one wins, and who is refused was
-// wrong by then.
+// If many callers change one password at the same time, only one succeeds. The
+// others get the refusal for a wrong password.
 func TestUpdatePassword_Race(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)
@@ -141,8 +141,8 @@ func TestUpdatePassword_Race(t *testing.T) {
 	r.login("ada", won[0])
 }
 
-// Logins while the password is changed: whoever still got a token by the old
-// one has lost it when the change is done.
+// Logins run while the password is changed. A token that a login with the old
+// password received must be invalid after the change.
 func TestAuthenticate_RacesWithUpdatePassword(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)
@@ -176,7 +176,7 @@ func TestAuthenticate_RacesWithUpdatePassword(t *testing.T) {
 	}
 }
 
-// A login while the account is deleted brings nothing of it back.
+// A login during the deletion of the account must not restore any data of it.
 func TestAuthenticate_RacesWithDeleteAccount(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)
@@ -200,8 +200,8 @@ func TestAuthenticate_RacesWithDeleteAccount(t *testing.T) {
 	}
 }
 
-// Passwords that no account can have are wrong without a hash being tried, and
-// the new one is looked at only when the old one is right.
+// A password that no account can have is refused without computing a hash. The
+// new password is checked only if the old one is right.
 func TestAccounts_Order(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)

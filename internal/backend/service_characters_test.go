@@ -43,8 +43,8 @@ func TestDuplicateCharacter(t *testing.T) {
 	}
 }
 
-// TestDuplicateCharacter_Time copies at noon UTC in users' own zones. A zone
-// that is no longer known must not stop it.
+// TestDuplicateCharacter_Time copies a character at noon UTC for users in
+// different time zones. A zone that is no longer known must not cause an error.
 func TestDuplicateCharacter_Time(t *testing.T) {
 	t.Parallel()
 	brokenDefaults := defaults()
@@ -66,7 +66,7 @@ func TestDuplicateCharacter_Time(t *testing.T) {
 			r := newRig(t, c.defaults)
 			r.createUser("ada")
 			if err := r.store.UpdateUserConfig(t.Context(), "ada", backend.UserConfigPatch{Timezone: &c.zone}); err != nil {
-				t.Fatal(err) // past the service, which refuses unknown zones
+				t.Fatal(err) // directly in the store, because the service rejects unknown zones
 			}
 			source := r.characters("ada")[1]
 			id, err := r.DuplicateCharacter(t.Context(), source.Key(), nil)

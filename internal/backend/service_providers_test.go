@@ -12,7 +12,7 @@ func TestAvailableProviders(t *testing.T) {
 	r := newRig(t, defaults())
 	r.createUser("ada")
 	for _, step := range []struct {
-		keys []string // names and values to set
+		keys []string // alternating names and values to set
 		role backend.ProviderRole
 		want []string
 	}{
@@ -38,8 +38,8 @@ func TestAvailableProviders(t *testing.T) {
 	wantKind(t, "unknown user", err, backend.NotFound, "")
 }
 
-// TestMissingSecrets_OfAStoredCharacter sets the keys of a character one after
-// the other. Its adapters are those of the fixture.
+// TestMissingSecrets_OfAStoredCharacter sets the keys of a character one by
+// one. Its adapters are those of the fixture.
 func TestMissingSecrets_OfAStoredCharacter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defaults())

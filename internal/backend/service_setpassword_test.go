@@ -8,8 +8,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Whichever way the user is named, the new password counts, the old one does
-// not, and nobody is logged in any more.
+// However the user is named, the new password is valid afterwards, the old one
+// is not, and all sessions have ended.
 func TestSetPassword(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)
@@ -32,7 +32,8 @@ func TestSetPassword(t *testing.T) {
 	r.login("Zo\u00e9", password)
 }
 
-// A user that the API made gets user name and password, and keeps what it has.
+// A user that was created with the API gets a user name and a password, and
+// keeps its data.
 func TestSetPassword_OfAUserWithoutCredential(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)

@@ -17,10 +17,10 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// noon is when the services of these tests live.
+// noon is the time of the clock in these tests.
 var noon = time.Date(2025, 9, 26, 12, 0, 0, 7_000_000, time.UTC)
 
-// rig is a service on an embedded store.
+// rig is a service with an embedded store.
 type rig struct {
 	*backend.Service
 
@@ -28,7 +28,7 @@ type rig struct {
 	store backend.Store
 }
 
-// defaults are two characters, written as an answer of the API, and a config
+// defaults returns two characters, in the form of API responses, and a config
 // with one key.
 func defaults() backend.Defaults {
 	return backend.Defaults{
@@ -69,7 +69,7 @@ func (r *rig) config(userID string) backend.UserConfig {
 	return config
 }
 
-// characters reads all characters of a user, in order.
+// characters returns all characters of a user, in order.
 func (r *rig) characters(userID string) (characters []backend.Character) {
 	r.t.Helper()
 	names, err := r.CharacterNames(r.t.Context(), userID)
@@ -117,8 +117,8 @@ func TestCreateUser_MakesTheDefaults(t *testing.T) {
 	}
 }
 
-// TestCreateUser_DerivesCharacterIDs pins ids that are stored in the world:
-// they must never change.
+// TestCreateUser_DerivesCharacterIDs checks ids that existing installations
+// have stored. They must never change.
 func TestCreateUser_DerivesCharacterIDs(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defaults())
@@ -176,7 +176,7 @@ func TestCreateUser_Exists(t *testing.T) {
 	}
 }
 
-// TestCreateUser_SharesNothing changes a user and makes the next.
+// TestCreateUser_SharesNothing changes a user and then creates another one.
 func TestCreateUser_SharesNothing(t *testing.T) {
 	t.Parallel()
 	given := defaults()

@@ -55,7 +55,7 @@ func TestParseDefaultUserConfig(t *testing.T) {
 	}
 }
 
-// reveal gives the keys that are set as plain text.
+// reveal returns the keys that are set, as plain text.
 func reveal(keys map[string]backend.Secret) map[string]string {
 	texts := make(map[string]string)
 	for name, key := range keys {
@@ -123,7 +123,7 @@ func TestUserConfigPatch_Apply(t *testing.T) {
 	}
 }
 
-// keysOf makes provider keys of names and values in turn.
+// keysOf returns provider keys from alternating names and values.
 func keysOf(namesAndValues ...string) map[string]backend.Secret {
 	keys := make(map[string]backend.Secret)
 	for i := 0; i < len(namesAndValues); i += 2 {

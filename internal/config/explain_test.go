@@ -53,7 +53,8 @@ func TestExamine_Sources(t *testing.T) {
 	}
 }
 
-// What YAML writes loads to the same configuration, once secrets are given.
+// The output of YAML must load to the same configuration if the secrets are
+// added.
 func TestReport_YAMLRoundTrip(t *testing.T) {
 	t.Parallel()
 	sources := map[string]Sources{
@@ -108,7 +109,7 @@ func TestReport_YAMLRoundTrip(t *testing.T) {
 	}
 }
 
-// everyKey sets each key to something other than its default.
+// everyKey sets each key to a value other than its default.
 func everyKey(t *testing.T) Sources {
 	t.Helper()
 	variables := map[string]string{
@@ -150,7 +151,7 @@ func everyKey(t *testing.T) Sources {
 	return sources
 }
 
-// The fields that hold a secret are those that Entry marks.
+// Entry must mark exactly the fields that hold a secret.
 func TestEntry_Secret(t *testing.T) {
 	t.Parallel()
 	for i, e := range Examine(Sources{}).Entries() {

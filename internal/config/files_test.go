@@ -34,7 +34,7 @@ func TestLocalFile_IsTheDefault(t *testing.T) {
 	}
 }
 
-// commentedKey is a key of MongoDB, which local.yaml holds as a comment.
+// commentedKey matches a MongoDB key that is commented out in local.yaml.
 var commentedKey = regexp.MustCompile(`(?m)^# (mongodb_\w+:)`)
 
 func TestLocalFile_CommentedKeysAreTheDefaultToo(t *testing.T) {
@@ -45,7 +45,7 @@ func TestLocalFile_CommentedKeysAreTheDefaultToo(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := Default()
-	want.MongoDB.Host, want.MongoDB.Username = cfg.MongoDB.Host, cfg.MongoDB.Username // an example each
+	want.MongoDB.Host, want.MongoDB.Username = cfg.MongoDB.Host, cfg.MongoDB.Username // the file has an example for each
 	if !reflect.DeepEqual(cfg, want) {
 		t.Errorf(" got %+v\nwant %+v", cfg, want)
 	}
@@ -98,8 +98,8 @@ func TestProductionFile(t *testing.T) {
 	}
 }
 
-// Keys of the original (contract §7) that the file of a team must be able to
-// hold: all of them, whatever this program does with them.
+// A team's file may contain any key of the original (contract §7), whether or
+// not this program uses it.
 func TestLoad_KeysOfTheOriginal(t *testing.T) {
 	t.Parallel()
 	cfg, err := Load(Sources{File: writeFile(t, "c.yaml", `
@@ -128,11 +128,11 @@ logger_cfg:
 	}
 }
 
-// rowPattern is a row of the README's table: key, variable, default, text.
+// rowPattern matches a row of the README's table: key, variable, default, text.
 var rowPattern = regexp.MustCompile("(?m)^\\| `([a-z0-9_.]+)` \\|([^|]*)\\|([^|]*)\\|")
 
-// The table of the README is compared with the program: every key once, its
-// variable, its flag, its default value.
+// The table of the README must match the program: each key exactly once, with
+// its variable, its flag and its default value.
 func TestReadme_ConfigurationTable(t *testing.T) {
 	t.Parallel()
 	rows := map[string][]string{}

@@ -10,9 +10,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// FuzzLoadYAML: whatever a file holds, loading it gives faults of one line
-// each, or a configuration within its bounds; and a password that stands where
-// passwords stand is in neither.
+// FuzzLoadYAML checks that loading any file returns either faults of one line
+// each or a configuration within its bounds. Neither may contain a password
+// from a field for passwords.
 func FuzzLoadYAML(f *testing.F) {
 	for _, path := range []string{localFile, productionFile, "testdata/motion_online.yaml"} {
 		data, err := os.ReadFile(path)
@@ -60,7 +60,8 @@ func FuzzLoadYAML(f *testing.F) {
 	})
 }
 
-// checkBounds checks that every number lies where settings() says.
+// checkBounds checks that every number is within the bounds that settings()
+// defines.
 func checkBounds(t *testing.T, c *Config) {
 	t.Helper()
 	for _, s := range c.settings() {
@@ -81,9 +82,9 @@ func checkBounds(t *testing.T, c *Config) {
 	}
 }
 
-// onlySecretly reports whether secretText occurs in data, but nowhere outside
-// of the plain values of passwords. Of data that is no YAML nobody knows what
-// is a password, so nothing of it may be shown.
+// onlySecretly reports whether secretText occurs in data only in the plain
+// values of passwords. If data is not YAML, it is unknown which parts are
+// passwords, so no part may be shown.
 func onlySecretly(data []byte) bool {
 	var document yaml.Node
 	if err := yaml.Unmarshal(data, &document); err != nil {
@@ -96,7 +97,8 @@ func onlySecretly(data []byte) bool {
 	return secretly > 0 && secretly == strings.Count(string(data), secretText)
 }
 
-// secrets counts secretText in the values of passwords, in mappings of mappings.
+// secrets counts the occurrences of secretText in the values of passwords, in
+// nested mappings.
 func secrets(mapping *yaml.Node, depth int) (n int) {
 	if mapping.Kind != yaml.MappingNode || depth > 3 {
 		return 0

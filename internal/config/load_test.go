@@ -14,10 +14,11 @@ import (
 	"time"
 )
 
-// secretText stands for a password in these tests.
+// secretText is the password in these tests.
 const secretText = "hunter2-s3cret"
 
-// writeFile writes a file to a folder of the test and returns its path.
+// writeFile writes a file to a temporary folder of the test and returns its
+// path.
 func writeFile(t testing.TB, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -27,7 +28,7 @@ func writeFile(t testing.TB, name, content string) string {
 	return path
 }
 
-// environment is a Getenv that knows these variables.
+// environment returns a Getenv function for these variables.
 func environment(variables map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		value, ok := variables[name]
@@ -71,7 +72,7 @@ func TestLoad_FileFaults(t *testing.T) {
 	)
 	tests := []struct {
 		name, yaml string
-		want       []string // what each fault begins with
+		want       []string // the beginning of each fault
 	}{
 		{"empty", "", nil},
 		{"comments only", "# nothing\n\n# at all\n", nil},
@@ -256,12 +257,12 @@ func TestLoad_MissingFile(t *testing.T) {
 	}
 }
 
-// A fault is shown to everyone who sees the console: no spelling of a file,
-// not even one that is no YAML, may put a password into it.
+// Faults appear on the console, where others may see them. So no file content,
+// even if it is not YAML, may make a fault show a password.
 func TestLoad_NoSecretInFaults(t *testing.T) {
 	t.Parallel()
 	for _, yaml := range []string{
-		"mongodb_password: *%s", // an alias, to YAML
+		"mongodb_password: *%s", // an alias in YAML
 		"mongodb_password: &%s",
 		"mongodb_password: !%s x",
 		"mongodb_password: @%s",
@@ -338,7 +339,7 @@ func TestLoad_NoSecretInConfig(t *testing.T) {
 func TestLoad_Precedence(t *testing.T) {
 	t.Parallel()
 	settings := []struct {
-		yaml, env, flag string // flag is "" where there is none
+		yaml, env, flag string // flag is "" if there is none
 		get             func(*Config) any
 		values          [4]any // of default, file, environment, flag
 	}{
@@ -351,7 +352,7 @@ func TestLoad_Precedence(t *testing.T) {
 			[4]any{"logs/server.log", "file.log", "env.log", nil}},
 	}
 	for _, setting := range settings {
-		for sources := range 8 { // a bit each for file, environment, flag
+		for sources := range 8 { // one bit each for file, environment and flag
 			if sources&4 != 0 && setting.flag == "" {
 				continue
 			}
@@ -464,7 +465,8 @@ func TestLoad_Values(t *testing.T) {
 	}
 }
 
-// Two configurations share nothing: a test or a reload may change its own.
+// Two configurations must not share data, because a test or a reload may change
+// one of them.
 func TestDefault_IsFresh(t *testing.T) {
 	t.Parallel()
 	changed := Default()
@@ -480,8 +482,8 @@ func TestDefault_IsFresh(t *testing.T) {
 	}
 }
 
-// Every field of the configuration has a key, and keys and variables are
-// unique: a field that nothing sets would be a setting that nobody can choose.
+// Every field of the configuration must have a key, because otherwise it could
+// not be set. Keys and variables must be unique.
 func TestSettings_Complete(t *testing.T) {
 	t.Parallel()
 	keys, variables, targets := map[string]bool{}, map[string]bool{}, map[any]bool{}
@@ -497,7 +499,7 @@ func TestSettings_Complete(t *testing.T) {
 	count = func(t reflect.Type) {
 		for field := range t.Fields() {
 			if field.Name == "Warnings" || field.Name == "Motion" {
-				continue // what loading says, not what it reads
+				continue // set by loading, not read from a source
 			}
 			if field.Type.Kind() == reflect.Struct && field.Type.PkgPath() == reflect.TypeFor[Config]().PkgPath() {
 				count(field.Type)
@@ -513,7 +515,8 @@ func TestSettings_Complete(t *testing.T) {
 	}
 }
 
-// A short operator token is taken, with a warning that does not show it.
+// A short operator token is accepted, with a warning that does not show the
+// token.
 func TestLoad_ShortOperatorToken(t *testing.T) {
 	t.Parallel()
 	const short = "sixteen letters!"

@@ -7,8 +7,9 @@ import (
 	"testing"
 )
 
-// What editors, shells and env files put around a value is named, with where it
-// stands and what it is, and not taken for a part of it.
+// Characters that editors, shells and env files add around a value are
+// reported, with their kind and place. They are not silently made a part of the
+// value.
 func TestLoad_WhatSurroundsAValue(t *testing.T) {
 	t.Parallel()
 	lineEnd := writeFile(t, "leading", "\n"+secretText)
@@ -76,8 +77,8 @@ func TestLoad_PythonPaths(t *testing.T) {
 	}
 }
 
-// Each secret can come from a file; an empty one is a fault, a byte order mark
-// is no part of it.
+// Each secret can come from a file. An empty file is a fault. A byte order mark
+// is not part of the secret.
 func TestLoad_SecretFiles(t *testing.T) {
 	t.Parallel()
 	key := strings.Repeat("5a", 32)
@@ -105,7 +106,7 @@ func TestLoad_SecretFiles(t *testing.T) {
 	}
 }
 
-// Several tokens and keys have line ends between them.
+// Several tokens or keys may be on separate lines.
 func TestLoad_SeveralOnALineEach(t *testing.T) {
 	t.Parallel()
 	token := strings.Repeat("t", 32)
@@ -156,7 +157,7 @@ func TestLoad_Hosts(t *testing.T) {
 	}
 }
 
-// Origins are kept as browsers send them.
+// Origins are stored in the form in which browsers send them.
 func TestLoad_Origins(t *testing.T) {
 	t.Parallel()
 	for origin, want := range map[string]string{
@@ -180,7 +181,7 @@ func TestLoad_Origins(t *testing.T) {
 	}
 }
 
-// A key without a value is not given, whatever its type is.
+// A key without a value counts as not set, whatever its type.
 func TestLoad_EmptyYAML(t *testing.T) {
 	t.Parallel()
 	text := "---\nhost:\nport: ~\ntls_cert:\nenable_cors: null\ncors_origins:\nlogger_cfg:\n  # file_level: DEBUG\nbackup:\n  every:\n" +
@@ -228,8 +229,8 @@ motion:
 	}
 }
 
-// warningsOf gives the warnings of an environment, of which each variable is
-// listed.
+// warningsOf returns the warnings for an environment. Environ lists all its
+// variables.
 func warningsOf(t *testing.T, file string, variables map[string]string) []string {
 	t.Helper()
 	names := slices.Sorted(maps.Keys(variables))
@@ -271,7 +272,8 @@ func TestLoad_UnknownVariables(t *testing.T) {
 	}
 }
 
-// Who means MongoDB and names no server is told that the data goes elsewhere.
+// If MongoDB seems to be intended but no server is configured, a warning says
+// where the data is stored instead.
 func TestLoad_NoServerOfMongoDB(t *testing.T) {
 	t.Parallel()
 	module := writeFile(t, "c.py", "import os\nmongodb_host = os.getenv('MONGODB_HOST')\nmongodb_port = int(os.getenv('MONGODB_PORT', '27017'))\n")

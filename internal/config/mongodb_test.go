@@ -10,7 +10,7 @@ func TestLoad_MongoDBOnAnotherMachineWithoutTLS(t *testing.T) {
 	const user = "app:" + secretText + "@"
 	for name, tt := range map[string]struct {
 		yaml string
-		want string // the key that is warned of; "" for no warning
+		want string // the key in the warning; "" for no warning
 	}{
 		"host":                     {"mongodb_host: db.example", "mongodb_host"},
 		"host with TLS":            {"{mongodb_host: db.example, mongodb_tls: true}", ""},

@@ -13,13 +13,14 @@ import (
 	"web-backend/internal/backend"
 )
 
-// onlineVariables are what testdata/motion_online.py reads.
+// onlineVariables are the variables that testdata/motion_online.py reads.
 var onlineVariables = map[string]string{
 	"MYSQL_HOST": "db", "MYSQL_PORT": "3307", "MYSQL_USER": "motion", "MYSQL_PASSWORD": secretText, "MYSQL_DATABASE": "motions",
 	"OSS_ENDPOINT": "oss:9000", "OSS_ACCESS_KEY": "reader", "OSS_SECRET_KEY": secretText,
 }
 
-// shownMotion is m with what its pointers lead to, and secrets as they are.
+// shownMotion formats m with the targets of its pointers and with its secrets
+// revealed.
 func shownMotion(m *Motion) string {
 	if m == nil {
 		return "none"
@@ -55,7 +56,7 @@ func TestMotionFolder(t *testing.T) {
 	checkMotion(t, MotionFolder("somewhere"), folderMotion("somewhere"))
 }
 
-// folderMotion is what motion.data_dir alone says.
+// folderMotion returns the configuration for motion.data_dir alone.
 func folderMotion(folder string) *Motion {
 	m := &Motion{
 		Database: MotionDatabase{SQLite: folder + "/motion_database.db", Table: "motion_record", EnabledColumn: "enabled"},
@@ -78,7 +79,7 @@ func folderMotion(folder string) *Motion {
 	return m
 }
 
-// everywhere puts all files of m into place.
+// everywhere sets the place of all files of m.
 func everywhere(m *Motion, place MotionPlace) *Motion {
 	m.Clips = place
 	for _, f := range []*MotionFiles{&m.Restposes, &m.Meshes, &m.Joints, &m.Rigids, &m.Blendshapes} {
@@ -154,7 +155,8 @@ func TestLoad_Motion(t *testing.T) {
 	}
 }
 
-// The two forms in which the original is shipped, and the same dict in YAML.
+// The two configurations that come with the original, and the same dict in
+// YAML.
 func TestLoad_MotionOfTheOriginal(t *testing.T) {
 	t.Parallel()
 	folder := folderMotion("data")
@@ -212,7 +214,8 @@ func TestLoad_MotionOfTheOriginal(t *testing.T) {
 	}
 }
 
-// moduleWith is testdata/motion_community.py with replacements of its text.
+// moduleWith returns testdata/motion_community.py with replacements in its
+// text.
 func moduleWith(t *testing.T, oldnew ...string) string {
 	t.Helper()
 	data, err := os.ReadFile("testdata/motion_community.py")
@@ -276,7 +279,7 @@ func TestLoad_MotionModules(t *testing.T) {
 	}
 }
 
-// Secrets that differ from reader to reader stay with their readers.
+// If the readers have different secrets, each reader keeps its own.
 func TestLoad_MotionSecretOfEachReader(t *testing.T) {
 	t.Parallel()
 	const place = "type='MinioFileReader', endpoint='oss', access_key='a', secret_key='%s',\n        name='%s',\n        root_dir='data',"
@@ -393,7 +396,7 @@ func TestLoad_MotionFaults(t *testing.T) {
 	}
 }
 
-// In Python what is no key of a reader is ignored with a warning.
+// In a Python module, an unknown key of a reader is ignored with a warning.
 func TestLoad_MotionUnknownKeyInPython(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "c.py", moduleWith(t, "name='mesh_reader'", "colour='red'"))
@@ -404,7 +407,8 @@ func TestLoad_MotionUnknownKeyInPython(t *testing.T) {
 	}
 }
 
-// No secret of motion files is in a fault, a warning, an entry or the YAML.
+// No fault, warning, entry or YAML output may contain a secret of the motion
+// settings.
 func TestExamine_NoSecretOfMotion(t *testing.T) {
 	t.Parallel()
 	python := func(reader string) [2]string {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A module as the original's teams have it, loaded as it is.
+// A module like those of the original's teams must load unchanged.
 func TestLoad_PythonModuleOfTheOriginal(t *testing.T) {
 	t.Parallel()
 	const file = "testdata/local.py"
@@ -30,14 +30,14 @@ func TestLoad_PythonModuleOfTheOriginal(t *testing.T) {
 			file + ":15), mongodb_username is set (" + file + ":17), mongodb_password is set (" + file + ":18), mongodb_database is set (" + file +
 			":19); set MONGODB_HOST or MONGODB_URI, or store: embedded (WEB_BACKEND_STORE) if that is meant",
 	}
-	want.Motion, want.motion = cfg.Motion, cfg.motion // shown by TestLoad_MotionOfTheOriginal
+	want.Motion, want.motion = cfg.Motion, cfg.motion // checked by TestLoad_MotionOfTheOriginal
 	if cfg.Motion == nil || cfg.Motion.ClipFiles["17"] != "motion/17.npz" {
 		t.Errorf("motion files: %+v", cfg.Motion)
 	}
 	if cfg.MongoDB.Password.Reveal() != "stands-in-the-file" || !reflect.DeepEqual(cfg, want) {
 		t.Errorf(" got %+v\nwant %+v", cfg, want)
 	}
-	// The variables that the module reads, and those that stand above it.
+	// The variables that the module reads, and those that override it.
 	cfg, err = Load(Sources{File: file, Getenv: environment(map[string]string{
 		"MONGODB_HOST": "db", "MONGODB_PORT": "27018", "MONGODB_PASSWORD": secretText, "WEB_BACKEND_LOG_FILE_LEVEL": "ERROR",
 	})})
@@ -86,8 +86,7 @@ func TestLoad_PythonFaults(t *testing.T) {
 	}
 }
 
-// Nothing that a fault or a warning says shows a password that stands in the
-// module or in the environment.
+// No fault or warning may show a password from the module or the environment.
 func TestLoad_NoSecretInPythonFaults(t *testing.T) {
 	t.Parallel()
 	for _, module := range []string{
@@ -135,7 +134,8 @@ func TestLoad_NewKeys(t *testing.T) {
 	}
 }
 
-// In a pod beside a service named web-backend or mongodb, Kubernetes sets these.
+// Kubernetes sets these variables in a pod if there is a service named
+// web-backend or mongodb.
 func TestLoad_KubernetesServiceLinks(t *testing.T) {
 	t.Parallel()
 	cfg, err := Load(Sources{

@@ -22,10 +22,11 @@ import (
 	"web-backend/internal/connections"
 )
 
-// deadline bounds what must happen soon, on a machine that is busy.
+// deadline is the maximum time for events that should happen soon, even on a
+// busy machine.
 const deadline = 20 * time.Second
 
-// fakeListener gives what is sent to it: connections and errors.
+// fakeListener accepts the connections and errors that are sent to it.
 type fakeListener struct {
 	given  chan any
 	closed chan struct{}
@@ -54,7 +55,7 @@ func (l *fakeListener) Accept() (net.Conn, error) {
 func (l *fakeListener) Close() error   { close(l.closed); return nil }
 func (l *fakeListener) Addr() net.Addr { return &net.TCPAddr{} }
 
-// fakeConn is a connection from an address.
+// fakeConn is a connection from a given address.
 type fakeConn struct {
 	net.Conn // nil
 
@@ -68,7 +69,7 @@ func (c *fakeConn) RemoteAddr() net.Addr {
 
 func (c *fakeConn) Close() error { c.closed = true; return nil }
 
-// accept takes connections until there is none left.
+// accept accepts connections until there are no more.
 func accept(t *testing.T, b *connections.Bound, conns ...any) (accepted []net.Conn) {
 	t.Helper()
 	l := b.Listener(newFakeListener(append(conns, io.EOF)...))
@@ -132,7 +133,7 @@ func TestBound_PerAddress(t *testing.T) {
 			if got := b.Stats(); got != want {
 				t.Errorf("got %+v, want %+v", got, want)
 			}
-			for range 2 { // a second Close counts for nothing
+			for range 2 { // a second Close has no effect
 				for _, conn := range accepted {
 					_ = conn.Close()
 				}
@@ -147,7 +148,7 @@ func TestBound_PerAddress(t *testing.T) {
 	}
 }
 
-// A flood leaves one line of each kind, not one for each connection.
+// Many excess connections must log only one line of each kind.
 func TestBound_LogsLittle(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -165,7 +166,8 @@ func TestBound_LogsLittle(t *testing.T) {
 	}
 }
 
-// When the process has no file descriptor left, a waiting connection gives way.
+// If the process does not have a free file descriptor, a waiting connection is
+// closed.
 func TestBound_NoDescriptors(t *testing.T) {
 	t.Parallel()
 	b := newBound(t, 10, 0, t.Output())
@@ -179,13 +181,13 @@ func TestBound_NoDescriptors(t *testing.T) {
 	}
 }
 
-// testServer is an HTTP server within a bound.
+// testServer is an HTTP server with a Bound.
 type testServer struct {
 	*httptest.Server
 
 	bound   *connections.Bound
-	states  chan http.ConnState // what the bound has heard of
-	held    chan struct{}       // has an element for each request to /hold that has begun
+	states  chan http.ConnState // the states that the Bound has received
+	held    chan struct{}       // receives an element for each request to /hold that has begun
 	release chan struct{}
 	taken   chan net.Conn // hijacked by /hijack
 }
@@ -219,7 +221,7 @@ func newTestServer(t *testing.T, b *connections.Bound, start func(*httptest.Serv
 	return s
 }
 
-// wait waits until the bound has heard of a state.
+// wait waits until the Bound has received a state.
 func (s *testServer) wait(t *testing.T, want http.ConnState) {
 	t.Helper()
 	for timeout := time.After(deadline); ; {
@@ -234,7 +236,7 @@ func (s *testServer) wait(t *testing.T, want http.ConnState) {
 	}
 }
 
-// client is a bare connection to a server.
+// client is a plain connection to a server.
 type client struct {
 	net.Conn
 	*bufio.Reader
@@ -282,8 +284,9 @@ func (c client) expectClosed(t *testing.T) {
 	}
 }
 
-// The one that has waited longest goes, never one within a request; a
-// connection that never sent anything, or half a header, waits, too.
+// The connection that has waited longest is closed, but never one within a
+// request. A connection that has sent no data or only half a header also counts
+// as waiting.
 func TestBound_DropsTheLongestWaiting(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, newBound(t, 4, 0, t.Output()), (*httptest.Server).Start)
@@ -315,7 +318,8 @@ func TestBound_DropsTheLongestWaiting(t *testing.T) {
 	busy.expectOK(t)
 }
 
-// While all are within a request, a new one waits until one of them ends.
+// If all connections are within a request, a new one waits until one of them
+// ends.
 func TestBound_AllBusy(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, newBound(t, 2, 0, t.Output()), (*httptest.Server).Start)
@@ -326,7 +330,7 @@ func TestBound_AllBusy(t *testing.T) {
 	}
 	third := s.dial(t)
 	third.send(t, "/")
-	s.release <- struct{}{} // one of the two has its answer, and then waits
+	s.release <- struct{}{} // one of the two requests ends, and its connection then waits
 	third.expectOK(t)
 	if got, want := s.bound.Stats(), (connections.Stats{Open: 2, Dropped: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -336,7 +340,7 @@ func TestBound_AllBusy(t *testing.T) {
 	second.expectOK(t)
 }
 
-// A listener that is closed gives up the connection that waits for a place.
+// Closing the listener also closes a new connection that waits for room.
 func TestBound_CloseWhileAllAreBusy(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, newBound(t, 1, 0, t.Output()), (*httptest.Server).Start)
@@ -354,7 +358,7 @@ func TestBound_CloseWhileAllAreBusy(t *testing.T) {
 	}
 }
 
-// A connection that was hijacked counts until whoever has it closes it.
+// A hijacked connection is counted until its owner closes it.
 func TestBound_Hijacked(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, newBound(t, 1, 0, t.Output()), (*httptest.Server).Start)
@@ -379,8 +383,8 @@ func TestBound_Hijacked(t *testing.T) {
 	}
 }
 
-// HTTP/2, below TLS: a connection without a request waits, one with a request
-// does not.
+// With HTTP/2 over TLS, a connection without a request is waiting, and a
+// connection with a request is not.
 func TestBound_HTTP2(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, newBound(t, 2, 0, t.Output()), (*httptest.Server).StartTLS)
@@ -402,7 +406,7 @@ func TestBound_HTTP2(t *testing.T) {
 		answered <- err
 	}()
 	<-s.held
-	for range 5 { // each on a connection of its own, which stays open
+	for range 5 { // each on a separate connection, which stays open
 		response, err := get("/")
 		if err != nil {
 			t.Fatal(err)
@@ -420,7 +424,8 @@ func TestBound_HTTP2(t *testing.T) {
 	}
 }
 
-// A connection over the bound of its address is closed before TLS.
+// A connection that exceeds the limit of its address is closed before the TLS
+// handshake.
 func TestBound_RefusesBeforeTLS(t *testing.T) {
 	t.Parallel()
 	s := newTestServer(t, newBound(t, 10, 1, t.Output()), (*httptest.Server).StartTLS)
@@ -448,8 +453,8 @@ func TestBound_RefusesBeforeTLS(t *testing.T) {
 	}
 }
 
-// A request that comes in the moment in which its connection is closed for
-// another is not done: nobody could be told.
+// If a connection is closed to make room at the moment when its request
+// arrives, the request is not executed, because it cannot get a response.
 func TestBound_DoesNothingForADroppedConnection(t *testing.T) {
 	t.Parallel()
 	read, dropped := make(chan struct{}), make(chan struct{})
@@ -457,7 +462,7 @@ func TestBound_DoesNothingForADroppedConnection(t *testing.T) {
 		var once sync.Once
 		inner := server.Config.ConnState
 		server.Config.ConnState = func(conn net.Conn, state http.ConnState) {
-			if state == http.StateActive { // the header was read, and the bound has not heard of it
+			if state == http.StateActive { // the header was read, but the Bound has not received the state yet
 				once.Do(func() { read <- struct{}{}; <-dropped })
 			}
 			inner(conn, state)

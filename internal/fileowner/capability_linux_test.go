@@ -11,9 +11,9 @@ import (
 	"web-backend/internal/fileowner"
 )
 
-// Root need not be able to give files away, as in a container without
-// CAP_CHOWN or on NFS with root_squash; a file with another owner is better
-// than none.
+// Root is not always allowed to change owners, for example in a container
+// without CAP_CHOWN or on NFS with root_squash. A file with another owner is
+// better than no file.
 func TestTouch_RootThatCannotGive(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(folder(t), "file")
@@ -28,7 +28,7 @@ func TestTouch_RootThatCannotGive(t *testing.T) {
 	wantOwner(t, path, 0)
 }
 
-// dropChown takes CAP_CHOWN from this thread.
+// dropChown removes CAP_CHOWN from this thread.
 func dropChown() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData

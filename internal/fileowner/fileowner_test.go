@@ -11,10 +11,10 @@ import (
 	"web-backend/internal/fileowner"
 )
 
-// stranger owns the files of these tests.
+// stranger is the owner of the files in these tests.
 const stranger = 12345
 
-// folder gives a folder of stranger; only root can make one.
+// folder returns a folder that belongs to stranger. Only root can create one.
 func folder(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -38,7 +38,7 @@ func wantOwner(t *testing.T, path string, uid uint32) {
 	}
 }
 
-// take makes a file with Take for path, and gives its name.
+// take creates a file, calls Take for path, and returns the file's name.
 func take(t *testing.T, path string) string {
 	t.Helper()
 	file, err := os.OpenFile(path+".new", os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
@@ -57,14 +57,14 @@ func take(t *testing.T, path string) string {
 func TestTake_Owner(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(folder(t), "file")
-	wantOwner(t, take(t, path), stranger) // that of the folder
+	wantOwner(t, take(t, path), stranger) // owner of the folder
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(path + ".new"); err != nil {
 		t.Fatal(err)
 	}
-	wantOwner(t, take(t, path), 0) // that of what is replaced
+	wantOwner(t, take(t, path), 0) // owner of the replaced file
 }
 
 func TestTake_Mode(t *testing.T) {
@@ -94,7 +94,7 @@ func TestTouch(t *testing.T) {
 	if err := fileowner.Touch(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	wantOwner(t, path, 0) // what is there stays as it is
+	wantOwner(t, path, 0) // an existing file is not changed
 }
 
 func TestMkdirAll(t *testing.T) {

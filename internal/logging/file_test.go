@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// fill logs so many bytes in lines of 1 KiB.
+// fill logs size bytes in lines of 1 KiB.
 func fill(log *Log, size int) {
 	line := strings.Repeat("x", 1<<10)
 	for range size >> 10 {
@@ -26,7 +26,8 @@ func fill(log *Log, size int) {
 	log.Flush()
 }
 
-// Whatever was done to the file from outside, lines go where the path leads.
+// Whatever other programs do to the file, lines must go to the file at the
+// path.
 func TestOpen_PathLeadsElsewhere(t *testing.T) {
 	t.Parallel()
 	for name, move := range map[string]func(t *testing.T, path string) error{
@@ -59,7 +60,7 @@ func TestOpen_PathLeadsElsewhere(t *testing.T) {
 	}
 }
 
-// A link to a file stays one; what it leads to is rotated where it is.
+// A link to a file must remain a link. Its target is rotated in its own folder.
 func TestOpen_LinkToAFile(t *testing.T) {
 	t.Parallel()
 	folder, elsewhere := t.TempDir(), t.TempDir()
@@ -76,7 +77,7 @@ func TestOpen_LinkToAFile(t *testing.T) {
 	}
 }
 
-// A pipe gets every line, and is never renamed.
+// A pipe must receive every line and must never be renamed.
 func TestOpen_Pipe(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -124,8 +125,8 @@ func TestOpen_Pipe(t *testing.T) {
 	}
 }
 
-// Two servers on one file: the second says so, no line is lost, and it rotates
-// the file only when the first has ended.
+// If two servers use the same file, the second one logs this, no line is lost,
+// and the second one rotates the file only after the first one has ended.
 func TestOpen_TwoOfOneFile(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -151,7 +152,7 @@ func TestOpen_TwoOfOneFile(t *testing.T) {
 	if names := rotated(); len(names) != 0 {
 		t.Errorf("the second made %v", names)
 	}
-	fill(first, 1<<19) // rotates what the second has written
+	fill(first, 1<<19) // rotates the lines of the second one
 	first.Info("of the first")
 	first.Flush()
 	second.Info("of the second")
@@ -169,12 +170,12 @@ func TestOpen_TwoOfOneFile(t *testing.T) {
 	}
 }
 
-// brokenConsole takes nothing.
+// brokenConsole is a console for which every write fails.
 type brokenConsole struct{}
 
 func (brokenConsole) Write([]byte) (int, error) { return 0, syscall.EPIPE }
 
-// signalling tells of each write.
+// signalling reports each write.
 type signalling struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
@@ -197,21 +198,22 @@ func (s *signalling) String() string {
 	return s.text.String()
 }
 
-// waitFor waits until text has come.
+// waitFor waits until text was written.
 func waitFor(t *testing.T, text string, read func() string, changed <-chan struct{}) {
 	t.Helper()
 	timeout := time.After(30 * time.Second)
 	for !strings.Contains(read(), text) {
 		select {
 		case <-changed:
-		case <-time.After(pause): // a file tells nothing
+		case <-time.After(pause): // a file does not report writes
 		case <-timeout:
 			t.Fatalf("%q does not come; got %q", text, read())
 		}
 	}
 }
 
-// A console that takes nothing is told once, in the file, which goes on.
+// A failure of the console is logged once, in the file. The file continues to
+// work.
 func TestOpen_BrokenConsole(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "server.log")
@@ -230,10 +232,10 @@ func TestOpen_BrokenConsole(t *testing.T) {
 	}
 }
 
-// The other way round: a file that takes nothing is told on the console.
+// A failure of the file is logged on the console.
 func TestOpen_BrokenFile(t *testing.T) {
 	t.Parallel()
-	const full = "/dev/full" // of Linux
+	const full = "/dev/full" // exists on Linux
 	if _, err := os.Stat(full); err != nil {
 		t.Skipf("SKIPPED: %v", err)
 	}

@@ -16,7 +16,7 @@ import (
 	"unicode"
 )
 
-// open opens a log whose file is in a folder of the test.
+// open opens a log with a file in a temporary folder of the test.
 func open(t *testing.T, options Options) *Log {
 	t.Helper()
 	if options.Console == nil {
@@ -145,8 +145,8 @@ func TestOpen_UnwritablePath(t *testing.T) {
 	}
 }
 
-// The file is rotated before it passes its size, and the newest lines are kept:
-// in order, without a gap.
+// The file is rotated before it exceeds its maximum size. The newest lines are
+// kept in order and without gaps.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	const (
@@ -160,10 +160,10 @@ func TestRotation(t *testing.T) {
 	for i := range lines {
 		log.Info("line", "number", i, "filler", strings.Repeat("x", lineSize))
 	}
-	if err := log.Close(); err != nil { // it waits for the removal of old files
+	if err := log.Close(); err != nil { // waits for the removal of old files
 		t.Fatal(err)
 	}
-	rotated, err := filepath.Glob(filepath.Join(folder, "server-*.log")) // sorted, and named by time
+	rotated, err := filepath.Glob(filepath.Join(folder, "server-*.log")) // sorted; the names contain the time
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,8 +188,9 @@ func TestRotation(t *testing.T) {
 	}
 }
 
-// Whatever a client sends stays one line of printable text, in the file and on
-// the console: no forged line, no escape sequence for the operator's terminal.
+// Any text from a client stays one line of printable text, in the file and on
+// the console. It cannot forge a line or send an escape sequence to the
+// operator's terminal.
 func TestLog_Injection(t *testing.T) {
 	t.Parallel()
 	for _, value := range []string{
@@ -260,7 +261,7 @@ func TestClose_Twice(t *testing.T) {
 	}
 }
 
-// blocked is a console that takes nothing until it is opened.
+// blocked is a console that blocks every write until it is opened.
 type blocked struct {
 	open  chan struct{}
 	wrote bytes.Buffer
@@ -271,14 +272,14 @@ func (b *blocked) Write(p []byte) (int, error) {
 	return b.wrote.Write(p)
 }
 
-// A console that takes nothing neither loses lines nor lets them fill the
-// memory: whoever logs waits for it.
+// If the console blocks, no lines are lost and they do not fill the memory,
+// because callers wait.
 func TestLog_WaitsForASlowConsole(t *testing.T) {
 	t.Parallel()
 	console := &blocked{open: make(chan struct{})}
 	log := open(t, Options{Console: console, Path: filepath.Join(t.TempDir(), "server.log")})
 	const count = 2000
-	filler := strings.Repeat("x", 1000) // of which pendingMost does not hold as many
+	filler := strings.Repeat("x", 1000) // pendingMost is less than the number of lines times this length
 	var group sync.WaitGroup
 	var logged atomic.Int64
 	group.Go(func() {
@@ -295,7 +296,7 @@ func TestLog_WaitsForASlowConsole(t *testing.T) {
 	for waiting() < pendingMost-2*len(filler) && logged.Load() < count {
 		time.Sleep(time.Millisecond)
 	}
-	time.Sleep(20 * time.Millisecond) // in which far more would come
+	time.Sleep(20 * time.Millisecond) // enough time for many more lines
 	if got := waiting(); got > pendingMost {
 		t.Errorf("lines that wait: got %d bytes, want %d at the most", got, pendingMost)
 	}
@@ -337,13 +338,14 @@ func TestLog_AfterClose(t *testing.T) {
 	}
 }
 
-// Nothing may keep a warning from the log, not even a crash right after it.
+// A warning must be written immediately, so that even a crash right after it
+// does not lose it.
 func TestLog_WarningsAreWrittenAtOnce(t *testing.T) {
 	t.Parallel()
 	var console bytes.Buffer
 	path := filepath.Join(t.TempDir(), "server.log")
 	log := open(t, Options{Console: &console, Path: path})
-	for i := range 20 { // also in a pause between two writes
+	for i := range 20 { // also during a pause between two writes
 		log.Info("line", "number", i)
 		log.Warn("warned", "number", i)
 		want := fmt.Sprintf("msg=warned number=%d", i)

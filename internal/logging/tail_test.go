@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// wantTail is what Tail should give, by reading everything.
+// wantTail returns the expected result of Tail. It reads everything.
 func wantTail(content string, n int) []string {
 	if content == "" {
 		return nil
@@ -25,7 +25,7 @@ func wantTail(content string, n int) []string {
 	return lines
 }
 
-// tailOf writes content to a file and gives its tail.
+// tailOf writes content to a file and returns its tail.
 func tailOf(t testing.TB, content string, n int) []string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "server.log")
@@ -49,12 +49,13 @@ func tail(t testing.TB, path string, n int) []string {
 	return lines
 }
 
-// show is a tail as a failure shows it: short.
+// show shortens a tail for a test failure.
 func show(lines []string) string {
 	return fmt.Sprintf("%d lines: %.300q", len(lines), strings.Join(lines, "\n"))
 }
 
-// numbered gives count lines of the given length, line end included.
+// numbered returns count lines. length is the length of a line, including the
+// line end.
 func numbered(count, length int) string {
 	var text strings.Builder
 	for i := range count {
@@ -69,7 +70,7 @@ func TestTail(t *testing.T) {
 	tests := []struct {
 		name, content string
 		n             int
-		want          []string // nil to compare with wantTail alone
+		want          []string // nil to compare only with wantTail
 	}{
 		{"empty file", "", 5, nil},
 		{"one line", "a\n", 1, []string{"a"}},
@@ -149,7 +150,7 @@ func TestTail_RandomContents(t *testing.T) {
 	}
 }
 
-// Lines so long that they pass the bound are cut at their front.
+// If the lines exceed the limit, they are cut off at the beginning.
 func TestTail_IsBounded(t *testing.T) {
 	t.Parallel()
 	path := sparseFile(t, 40<<20, strings.Repeat("界", 1000)+"\nlast\n")
@@ -168,8 +169,8 @@ func TestTail_IsBounded(t *testing.T) {
 	}
 }
 
-// sparseFile makes a file of size bytes that end with text; what stands before
-// it is a hole, which takes no space on the disk.
+// sparseFile creates a file of size bytes that ends with text. The bytes before
+// text are a hole, which does not use disk space.
 func sparseFile(t testing.TB, size int64, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "server.log")
@@ -184,8 +185,9 @@ func sparseFile(t testing.TB, size int64, text string) string {
 	return path
 }
 
-// The cost grows with what is shown, not with the file: of a file a thousand
-// times as large not a byte more is read.
+// The cost depends on the lines that are returned, not on the size of the file.
+// For a file that is a thousand times as large, Tail must not read one more
+// byte.
 func TestTail_CostDoesNotGrowWithTheFile(t *testing.T) {
 	text := numbered(5_000, 100)
 	allocated := map[int64]float64{}
@@ -193,14 +195,14 @@ func TestTail_CostDoesNotGrowWithTheFile(t *testing.T) {
 		path := sparseFile(t, size, text)
 		allocated[size] = testing.AllocsPerRun(5, func() { tail(t, path, 1000) })
 	}
-	// Every block that is read is allocated.
+	// Each block that Tail reads is an allocation.
 	if small, large := allocated[1<<20], allocated[1<<30]; large > small+2 {
 		t.Errorf("%v allocations for 1 MB, %v for 1 GB", small, large)
 	}
 }
 
-// While lines are written, a tail is lines in order, the last one perhaps not
-// complete.
+// While lines are written, a tail consists of lines in order. Only the last one
+// may be incomplete.
 func TestTail_WhileTheFileGrows(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "server.log")
@@ -244,7 +246,8 @@ func TestTail_WhileTheFileGrows(t *testing.T) {
 	}
 }
 
-// A file that is emptied meanwhile, as some log tools do, is no error.
+// If the file is truncated during the read, as some log tools do, this is not
+// an error.
 func TestTail_WhileTheFileIsEmptied(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "server.log")
@@ -259,7 +262,7 @@ func TestTail_WhileTheFileIsEmptied(t *testing.T) {
 				return
 			default:
 			}
-			if err := os.WriteFile(path, content, 0o600); err != nil { // empties it first
+			if err := os.WriteFile(path, content, 0o600); err != nil { // truncates it first
 				ended <- err
 				return
 			}
@@ -297,7 +300,8 @@ func TestTail_ClosedFile(t *testing.T) {
 	}
 }
 
-// FuzzTail: the tail of any file is what reading all of it would give.
+// FuzzTail checks that the tail of any file equals the result of reading all of
+// it.
 func FuzzTail(f *testing.F) {
 	for _, content := range []string{"", "\n", "a", "a\r\nb", "\r", "\xff\n", "界\n\n", "time=1 level=INFO msg=x\n"} {
 		f.Add([]byte(content), uint16(1), uint16(3))

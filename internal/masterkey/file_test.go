@@ -49,7 +49,8 @@ func TestFile_HoldsARing(t *testing.T) {
 	}
 }
 
-// What a crash left of a write is in nobody's way, and lends nobody its mode.
+// A temporary file that is left by a crash must not prevent a write or affect
+// the mode of the new file.
 func TestWriteFile_AfterACrash(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), masterkey.FileName)
@@ -66,7 +67,7 @@ func TestWriteFile_AfterACrash(t *testing.T) {
 	}
 }
 
-// A file that cannot be written keeps what it held.
+// If a file cannot be written, it keeps its content.
 func TestWriteFile_FailsWhole(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), masterkey.FileName)
@@ -74,7 +75,7 @@ func TestWriteFile_FailsWhole(t *testing.T) {
 	if err := masterkey.WriteFile(path, ring); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.MkdirAll(filepath.Join(path+".tmp", "full"), 0o700); err != nil { // in the way
+	if err := os.MkdirAll(filepath.Join(path+".tmp", "full"), 0o700); err != nil { // blocks the temporary file
 		t.Fatal(err)
 	}
 	if err := masterkey.WriteFile(path, masterkey.NewRing(masterkey.Generate())); err == nil {

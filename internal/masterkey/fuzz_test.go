@@ -11,8 +11,9 @@ import (
 	"web-backend/internal/masterkey"
 )
 
-// FuzzParse: a text is refused in one line that does not show it, or gives
-// keys that go through a file's form unchanged.
+// FuzzParse checks that a text is either refused with an error of one line that
+// does not show the text, or gives keys that can be written to a file and read
+// again without change.
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"", ",", strings.Repeat("5a", 32), base64.StdEncoding.EncodeToString(rawKey), base64.RawURLEncoding.EncodeToString(rawKey),
@@ -45,7 +46,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzOpen: no bytes but those that Seal gave open, and none make it panic.
+// FuzzOpen checks that Open accepts only bytes that Seal returned, and that no
+// input makes it panic.
 func FuzzOpen(f *testing.F) {
 	ring := masterkey.NewRing(masterkey.Generate())
 	id := ring.Keys()[0].ID()
@@ -56,7 +58,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add(sealed[:len(sealed)-1], "user", "name")
 	f.Add(sealed, "username", "")
 	f.Fuzz(func(t *testing.T, data []byte, first, second string) {
-		// The id of this run's key, so that the cipher itself is reached.
+		// With the id of this run's key, the test reaches the cipher itself.
 		for _, value := range [][]byte{data, append(id[:len(id):len(id)], data...)} {
 			plain, err := ring.Open(value, first, second)
 			mine := bytes.Equal(value, sealed) && first == "user" && second == "name"

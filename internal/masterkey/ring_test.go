@@ -15,8 +15,7 @@ import (
 	"web-backend/internal/masterkey"
 )
 
-// rawKey is a key whose base64 has characters that the two alphabets spell
-// differently.
+// rawKey is a key whose base64 text differs between the two alphabets.
 var rawKey = bytes.Repeat([]byte{0xfb, 0xef, 0xbe, 0xff}, masterkey.Size/4)
 
 func parse(t *testing.T, text string) masterkey.Ring {
@@ -117,7 +116,7 @@ func TestKey_PrintsItsIDOnly(t *testing.T) {
 	}
 }
 
-// Ids are stored: they must stay what they are.
+// Ids are stored, so they must never change.
 func TestKey_IDIsStable(t *testing.T) {
 	t.Parallel()
 	if got, want := parse(t, strings.Repeat("00", 32)).Keys()[0].ID().String(), "1a956f1c01253456"; got != want {

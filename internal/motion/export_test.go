@@ -2,5 +2,5 @@ package motion
 
 import "context"
 
-// Refresh is what Run does at each look.
+// Refresh does one check of Run.
 func (l *Library) Refresh(ctx context.Context) { l.refresh(ctx) }

@@ -12,8 +12,8 @@ import (
 	"web-backend/internal/motion/motionpb"
 )
 
-// Whatever a client sends is a request that can be answered, or is refused with
-// a reason that fits into a close frame.
+// Any message of a client is either a request that can be answered, or is
+// refused with a reason that fits into a close frame.
 func FuzzParseRequest(f *testing.F) {
 	for _, class := range []string{"VersionV1Request", "RestposeV1Request", "MeshV1Request", "MotionFileV1Request", "ünknown"} {
 		message, err := proto.Marshal(&motionpb.MotionFileV1Request{ClassName: class, Avatar: "KQ-default", AppName: "babylon"})
@@ -26,7 +26,7 @@ func FuzzParseRequest(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(message) // its reason is four times as long
+	f.Add(message) // quoting makes its reason four times as long
 	want, _ := readExpected(f)
 	g, err := motion.Load(f.Context(), sources(golden, want.Files), motion.Options{FloatType: motion.Float32, Strict: true})
 	if err != nil {

@@ -19,8 +19,8 @@ import (
 	"web-backend/internal/npz"
 )
 
-// golden is the data folder that real NumPy made, with the answers that belong
-// to it: testdata/golden/README.md.
+// golden is a data folder that was made with real NumPy, together with the
+// expected responses: see testdata/golden/README.md.
 const golden = "testdata/golden"
 
 type expected struct {
@@ -73,7 +73,7 @@ func readExpected(t testing.TB) (want expected, values []byte) {
 	return want, values
 }
 
-// sources gives the sources of a folder that is laid out as golden is.
+// sources returns the sources for a folder with the layout of golden.
 func sources(folder string, files map[string]map[string]string) motion.Sources {
 	s := motion.Sources{
 		Database: source.NewSQLite(filepath.Join(folder, "motion_database.db"), source.Query{
@@ -96,7 +96,8 @@ func loadGolden(t *testing.T, kind motion.FloatType) *motion.Generation {
 	return g
 }
 
-// ask gives the answers of g to a request, as clients get them.
+// ask returns the responses of g to a request, in the form that clients
+// receive.
 func ask(t *testing.T, g *motion.Generation, class, avatar, app string) ([][]byte, error) {
 	t.Helper()
 	raw, err := proto.Marshal(&motionpb.MotionFileV1Request{ClassName: class, Avatar: avatar, AppName: app})
@@ -206,8 +207,8 @@ func compareClip(t *testing.T, got *motionpb.MotionFileV1Response, want expected
 
 type tolerance struct{ absolute, relative float64 }
 
-// compareArray compares within an absolute and a relative difference; what is
-// not transformed must be exact.
+// compareArray compares with an absolute and a relative tolerance. Data that is
+// not transformed must match exactly.
 func compareArray(t *testing.T, name string, got *motionpb.NumpyArray, want expectedArray, values []byte, within tolerance) {
 	t.Helper()
 	if got.GetDtype() != "float32" || !slices.Equal(got.GetShape(), want.Shape) {
@@ -237,7 +238,7 @@ func compareArray(t *testing.T, name string, got *motionpb.NumpyArray, want expe
 func TestGolden_Restposes(t *testing.T) {
 	t.Parallel()
 	want, values := readExpected(t)
-	g := loadGolden(t, motion.Float16) // which rest poses are not cast to
+	g := loadGolden(t, motion.Float16) // rest poses are not converted to this type
 	for avatar, w := range want.Avatars {
 		messages, err := ask(t, g, "RestposeV1Request", avatar, "")
 		if err != nil || len(messages) != 1 {
@@ -314,8 +315,8 @@ func TestGolden_KeywordsAndVersion(t *testing.T) {
 	}
 }
 
-// The numbers of clips have the configured type; for Babylon, rotations of
-// float16 become float32, and positions stay (§3.12).
+// The numbers of clips have the configured type. For Babylon, rotations of
+// float16 become float32, and positions keep their type (§3.12).
 func TestGolden_FloatTypes(t *testing.T) {
 	t.Parallel()
 	want, values := readExpected(t)
@@ -363,7 +364,7 @@ func TestGolden_FloatTypes(t *testing.T) {
 	}
 }
 
-// numbersOf reads little-endian numbers as far as they are whole.
+// numbersOf reads complete little-endian numbers.
 func numbersOf(t *testing.T, dtype string, data []byte) (numbers []float64) {
 	t.Helper()
 	size := map[string]int{"float16": 2, "float32": 4, "float64": 8}[dtype]

@@ -19,7 +19,7 @@ import (
 	"web-backend/internal/motion"
 )
 
-// copyGolden gives a copy of the golden folder that the test may change.
+// copyGolden returns a copy of the golden folder that the test may change.
 func copyGolden(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -42,7 +42,7 @@ func change(t *testing.T, folder, sql string, args ...any) {
 
 func write(t *testing.T, folder, path string, content []byte) {
 	t.Helper()
-	// As somebody who replaces a file should: under another name first.
+	// Write under another name first, which is the right way to replace a file.
 	target := filepath.Join(folder, filepath.FromSlash(path))
 	if err := os.WriteFile(target+".new", content, 0o600); err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func write(t *testing.T, folder, path string, content []byte) {
 	}
 }
 
-// pickled is an npz file whose joint_names are Python objects.
+// pickled returns an npz file whose joint_names are Python objects.
 func pickled(t *testing.T) []byte {
 	t.Helper()
 	var file bytes.Buffer
@@ -75,7 +75,7 @@ const (
 	randomOf11 = "random_id = (SELECT random_id FROM motion_record WHERE motion_record_id = 11)"
 )
 
-// A bad record is left out and named; everything else is served.
+// A bad record is omitted and reported. All other data is served.
 func TestLoad_Faults(t *testing.T) {
 	t.Parallel()
 	want, _ := readExpected(t)
@@ -84,7 +84,7 @@ func TestLoad_Faults(t *testing.T) {
 		spoil  func(t *testing.T, folder string)
 		fault  string // a part of the only fault
 		avatar string
-		clips  int // of avatar that stay
+		clips  int // clips of avatar that remain
 	}{
 		{"no startup", func(t *testing.T, f string) {
 			change(t, f, "UPDATE motion_record SET startup_frame = NULL WHERE motion_record_id = 11")
@@ -166,7 +166,7 @@ func TestLoad_Faults(t *testing.T) {
 	}
 }
 
-// A clip whose rest pose is not there cannot be turned for Babylon.
+// A clip cannot be transformed for Babylon without its rest pose.
 func TestLoad_WithoutRestpose(t *testing.T) {
 	t.Parallel()
 	want, _ := readExpected(t)
@@ -179,7 +179,7 @@ func TestLoad_WithoutRestpose(t *testing.T) {
 	if _, err := ask(t, g, "RestposeV1Request", "Ani-default", ""); err == nil {
 		t.Error("got a rest pose")
 	}
-	// One clip of each avatar has the rest pose of the other.
+	// One clip of each avatar uses the rest pose of the other avatar.
 	if messages, err := ask(t, g, "MotionFileV1Request", "KQ-default", ""); err != nil || len(messages) != 22 {
 		t.Errorf("KQ-default: got %d messages, %v, want 21 clips and the end", len(messages), err)
 	}
@@ -188,7 +188,7 @@ func TestLoad_WithoutRestpose(t *testing.T) {
 	}
 }
 
-// The files of a standard folder need not all be there.
+// A standard folder does not need to contain all files.
 func TestLoad_LeavesOutAbsentAvatars(t *testing.T) {
 	t.Parallel()
 	want, _ := readExpected(t)
@@ -206,7 +206,7 @@ func TestLoad_LeavesOutAbsentAvatars(t *testing.T) {
 		t.Errorf("got %d messages, %v", len(messages), err)
 	}
 	delete(want.Files["mesh"], "KL-default")
-	want.Files["mesh"]["HT-default"] = "mesh_glb/none.glb" // it has others
+	want.Files["mesh"]["HT-default"] = "mesh_glb/none.glb" // the avatar has other files
 	_, err = motion.Load(t.Context(), sources(golden, want.Files), motion.Options{FloatType: motion.Float32, Strict: true, LeaveOutAbsent: true})
 	if err == nil || !strings.Contains(err.Error(), `1 faults, the first: avatar "HT-default": mesh mesh_glb/none.glb: there is no such file`) {
 		t.Errorf("got %v, want the one mesh that is missing", err)
@@ -222,7 +222,7 @@ func newLibrary(t *testing.T, folder string, log *bytes.Buffer) *motion.Library 
 	return l
 }
 
-// A new generation comes when the data changed, and only then.
+// A new generation is made if, and only if, the data has changed.
 func TestLibrary_Changes(t *testing.T) {
 	t.Parallel()
 	folder := copyGolden(t)
@@ -235,7 +235,7 @@ func TestLibrary_Changes(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		change func()
-		other  bool // than the version before
+		other  bool // whether the version differs from the version before
 	}{
 		{"the same mesh again", func() {
 			content, err := os.ReadFile(filepath.Join(folder, "mesh_glb/ani.glb"))
@@ -265,7 +265,7 @@ func TestLibrary_Changes(t *testing.T) {
 		}
 		version = after.Version()
 	}
-	// Who began with the first generation still gets all of it.
+	// A client that has begun with the first generation still gets all its data.
 	messages, err := ask(t, first, "MeshV1Request", "Ani-default", "")
 	content, readErr := os.ReadFile(filepath.Join(golden, "mesh_glb/ani.glb"))
 	if err != nil || readErr != nil || !bytes.Equal(decode(t, messages[0]).GetData(), content) {
@@ -276,7 +276,8 @@ func TestLibrary_Changes(t *testing.T) {
 	}
 }
 
-// A database that is broken leaves what is there in use, and is told once.
+// If the database is broken, the current generation stays in use, and the error
+// is logged once.
 func TestLibrary_BrokenDatabase(t *testing.T) {
 	t.Parallel()
 	folder, log := copyGolden(t), &bytes.Buffer{}
@@ -317,7 +318,7 @@ func TestLibrary_BrokenDatabase(t *testing.T) {
 	}
 }
 
-// outage is a place that is not available while it is down.
+// outage is a place that is not available while down is set.
 type outage struct {
 	motion.Place
 	down *atomic.Bool
@@ -337,7 +338,7 @@ func (o outage) Fingerprint(ctx context.Context, path string) (string, error) {
 	return o.Place.Fingerprint(ctx, path)
 }
 
-// A place that does not answer has not lost its files.
+// If a place does not respond, its files do not count as missing.
 func TestLibrary_PlaceUnavailable(t *testing.T) {
 	t.Parallel()
 	want, _ := readExpected(t)
@@ -362,8 +363,8 @@ func TestLibrary_PlaceUnavailable(t *testing.T) {
 			before := l.Current()
 			down.Store(true)
 			for _, spoil := range []func(){
-				func() {}, // the look fails
-				func() { change(t, folder, "UPDATE motion_record SET enabled = 0 WHERE motion_record_id = 11") }, // the load
+				func() {}, // the check fails
+				func() { change(t, folder, "UPDATE motion_record SET enabled = 0 WHERE motion_record_id = 11") }, // the load fails
 			} {
 				spoil()
 				l.Refresh(t.Context())
@@ -380,7 +381,8 @@ func TestLibrary_PlaceUnavailable(t *testing.T) {
 	}
 }
 
-// A library whose first load fails serves as soon as there is something.
+// If the first load of a library fails, the library serves data as soon as a
+// later load succeeds.
 func TestLibrary_StartsEmpty(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -397,7 +399,8 @@ func TestLibrary_StartsEmpty(t *testing.T) {
 	}
 }
 
-// The form that nobody asked for yet is made of the same file, or not at all.
+// The other form of a clip is made from the same version of the file. If the
+// file has changed, it is not made.
 func TestGeneration_ClipChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	folder := copyGolden(t)
@@ -416,8 +419,8 @@ func TestGeneration_ClipChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// Who only reads leaves nothing behind, and so does not see a change where
-// there was none; also of a database that is written with a write-ahead log.
+// Reading does not leave files behind, so that it does not look like a change.
+// This also applies to a database with a write-ahead log.
 func TestLoad_LeavesNothingBehind(t *testing.T) {
 	t.Parallel()
 	folder := copyGolden(t)
@@ -439,7 +442,8 @@ func TestLoad_LeavesNothingBehind(t *testing.T) {
 	}
 }
 
-// A folder that is not there has not lost its files: the disk may be away.
+// If the folder is missing, its files do not count as missing, because its disk
+// may not be mounted.
 func TestLibrary_FolderGone(t *testing.T) {
 	t.Parallel()
 	folder := copyGolden(t)
@@ -463,7 +467,7 @@ func TestLibrary_FolderGone(t *testing.T) {
 	}
 }
 
-// counted is a place that counts the files that are open.
+// counted is a place that counts its open files.
 type counted struct {
 	motion.Place
 
@@ -490,7 +494,7 @@ func (f countedFile) Close() error {
 	return f.File.Close()
 }
 
-// A generation that is refused keeps no file open.
+// A failed load closes all its files.
 func TestLoad_ClosesFiles(t *testing.T) {
 	t.Parallel()
 	want, _ := readExpected(t)
@@ -509,7 +513,7 @@ func TestLoad_ClosesFiles(t *testing.T) {
 	}
 }
 
-// Faults without number do not bury the rest of the log.
+// A large number of faults must not flood the log.
 func TestLibrary_ManyFaults(t *testing.T) {
 	t.Parallel()
 	folder := copyGolden(t)

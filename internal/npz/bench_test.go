@@ -8,7 +8,8 @@ import (
 	"web-backend/internal/npz"
 )
 
-// BenchmarkFloats32 opens a file of a middling motion and decodes its rotations.
+// BenchmarkFloats32 opens the file of a motion of medium size and decodes its
+// rotations.
 func BenchmarkFloats32(b *testing.B) {
 	const frames, joints = 150, 55
 	random := rand.New(rand.NewPCG(1, 1))

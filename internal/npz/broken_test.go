@@ -13,7 +13,8 @@ import (
 	"web-backend/internal/npz"
 )
 
-// TestBrokenEntries: each is refused, by name, with what is wrong.
+// TestBrokenEntries checks that each entry is refused with an error that names
+// the entry and the problem.
 func TestBrokenEntries(t *testing.T) {
 	t.Parallel()
 	const nan = "\x00\x00\xc0\x7f"
@@ -102,7 +103,8 @@ func TestBrokenEntries(t *testing.T) {
 	}
 }
 
-// TestZipForms: what zip files of other programs have, and archive/zip reads.
+// TestZipForms checks forms of zip files that other programs write and that
+// archive/zip reads.
 func TestZipForms(t *testing.T) {
 	t.Parallel()
 	x := array("x", "<i2", "(2,)", "\x01\x00\x02\x00")
@@ -118,7 +120,8 @@ func TestZipForms(t *testing.T) {
 	}
 }
 
-// TestBooleans: any byte but 0 is true, as in NumPy, in either byte order.
+// TestBooleans checks that any byte other than 0 is true, as in NumPy, in both
+// byte orders.
 func TestBooleans(t *testing.T) {
 	t.Parallel()
 	for _, order := range []string{"|", "<", ">"} {
@@ -129,7 +132,7 @@ func TestBooleans(t *testing.T) {
 	}
 }
 
-// TestOpen_Refuses: the file as a whole.
+// TestOpen_Refuses checks errors that concern the file as a whole.
 func TestOpen_Refuses(t *testing.T) {
 	t.Parallel()
 	x := array("x", "<i2", "()", "\x01\x00")
@@ -163,7 +166,8 @@ type brokenDisk struct{ err error }
 
 func (b brokenDisk) ReadAt([]byte, int64) (int, error) { return 0, b.err }
 
-// TestTotalBytes: many names of one large array are as large as many arrays.
+// TestTotalBytes checks that many names of one large array count as many
+// arrays.
 func TestTotalBytes(t *testing.T) {
 	t.Parallel()
 	a := array("a", "<f8", "(1000,)", strings.Repeat("\x00", 8000))
@@ -183,14 +187,15 @@ func TestTotalBytes(t *testing.T) {
 	if _, _, err := f.Floats64("c"); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}
-	if _, _, err := f.Float16s("c"); err == nil { // the file's own items count, too
+	if _, _, err := f.Float16s("c"); err == nil { // the size of the items in the file also counts
 		t.Error("a float64 of 8 bytes counts as 2")
 	}
 }
 
-// TestMemory: what a file says of itself costs nothing; what it has does.
+// TestMemory checks that the memory depends on the real data of a file and not
+// on the sizes that it claims.
 func TestMemory(t *testing.T) { // not parallel: others allocate, too
-	limits := npz.Limits{EntryBytes: 1 << 40, TotalBytes: 1 << 40} // as good as none
+	limits := npz.Limits{EntryBytes: 1 << 40, TotalBytes: 1 << 40} // practically unlimited
 	zeros := strings.Repeat("\x00", 1<<24)
 	huge := array("x", "<f4", "(250000000000,)", zeros[:1<<16])
 	for name, e := range map[string]entry{
@@ -227,7 +232,7 @@ func TestMemory(t *testing.T) { // not parallel: others allocate, too
 	}
 }
 
-// sparse is a large file of zeros that has something at its end.
+// sparse is a large file of zeros with data at its end.
 type sparse struct {
 	end  []byte
 	size int64
@@ -244,7 +249,8 @@ func (s sparse) ReadAt(p []byte, offset int64) (int, error) {
 	return len(p), nil
 }
 
-// allocated gives the bytes that the whole process allocates during f.
+// allocated returns the number of bytes that the whole process allocates during
+// f.
 func allocated(f func()) uint64 {
 	sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(sample)

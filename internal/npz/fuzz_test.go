@@ -10,8 +10,9 @@ import (
 	"web-backend/internal/npz"
 )
 
-// FuzzNpz: whatever a file, or one array in it, holds, reading it gives values
-// or an error of one line that names the entry, and takes bounded memory.
+// FuzzNpz checks that reading any file, or a file with any array, returns
+// values or an error of one line that names the entry. It also checks that the
+// memory is limited.
 func FuzzNpz(f *testing.F) {
 	paths, err := filepath.Glob("testdata/*.npz")
 	if err != nil || len(paths) == 0 {
@@ -40,8 +41,8 @@ func FuzzNpz(f *testing.F) {
 			data = archive(t, entry{name: "x.npy", data: string(data), stored: true})
 		}
 		keys := keysOf(data)
-		// The arrays three times, a directory, and what each attempt needs: a
-		// header, a chunk, a reader of DEFLATE.
+		// Three times the arrays, a directory, and the needs of each attempt: a
+		// header, a chunk and a DEFLATE reader.
 		bound := 3*uint64(limits.TotalBytes) + 16<<20 + uint64(len(keys)*len(readers))*256<<10
 		if n := allocated(func() { readAll(t, data, keys, limits) }); n > bound {
 			t.Errorf("allocated %d bytes, more than %d", n, bound)
@@ -59,7 +60,7 @@ func keysOf(data []byte) []string {
 	return keys
 }
 
-// readAll reads each array as everything that it might be.
+// readAll reads each array with every method.
 func readAll(t *testing.T, data []byte, keys []string, limits npz.Limits) {
 	t.Helper()
 	file, err := npz.Open(bytes.NewReader(data), int64(len(data)), limits)

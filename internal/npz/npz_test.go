@@ -17,11 +17,12 @@ import (
 	"web-backend/internal/npz"
 )
 
-// wide are limits that none of the arrays here reaches, but the lying ones.
+// wide are limits that the arrays of these tests do not reach, except those
+// with false sizes.
 var wide = npz.Limits{EntryBytes: 1 << 20, TotalBytes: 1 << 24}
 
-// TestNumPyFiles compares files that NumPy wrote with what NumPy reads from
-// them. testdata/make.py wrote expected.json.
+// TestNumPyFiles reads files that NumPy wrote and compares the result with that
+// of NumPy. testdata/make.py wrote expected.json.
 func TestNumPyFiles(t *testing.T) {
 	t.Parallel()
 	type array struct {
@@ -66,7 +67,7 @@ func TestNumPyFiles(t *testing.T) {
 	}
 }
 
-// TestNumPyFiles_Kinds makes sure that the files are the kinds that matter.
+// TestNumPyFiles_Kinds checks that the files cover the important kinds.
 func TestNumPyFiles_Kinds(t *testing.T) {
 	t.Parallel()
 	for file, want := range map[string]string{
@@ -90,8 +91,8 @@ func TestNumPyFiles_Kinds(t *testing.T) {
 	}
 }
 
-// TestObjects: what nobody needs hurts nobody, and what is needed is refused
-// with a way out.
+// TestObjects checks that Python objects in unused entries do not cause errors,
+// and that a used one is refused with advice.
 func TestObjects(t *testing.T) {
 	t.Parallel()
 	f := open(t, readFile(t, "testdata/object.npz"))
@@ -108,8 +109,8 @@ func TestObjects(t *testing.T) {
 	}
 }
 
-// TestFloat16s_RoundTrip: every half is read as it was written, and its value
-// is the one whose nearest half it is.
+// TestFloat16s_RoundTrip checks that every half float is read unchanged, and
+// that it is the nearest half float of its value.
 func TestFloat16s_RoundTrip(t *testing.T) {
 	t.Parallel()
 	var all []byte
@@ -141,7 +142,8 @@ func TestFloat16s_RoundTrip(t *testing.T) {
 	}
 }
 
-// TestFortranOrder: each value stands where its index says, at any rank.
+// TestFortranOrder checks that each value is at its index, for any number of
+// dimensions.
 func TestFortranOrder(t *testing.T) {
 	t.Parallel()
 	for _, shape := range [][]int{{}, {5}, {2, 3}, {3, 1, 2}, {2, 3, 4, 5}, {1, 2, 1, 2, 1, 2, 1, 2}} {
@@ -173,7 +175,8 @@ func TestFortranOrder(t *testing.T) {
 	}
 }
 
-// TestHeaders: what Python would read as the same dict, and what it would not.
+// TestHeaders checks headers that Python would read as the same dict, and
+// headers that it would not.
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	for _, head := range []string{
@@ -211,7 +214,7 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
-// result is what reading an array gave, or should give.
+// result is the actual or expected result of reading an array.
 type result struct {
 	shape  []int
 	values any
@@ -224,7 +227,8 @@ func check(t *testing.T, what string, err error, got, want result) {
 	}
 }
 
-// bits gives the bytes of the values, or the hash of many, as make.py does.
+// bits returns the bytes of the values, or their hash if there are many, like
+// make.py.
 func bits[T any](values []T) string {
 	data := little(values)
 	if len(values) > 32 {

@@ -13,31 +13,31 @@ import (
 	"testing"
 )
 
-// entry is one of a zip file that a test writes. archive/zip writes none that
-// is broken, nor a small one as zip64.
+// entry is an entry of a zip file that a test writes. archive/zip cannot write
+// broken entries, or small entries as zip64.
 type entry struct {
 	name       string
 	data       string
 	stored     bool
-	zip64      bool    // the directory has the sizes in an extra field
-	descriptor bool    // the local header has no sizes; they follow the data
-	again      bool    // the directory points at the entry before; nothing is written
+	zip64      bool    // the sizes are in an extra field of the directory
+	descriptor bool    // the local header does not have sizes; they follow the data
+	again      bool    // the directory refers to the previous entry; no data is written
 	method     uint16  // instead of stored or DEFLATE
-	size       *uint64 // what the directory says of the size of the data
-	sum        *uint32 // what it says of the checksum
+	size       *uint64 // the data size in the directory
+	sum        *uint32 // the checksum in the directory
 }
 
-// array is an entry of npy 1.0.
+// array returns an npy 1.0 entry.
 func array(key, descr, shape, data string) entry {
 	return entry{name: key + ".npy", data: npy("{'descr': '"+descr+"', 'fortran_order': False, 'shape': "+shape+", }", data)}
 }
 
-// npy is an array of npy 1.0 with this header.
+// npy returns an npy 1.0 array with this header.
 func npy(head, data string) string {
 	return "\x93NUMPY\x01\x00" + string(little(uint16(len(head)))) + head + data
 }
 
-// tuple writes a shape as Python does.
+// tuple formats a shape like Python.
 func tuple(shape []int) string {
 	text := strings.ReplaceAll(strings.Trim(fmt.Sprint(shape), "[]"), " ", ", ")
 	if len(shape) == 1 {
@@ -46,7 +46,7 @@ func tuple(shape []int) string {
 	return "(" + text + ")"
 }
 
-// archive is a zip file of these entries.
+// archive returns a zip file with these entries.
 func archive(t testing.TB, entries ...entry) []byte {
 	t.Helper()
 	var file, directory []byte
@@ -95,7 +95,7 @@ func archive(t testing.TB, entries ...entry) []byte {
 	return slices.Concat(file, directory, directoryEnd(uint64(len(entries)), uint64(len(directory)), uint64(len(file))))
 }
 
-// directoryEnd ends a zip64 file.
+// directoryEnd returns the end of a zip64 file.
 func directoryEnd(count, size, offset uint64) []byte {
 	return little(
 		uint32(0x06064b50), uint64(44), uint16(45), uint16(45), uint64(0), count, count, size, offset,
@@ -103,7 +103,8 @@ func directoryEnd(count, size, offset uint64) []byte {
 		uint32(0x06054b50), uint32(0), ^uint16(0), ^uint16(0), ^uint32(0), ^uint32(0), uint16(0))
 }
 
-// little gives numbers, and slices of them, one after the other.
+// little encodes numbers and slices of numbers one after the other, in
+// little-endian order.
 func little(values ...any) []byte {
 	var data []byte
 	for _, v := range values {
@@ -131,7 +132,7 @@ func deflated(t testing.TB, data string) []byte {
 	return packed.Bytes()
 }
 
-// unzipped are the entries of a zip file.
+// unzipped returns the contents of the entries of a zip file.
 func unzipped(t testing.TB, data []byte) map[string][]byte {
 	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))

@@ -46,7 +46,7 @@ func TestRead_ByteOrderMark(t *testing.T) {
 	}
 }
 
-// A link stays one: a secret may live on another disk.
+// A link must remain a link, because the secret may be on another disk.
 func TestWrite_ThroughALink(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -68,7 +68,8 @@ func TestWrite_ThroughALink(t *testing.T) {
 	}
 }
 
-// Only what is not there at all is fs.ErrNotExist, and no error shows the text.
+// The error is fs.ErrNotExist only if nothing exists at the path. No error may
+// show the text.
 func TestRead_Faults(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -20,15 +20,14 @@ import (
 	"web-backend/internal/telemetry"
 )
 
-// export is one request that a collector got.
+// export is one request that a collector has received.
 type export struct {
 	path   string
 	header http.Header
 	spans  int
 }
 
-// collect starts a collector that gives these answers, the last one again and
-// again.
+// collect starts a collector with these responses. It repeats the last one.
 func collect(t *testing.T, answers ...func(w http.ResponseWriter)) (url string, received func() []export) {
 	t.Helper()
 	var mu sync.Mutex
@@ -69,8 +68,8 @@ func collect(t *testing.T, answers ...func(w http.ResponseWriter)) (url string, 
 	}
 }
 
-// sendSpan sends one span to the collector of the environment, and gives what
-// was logged.
+// sendSpan sends one span to the collector in the environment and returns the
+// log.
 func sendSpan(t *testing.T) string {
 	t.Helper()
 	var log bytes.Buffer
@@ -155,7 +154,8 @@ func TestTraces_TriesAgain(t *testing.T) { //nolint:paralleltest // the environm
 	}
 }
 
-// Neither a header nor the user in the URL gets into the log, whatever is wrong.
+// A header, or the user in the URL, must never appear in the log, whatever
+// error occurs.
 func TestTraces_KeepSecrets(t *testing.T) { //nolint:paralleltest // the environment is the process's
 	const secret = "hush-4711"
 	for name, variables := range map[string]map[string]string{
@@ -194,7 +194,7 @@ func TestTraces_KeepSecrets(t *testing.T) { //nolint:paralleltest // the environ
 	}
 }
 
-// Close waits for no collector longer than its context lasts.
+// Close does not wait for a collector after its context has ended.
 func TestTraces_CloseIsBounded(t *testing.T) { //nolint:paralleltest // the environment is the process's
 	silent := make(chan struct{})
 	defer close(silent)

@@ -21,7 +21,7 @@ import (
 	"web-backend/internal/telemetry"
 )
 
-// measured is the embedded store behind the measuring one.
+// measured returns the embedded store, wrapped in the measuring store.
 func measured(t testing.TB, metrics *telemetry.Metrics) backend.Store {
 	t.Helper()
 	embedded, err := sqlite.Open(t.TempDir(), sqlite.Keys(masterkey.NewRing(masterkey.Generate())))
@@ -37,7 +37,7 @@ func measured(t testing.TB, metrics *telemetry.Metrics) backend.Store {
 	return store
 }
 
-// text is what a scrape shows.
+// text returns the text of a scrape.
 func text(t *testing.T, metrics *telemetry.Metrics) string {
 	t.Helper()
 	var page strings.Builder
@@ -47,7 +47,8 @@ func text(t *testing.T, metrics *telemetry.Metrics) string {
 	return page.String()
 }
 
-// counted is how many operations of a name ended, whatever the outcome.
+// counted returns the number of finished operations with this name, with any
+// outcome.
 func counted(t *testing.T, metrics *telemetry.Metrics, name string) string {
 	t.Helper()
 	pattern := regexp.MustCompile(`(?m)^webbackend_store_operation_duration_seconds_count\{operation="` + name + `"\} (\S+)$`)
@@ -58,8 +59,8 @@ func counted(t *testing.T, metrics *telemetry.Metrics, name string) string {
 	return match[1]
 }
 
-// Every method of the interface counts once when it is called once; with
-// nothing but zero values, most of them are refused.
+// The test calls every method of the interface once, and each call must count
+// once. The arguments are zero values, so most calls return an error.
 func TestStore_MeasuresEveryMethod(t *testing.T) {
 	t.Parallel()
 	metrics := telemetry.NewMetrics(telemetry.Build{})
@@ -76,7 +77,7 @@ func TestStore_MeasuresEveryMethod(t *testing.T) {
 			arguments = append(arguments, reflect.Zero(method.Type.In(j)))
 		}
 		results := reflect.ValueOf(store).MethodByName(method.Name).Call(arguments)
-		if results[0].Kind() == reflect.Func { // a sequence
+		if results[0].Kind() == reflect.Func { // the method returns a sequence
 			for range results[0].Seq2() {
 			}
 		}
@@ -123,7 +124,7 @@ func TestStore_Outcomes(t *testing.T) {
 	}
 }
 
-// Names and help follow Prometheus' conventions.
+// Names and help texts must follow Prometheus' conventions.
 func TestMetrics_Lint(t *testing.T) {
 	t.Parallel()
 	problems, err := testutil.GatherAndLint(used(t).Gather())
@@ -135,7 +136,7 @@ func TestMetrics_Lint(t *testing.T) {
 	}
 }
 
-// used gives metrics of which each has a value.
+// used returns metrics in which every metric has a value.
 func used(t testing.TB) *telemetry.Metrics {
 	t.Helper()
 	metrics := telemetry.NewMetrics(telemetry.Build{Version: "1.2.3", Commit: "abc"})
@@ -185,7 +186,7 @@ func TestObserver_Counts(t *testing.T) {
 	}
 }
 
-// A request that was seen before costs no memory.
+// A kind of request that was seen before must not allocate memory.
 func TestObserver_AllocatesNothing(t *testing.T) {
 	observer := telemetry.NewObserver(telemetry.NewMetrics(telemetry.Build{}), nil)
 	request := api.ObservedRequest{Method: "GET", Route: "/health", Status: 200, Duration: time.Millisecond}
@@ -198,7 +199,7 @@ func TestObserver_AllocatesNothing(t *testing.T) {
 	}
 }
 
-// docs/monitoring.md has a row for each metric, and no row for another.
+// docs/monitoring.md must have one row for each metric and no other rows.
 func TestDocumentation_ListsEveryMetric(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("../../docs/monitoring.md")
@@ -217,7 +218,8 @@ func TestDocumentation_ListsEveryMetric(t *testing.T) {
 	}
 }
 
-// BenchmarkStore is a read of the embedded store, bare and measured.
+// BenchmarkStore measures a read of the embedded store, with and without the
+// measuring store.
 func BenchmarkStore(b *testing.B) {
 	embedded, err := sqlite.Open(b.TempDir(), sqlite.Keys(masterkey.NewRing(masterkey.Generate())))
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"web-backend/internal/telemetry"
 )
 
-// A span is an error if the answer was the server's fault, and its text stays
-// out of it; what a client did wrong is none.
+// A span is marked as an error only if the server caused the failure, and never
+// if the client did. The text of the error is not recorded.
 func TestObserver_MarksErrors(t *testing.T) { //nolint:paralleltest // the SDK reads the environment of the process
 	received := map[string]*tracepb.Status{}
 	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -56,7 +56,7 @@ func TestObserver_MarksErrors(t *testing.T) { //nolint:paralleltest // the SDK r
 		}
 	}
 	tracing.Close(t.Context())
-	collector.Close() // no request of it runs any more
+	collector.Close() // waits for the end of all its requests
 	if len(received) != len(want) {
 		t.Errorf("got %v, want spans %v", received, want)
 	}

@@ -17,7 +17,8 @@ import (
 
 const passphrase = "correct horse battery staple"
 
-// same compares users less the difference between no characters and none.
+// same compares users. It does not distinguish between empty and nil
+// characters.
 func same(a, b backend.UserData) bool {
 	return reflect.DeepEqual(a.Credential, b.Credential) && reflect.DeepEqual(a.Config, b.Config) &&
 		len(a.Characters) == len(b.Characters) && (len(a.Characters) == 0 || reflect.DeepEqual(a.Characters, b.Characters))
@@ -52,7 +53,7 @@ func armored(t *testing.T, file []byte) []byte {
 	return text.Bytes()
 }
 
-// byPassphrase is a recipient that costs next to nothing.
+// byPassphrase returns a passphrase recipient with a very low cost.
 func byPassphrase(t *testing.T) age.Recipient {
 	t.Helper()
 	recipient, err := transfer.PassphraseRecipient(backend.NewSecret(passphrase))
@@ -175,8 +176,8 @@ func TestOpen_Damaged(t *testing.T) {
 	}
 }
 
-// letters is an input without an end and without lines, that counts what is
-// read of it.
+// letters is an endless input without line ends. It counts the bytes that are
+// read.
 type letters struct{ read int }
 
 func (l *letters) Read(p []byte) (int, error) {
@@ -187,7 +188,7 @@ func (l *letters) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A hostile file takes no more memory than another.
+// A malicious file must not use more memory than any other file.
 func TestOpen_EndlessLine(t *testing.T) {
 	t.Parallel()
 	const end, most = 32 << 20, 4 << 20

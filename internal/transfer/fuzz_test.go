@@ -8,8 +8,9 @@ import (
 	"web-backend/internal/transfer"
 )
 
-// FuzzReader: whatever a file holds, the Reader gives an error of one line, or
-// users that the Writer writes and that read the same again.
+// FuzzReader checks that for any file, the Reader returns either an error of
+// one line, or users that the Writer can write and that are the same when they
+// are read again.
 func FuzzReader(f *testing.F) {
 	for _, secrets := range []bool{false, true} {
 		data := users()
@@ -23,7 +24,7 @@ func FuzzReader(f *testing.F) {
 	}
 	f.Add([]byte(headLine+`{"kind":"user","USER_ID":"a","user_id":null,"config":{"timezone":null}}`+"\n"), true)
 	f.Fuzz(func(t *testing.T, file []byte, seal bool) {
-		if seal { // else almost no input gets past the checksum
+		if seal { // otherwise almost no input would pass the checksum
 			text := string(file)
 			file = []byte(footed(text, strings.Count(text, `{"kind":"user"`), strings.Count(text, `{"kind":"character"`)))
 		}

@@ -22,7 +22,8 @@ const (
 	plantedKey      = "sk-planted-key"
 )
 
-// ada has everything, bea only a credential, and cy only a config.
+// users returns ada with all data, bea with only a credential, and cy with only
+// a config.
 func users() []backend.UserData {
 	character := func(id, prompt string) backend.Character {
 		c := backend.NewCharacter()
@@ -64,7 +65,7 @@ func write(t testing.TB, secrets bool, users []backend.UserData) (string, transf
 	return file.String(), totals
 }
 
-// read reads a file through; the reader is nil if it has no good header.
+// read reads a whole file. The reader is nil if the header is not valid.
 func read(file io.Reader) (r *transfer.Reader, users []backend.UserData, err error) {
 	if r, err = transfer.NewReader(file); err != nil {
 		return nil, nil, err
@@ -121,7 +122,7 @@ func TestFile_WithoutSecrets(t *testing.T) {
 	}
 }
 
-// The lines are what docs/moving-data.md says, to the byte.
+// The lines must match docs/moving-data.md exactly, byte by byte.
 func TestFile_Lines(t *testing.T) {
 	t.Parallel()
 	data := users()
@@ -138,7 +139,7 @@ func TestFile_Lines(t *testing.T) {
 	}
 }
 
-// footed adds the footer that belongs to the lines before it.
+// footed appends the footer that matches the lines before it.
 func footed(body string, users, characters int) string {
 	sum := sha256.Sum256([]byte(body))
 	return fmt.Sprintf(`%s{"kind":"footer","users":%d,"characters":%d,"sha256":"%s"}`+"\n", body, users, characters, hex.EncodeToString(sum[:]))
@@ -245,7 +246,7 @@ func TestReader_Refuses(t *testing.T) {
 	}
 }
 
-// Wherever a file is cut, it is refused.
+// A truncated file is refused, wherever it was cut.
 func TestReader_EveryPrefixIsRefused(t *testing.T) {
 	t.Parallel()
 	data := users()
@@ -287,7 +288,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// However many characters a file has of one user, only so many are kept.
+// The number of characters of one user that are kept is limited, even if the
+// file has more.
 func TestReader_BoundsCharacters(t *testing.T) {
 	t.Parallel()
 	var file strings.Builder
@@ -329,9 +331,9 @@ func TestWrite_EndsWithTheFirstError(t *testing.T) {
 	}
 }
 
-// Most characters of a file differ in the head of their line alone, and are
-// decoded once. That changes nothing: neither a field before nor one behind,
-// nor what is wrong with a head.
+// Most characters of a file differ only in the head of their line, so the rest
+// is decoded once. This must not change the result: neither for fields before
+// or after the head, nor for an invalid head.
 func TestReader_CharactersThatDifferInTheHead(t *testing.T) {
 	t.Parallel()
 	c := backend.NewCharacter()

@@ -12,7 +12,7 @@ import (
 	"web-backend/internal/config/pyconfig"
 )
 
-// secretText stands for a password: in a module, or in the environment.
+// secretText is the password in a module or in the environment.
 const secretText = "hunter2-s3cret"
 
 func getenv(name string) (string, bool) {
@@ -20,7 +20,7 @@ func getenv(name string) (string, bool) {
 	return value, ok
 }
 
-// valueOf evaluates a module and gives what x has in the end.
+// valueOf evaluates a module and returns the final value of x.
 func valueOf(t *testing.T, module string) string {
 	t.Helper()
 	settings, faults := pyconfig.Evaluate("configs/local.py", []byte(module), getenv)
@@ -129,7 +129,7 @@ func TestEvaluate_Faults(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		module string
-		want   []string // what the faults begin with
+		want   []string // the beginning of each fault
 	}{
 		{"x = 1\ny = open('a')", []string{"line 2: the name at column 5 is not defined; a text needs quotes; allowed are assignments"}},
 		{"def f():\n    return 1", []string{"line 1: def is not read here; allowed"}},
@@ -199,8 +199,8 @@ func TestEvaluate_Faults(t *testing.T) {
 	}
 }
 
-// What needs the value of a name that is not known is not known either, and no
-// fault, with the reason.
+// If a value depends on an unknown name, it is also unknown, with the same
+// reason. This is not a fault.
 func TestEvaluate_Unknown(t *testing.T) {
 	t.Parallel()
 	for _, expression := range []string{
@@ -220,7 +220,8 @@ func TestEvaluate_Unknown(t *testing.T) {
 	}
 }
 
-// A name of another module is known by itself, unless it is computed with.
+// A member of another module is identified by its name, unless it is part of a
+// computation.
 func TestEvaluate_UnknownMember(t *testing.T) {
 	t.Parallel()
 	for expression, want := range map[string]string{
@@ -261,8 +262,9 @@ func TestEvaluate_Bounded(t *testing.T) {
 	}
 }
 
-// FuzzEvaluate: whatever a module holds, it ends, a fault is a line that shows
-// nothing of the environment and of texts, and the second time is as the first.
+// FuzzEvaluate checks that the evaluation of any module ends, that a fault is
+// one line without text from the environment or the module, and that a second
+// evaluation returns the same result.
 func FuzzEvaluate(f *testing.F) {
 	for _, seed := range []string{
 		"import os\nx = os.getenv('SECRET')\ny = int(x)", "x = 1 if 'a' in 'b' else {'a': [1, (2,)]}", "from os import (environ,\n getenv)",

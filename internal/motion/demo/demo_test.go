@@ -18,7 +18,7 @@ import (
 	"web-backend/internal/npz"
 )
 
-// written gives a folder with the demo.
+// written returns a folder with the demo.
 func written(t *testing.T) string {
 	t.Helper()
 	folder := filepath.Join(t.TempDir(), "below", "demo")
@@ -28,7 +28,7 @@ func written(t *testing.T) string {
 	return folder
 }
 
-// readAll gives the files below a folder by their paths.
+// readAll returns the files below a folder, by their paths.
 func readAll(t *testing.T, folder string) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
@@ -109,8 +109,8 @@ func TestWrite_ReplacesNothing(t *testing.T) {
 	}
 }
 
-// Every clip, of the ones with keywords alone too, moves gently and ends as it
-// begins.
+// Every clip, even one with only keywords, moves smoothly and ends in the pose
+// in which it begins.
 func TestWrite_Clips(t *testing.T) {
 	t.Parallel()
 	var joints []string
@@ -136,7 +136,7 @@ func TestWrite_Clips(t *testing.T) {
 		if err != nil || len(shape) != 4 || shape[0] < 60 || shape[0] > 90 {
 			t.Fatal(path, shape, err)
 		}
-		size := len(values) / shape[0] // of a frame
+		size := len(values) / shape[0] // of one frame
 		if least := gap(values[:size], values[len(values)-size:]); least > 1e-5 {
 			t.Errorf("%s ends %v away from its beginning", path, least)
 		}
@@ -155,7 +155,7 @@ func TestWrite_Clips(t *testing.T) {
 	}
 }
 
-// gap is the greatest difference of two values.
+// gap returns the greatest difference between corresponding values.
 func gap(a, b []float32) (most float64) {
 	for i := range a {
 		most = max(most, math.Abs(float64(a[i]-b[i])))
@@ -185,7 +185,7 @@ func TestWrite_JSON(t *testing.T) {
 	}
 }
 
-// firstKeys gives the keys of the first object of a list, sorted.
+// firstKeys returns the sorted keys of the first object in a list.
 func firstKeys(t *testing.T, data []byte) (keys []string) {
 	t.Helper()
 	var list []map[string]any
@@ -199,7 +199,7 @@ func firstKeys(t *testing.T, data []byte) (keys []string) {
 	return keys
 }
 
-// document is what the test reads of glTF.
+// document has the parts of glTF that the test reads.
 type document struct {
 	Asset  struct{ Version string }
 	Scene  int
@@ -232,7 +232,7 @@ type document struct {
 	Buffers     []struct{ ByteLength int }
 }
 
-// parseGLB takes a GLB file apart by the rules of its container.
+// parseGLB parses a GLB file by the rules of its container format.
 func parseGLB(t *testing.T, data []byte) (d document, buffer []byte) {
 	t.Helper()
 	number := func(at int) int { return int(binary.LittleEndian.Uint32(data[at:])) }
@@ -286,8 +286,8 @@ var (
 	typeComponents = map[string]int{"SCALAR": 1, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 )
 
-// checkAccessors holds each accessor against its view, and that against the
-// buffer.
+// checkAccessors checks each accessor against its view, and each view against
+// the buffer.
 func checkAccessors(t *testing.T, d document, buffer []byte) {
 	t.Helper()
 	for i, a := range d.Accessors {
@@ -299,7 +299,7 @@ func checkAccessors(t *testing.T, d document, buffer []byte) {
 	}
 }
 
-// values gives the numbers of an accessor.
+// values returns the numbers of an accessor.
 func values(d document, buffer []byte, accessor int) (numbers []float64) {
 	a := d.Accessors[accessor]
 	at := d.BufferViews[a.BufferView].ByteOffset
@@ -368,7 +368,8 @@ func checkBounds(t *testing.T, d document, buffer []byte, accessor int) {
 	}
 }
 
-// checkWinding sees that the front of each triangle is where its normal points.
+// checkWinding checks that the front of each triangle faces in the direction of
+// its normal.
 func checkWinding(t *testing.T, d document, buffer []byte, position, normal, index int) {
 	t.Helper()
 	positions, normals, indices := values(d, buffer, position), values(d, buffer, normal), values(d, buffer, index)
@@ -388,8 +389,8 @@ func checkWinding(t *testing.T, d document, buffer []byte, position, normal, ind
 	}
 }
 
-// checkNodes sees that the client finds what it looks for: the joints in one
-// tree below Root, all in the skin of each mesh, and the face.
+// checkNodes checks that the client finds the required nodes: the joints in one
+// tree below Root, all of them in the skin of each mesh, and the face.
 func checkNodes(t *testing.T, d document, joints []string) {
 	t.Helper()
 	var names, meshes []string

@@ -2,11 +2,11 @@ package source
 
 import "time"
 
-// SetStall changes how long a server may keep silent.
+// SetStall changes the maximum time that a server may be silent.
 func (s *S3) SetStall(d time.Duration) { s.stall = d }
 
-// SetAnswer changes how long a server may keep silent.
+// SetAnswer changes the maximum time that a server may be silent.
 func (m *MySQL) SetAnswer(d time.Duration) { m.answer = d }
 
-// SetLimit changes how long Read may take.
+// SetLimit changes the maximum time for Read.
 func (s *SQLite) SetLimit(d time.Duration) { s.limit = d }

@@ -11,7 +11,7 @@ import (
 	"web-backend/internal/motion/source"
 )
 
-// What needs a server of MySQL is tested in tools/motion.
+// The tests that need a MySQL server are in tools/motion.
 
 func TestMySQL_Unreachable(t *testing.T) {
 	t.Parallel()

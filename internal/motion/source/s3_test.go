@@ -29,7 +29,7 @@ func newBucket(endpoint string) *source.S3 {
 	})
 }
 
-// serve gives the bucket of a server that answers as handler does.
+// serve returns the bucket of a server with this handler.
 func serve(t *testing.T, handler http.HandlerFunc) *source.S3 {
 	t.Helper()
 	server := httptest.NewServer(handler)
@@ -37,7 +37,8 @@ func serve(t *testing.T, handler http.HandlerFunc) *source.S3 {
 	return newBucket(server.Listener.Addr().String())
 }
 
-// silent gives the address of a server that accepts and never answers.
+// silent returns the address of a server that accepts connections but never
+// responds.
 func silent(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -48,7 +49,7 @@ func silent(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// deserted gives an address at which nobody listens.
+// deserted returns an address without a listener.
 func deserted(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -63,7 +64,7 @@ func TestS3_Refusals(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		status              int
-		body                string // that of errors in S3, if it is a word
+		body                string // the code of an S3 error if it is one word
 		absent, unavailable bool
 		text                string
 	}{
@@ -108,8 +109,8 @@ func TestS3_Refusals(t *testing.T) {
 	}
 }
 
-// A server that fails says nothing of the object, and is not waited for without
-// end.
+// If the server fails, this does not say anything about the object, and the
+// wait for it is limited.
 func TestS3_Unavailable(t *testing.T) {
 	t.Parallel()
 	released := make(chan struct{})
@@ -163,7 +164,7 @@ func TestS3_ContextEnds(t *testing.T) {
 	}
 }
 
-// A slow server is waited for as long as something comes.
+// A slow server is not interrupted as long as data arrives.
 func TestS3_Slow(t *testing.T) {
 	t.Parallel()
 	const stall = 2 * time.Second
@@ -213,7 +214,7 @@ func TestS3_Keys(t *testing.T) {
 	}
 }
 
-// What is open needs no memory, and leaves nothing behind.
+// An open object does not use memory and does not leave a file behind.
 func TestS3_Spools(t *testing.T) {
 	const content = "the clip"
 	folder := t.TempDir()

@@ -12,7 +12,7 @@ import (
 	"web-backend/internal/motion/source"
 )
 
-// joined gives the golden database with a join of the test.
+// joined returns the golden database with the given join.
 func joined(t *testing.T, join string) *source.SQLite {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "join.sql")
@@ -23,7 +23,7 @@ func joined(t *testing.T, join string) *source.SQLite {
 		source.Query{JoinFile: file, Table: "motion_record", EnabledColumn: "enabled"})
 }
 
-// Of the rows of a record the first counts.
+// The first row of a record is used.
 func TestSQLite_FirstRows(t *testing.T) {
 	t.Parallel()
 	once, err := joined(t, "SELECT * FROM motion_record").Read(t.Context())
@@ -36,7 +36,7 @@ func TestSQLite_FirstRows(t *testing.T) {
 	}
 }
 
-// A record that a join leaves out is not lost without a word.
+// If the join omits a record, the record is still reported.
 func TestSQLite_RecordsWithoutRow(t *testing.T) {
 	t.Parallel()
 	g, err := motion.Load(t.Context(), motion.Sources{
@@ -60,7 +60,7 @@ func TestSQLite_EndlessJoin(t *testing.T) {
 	}
 }
 
-// A join file can change nothing.
+// A join file cannot change the database.
 func TestSQLite_JoinsThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for _, join := range []string{
