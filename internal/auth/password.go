@@ -280,7 +280,7 @@ func (p *Passwords) wait(ctx context.Context, share int64) error {
 	if err := ctx.Err(); err != nil {
 		return hashingEnded(err)
 	}
-	if p.budget.TryAcquire(share) { // fails if other callers are waiting
+	if p.budget.TryAcquire(share) { // never succeeds while other callers wait
 		return nil
 	}
 	defer p.waiting.Add(-1)

@@ -96,8 +96,8 @@ func adapt(tree *syntax.File) {
 	})
 }
 
-// bind does the work of an import. Members of modules other than os are
-// unknown.
+// bind does the work of an import. Of modules other than os, only the levels of
+// logging are known.
 func (m *module) bind(b binding) {
 	var value starlark.Value = Unknown{Reason: "it comes from module " + b.module + ", which is not read", Member: b.member, module: m}
 	switch b.module {
