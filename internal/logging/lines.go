@@ -22,7 +22,7 @@ type lines struct {
 	failure      error       // the first write error
 	failed       func(error) // called with it; set before the first line
 	ended        chan struct{}
-	hurry        chan struct{} // closed to end a pause
+	hurry        chan struct{} // receives a value to end a pause
 }
 
 // pause is the time between two writes.

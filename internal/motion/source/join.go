@@ -66,7 +66,7 @@ const idColumn = "motion_record_id"
 type selection struct {
 	wanted   map[int64]bool // ids that are wanted and not yet found
 	rows     []motion.Row
-	nameless bool // a row has no id
+	nameless bool // whether a row does not have an id
 }
 
 func newSelection(ids []int64) *selection {
