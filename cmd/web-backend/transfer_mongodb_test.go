@@ -153,8 +153,8 @@ func valueOf(document bson.D, key string) any {
 }
 
 // completed gives a document of the original with the defaults of contract §4
-// and §5 for what it lacks, in the order of the contract, and with the fields
-// that this server adds.
+// and §5 for the fields that it lacks, in the order of these sections, and with
+// the fields that this server adds.
 func completed(collection string, document bson.D) (whole bson.D, missing int) {
 	var full bson.D
 	switch collection {

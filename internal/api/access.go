@@ -58,8 +58,9 @@ func owner[In any, P interface {
 	return serve(a, auth.Owner, func(ctx context.Context, in *In) (Out, error) { return fn(ctx, in) })
 }
 
-// localOperator is for the operator's routes of the contract, which old clients
-// on this machine call without a token. No other route is to have this level.
+// localOperator is for the operator's routes of docs/contract.md, which old
+// clients on this machine call without a token. No other route may have this
+// level.
 func localOperator[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
 	return serve(a, auth.LocalOperator, fn)
 }

@@ -46,7 +46,7 @@ strict   any-user        401    401      ok     ok     401     401     ok       
 strict   session         401    401      ok     ok     401     401     401      401
 `
 
-// routeAccess is what the contract and the issue of access say of each route,
+// routeAccess is what docs/contract.md and docs/security.md say of each route,
 // with a request that changes nothing and the answer that the route itself
 // gives: 404 where success would remove something.
 var routeAccess = []struct {
@@ -411,7 +411,7 @@ func TestAccess_CarriersOfTheToken(t *testing.T) {
 }
 
 // What makes a request one of this machine, so that it needs no operator token
-// for the routes of the contract where access is guarded. For the routes of our
+// for the routes of docs/contract.md where access is guarded. For the routes of our
 // own nothing does.
 func TestAccess_DirectLoopback(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,6 @@
 // Package api is the HTTP face of web-backend: it decodes requests, checks
-// their shape, calls the domain and encodes what it answers, as contract.md
-// fixes it. routes.go is the table of everything that it serves.
+// their shape, calls the domain and encodes the result, as docs/contract.md
+// defines it. routes.go is the table of everything that it serves.
 package api
 
 import (

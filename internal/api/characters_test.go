@@ -445,7 +445,7 @@ func TestUpdateCharacter(t *testing.T) {
 	})
 }
 
-// The fields that an endpoint needs are those of the contract.
+// The fields that an endpoint requires are those of contract §2.
 func TestUpdateCharacter_RequiredFields(t *testing.T) {
 	t.Parallel()
 	required := map[string][]string{

@@ -80,8 +80,8 @@ func TestHostileBodies(t *testing.T) {
 	}
 }
 
-// Every text field of every operation either refuses a value with the
-// contract's 422 or keeps it byte for byte.
+// Every text field of every operation either refuses a value with the 422 of
+// contract §1 or keeps it byte for byte.
 func TestHostileFields(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -346,8 +346,8 @@ func (a *API) recoverPanics(next http.Handler) http.Handler {
 }
 
 // canonicalPathsOnly answers 404 to a path that holds "//", "." or "..", for
-// which ServeMux would redirect, and to "*": such a path is none of the
-// contract's. Ids may hold anything in their escaped form.
+// which ServeMux would redirect, and to "*": docs/contract.md has no such
+// path. Ids may hold anything in their escaped form.
 func (a *API) canonicalPathsOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		escaped := r.URL.EscapedPath()

@@ -24,7 +24,7 @@ type endpoint struct {
 }
 
 // serve adapts fn to HTTP: the request is decoded into an In, faults and
-// errors become the contract's error shape, and the Out is written as JSON
+// errors become the error shape of contract §1, and the Out is written as JSON
 // unless it is a [reply] that writes itself.
 func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
 	plan := newPlan(reflect.TypeFor[In]())

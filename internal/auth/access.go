@@ -11,7 +11,7 @@ type Mode uint8
 
 // The modes.
 const (
-	Open    Mode = iota + 1 // the original's contract: everyone may do everything that is in it
+	Open    Mode = iota + 1 // as in the original: everyone may do everything that is in docs/contract.md
 	Guarded                 // a user id is enough for what is a user's; operators prove themselves
 	Strict                  // everyone proves who they are, except for what is public
 )

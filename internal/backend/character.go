@@ -134,8 +134,8 @@ func NewCharacter() Character {
 	}
 }
 
-// EncodeCharacter gives the canonical JSON form of c: contract field order,
-// no white space, no line end. It is what the API answers and what the
+// EncodeCharacter gives the canonical JSON form of c: field order of
+// contract §4, no white space, no line end. It is what the API answers and what the
 // embedded store keeps, so that a read needs no encoding.
 func EncodeCharacter(c Character) ([]byte, error) {
 	var buf bytes.Buffer

@@ -12,7 +12,7 @@ import (
 // PlainPassword gives the form of a password that is hashed: the same for what
 // looks the same, whatever code points a keyboard makes of it. It maps as the
 // PRECIS profile OpaqueString (RFC 8265) does, and refuses nothing, so that every
-// password of the contract still works.
+// password that the original accepts still works.
 func PlainPassword(password Secret) Secret {
 	text := strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Zs, r) {

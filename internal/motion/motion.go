@@ -3,8 +3,8 @@
 // them. A [Library] keeps one generation of them ready to be sent, and makes the
 // next one when the data changes.
 //
-// The rules are those of the original's motion file API; where a comment names
-// a section, it is one of its contract.
+// The rules are those of the original's motion file API. A section that a
+// comment names, such as §2.1, is a section of docs/motion-contract.md.
 package motion
 
 import (

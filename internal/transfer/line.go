@@ -56,7 +56,7 @@ type footerLine struct {
 // configFields is the order of the fields of a config (contract §5).
 var configFields = append([]string{"timezone"}, backend.ProviderKeys...)
 
-// MarshalJSON writes the fields in the order of the contract.
+// MarshalJSON writes the fields in the order of configFields.
 func (c configLine) MarshalJSON() ([]byte, error) {
 	if c == nil {
 		return []byte("null"), nil
