@@ -140,8 +140,8 @@ func (b *largeBody) leave() {
 	}
 }
 
-// decode runs f when fewer large bodies than the limit are being decoded. The
-// error is the error of ctx.
+// decode waits for a place in room.decoding and then runs f. The error is the
+// error of ctx.
 func (room *bodyRoom) decode(ctx context.Context, f func()) error {
 	select {
 	case room.decoding <- struct{}{}:
