@@ -89,7 +89,7 @@ func (a *API) guardOf(r *http.Request, level auth.Level) (guard, error) {
 	if auth.LooksAtCaller(g.mode, level) {
 		g.caller, err = a.callerOf(r)
 	} else if number := a.operatorOf(g.info); number > 0 && level != auth.Public {
-		g.caller = auth.Caller{Kind: auth.CallerOperator, Token: number} // only for the log: the route is open to everyone
+		g.caller = auth.Caller{Kind: auth.CallerOperator, Token: number} // only for the log: access is open
 	}
 	if level == auth.LocalOperator || level == auth.Operator || g.caller.Kind == auth.CallerOperator {
 		g.info.caller = g.caller.String()

@@ -45,7 +45,7 @@ func (b *body) show() json.RawMessage {
 	}
 	if b.shown == nil {
 		b.shown = jsonNull
-		if len(b.raw) <= maxShown && utf8.Valid(b.raw) && json.Valid(b.raw) { // json.Valid accepts invalid UTF-8 in strings
+		if len(b.raw) <= maxShown && utf8.Valid(b.raw) && json.Valid(b.raw) { // json.Valid accepts invalid UTF-8
 			b.shown = shown(b.raw)
 		}
 	}

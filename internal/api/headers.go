@@ -25,9 +25,9 @@ var securityHeaders = []struct {
 	// Paths contain the ids of users and characters.
 	{"Referrer-Policy", []string{"no-referrer"}},
 	// Pages of other origins cannot load a response as an image or a script,
-	// and cannot get a reference to one of our windows. These headers do not
-	// affect requests in CORS mode (Fetch Standard, "cross-origin resource
-	// policy check"), so only enable_cors decides about those.
+	// and cannot get a reference to one of our windows. The resource policy
+	// does not apply to requests in CORS mode (Fetch Standard, "cross-origin
+	// resource policy check"), so only enable_cors decides about those.
 	{"Cross-Origin-Resource-Policy", []string{"same-origin"}},
 	{"Cross-Origin-Opener-Policy", []string{"same-origin"}},
 	// Nearly every response contains data of a user.

@@ -34,8 +34,8 @@ var requestIDFormat = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 type request struct {
 	url *url.URL  // as it was sent; belowBasePath and hideLoneSlashes replace the URL of the HTTP request
 	id  [1]string // an array, so that id[:] can be the value of a header
-	// loggedID is the id for the log and for traces. It is "***" if it is a
-	// token in the wrong header.
+	// loggedID is the id for the log and for traces. It is "***" if the client
+	// sent an operator token as the id.
 	loggedID string
 	trace    string // id of the trace of the request; "" for none
 	err      error  // cause of a response with status 500 or above, or of one that was cut off
@@ -146,7 +146,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	}
 	sent := w.bytes + info.sent
 	if r.Method == http.MethodHead {
-		sent = 0 // the server throws the body away
+		sent = 0 // the server discards the body
 	}
 	route := routeOf(r)
 	attrs := []slog.Attr{
