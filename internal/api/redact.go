@@ -24,8 +24,8 @@ var secretNames = func() map[string]bool {
 	return names
 }()
 
-// secretEndings are endings of other names that indicate a secret, such as
-// sensechat_api_key, which real clients send, and misspelt names.
+// secretEndings are the endings of other names that indicate a secret: names
+// that real clients send, such as sensechat_api_key, and misspelt names.
 var secretEndings = []string{
 	"apikey", "appkey", "password", "passwd", "pwd", "passphrase", "credential", "credentials", "token", "secret", "authorization",
 }
