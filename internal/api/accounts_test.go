@@ -329,7 +329,7 @@ func TestAuthenticate_TenFirstLogins(t *testing.T) {
 func (s *server) plainCredential(t testing.TB, username string) {
 	t.Helper()
 	credential := backend.Credential{Username: username, Password: backend.NewSecret(testPassword), UserID: "id of " + username}
-	if err := s.store.PutUsers(t.Context(), []backend.UserData{{Credential: &credential}}); err != nil { // as an import does, which accepts any name
+	if err := s.store.PutUsers(t.Context(), []backend.UserData{{Credential: &credential}}); err != nil { // an import accepts any name
 		t.Fatal(err)
 	}
 }
@@ -687,7 +687,7 @@ func (s *server) liveAsWebClient(t *testing.T, mode auth.Mode) {
 	send(exchange{request: "POST delete_character", body: `{"user_id":"$ada","character_id":"$copy"}`, want: noBody})
 	send(exchange{request: "POST update_user_password", body: account(username, first, "new_password", quote(second)), contains: []string{`"auth_code":200`}})
 	if mode == auth.Strict {
-		s.exchange(t, exchange{request: "GET list_characters/$ada", header: outside(), status: 401}) // all tokens have ended
+		s.exchange(t, exchange{request: "GET list_characters/$ada", header: outside(), status: 401}) // no token is valid
 	}
 	send(exchange{request: "POST authenticate_user", body: account(username, second), contains: []string{`"auth_code":200`}})
 	send(exchange{request: "POST delete_user", body: account(username, second, "user_id", `"$ada"`), contains: []string{`"auth_code":200`}})

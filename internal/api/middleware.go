@@ -175,7 +175,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	}
 	level := logLevel(r, info, w)
 	if barred := a.barredByCORS(r); barred != "" {
-		level = max(level, slog.LevelInfo)                 // even for a preflight, because the page sends no request after it
+		level = max(level, slog.LevelInfo)                 // even for a preflight: the page sends no request after it
 		attrs = append(attrs, slog.String("cors", barred)) // not the origin, which can contain anything, even a token
 	}
 	a.log.LogAttrs(r.Context(), level, "request", append(attrs, info.causes()...)...)
