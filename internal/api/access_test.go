@@ -49,9 +49,9 @@ strict   session         401    401      ok     ok     401     401     401      
 `
 
 // routeAccess lists the access level of each route according to the contract
-// and the issue of access, with a request that changes nothing and the status
-// with which the route itself responds. The status is 404 if a success would
-// remove something.
+// and the access issue, with a request that changes nothing and the status with
+// which the route itself responds. The status is 404 if a success would remove
+// something.
 var routeAccess = []struct {
 	level, request, body string
 	ok                   int

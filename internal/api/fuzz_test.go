@@ -101,8 +101,8 @@ func checkFaults(t *testing.T, body string) {
 	}
 }
 
-// Any path gets a response that the document specifies, or a 404 or 405. A path
-// never leads to another host.
+// Any path gets a response that the document specifies, or a 404 or 405. A
+// redirect is always relative.
 func FuzzPath(f *testing.F) {
 	for _, o := range apiDocument().operations() {
 		if o.path != "/openapi.json" { // making the document is slow

@@ -106,7 +106,7 @@ func TestTailLog_ShortFiles(t *testing.T) {
 	}
 }
 
-// Anybody may have caused text in the log. The page must show it safely.
+// The log may contain text from anybody. The page must show it safely.
 func TestTailLog_Page(t *testing.T) {
 	t.Parallel()
 	s := withLog(t, "server.log", `time=1 level=DEBUG msg=d

@@ -455,6 +455,7 @@ func TestCORS_BarredIsLogged(t *testing.T) {
 	}
 }
 
+// A page can also read the error response to a panic.
 func TestCORS_OfPanics(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, panicking("x"), withOptions(func(o *api.Options) { o.EnableCORS = true }))

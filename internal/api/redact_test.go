@@ -96,7 +96,7 @@ func TestRedaction_OfOperations(t *testing.T) {
 				accepted, unknown = 422, 422
 			}
 			if o.OperationID == "set_user_password" {
-				unknown = 404 // ada has no user name to set a password for; an unknown user has nothing
+				unknown = 404 // ada has no user name; the unknown user does not exist
 			}
 			name := o.OperationID + "." + field
 			s.run(

@@ -78,9 +78,9 @@ func TestSecurityDoc_Tests(t *testing.T) {
 	}
 }
 
-// Checks the statement about API7 in docs/security.md: no request makes the
-// server send requests to other servers, because only the command line and the
-// MongoDB driver can send requests.
+// TestSecurityDoc_CallsNobody checks the statement about API7 in
+// docs/security.md: no request makes the server send requests to other servers,
+// because only the command line and the MongoDB driver can send requests.
 func TestSecurityDoc_CallsNobody(t *testing.T) {
 	t.Parallel()
 	calls := regexp.MustCompile(`http\.(Get|Head|Post|PostForm|Client|DefaultClient|Transport|NewRequest\w*)\b|net\.(Dial\w*|Dialer)\b`)

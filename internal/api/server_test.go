@@ -58,7 +58,7 @@ var (
 		store, err := mongo.Open(mongo.Options{
 			URI: backend.NewSecret(server.URI()), Database: server.Database(t),
 			CredentialCollection: "UserCredentials", UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs",
-			Timeout: time.Minute, MaxPoolSize: 2, // many tests share one server
+			Timeout: time.Minute, MaxPoolSize: 2, // many tests share one engine
 		})
 		if err != nil {
 			t.Fatalf("open the store on MongoDB: %v", err)
