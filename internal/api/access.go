@@ -213,7 +213,7 @@ func tooMany(whose string, wait time.Duration) error {
 func wholeSeconds(wait time.Duration) int { return max(1, int(math.Ceil(wait.Seconds()))) }
 
 // callerOf identifies the caller by the bearer token or, without a token, by
-// the origin of the connection. It ignores other schemes of Authorization,
+// the source of the request. It ignores other schemes of Authorization,
 // because a proxy may use them. The error comes from the store, or reports too
 // many attempts.
 func (a *API) callerOf(r *http.Request) (auth.Caller, error) {

@@ -261,8 +261,8 @@ func withToken[Out any](ctx context.Context, do func(token backend.Secret) (Out,
 }
 
 // deleteUserRequest covers two forms of delete_user on one path. With user name
-// and password, the caller proves to be the owner. With only the user id, the
-// caller must be an operator (contract §2).
+// and password, the caller proves to be the owner. The form with only the user
+// id is for operators (contract §2).
 type deleteUserRequest struct {
 	UserID   string          `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
 	Username *string         `json:"username" description:"User name; with it, or with a password, all three must belong together." example:"example-user@example.org"`

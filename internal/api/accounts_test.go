@@ -329,7 +329,8 @@ func TestAuthenticate_TenFirstLogins(t *testing.T) {
 func (s *server) plainCredential(t testing.TB, username string) {
 	t.Helper()
 	credential := backend.Credential{Username: username, Password: backend.NewSecret(testPassword), UserID: "id of " + username}
-	if err := s.store.PutUsers(t.Context(), []backend.UserData{{Credential: &credential}}); err != nil { // an import accepts any name
+	// Stored like an import, because an import accepts any name.
+	if err := s.store.PutUsers(t.Context(), []backend.UserData{{Credential: &credential}}); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -37,7 +37,8 @@ func TestBasePath(t *testing.T) {
 			t.Errorf("%s: got %d %s", path, got.status, got.body)
 		}
 	}
-	for path, location := range map[string]string{base: "characters/docs", base + "/": "docs"} { // relative, for a proxy that removes a path
+	// The location is relative, for a proxy that removes a path.
+	for path, location := range map[string]string{base: "characters/docs", base + "/": "docs"} {
 		got := s.send(t, "GET "+path, "", nil)
 		if got.status != http.StatusTemporaryRedirect || got.header.Get("Location") != location {
 			t.Errorf("%s: got %d, Location %q", path, got.status, got.header.Get("Location"))

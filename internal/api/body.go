@@ -170,8 +170,8 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 	if offset := invalidUTF8(received.raw); offset >= 0 {
 		return []fault{invalidJSON(offset, "invalid UTF-8")}
 	}
-	// jsontext checks four times as fast as encoding/json, but clients know the
-	// error texts of encoding/json.
+	// jsontext checks four times as fast as encoding/json. Invalid JSON is
+	// decoded again with encoding/json, because clients know its error texts.
 	if !jsontext.Value(received.raw).IsValid(anyJSON...) {
 		var value json.RawMessage
 		if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(received.raw, &value)); ok {

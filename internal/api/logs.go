@@ -94,7 +94,7 @@ func (a *API) openLog() (*os.File, error) {
 // logTail is the page that shows the end of the log.
 type logTail struct{ lines []string }
 
-// logLine is one line of the page. Its level sets the color.
+// logLine is one line of the page. Its level sets the colour.
 type logLine struct{ Level, Text string }
 
 // refreshSeconds is how often the page reloads itself if the user requests it.

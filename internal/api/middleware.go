@@ -336,8 +336,8 @@ func (w *recorder) Write(p []byte) (int, error) {
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // recoverPanics responds to a panic with status 500 and adds the stack to the
-// log line. It does not stop http.ErrAbortHandler, with which a handler aborts
-// a response that it has begun.
+// log line. It passes on http.ErrAbortHandler, with which a handler aborts a
+// response that it has begun.
 func (a *API) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
