@@ -23,13 +23,14 @@ type process struct {
 }
 
 // startBackend starts web-backend on a data folder, and waits until it is
-// ready. Limits on tries at accounts are off, as all load has one address.
+// ready. Rate limits are off, because all load has one address and few users.
 func (b *bench) startBackend(dir string, environment ...string) (*process, error) {
 	command := exec.CommandContext(b.ctx, b.binary, "serve", "--data-dir", dir, "--port", "0") //nolint:gosec // what build made
 	command.Dir = b.scratch
 	command.Env = append(os.Environ(),
 		"WEB_BACKEND_LOG_PATH="+filepath.Join(b.scratch, "server.log"),
-		"WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE=0", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE=0")
+		"WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE=0", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE=0",
+		"WEB_BACKEND_RATE_LIMIT_WRITES_PER_MINUTE=0") // one user may get a tenth of all
 	command.Env = append(command.Env, environment...)
 	return start(b.ctx, command, "web-backend is listening on http://", "/health/ready")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"reflect"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,34 +19,31 @@ import (
 // makes no spans. system is the database's name in OpenTelemetry's conventions:
 // sqlite or mongodb. Close passes through unmeasured.
 func Store(next backend.Store, system string, metrics *Metrics, tracing *Tracing) backend.Store {
-	m := &meter{tracing: tracing}
-	fields := reflect.ValueOf(&m.operations).Elem()
-	for i := range fields.NumField() {
-		name := fields.Type().Field(i).Name
-		*fields.Field(i).Addr().Interface().(*operation) = newOperation(name, system, metrics) //nolint:forcetypeassert // all fields are operations
+	m := &meter{tracing, map[string]*operation{}}
+	for _, name := range operations {
+		m.operations[name] = newOperation(name, system, metrics)
 	}
-	archive, _ := next.(backend.Archive)
-	return &store{archiveStore{archive, m}, next, m}
+	return &store{next, m}
 }
 
 // meter measures operations.
 type meter struct {
 	tracing    *Tracing
-	operations operations
+	operations map[string]*operation // by name; not changed after Store returned
 }
 
-// operations has a field for each method that is measured, by its name.
-type operations struct {
-	CreateUser, SetUpUser, DeleteUser, Users        operation
-	CreateCredential, Credential, ReplacePassword   operation
-	CreateToken, Token, UserTokens, DeleteToken     operation
-	UserConfig, UpdateUserConfig                    operation
-	CharacterNames, CharacterSummaries              operation
-	Character, CharacterDocument                    operation
-	CountUsers                                      operation
-	CopyCharacter, UpdateCharacter, DeleteCharacter operation
-	Ping                                            operation
-	Count, ExportUsers, UserData, PutUsers          operation
+// operations are the methods that are measured.
+var operations = []string{
+	"CreateUser", "SetUpUser", "DeleteUser", "Users",
+	"CreateCredential", "Credential", "ReplacePassword",
+	"CreateToken", "Token", "UserTokens", "DeleteToken",
+	"UserConfig", "UpdateUserConfig",
+	"CharacterNames", "CharacterSummaries",
+	"Character", "CharacterDocument",
+	"CountUsers",
+	"CopyCharacter", "UpdateCharacter", "DeleteCharacter",
+	"Ping",
+	"Count", "ExportUsers", "UserData", "PutUsers",
 }
 
 // operation is what a method counts at.
@@ -59,8 +55,8 @@ type operation struct {
 	failed   map[string]prometheus.Counter // by outcome
 }
 
-func newOperation(name, system string, metrics *Metrics) operation {
-	op := operation{
+func newOperation(name, system string, metrics *Metrics) *operation {
+	op := &operation{
 		name:     name,
 		start:    trace.WithAttributes(semconv.DBSystemNameKey.String(system), semconv.DBOperationName(name)),
 		duration: metrics.operationDurations.WithLabelValues(name),
@@ -98,7 +94,8 @@ func outcomeOf(err error) string {
 const outcomeKey = attribute.Key("webbackend.store.outcome")
 
 // measure runs one operation that gives a T.
-func measure[T any](ctx context.Context, m *meter, op *operation, run func(context.Context) (T, error)) (T, error) {
+func measure[T any](ctx context.Context, m *meter, name string, run func(context.Context) (T, error)) (T, error) {
+	op := m.operations[name]
 	start := time.Now()
 	var span trace.Span
 	if m.tracing != nil {
@@ -132,16 +129,16 @@ func endSpan(span trace.Span, err error) {
 }
 
 // do is measure for an operation that gives nothing.
-func do(ctx context.Context, m *meter, op *operation, run func(context.Context) error) error {
-	_, err := measure(ctx, m, op, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
+func do(ctx context.Context, m *meter, name string, run func(context.Context) error) error {
+	_, err := measure(ctx, m, name, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
 	return err
 }
 
 // list is measure for an operation that gives a sequence, with the first error
 // in it. The consumer's time counts.
-func list[T any](ctx context.Context, m *meter, op *operation, run func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
+func list[T any](ctx context.Context, m *meter, name string, run func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		_ = do(ctx, m, op, func(ctx context.Context) error {
+		_ = do(ctx, m, name, func(ctx context.Context) error {
 			for item, err := range run(ctx) {
 				if !yield(item, err) || err != nil {
 					return err
