@@ -75,7 +75,7 @@ func (s *Store) Announce(url string) error {
 		return err
 	}
 	if err = fileowner.TakeOwner(file, filepath.Dir(path)); err == nil {
-		_, err = file.WriteString(url + "\n") // whoever reads half of it misses the end
+		_, err = file.WriteString(url + "\n") // without the newline, a reader knows that it read only a part
 	}
 	return errors.Join(err, file.Close())
 }

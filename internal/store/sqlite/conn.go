@@ -74,7 +74,7 @@ func catchMemory(err *error) {
 	if thrown == nil {
 		return
 	}
-	if lack, ok := thrown.(error); !ok || lack.Error() != "sqlite3: out of memory" { // the driver exports no name for it
+	if lack, ok := thrown.(error); !ok || lack.Error() != "sqlite3: out of memory" { // not exported by the driver
 		panic(thrown)
 	}
 	*err = errMemory
