@@ -19,9 +19,8 @@ const keysAdvice = "the log and `web-backend keys doctor` say more; put the key 
 // masterKeys returns the source of the master keys for a server that starts. It
 // creates a key file only if there is no key and no value that a key has
 // sealed. Otherwise the right key is elsewhere, and a new key would only hide
-// that. Problems go to the log, and the server starts without the keys. If no
-// provider key can be read, *unready is set to the reason why the server is not
-// healthy.
+// that. Problems go to the log, and the server starts anyway. If no provider
+// key can be read, *unready is set to the reason why the server is not healthy.
 func masterKeys(cfg *config.Config, log *slog.Logger, unready *string) sqlite.KeySource {
 	return func(use sqlite.KeyUse) (masterkey.Ring, error) {
 		found, err := masterkey.Find(cfg.MasterKey, cfg.DataDir)

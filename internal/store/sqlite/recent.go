@@ -63,7 +63,7 @@ func newRecent(bytes int64) *recent {
 	return &recent{seed: maphash.MakeSeed(), reads: otter.Must(&otter.Options[readKey, keptRead]{
 		MaximumWeight: uint64(bytes),
 		Weigher:       func(_ readKey, kept keptRead) uint32 { return uint32(kept.bytes) }, //nolint:gosec // at most recentRead
-		Executor:      func(evict func()) { evict() },                                      // at once, so that the limit holds
+		Executor:      func(evict func()) { evict() },                                      // at once: the limit holds
 	})}
 }
 

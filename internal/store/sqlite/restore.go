@@ -148,9 +148,8 @@ func prepare(ctx context.Context, file, path string) (made Backup, err error) {
 	if err := copyFile(ctx, file+"-wal", partial+"-wal", path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return made, err
 	}
-	// Journal mode wal is the mode in which the server leaves the file. So a
-	// process that reads while a server starts does not block a change of the
-	// mode.
+	// Use mode wal, as the server does. Otherwise a process that reads the file
+	// while a server starts could keep the server from changing the mode.
 	if err := finishCopy(ctx, partial, "wal"); err != nil {
 		return made, err
 	}
