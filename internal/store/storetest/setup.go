@@ -49,7 +49,7 @@ func setUpUserNotFound(t *trial) {
 	t.mustCreateUser("bob", 1)
 	t.mustCreateCredential("ada", "id of ada")
 	before := t.contents("ada", "unknown")
-	for _, userID := range []string{"bob", "ada", "unknown", ""} { // bob has a config: it is checked second
+	for _, userID := range []string{"bob", "ada", "unknown", ""} { // bob has a config; that is checked second
 		err := t.SetUpUser(t.Context(), UserConfig(userID), Characters(userID, 2))
 		t.wantKind("set up user "+userID, err, backend.NotFound)
 	}
