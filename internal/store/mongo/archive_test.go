@@ -48,7 +48,7 @@ func TestPutUsers_DocumentsAreThoseOfTheContract(t *testing.T) {
 				}
 			}
 		}
-		for i := range users { // in later rounds in place, and once with other characters
+		for i := range users { // next, put in place, once with other characters
 			users[i].Credential.Password = backend.NewSecret("another")
 			users[i].Config.Timezone = "Asia/Tokyo"
 			if round == 1 {

@@ -208,7 +208,7 @@ func TestCharacterSummaries_OneCommand(t *testing.T) {
 	}
 }
 
-// calls are all calls. The writes change what the reads expect.
+// calls are the reads and then the writes, which change what the reads expect.
 var calls = slices.Concat(reads, writes)
 
 func right(answer bool) error {

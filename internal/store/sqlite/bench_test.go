@@ -49,7 +49,8 @@ func benchKeys() (keys []backend.CharacterKey) {
 	return keys
 }
 
-// single and parallel64 call call with 0, 1, 2… from one goroutine and from 64.
+// single runs call with 0, 1, 2… from one goroutine; parallel64 does so from
+// 64.
 func single(b *testing.B, call func(n int64) error) {
 	b.Helper()
 	b.ReportAllocs()

@@ -51,8 +51,8 @@ func storeError(err error) error {
 const leastFree = 1 << 20
 
 // fullDisk returns the SQLite error for a full disk if err is a failure to
-// write below folder and the disk is full. The driver reports a full disk like
-// any other disk error.
+// write below folder and the disk is full. Otherwise it returns err. The driver
+// reports a full disk like any other disk error.
 func fullDisk(err error, folder string) error {
 	if err == nil || errors.Is(err, sqlite3.FULL) || !errors.Is(err, sqlite3.IOERR) && !errors.Is(err, sqlite3.CANTOPEN) {
 		return err

@@ -31,7 +31,7 @@ const (
 	lockFile     = "web-backend.lock"
 )
 
-// Store is the embedded store. [Open] makes it.
+// Store is the embedded store. Use [Open] to create one.
 type Store struct {
 	path string
 	lock *flock.Flock

@@ -9,7 +9,7 @@ import (
 type counters struct {
 	opened, waiting    atomic.Int64 // readers, and calls that wait for a reader
 	commits, committed atomic.Int64 // transactions, and the writes in them
-	recentHits         atomic.Int64 // reads that were answered from memory
+	recentHits         atomic.Int64 // reads that were served from memory
 }
 
 // Stats describes what the store does at one moment, and what it has done since

@@ -25,7 +25,7 @@ func setUpUserStoresAll(t *trial) {
 	t.wantCharacters("ada", characters...)
 	t.wantCredential("Ada L.", ada)
 	t.wantTokens(token)
-	user := backend.User{UserID: "ada", Username: "Ada L."} // as old as its credential
+	user := backend.User{UserID: "ada", Username: "Ada L."} // the user is as old as its credential
 	t.wantUsers(backend.AllUsers, user, backend.User{UserID: "carol", Username: "Carol"})
 	t.wantUsers(backend.UsersWithConfig, user)
 
