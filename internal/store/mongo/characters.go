@@ -205,9 +205,9 @@ func (s *Store) CharacterDocument(ctx context.Context, key backend.CharacterKey)
 }
 
 // CopyCharacter implements [backend.Store]. It stores the copy and then checks
-// the config. A deletion that removed the config in the meantime has either
-// also seen the copy, or CopyCharacter notices it and removes the copy. It also
-// removes a copy that is one too many.
+// the config. If a deletion removes the config in the meantime, either the
+// deletion also sees the copy, or CopyCharacter notices the deletion and
+// removes the copy. CopyCharacter also removes a copy that exceeds the limit.
 func (s *Store) CopyCharacter(
 	ctx context.Context, key backend.CharacterKey, most int, edit func(backend.Character) backend.Character,
 ) error {

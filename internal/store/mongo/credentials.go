@@ -188,9 +188,9 @@ func (s *Store) Credential(ctx context.Context, username string) (backend.Creden
 // ReplacePassword implements [backend.Store]. One command replaces the password
 // and thereby ends the tokens that were issued for the old one. If tokens are
 // to be kept, ReplacePassword first makes them valid for the new password too.
-// The new password is a hash with its own salt, so if it is not stored now, it
-// is never stored. After the password is replaced, only cleanup is left, and a
-// failure of the cleanup is not an error of the call.
+// The new password is a hash with its own salt, so if this call does not store
+// it, it is never stored. After the password is replaced, only cleanup is left,
+// and a failure of the cleanup is not an error of the call.
 func (s *Store) ReplacePassword(
 	ctx context.Context, credential backend.Credential, password backend.Secret, fate backend.TokenFate,
 ) error {

@@ -77,8 +77,9 @@ func (s *Store) indexes() []index {
 // that other programs stored. Many servers may call it at the same time. If the
 // documents of a collection violate a unique index, EnsureIndexes leaves the
 // collection as it is, and returns a warning that names the first offenders.
-// The server can run on such a collection, but without that uniqueness. It
-// returns an error only if the connection fails.
+// The server can run on such a collection, but without that uniqueness. It also
+// returns a warning for each index that cannot be created for another reason.
+// It returns an error if the store is unavailable or a query fails.
 func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
 	defer cancel()

@@ -85,8 +85,8 @@ func (s *Store) putDistinct(ctx context.Context, users []backend.UserData) error
 }
 
 // nameFree returns Exists if another user has the user name of a credential
-// that is about to replace old. It does not query if the index can decide, and
-// if nothing is removed before the index decides.
+// that is about to replace old. It does not query if the index can decide and
+// nothing is removed before that.
 func (s *Store) nameFree(ctx context.Context, old stored, credential *backend.Credential) error {
 	if credential == nil || old.config == nil && len(usernameForms(credential.Username)) == 1 {
 		return nil

@@ -58,8 +58,8 @@ func (s *Store) retag(ctx context.Context, filter bson.D, operator string, tags 
 }
 
 // CreateToken implements [backend.Store]. It checks the credential after it has
-// stored the token. So a change of the password has either also seen the token,
-// or CreateToken notices the change.
+// stored the token. If the password changes in the meantime, either the change
+// also sees the token, or CreateToken notices the change.
 func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential backend.Credential) error {
 	ctx, done, err := s.beginWhole(ctx)
 	if err != nil {

@@ -184,7 +184,8 @@ func finishCopy(ctx context.Context, path, journalMode string) (err error) {
 	return setJournalMode(c, journalMode)
 }
 
-// setJournalMode sets the journal mode of a database. mode is in lower case.
+// setJournalMode sets the journal mode of a database. mode must be in lower
+// case.
 func setJournalMode(c *conn, mode string) error {
 	got := ""
 	err := c.query("PRAGMA journal_mode = "+mode, nil, func(row *sqlite3.Stmt) error {
@@ -303,8 +304,9 @@ func (r contextReader) Read(p []byte) (int, error) {
 // never ends.
 var errEndless = errors.New("examining the file takes far longer than one of its size needs; it is not one to use")
 
-// limitTime returns a context that ends after many times the time that one read
-// of the database takes: one minute, and one second for each MiB.
+// limitTime returns a context with a time limit of one minute plus one second
+// for each MiB of the database. That is many times what one read of the
+// database takes.
 func limitTime(ctx context.Context, path string) (context.Context, context.CancelFunc) {
 	var size int64
 	for _, name := range []string{path, path + "-wal"} {

@@ -182,7 +182,7 @@ func bind(statement *sqlite3.Stmt, param int, arg any) error {
 }
 
 // reset returns the error of the last step and makes the statement ready for
-// its next use, without a row and arguments.
+// its next use. The statement then holds no row and no arguments.
 func reset(statement *sqlite3.Stmt) error {
 	err := statement.Err()
 	if resetErr := statement.Reset(); err == nil {

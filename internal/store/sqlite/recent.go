@@ -11,8 +11,8 @@ import (
 
 // recent is a cache of recent reads, so that the same data need not be read and
 // unsealed again. It is exact: a read that begins after a write has returned
-// never sees the state before that write, and no read sees an older state than
-// an earlier read.
+// never sees the state before that write, and no read returns an older state
+// than an earlier read returned.
 //
 // Users share stripes, and each stripe has a mark. The writer changes the marks
 // of the users of a transaction before it commits, and again after it. A kept
@@ -103,7 +103,7 @@ func (r *recent) size() int64 {
 // character.
 var noUsers = []string{}
 
-// begin makes all kept reads of the users that jobs may change invalid. No new
+// begin invalidates all kept reads of the users that jobs may change. No new
 // read of these users is kept until the caller calls end. Only the writer may
 // call begin.
 func (r *recent) begin(jobs []*job) (end func()) {

@@ -191,7 +191,7 @@ func movePlain(c *conn, ring masterkey.Ring) (moved int, err error) {
 	return moved, err
 }
 
-// Queries for a page of the two tables, after a given row.
+// Queries for one page of each table, after a given row.
 const (
 	sealedPage = `SELECT user_id, name, value FROM provider_keys
 		WHERE (user_id, name) > (?, ?) ORDER BY user_id, name LIMIT 500`
