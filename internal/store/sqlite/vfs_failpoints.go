@@ -22,7 +22,7 @@ func init() {
 type failpointVFS struct{}
 
 func own() vfs.VFSFilename {
-	return vfs.Find("os").(vfs.VFSFilename) //nolint:forcetypeassert // the default VFS implements it
+	return vfs.Find("os").(vfs.VFSFilename) //nolint:forcetypeassert // SQLite's own is one
 }
 
 // Open implements [vfs.VFS].
@@ -76,7 +76,7 @@ func (f *failpointFile) Sync(flags vfs.SyncFlag) error {
 
 // SharedMemory implements [vfs.FileSharedMemory].
 func (f *failpointFile) SharedMemory() vfs.SharedMemory {
-	return f.File.(vfs.FileSharedMemory).SharedMemory() //nolint:forcetypeassert // the default VFS implements it
+	return f.File.(vfs.FileSharedMemory).SharedMemory() //nolint:forcetypeassert // SQLite's own has it
 }
 
 // Unwrap implements [vfs.FileUnwrap].

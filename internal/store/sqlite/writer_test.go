@@ -338,8 +338,8 @@ func limitPages(t *testing.T, store *sqlite.Store, spare int) (lift func()) {
 	}
 }
 
-// TestWriter_AnswersTrulyOnAFullDisk queues a write for which the disk is too
-// full among others. Each of them must get its true result.
+// TestWriter_AnswersTrulyOnAFullDisk queues, among others, a write for which
+// the disk has no space. Each of them must get its true result.
 func TestWriter_AnswersTrulyOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -384,8 +384,9 @@ func TestWriter_AnswersTrulyOnAFullDisk(t *testing.T) {
 }
 
 // wantTrue checks the results of one write that was made twice. done says
-// whether it was stored. If it was, exactly then one result is nil, and only
-// then the other may be an error of kind refusal.
+// whether the write was stored. A result must be nil if and only if it was
+// stored. The other result may be an error of kind refusal only if it was
+// stored.
 func wantTrue(t *testing.T, what string, done bool, first, second error, refusal backend.Kind) {
 	t.Helper()
 	if (first == nil || second == nil) != done {

@@ -252,7 +252,7 @@ func (p *Proxy) serve() {
 
 // connect serves one connection until either side, or a fault, ends it.
 func (p *Proxy) connect(client net.Conn) {
-	server, err := net.Dial("tcp", p.server) //nolint:noctx // on one machine it connects or fails at once
+	server, err := net.Dial("tcp", p.server) //nolint:noctx // refused or connected, on one machine
 	if err != nil {
 		_ = client.Close()
 		return
