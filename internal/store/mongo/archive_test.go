@@ -48,7 +48,7 @@ func TestPutUsers_DocumentsAreThoseOfTheContract(t *testing.T) {
 				}
 			}
 		}
-		for i := range users { // next, put in place, once with other characters
+		for i := range users { // the next rounds replace users, once with other characters
 			users[i].Credential.Password = backend.NewSecret("another")
 			users[i].Config.Timezone = "Asia/Tokyo"
 			if round == 1 {
