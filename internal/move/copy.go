@@ -13,34 +13,34 @@ import (
 	"web-backend/internal/store/mongo"
 )
 
-// CopyOptions say what is copied between which stores.
+// CopyOptions are the options of [Copy].
 type CopyOptions struct {
-	From, To   string // see placeOf
+	From, To   string // names of places, see placeOf
 	Secrets    bool
 	OnConflict backend.OnConflict
 	DryRun     bool
 	Verify     bool // compare source and target afterwards
-	// LeaveOutBad goes on without the documents that cannot be read; else they are
-	// an error that names them, and nothing is written.
+	// LeaveOutBad skips documents that cannot be read. Otherwise such documents
+	// cause an error that names them, and nothing is written.
 	LeaveOutBad bool
 }
 
-// A SourceError says what is wrong with the source of a copy.
+// A SourceError is an error in the source of a copy.
 type SourceError struct{ Err error }
 
 // Error implements error.
 func (e *SourceError) Error() string { return "source: " + e.Err.Error() }
 
-// Unwrap returns what is wrong.
+// Unwrap returns e.Err.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// A TargetError says what is wrong with the target of a copy.
+// A TargetError is an error in the target of a copy.
 type TargetError struct{ Err error }
 
 // Error implements error.
 func (e *TargetError) Error() string { return "target: " + e.Err.Error() }
 
-// Unwrap returns what is wrong.
+// Unwrap returns e.Err.
 func (e *TargetError) Unwrap() error { return e.Err }
 
 // Copy moves everything of one store into another one. It changes nothing in
