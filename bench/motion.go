@@ -92,7 +92,7 @@ func (b *bench) oneDownload(p *process) error {
 // download.
 func (b *bench) manyDownloads(p *process) error {
 	p.resetPeak()
-	downloads, err := b.startPeer("", "downloads", p.address) // a separate process, so that the measurement does not share this one
+	downloads, err := b.startPeer("", "downloads", p.address) // a separate process: clients must not wait for each other
 	if err != nil {
 		return err
 	}
