@@ -214,7 +214,7 @@ func serveBareWebSocket(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("bare-websocket: want the file with the messages")
 	}
-	content, err := os.ReadFile(args[0]) //nolint:gosec // who starts this names the file
+	content, err := os.ReadFile(args[0]) //nolint:gosec // the caller of this program names the file
 	if err != nil {
 		return err
 	}
