@@ -38,7 +38,7 @@ test: ## run the tests of every module
 # -count=1 is needed because these tests read files of the product, and the test
 # cache of Go does not notice when such files change.
 .PHONY: test-tools
-test-tools: ## run the tests of the other modules, OpenAPI validation among them
+test-tools: ## run the tests of the other modules, including OpenAPI validation
 	@$(call each_module,$(filter-out .,$(MODULES)),go test -count=1 ./...)
 
 # These tests are skipped because they take long and do one thing after the
@@ -62,25 +62,25 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: golden
-golden: ## write the golden files anew; read the diff before you commit it
+golden: ## rewrite the golden files; read the diff before you commit it
 	go test ./internal/api -run Golden -update
 
 # TORTURE_SEED=N repeats a run.
 .PHONY: torture
-torture: ## break the server on purpose, thousands of times, about two hours; docs/torture.md gets the figures
+torture: ## break the server on purpose, thousands of times, about two hours; writes docs/torture.md
 	TORTURE=long go test -count=1 -timeout 1h -v -run '^TestCrash_' ./internal/store/mongo
 	cd torture && TORTURE=long go test -tags failpoints -count=1 -timeout 6h -v .
 
 .PHONY: torture-short
-torture-short: ## the short cut of it that CI runs
+torture-short: ## run the short form of torture, as CI does
 	cd torture && go test -tags failpoints -count=1 -timeout 15m -v .
 
 .PHONY: bounds
-bounds: ## attack the server with what should cost it much, and print what it took
+bounds: ## attack the server with expensive requests, and print the time and memory used
 	cd torture && go test -tags failpoints -count=1 -timeout 15m -v -run '^TestBounds_' .
 
 .PHONY: proto
-proto: ## write the Go code of the .proto files anew
+proto: ## generate the Go code of the .proto files
 	cd tools && go run ./protobuf
 
 # --- benchmarks --------------------------------------------------------------
@@ -98,7 +98,7 @@ fmt: ## format the code and sort its imports
 	@$(call each_module,$(MODULES),$(TOOL) golangci-lint fmt)
 
 .PHONY: lint
-lint: ## hold the code against .golangci.yml: go vet and the format of `make fmt` are part of it
+lint: ## check the code against .golangci.yml, including go vet and the format of `make fmt`
 	@$(call each_module,$(MODULES),$(TOOL) golangci-lint run ./...)
 
 .PHONY: tidy

@@ -157,7 +157,7 @@ func downloadLoop(ctx context.Context, address string, clients int, length time.
 	handshake := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", motionDownload)
 	request := clipsRequest()
-	frame := append([]byte{0x82, 0x80 | byte(len(request)), 0, 0, 0, 0}, request...) //nolint:gosec // the request is short; the mask is zero
+	frame := append([]byte{0x82, 0x80 | byte(len(request)), 0, 0, 0, 0}, request...) //nolint:gosec // short request, zero mask
 	return together(ctx, clients, address, func(c *connection, _ int, latency *hdrhistogram.Histogram) error {
 		if _, err := c.conn.Write(handshake); err != nil {
 			return err

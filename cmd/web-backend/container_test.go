@@ -190,7 +190,7 @@ func use(t *testing.T, p *process, again bool) {
 func TestContainer_Embedded(t *testing.T) {
 	t.Parallel()
 	c := newContainer(t)
-	for _, want := range []string{"WEB_BACKEND_HOST=0.0.0.0", "WEB_BACKEND_PORT=80"} { // for -p 80:80, as in the original
+	for _, want := range []string{"WEB_BACKEND_HOST=0.0.0.0", "WEB_BACKEND_PORT=80"} { // for -p 80:80
 		if !strings.Contains(strings.Join(c.image.environment, "\n")+"\n", want+"\n") {
 			t.Errorf("the image lacks %s", want)
 		}

@@ -172,7 +172,7 @@ func checkOperation(t *testing.T, p *process, route, body string, operation oper
 	}
 	path = strings.NewReplacer("{user_id}", escaped, "{character_id}", character, "{n_lines}", "5").Replace(path)
 	var id, token string
-	if strings.Contains(body, "{account}") || slices.Contains(needToken, operation.ID) { // an account needs two password hashes
+	if strings.Contains(body, "{account}") || slices.Contains(needToken, operation.ID) { // needs two password hashes
 		id, token = p.account(t, "account of "+user)
 	}
 	body = strings.NewReplacer("{user}", user, "{copy}", character, "{other}", "other than "+user,

@@ -26,20 +26,20 @@ import (
 // The size of the load, and the resources that the program may use under it.
 const (
 	loadTime       = 10 * time.Second
-	loginsOffered  = 200 // each second
+	loginsOffered  = 200 // per second
 	readsOffered   = 50  // per second, of get_character_config
 	loadAccounts   = 500
 	mostMemoryMiB  = 150
 	loadedPassword = "the right password"
 )
 
-// BenchmarkLoginLoad offers the real program more logins than it can hash, of
-// many accounts from many addresses, every fourth with a wrong password, with
-// the hash of the defaults and without rate limits; and reads a character all
-// the while. It reports what became of the logins, how long the reads took
-// from when they were due, and the most memory that the program ever had,
-// which must stay below 150 MiB. The load comes from the same machine and
-// takes its share of it.
+// BenchmarkLoginLoad sends the real program more logins than it can hash. They
+// are for many accounts and from many addresses, and every fourth has a wrong
+// password. The hash has the default parameters, and there are no rate limits.
+// At the same time the benchmark reads a character again and again. It reports
+// the results of the logins, the time of the reads from the moment when they
+// were due, and the peak memory of the program, which must stay below 150 MiB.
+// The load comes from the same machine and uses part of its capacity.
 //
 //	go test ./cmd/web-backend -run '^$' -bench LoginLoad -benchtime 1x
 func BenchmarkLoginLoad(b *testing.B) {

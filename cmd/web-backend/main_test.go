@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(buildFolder)                      //nolint:errcheck // nobody to tell
+		defer os.RemoveAll(buildFolder)                      //nolint:errcheck // an error cannot be reported here
 		if err := os.Chmod(buildFolder, 0o755); err != nil { // some tests run the program as another user
 			fmt.Fprintln(os.Stderr, err)
 			return 1

@@ -18,14 +18,14 @@ import (
 	"time"
 )
 
-// The tour is the section "## Tour" of README.md, and its fenced blocks of
-// language console are what these tests run:
+// The tour is the section "## Tour" of README.md. These tests run its fenced
+// blocks of language console:
 //
-//	$ command, which may go on
-//	> in lines that begin so
-//	what it prints, in which … stands for anything within a line,
+//	$ command, which may continue
+//	> on lines that begin with this character
+//	the output, in which … stands for any text within a line,
 //	…
-//	and a line that is only … for any number of lines.
+//	and a line that contains only … stands for any number of lines.
 
 // readme is the file that contains the tour.
 const readme = "../../README.md"

@@ -54,7 +54,7 @@ func BenchmarkTransfer(b *testing.B) {
 	}
 }
 
-// withSix returns a user that has six characters, and whatever else.
+// withSix returns a user of a kind that has characters, with six of them.
 func withSix(n int) backend.UserData { return movedUser(n/8*10+n%8, 6) }
 
 // BenchmarkTransferMongoDB does the same as BenchmarkTransfer with MongoDB.

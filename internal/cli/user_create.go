@@ -17,7 +17,7 @@ type userCreateCommand struct {
 }
 
 // Validate is called by kong to check the command. It refuses an empty id or
-// user name, which for example an unset shell variable gives.
+// user name, for example from a shell variable that is not set.
 func (c *userCreateCommand) Validate() error {
 	if c.UserID != nil && *c.UserID == "" || c.Username != nil && *c.Username == "" {
 		return errors.New("user id or user name is empty; leave out what is not to be given")

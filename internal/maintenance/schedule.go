@@ -43,7 +43,7 @@ type Schedule struct {
 	dir    string // folder of the backups
 	data   string // folder of the embedded store
 	log    *slog.Logger
-	done   func(at time.Time, size int64, err error) // called for each backup, and at the start for the last existing one
+	done   func(at time.Time, size int64, err error) // called for each backup, and at the start for the last one
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
@@ -156,7 +156,7 @@ func (b *Schedule) names(now time.Time) (names []string, err error) {
 		}
 	}
 	slices.Sort(names)
-	past, _ := slices.BinarySearch(names, scheduledAt(now.Add(time.Millisecond))) // the backup of now is not in the future
+	past, _ := slices.BinarySearch(names, scheduledAt(now.Add(time.Millisecond))) // now is not in the future
 	return slices.Concat(names[past:], names[:past]), err
 }
 

@@ -131,8 +131,9 @@ func (m job) compare(ctx context.Context, to place) (found *Differences, err err
 // mostBadShown bounds how many documents one message names.
 const mostBadShown = 1000
 
-// examine looks for documents in source that cannot be read, and gives their
-// number. It tells of each: in an error, unless they are to be left out.
+// examine looks for documents in source that cannot be read, and returns their
+// number. It reports each of them: as a note if leaveOut is set, and otherwise
+// in an error. A message names at most mostBadShown documents.
 func examine(ctx context.Context, source backend.Store, leaveOut bool, messages Messages) (count int64, err error) {
 	documents, ok := source.(interface {
 		BadDocuments(ctx context.Context, report func(mongo.BadDocument)) error

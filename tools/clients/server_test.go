@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(buildFolder) //nolint:errcheck // nobody to tell
+		defer os.RemoveAll(buildFolder) //nolint:errcheck // an error cannot be reported here
 		return m.Run()
 	}())
 }
