@@ -164,7 +164,7 @@ func chooser(seed uint64, choose func(r *rand.Rand) func() int) func(worker int)
 func zipf(count int) func(worker int) int {
 	return chooser(1, func(r *rand.Rand) func() int {
 		z := rand.NewZipf(r, 1.1, 1, uint64(count-1)) //nolint:gosec // count is small
-		return func() int { return int(z.Uint64()) }  //nolint:gosec // less than count
+		return func() int { return int(z.Uint64()) }  //nolint:gosec // the value is less than count
 	})
 }
 

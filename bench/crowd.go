@@ -22,7 +22,7 @@ type crowd struct {
 	prompt     int // size of each prompt in bytes
 }
 
-// masterKey seals the provider keys of every crowd.
+// masterKey is the key that seals the provider keys of every crowd.
 var masterKey = strings.Repeat("5a", masterkey.Size)
 
 // environment is the environment that a server needs to use a crowd.

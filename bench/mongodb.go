@@ -146,6 +146,6 @@ func (b *bench) startEngine() (*process, error) {
 	if len(lines) == 0 {
 		return nil, fmt.Errorf("tools/mongodb/install.sh did not say where the engine is")
 	}
-	command := exec.CommandContext(b.ctx, lines[len(lines)-1], "../tools/mongodb/launch.py") //nolint:gosec // our own tool
+	command := exec.CommandContext(b.ctx, lines[len(lines)-1], "../tools/mongodb/launch.py") //nolint:gosec // a tool of this repository
 	return start(b.ctx, command, "listening on ", "")
 }

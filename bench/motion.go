@@ -125,7 +125,7 @@ func (b *bench) clips(address string) (messages [][]byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer conn.CloseNow() //nolint:errcheck // it goes away
+	defer conn.CloseNow() //nolint:errcheck // the connection is no longer needed
 	conn.SetReadLimit(-1)
 	if err := conn.Write(b.ctx, websocket.MessageBinary, clipsRequest()); err != nil {
 		return nil, err
@@ -229,12 +229,12 @@ func serveBareWebSocket(ctx context.Context, args []string) error {
 	}
 	endWithInput()
 	fmt.Println("listening on", listener.Addr())
-	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // loopback, and only load
+	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // loopback only, for the benchmark
 		conn, err := websocket.Accept(w, r, nil)
 		if err != nil {
 			return
 		}
-		defer conn.CloseNow() //nolint:errcheck // it goes away
+		defer conn.CloseNow() //nolint:errcheck // the connection is no longer needed
 		for {
 			if _, _, err := conn.Read(ctx); err != nil {
 				return

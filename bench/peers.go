@@ -52,7 +52,7 @@ func serveBare(ctx context.Context, args []string) error {
 	}
 	endWithInput()
 	fmt.Println("listening on", listener.Addr())
-	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:gosec // loopback, and only load
+	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:gosec // loopback only, for the benchmark
 		maps.Copy(w.Header(), answer.Header)
 		_, _ = w.Write(body)
 	}))

@@ -141,7 +141,7 @@ func (b *bench) updates() error {
 	if err != nil {
 		return err
 	}
-	defer store.Close() //nolint:errcheck // it goes away
+	defer store.Close() //nolint:errcheck // the folder is removed
 	p, err := b.startBackend(c.dir, environment...)
 	if err != nil {
 		return err

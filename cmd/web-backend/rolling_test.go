@@ -128,7 +128,7 @@ func (v *visitor) visit(t *testing.T, n int) {
 func TestMongoDB_RollingRestart(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
-	const timeout = 25 * time.Second // the engine is slow where tests crowd
+	const timeout = 25 * time.Second // the engine is slow when many tests run
 	const oldToken, newToken = "the-old-operator-token-of-the-test", "the-new-operator-token-of-the-test"
 	folders := [2]string{}
 	for i := range folders {

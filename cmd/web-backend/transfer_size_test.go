@@ -18,8 +18,8 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// BenchmarkTransfer moves a large store in every way and prints time and peak
-// memory of each. It takes minutes and some gigabytes of disk:
+// BenchmarkTransfer moves a large store in every way, and prints the time and
+// peak memory of each move. It takes minutes and some gigabytes of disk space:
 //
 //	TRANSFER_USERS=100000 go test ./cmd/web-backend -run '^$' -bench Transfer -benchtime 1x -timeout 1h
 //

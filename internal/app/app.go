@@ -1,4 +1,4 @@
-// Package app puts the server together from its parts and runs it.
+// Package app assembles the server from its parts and runs it.
 package app
 
 import (
@@ -33,7 +33,7 @@ import (
 func Run(ctx context.Context, cfg *config.Config, build Build, console, logLines io.Writer) error {
 	s, err := start(ctx, cfg, build, console, logLines)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil // stopped while it waited for its store
+		return nil // stopped while it waited for the store
 	}
 	if err != nil {
 		return err
@@ -55,7 +55,7 @@ type server struct {
 	motion   *motionFiles
 	api      *api.API
 
-	debugListener net.Listener // nil without one
+	debugListener net.Listener // nil without a debug listener
 	debug         *http.Server
 	watch         watch
 

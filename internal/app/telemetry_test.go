@@ -176,7 +176,7 @@ func TestRun_DebugListener(t *testing.T) {
 					{"from this machine", nil, http.StatusUnauthorized},
 				} {
 					if strings.Contains(path, "seconds=1") && c.want == http.StatusOK && access != "strict" {
-						continue // this profile takes a second; once is enough
+						continue // this profile takes a second, so it is tested once
 					}
 					if status, body := get(t, debug+path, c.header...); status != c.want || body == "" {
 						t.Errorf("%s %s: got %d with %d bytes, want %d", path, c.name, status, len(body), c.want)

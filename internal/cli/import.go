@@ -45,7 +45,7 @@ func (importCommand) Help() string {
     zcat users.jsonl.gz | web-backend import -`
 }
 
-// Run imports into the configured store and prints what it did.
+// Run imports the file into the configured store and prints what it did.
 func (c *importCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {

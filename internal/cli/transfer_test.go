@@ -20,8 +20,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// withUsers stores two users in a data folder: ada with everything, and bob
-// without a login.
+// withUsers stores two users in a data folder: ada with all kinds of data, and
+// bob without a login.
 func withUsers(t *testing.T, data string) {
 	t.Helper()
 	ring := masterkey.NewRing(masterkey.Generate())

@@ -323,7 +323,7 @@ func TestUser_PasswordCounts(t *testing.T) {
 	}
 }
 
-// At a terminal a password is typed twice, and a deletion is confirmed.
+// At a terminal the user types a password twice, and confirms a deletion.
 func TestUser_AtATerminal(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir(), password: []string{goodPassword, goodPassword}}

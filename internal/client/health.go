@@ -37,7 +37,7 @@ type HealthCheck struct {
 	// configuration, at whatever address it listens. If there is none, the URL
 	// of the configuration is used.
 	Running bool
-	Ready   bool // /health/ready instead of /health
+	Ready   bool // request /health/ready instead of /health
 	Timeout time.Duration
 }
 

@@ -18,7 +18,7 @@ import (
 type KeyReport struct {
 	Store      string     `json:"store"`
 	Source     string     `json:"source,omitempty"` // configuration, file or none
-	File       string     `json:"file,omitempty"`   // where the key file is, or would be
+	File       string     `json:"file,omitempty"`   // path of the key file, which may not exist
 	Keys       []KeyInUse `json:"keys"`
 	Missing    []KeyInUse `json:"missing"` // keys that sealed values but cannot be found
 	Plain      int        `json:"plain"`   // number of values from a version that did not seal
@@ -43,7 +43,7 @@ func DoctorKeys(cfg *config.Config) (KeyReport, error) {
 	report := KeyReport{Store: cfg.Store, Keys: []KeyInUse{}, Missing: []KeyInUse{}, Notes: []string{}, OK: true}
 	if err := store.SealsKeys(cfg); err != nil {
 		report.Verdict = err.Error()
-		return report, nil //nolint:nilerr // nothing to examine is a finding, not an error
+		return report, nil //nolint:nilerr // a store without sealed keys is a result, not an error
 	}
 	found, err := masterkey.Find(cfg.MasterKey, cfg.DataDir)
 	if err != nil {

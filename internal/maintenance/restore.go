@@ -18,7 +18,7 @@ import (
 type RestoreReport struct {
 	BackupReport
 	Restored    bool           `json:"restored"`            // false if the file was only checked
-	Kept        string         `json:"kept,omitempty"`      // where the old database is
+	Kept        string         `json:"kept,omitempty"`      // path of the old database
 	MissingKeys []masterkey.ID `json:"missing_keys"`        // the MasterKeys that are not available
 	Unreadable  int            `json:"unreadable"`          // number of provider keys that no available master key opens
 	KeyFault    string         `json:"key_fault,omitempty"` // why the key file cannot be used

@@ -214,7 +214,7 @@ func (e *Editor) CreateAccount(ctx context.Context, userID, username string, pas
 // stored changes users directly in the store.
 type stored struct{ *backend.Service }
 
-// SetPassword implements editor.
+// SetPassword implements editor. It turns a refusal into its message.
 func (s stored) SetPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error) {
 	id, err := s.Service.SetPassword(ctx, userID, username, password)
 	if refusal, ok := errors.AsType[*backend.Refusal](err); ok {
