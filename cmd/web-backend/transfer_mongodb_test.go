@@ -109,9 +109,9 @@ func characterDocument(character backend.Character) (document bson.D) {
 	return document
 }
 
-// read returns all documents of a database by collection, in the order of
-// creation, without _id and without the collections and fields that belong to
-// this server.
+// read returns all documents of a database by collection, sorted by user id and
+// character id. It leaves out _id and the collections web_backend_*, which
+// belong to this server.
 func read(t *testing.T, database *mongo.Database) map[string][]bson.D {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())

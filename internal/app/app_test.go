@@ -362,8 +362,8 @@ func TestRun_CannotStart(t *testing.T) {
 }
 
 // With the embedded store, the first start creates an operator token. The path
-// of its file is printed, but not the token. The token stays valid after a
-// restart.
+// of its file is printed, but the token is not. Later starts use the same
+// token.
 func TestRun_MakesAnOperatorToken(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)

@@ -12,8 +12,8 @@ import (
 )
 
 // stranger starts a server with a page of another site. The product is at
-// 127.0.0.1 and this server at localhost. It allows other pages to frame it and
-// open it, and tells them so.
+// 127.0.0.1 and this server at localhost. Other pages may frame or open the
+// page, and it then sends them a message.
 func stranger(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
