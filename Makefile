@@ -1,18 +1,21 @@
-# The tools are built from the versions pinned in tools/go.mod; nothing else is installed.
-# `make` alone lists the targets, `make check` is what CI runs.
+# The tools are built from the versions pinned in tools/go.mod. Nothing else is
+# installed.
+# `make` without a target lists the targets. `make check` is what CI runs.
 
 SHELL := bash
 .DEFAULT_GOAL := help
 
-# The product has no cgo, so all is compiled without it, once; only the race detector needs it. With
-# -trimpath a clone in another folder, and the release, use what was compiled before.
+# The product does not use cgo, so everything is compiled without it, and only
+# once. Only the race detector needs cgo. With -trimpath, a clone in another
+# folder and the release build can reuse what was compiled before.
 export CGO_ENABLED := 0
 export GOFLAGS := -trimpath
 
 FUZZTIME ?= 10s
 # `make size` builds linux/amd64.
 PLATFORMS := linux/arm64 linux/arm darwin/arm64 windows/amd64
-# Every module of this repository; the product's own is ".", and stands first.
+# Every module of this repository. The module of the product is ".", and it
+# comes first.
 MODULES := $(sort $(patsubst %/,%,$(dir $(shell find . -name go.mod -not -path '*/testdata/*' -not -path '*/node_modules/*'))))
 TOOL := go tool -modfile=$(CURDIR)/tools/go.mod
 each_module = for module in $(1); do echo "-- $$module: $(2)"; (cd $$module && $(2)) || exit 1; done
@@ -32,16 +35,20 @@ test: ## run the tests of every module
 	go test ./...
 	@$(MAKE) --no-print-directory test-tools
 
-# -count=1, because Go's test cache does not see a change of the product's files, which these read.
+# -count=1 is needed because these tests read files of the product, and the test
+# cache of Go does not notice when such files change.
 .PHONY: test-tools
-test-tools: ## run the tests of the other modules, OpenAPI validation among them
+test-tools: ## run the tests of the other modules, including OpenAPI validation
 	@$(call each_module,$(filter-out .,$(MODULES)),go test -count=1 ./...)
 
-# Left out is what does one thing after the other and takes long: it would show the detector nothing. `go test ./...`
-# runs it.
+# These tests are skipped because they take long and do one thing after the
+# other, so the race detector would find nothing in them. `go test ./...` runs
+# them.
 RACE_SKIP := TestSecrets|TestDamagedFiles|TestCheckBackup_TooMuch.*|TestCrash_.*|TestFaults_.*
-# SQLite itself is left as it is: it is C that was translated to Go, and each connection has one memory that only its
-# holder uses. With the detector in it the tests take three times as long.
+# SQLite itself is compiled without the race detector. It is C code translated
+# to Go, and each connection has its own memory, which only the holder of the
+# connection uses. With the detector in SQLite, the tests take three times as
+# long.
 RACE_FLAGS := -gcflags=github.com/ncruces/go-sqlite3-wasm/v6=-race=false
 RACE_PACKAGES = $$(go list ./... | grep -vE '/internal/(cli|apidocs|npz|config/pyconfig|motion/demo|motion/motionpb|store/mongo/mongotest)$$')
 
@@ -55,30 +62,31 @@ fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@tools/fuzz.sh $(FUZZTIME)
 
 .PHONY: golden
-golden: ## write the golden files anew; read the diff before you commit it
+golden: ## rewrite the golden files; read the diff before you commit it
 	go test ./internal/api -run Golden -update
 
 # TORTURE_SEED=N repeats a run.
 .PHONY: torture
-torture: ## break the server on purpose, thousands of times, about two hours; docs/torture.md gets the figures
+torture: ## break the server on purpose, thousands of times, about two hours; writes docs/torture.md
 	TORTURE=long go test -count=1 -timeout 1h -v -run '^TestCrash_' ./internal/store/mongo
 	cd torture && TORTURE=long go test -tags failpoints -count=1 -timeout 6h -v .
 
 .PHONY: torture-short
-torture-short: ## the short cut of it that CI runs
+torture-short: ## run the short form of torture, as CI does
 	cd torture && go test -tags failpoints -count=1 -timeout 15m -v .
 
 .PHONY: bounds
-bounds: ## attack the server with what should cost it much, and print what it took
+bounds: ## attack the server with expensive requests, and print the time and memory used
 	cd torture && go test -tags failpoints -count=1 -timeout 15m -v -run '^TestBounds_' .
 
 .PHONY: proto
-proto: ## write the Go code of the .proto files anew
+proto: ## generate the Go code of the .proto files
 	cd tools && go run ./protobuf
 
 # --- benchmarks --------------------------------------------------------------
 
-# The first run makes crowds of users below bench/.data, some 3 GB, which takes minutes.
+# The first run creates the crowds of users in bench/.data. They take about 3
+# GB, and the run takes minutes.
 .PHONY: bench
 bench: ## measure against the limit and a peer, about 10 minutes; WORK names one group, which is only printed
 	cd bench && go run . $(if $(WORK),-work $(WORK))
@@ -90,7 +98,7 @@ fmt: ## format the code and sort its imports
 	@$(call each_module,$(MODULES),$(TOOL) golangci-lint fmt)
 
 .PHONY: lint
-lint: ## hold the code against .golangci.yml: go vet and the format of `make fmt` are part of it
+lint: ## check the code against .golangci.yml, including go vet and the format of `make fmt`
 	@$(call each_module,$(MODULES),$(TOOL) golangci-lint run ./...)
 
 .PHONY: tidy
@@ -116,13 +124,14 @@ cross: ## build the program for the other platforms
 size: ## fail if the stripped binary has more than 34 MB
 	@tools/size.sh
 
-# Each platform is compiled from nothing at the first run, which takes minutes.
+# The first run compiles everything for each platform, which takes minutes.
 .PHONY: dist
 dist: ## build the binaries of a release into dist/, reproducibly
 	@tools/packages/dist.sh dist
 
-# The golden files are compared by the product's own tests. Two steps run at a time, as some wait for a browser or a
-# database; the longest come first. Each line says which step it is of.
+# The product's own tests compare the golden files. Two steps run at the same
+# time, because some steps wait for a browser or a database. The longest steps
+# come first. Each line of output begins with the name of its step.
 CHECKS := torture-short test-tools race lint cross size docs-check tidy vuln
 
 .PHONY: check

@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// bench holds what the works share.
+// bench holds what the benchmark groups share.
 type bench struct {
 	settings
 
-	ctx     context.Context //nolint:containedctx // it is the one of the whole run
-	binary  string          // web-backend, built as for a release
-	scratch string          // a folder that goes away at the end
+	ctx     context.Context //nolint:containedctx // the context of the whole run
+	binary  string          // path of web-backend, built as for a release
+	scratch string          // temporary folder, removed at the end
 	rows    []row
 }
 
@@ -36,35 +36,36 @@ func newBench(ctx context.Context, s settings) (*bench, error) {
 
 func (b *bench) close() { _ = os.RemoveAll(b.scratch) }
 
-// workers is how many connections a closed loop has, unless a goal says
-// otherwise.
+// workers is the number of connections of a closed loop, unless a goal needs
+// another number.
 const workers = 16
 
-// side is one of two things that are measured in turn.
+// side is one of the two things that a comparison measures in turn.
 type side struct {
 	name    string
 	measure func(length time.Duration) (load, error)
-	process *process // nil for a loop of this process
+	process *process // nil for a loop in this process
 }
 
-// over is the side of HTTP requests to a process.
+// over returns the side that sends HTTP requests to a process.
 func (b *bench) over(name string, p *process, workers int, next request) side {
 	return side{name, func(length time.Duration) (load, error) {
 		return closedLoop(b.ctx, p.address, workers, length, next)
 	}, p}
 }
 
-// compared is what both sides did: a value for each round.
+// compared is the result of a comparison. The slices have one value for each
+// round.
 type compared struct {
 	ratios        []float64
-	ours, theirs  []float64 // answers a second
-	ourCPU        float64   // ms for 1,000 answers
+	ours, theirs  []float64 // responses per second
+	ourCPU        float64   // ms per 1,000 responses
 	theirCPU      float64
 	ourPeakMemory int64
-	p99           float64 // of ours, in ms
+	p99           float64 // latency of our side, in ms
 }
 
-// compare measures two sides in turn, after a warm-up of each.
+// compare measures two sides in turn, after a warm-up of each side.
 func (b *bench) compare(ours, theirs side) (c compared, err error) {
 	for _, s := range []side{theirs, ours} {
 		if _, err := s.measure(b.length / 3); err != nil {
@@ -110,7 +111,7 @@ func cpuOf(p *process) time.Duration {
 	return p.cpu()
 }
 
-// add puts the outcome of a comparison into the report.
+// add adds the result of a comparison to the report.
 func (b *bench) add(what, against string, goal float64, c compared, note string) {
 	cpu := fmt.Sprintf("%.0f/s and %.0f/s", median(c.ours), median(c.theirs))
 	if c.ourCPU > 0 {
@@ -127,14 +128,15 @@ func (b *bench) add(what, against string, goal float64, c compared, note string)
 		Value: median(c.ratios), Least: slices.Min(c.ratios), Most: slices.Max(c.ratios), Note: cpu})
 }
 
-// addMost puts a figure into the report that is to be no more than goal.
+// addMost adds a value to the report that should be at most goal.
 func (b *bench) addMost(what, unit string, goal float64, values []float64, note string) {
 	b.rows = append(b.rows, row{What: what, Unit: unit, Goal: goal,
 		Value: median(values), Least: slices.Min(values), Most: slices.Max(values), Note: note})
 	fmt.Fprintf(os.Stderr, "   %-40s %.1f %s\n", what, median(values), unit)
 }
 
-// median of an even number is the mean of the two in the middle.
+// median returns the median. For an even number of values it is the mean of the
+// two middle values, and for no values it is 0.
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	half := len(sorted) / 2
@@ -147,8 +149,8 @@ func median(values []float64) float64 {
 	return sorted[half]
 }
 
-// chooser gives each worker a source of its own, so that none waits for
-// another, and every run the same keys.
+// chooser gives each worker its own random source, so that workers do not wait
+// for each other and every run uses the same keys.
 func chooser(seed uint64, choose func(r *rand.Rand) func() int) func(worker int) int {
 	var next [256]func() int
 	for worker := range next {
@@ -157,21 +159,23 @@ func chooser(seed uint64, choose func(r *rand.Rand) func() int) func(worker int)
 	return func(worker int) int { return next[worker]() }
 }
 
-// zipf chooses of count keys with the skew of the web.
+// zipf chooses from count keys with a Zipf distribution, which is typical of
+// web traffic.
 func zipf(count int) func(worker int) int {
 	return chooser(1, func(r *rand.Rand) func() int {
 		z := rand.NewZipf(r, 1.1, 1, uint64(count-1)) //nolint:gosec // count is small
-		return func() int { return int(z.Uint64()) }  //nolint:gosec // less than count
+		return func() int { return int(z.Uint64()) }  //nolint:gosec // the value is less than count
 	})
 }
 
-// uniform chooses all keys alike.
+// uniform chooses from count keys with equal probability.
 func uniform(count int) func(worker int) int {
 	return chooser(2, func(r *rand.Rand) func() int { return func() int { return r.IntN(count) } })
 }
 
-// prompt gives a text of so many bytes, the same for all n but for its begin,
-// and such that it is the same in JSON: the load must cost little.
+// prompt returns a text of this size in bytes. Texts differ only at the
+// beginning, by n. JSON encoding does not change the text, so that the load
+// generator has little work.
 func prompt(n, size int) string {
 	return fmt.Sprintf("You keep lighthouse %09d. ", n) + filler[:size-31]
 }

@@ -56,8 +56,8 @@ func TestReadAnswer(t *testing.T) {
 	}
 }
 
-// A server that halts once cannot hide it from the open loop: the requests that
-// were due meanwhile count as late.
+// A server that pauses once cannot hide the pause from the open loop: the
+// requests that were due during the pause count as late.
 func TestOpenLoop_CountsWhatWasDue(t *testing.T) {
 	t.Parallel()
 	const halt = 300 * time.Millisecond
@@ -77,7 +77,8 @@ func TestOpenLoop_CountsWhatWasDue(t *testing.T) {
 	if total := found.latency.TotalCount(); total < 195 || total > 200 {
 		t.Errorf("requests: got %d, want 200 in a second", total)
 	}
-	// Of 200 requests some 60 were due in the halt; half of these had to wait for half of it.
+	// About 60 of the 200 requests were due during the pause. Half of these had
+	// to wait for at least half of it.
 	if late := found.latency.ValueAtQuantile(85); late < halt.Microseconds()/3 {
 		t.Errorf("the 85th percentile: got %d µs, want to see the halt of %s", late, halt)
 	}

@@ -15,9 +15,10 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// connection is an HTTP/1.1 client that costs little, so that the load does not
-// take the time of what it measures. It knows keep-alive and Content-Length,
-// which all servers here use, and chunked bodies.
+// connection is an HTTP/1.1 client that uses little CPU time, so that the load
+// does not take time from what it measures. It supports keep-alive,
+// Content-Length and chunked bodies. All servers here use keep-alive and
+// Content-Length.
 type connection struct {
 	conn   net.Conn
 	reader *bufio.Reader
@@ -35,7 +36,8 @@ func dial(ctx context.Context, address string) (*connection, error) {
 
 func (c *connection) close() { _ = c.conn.Close() }
 
-// do sends a whole request and reads the answer away; size is of its body.
+// do sends a whole request, then reads and discards the response. size is the
+// size of the response body.
 func (c *connection) do(request []byte) (status, size int, err error) {
 	if _, err := c.conn.Write(request); err != nil {
 		return 0, 0, err
@@ -45,7 +47,8 @@ func (c *connection) do(request []byte) (status, size int, err error) {
 
 var contentLength, chunkedCoding = []byte("content-length:"), []byte("transfer-encoding: chunked")
 
-// readAnswer reads one answer, and its body to body, unless that is nil.
+// readAnswer reads one response. It writes the response body to body, or
+// discards it if body is nil.
 func readAnswer(reader *bufio.Reader, body io.Writer) (status, size int, err error) {
 	line, err := reader.ReadSlice('\n')
 	if err != nil {
@@ -113,7 +116,8 @@ func readChunks(reader *bufio.Reader, body io.Writer) (size int, err error) {
 	}
 }
 
-// get makes a GET request, post a POST of JSON, patch a PATCH of it.
+// get returns a GET request. post returns a POST request with JSON, and patch a
+// PATCH request with JSON.
 func get(path string) []byte {
 	return fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", path)
 }
@@ -127,20 +131,22 @@ func withBody(method, path, body string) []byte {
 		method, path, len(body), body)
 }
 
-// load is what one run of load found.
+// load is the result of one run of load.
 type load struct {
-	rate    float64                 // answers a second
+	rate    float64                 // responses per second
 	latency *hdrhistogram.Histogram // in µs
 }
 
-// newHistogram holds latencies from 1 µs to a minute with three digits.
+// newHistogram returns a histogram for latencies from 1 µs to 1 minute, with
+// three significant digits.
 func newHistogram() *hdrhistogram.Histogram { return hdrhistogram.New(1, 60_000_000, 3) }
 
-// request makes the n-th request of one worker.
+// request returns the n-th request of a worker.
 type request func(worker, n int) []byte
 
-// closedLoop has workers send one request after the other, each on a connection
-// of its own, for so long. It ends at the first answer that is not 200.
+// closedLoop runs workers that send one request after the other for this length
+// of time, each on its own connection. A worker stops at its first response
+// with a status other than 200.
 func closedLoop(ctx context.Context, address string, workers int, length time.Duration, next request) (load, error) {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
@@ -156,9 +162,10 @@ func closedLoop(ctx context.Context, address string, workers int, length time.Du
 	})
 }
 
-// openLoop has workers send requests at a fixed rate for so long, whether or
-// not answers come in time. Latency counts from the moment in which a request
-// was due, so that a server that halts cannot hide it (coordinated omission).
+// openLoop runs workers that send requests at a fixed rate for this length of
+// time, even if responses are late. Latency is measured from the time when a
+// request was due, so that a pause of the server is not hidden (coordinated
+// omission).
 func openLoop(ctx context.Context, address string, workers int, rate float64, length time.Duration, next request) (load, error) {
 	start := time.Now()
 	interval := time.Duration(float64(workers) / rate * float64(time.Second))
@@ -176,7 +183,7 @@ func openLoop(ctx context.Context, address string, workers int, rate float64, le
 	})
 }
 
-// wait returns after so long, or when ctx ends.
+// wait returns after pause, or when ctx ends.
 func wait(ctx context.Context, pause time.Duration) {
 	if pause <= 0 {
 		return
@@ -197,7 +204,7 @@ func (c *connection) expect200(request []byte) error {
 	return err
 }
 
-// together runs work in so many workers, and adds up what they found.
+// together runs work in this number of workers, and combines their results.
 func together(
 	ctx context.Context, workers int, address string, work func(c *connection, worker int, latency *hdrhistogram.Histogram) error,
 ) (load, error) {
@@ -225,7 +232,7 @@ func together(
 	return found, errors.Join(failures...)
 }
 
-// fetch makes a GET request whose answer is to be 200.
+// fetch sends a GET request. It returns an error unless the status is 200.
 func fetch(ctx context.Context, address, path string) error {
 	c, err := dial(ctx, address)
 	if err != nil {

@@ -14,21 +14,21 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// crowd is a data folder with users.
+// crowd is a data folder with users and characters.
 type crowd struct {
 	dir        string
 	users      int
 	characters int // of each user
-	prompt     int // bytes of each prompt
+	prompt     int // size of each prompt in bytes
 }
 
-// masterKey seals the provider keys of every crowd.
+// masterKey is the key that seals the provider keys of every crowd.
 var masterKey = strings.Repeat("5a", masterkey.Size)
 
-// environment is what a server of a crowd needs.
+// environment is the environment that a server needs to use a crowd.
 var environment = []string{"WEB_BACKEND_MASTER_KEY=" + masterKey}
 
-// crowd gives a crowd of this shape, which it makes if it is not there yet.
+// crowd returns a crowd of this shape, and creates it if it does not exist yet.
 func (b *bench) crowd(users, characters, prompt int) (crowd, error) {
 	name := fmt.Sprintf("%d-users-%d-characters-%d-bytes", users, characters, prompt)
 	c := crowd{filepath.Join(b.data, name), users, characters, prompt}
@@ -46,8 +46,8 @@ func (b *bench) crowd(users, characters, prompt int) (crowd, error) {
 	return c, os.WriteFile(complete, nil, 0o600)
 }
 
-// warm reads the database once, so that what is measured does not depend on
-// what the system has in its file cache.
+// warm reads the database once, so that the measurements do not depend on what
+// the file cache of the system contains.
 func (c crowd) warm() error {
 	file, err := os.Open(filepath.Join(c.dir, sqlite.FilePrefix))
 	if err != nil {
@@ -61,13 +61,14 @@ func userID(n int) string { return fmt.Sprintf("9a4b5f6e-6f3c-4a57-9d0b-%012d", 
 
 func characterID(user, n int) string { return fmt.Sprintf("%08d-6f3c-5a57-9d0b-%012d", n, user) }
 
-// path is where a GET finds the k-th of all characters.
+// path returns the path of the GET request for the k-th character of all
+// characters.
 func (c crowd) path(k int) string {
 	user := k / c.characters
 	return "/api/v1/get_character_config/" + userID(user) + "/" + characterID(user, k%c.characters)
 }
 
-// update makes the body that gives the k-th character another prompt.
+// update returns the request body that gives the k-th character another prompt.
 func (c crowd) update(k int, prompt string) string {
 	user := k / c.characters
 	return fmt.Sprintf(`{"user_id":%q,"character_id":%q,"prompt":"%s"}`, userID(user), characterID(user, k%c.characters), prompt)
@@ -78,7 +79,7 @@ func (c crowd) key(k int) backend.CharacterKey {
 	return backend.CharacterKey{UserID: userID(user), CharacterID: characterID(user, k%c.characters)}
 }
 
-// open opens the store of a crowd, while no server has it.
+// open opens the store of a crowd. No server may be using it.
 func (c crowd) open() (*sqlite.Store, error) {
 	ring, err := masterkey.Parse(backend.NewSecret(masterKey))
 	if err != nil {

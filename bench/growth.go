@@ -11,7 +11,7 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// growth is what a large crowd costs.
+// growth measures the cost of a large crowd.
 func (b *bench) growth() error {
 	const short = 300
 	small, err := b.crowd(1000, 1, short)
@@ -62,8 +62,8 @@ func (b *bench) growth() error {
 	return b.grown(small, medium, few, some)
 }
 
-// grown compares a read and an update of a larger crowd with those of the
-// small one.
+// grown compares a read and an update on a larger crowd with the same requests
+// on the small one.
 func (b *bench) grown(small, large crowd, few, many *process) error {
 	var count atomic.Int64
 	read := func(c crowd) request {
@@ -95,7 +95,8 @@ func (b *bench) grown(small, large crowd, few, many *process) error {
 	return nil
 }
 
-// starts measures a start, and memory: idle, and after 100,000 requests.
+// starts measures the time to start, and the memory when idle and after 100,000
+// requests.
 func (b *bench) starts(c crowd) error {
 	var ready, idle, used []float64
 	for round := range b.rounds {
@@ -130,8 +131,8 @@ func (b *bench) starts(c crowd) error {
 	return nil
 }
 
-// tails99 compares p99 at half of the load at which each crowd peaks, and at
-// half of the small one's peak for both.
+// tails99 compares the p99 latency of the two crowds twice: each at half of its
+// own peak load, and both at half of the peak load of the small crowd.
 func (b *bench) tails99(small, large crowd, few, many *process) error {
 	fewKeys, manyKeys := zipf(small.users), zipf(large.users)
 	askFew := func(worker, _ int) []byte { return get(small.path(fewKeys(worker))) }
@@ -177,7 +178,8 @@ func (b *bench) tails99(small, large crowd, few, many *process) error {
 	return nil
 }
 
-// listUsers reads the list of all users, and looks at the memory it takes.
+// listUsers reads the list of all users, and measures the extra memory and the
+// time to the first byte.
 func (b *bench) listUsers(p *process) error {
 	var extra, first []float64
 	for range b.rounds {

@@ -1,13 +1,14 @@
-// Bench measures web-backend against the limit, which is what the same machine
-// does with the same bytes and no application, and against what somebody would
-// pick instead. Every figure is a ratio within one run.
+// Bench measures web-backend in two ways. It compares web-backend with the
+// limit, which is what the same machine achieves with the same bytes and no
+// application. It also compares web-backend with a program that could be used
+// instead. Comparisons are ratios within one run.
 //
-//	go run .                     all works; writes docs/benchmarks.{md,json,svg}
-//	go run . -work reads         one group of works, printed only
-//	go run . -users 100000       a smaller crowd in place of 1,000,000
+//	go run .                     all groups; writes docs/benchmarks.{md,json,svg}
+//	go run . -work reads         one group, printed only
+//	go run . -users 100000       a smaller crowd instead of 1,000,000
 //
-// Server and load are processes of their own. The programs that are measured
-// beside web-backend are this one, started with another first argument.
+// Servers and load run in separate processes. Most programs that web-backend is
+// compared with are this program, started with another first argument.
 package main
 
 import (
@@ -35,7 +36,7 @@ func main() {
 	end(err)
 }
 
-// end ends this process.
+// end ends this process. It prints err unless err is nil.
 func end(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -44,19 +45,19 @@ func end(err error) {
 	os.Exit(0)
 }
 
-// peers are the programs that are measured beside web-backend.
+// peers are the other programs that this binary can run as, by first argument.
 var peers = map[string]func(ctx context.Context, args []string) error{"bare": serveBare, "bare-websocket": serveBareWebSocket, "downloads": downloadAtOnce, "pocketbase": servePocketBase}
 
-// settings are the flags.
+// settings are the values of the flags.
 type settings struct {
-	works  []string      // groups to run; all if empty
-	users  int           // of the large crowd
-	rounds int           // of each measurement
-	length time.Duration // of each round
-	data   string        // folder of the crowds, which are kept
+	works  []string      // groups to run; empty for all
+	users  int           // number of users of the large crowd
+	rounds int           // number of rounds of each measurement
+	length time.Duration // length of each round
+	data   string        // folder of the crowds, which are kept for the next run
 }
 
-// groups are the works in their order.
+// groups are the benchmark groups, in the order in which they run.
 var groups = []struct {
 	name string
 	run  func(*bench) error

@@ -14,8 +14,9 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// mongodb compares reads over HTTP with a loop of the driver that sends the same
-// commands, on the engine of the tests or that of TEST_MONGODB_URI.
+// mongodb compares reads over HTTP with a loop of the driver that sends the
+// same commands. It uses the server at TEST_MONGODB_URI or, if that is not set,
+// the engine of the tests.
 func (b *bench) mongodb() error {
 	uri := os.Getenv("TEST_MONGODB_URI")
 	if uri == "" {
@@ -31,7 +32,7 @@ func (b *bench) mongodb() error {
 	if err != nil {
 		return err
 	}
-	defer client.Disconnect(b.ctx) //nolint:errcheck // the end
+	defer client.Disconnect(b.ctx) //nolint:errcheck // the end of the benchmark
 	db := client.Database(database)
 	if err := db.Drop(b.ctx); err != nil {
 		return err
@@ -54,10 +55,11 @@ func (b *bench) mongodb() error {
 	return b.mongoReads(p, db)
 }
 
-// mongoUsers is how many users the database has, each with eight characters.
+// mongoUsers is the number of users in the database. Each of them has eight
+// characters.
 const mongoUsers = 50
 
-// mongoReads compares the reads of a server and of the driver.
+// mongoReads compares the reads of the server with the reads of the driver.
 func (b *bench) mongoReads(p *process, db *mongo.Database) error {
 	cursor, err := db.Collection("CharacterConfigs").Find(b.ctx, bson.D{})
 	if err != nil {
@@ -121,7 +123,8 @@ func (b *bench) mongoReads(p *process, db *mongo.Database) error {
 	return nil
 }
 
-// withConfig reads a character whose user has a config.
+// withConfig returns a pipeline that reads a character if its user has a
+// config.
 func withConfig(userID, characterID string) mongo.Pipeline {
 	return mongo.Pipeline{
 		{{Key: "$match", Value: bson.D{{Key: "user_id", Value: userID}, {Key: "character_id", Value: characterID}}}},
@@ -133,7 +136,7 @@ func withConfig(userID, characterID string) mongo.Pipeline {
 	}
 }
 
-// startEngine starts the engine of the tests.
+// startEngine starts the MongoDB engine of the tests.
 func (b *bench) startEngine() (*process, error) {
 	installed, err := output(b.ctx, "..", "tools/mongodb/install.sh")
 	if err != nil {
@@ -143,6 +146,6 @@ func (b *bench) startEngine() (*process, error) {
 	if len(lines) == 0 {
 		return nil, fmt.Errorf("tools/mongodb/install.sh did not say where the engine is")
 	}
-	command := exec.CommandContext(b.ctx, lines[len(lines)-1], "../tools/mongodb/launch.py") //nolint:gosec // our own tool
+	command := exec.CommandContext(b.ctx, lines[len(lines)-1], "../tools/mongodb/launch.py") //nolint:gosec // a tool of this repository
 	return start(b.ctx, command, "listening on ", "")
 }

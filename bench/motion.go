@@ -22,8 +22,8 @@ const motionDownload = v1 + "motion_file_download"
 // endMarker is the size of the message that ends the clips of an avatar.
 const endMarker = 25
 
-// motions measures the download of motion files, with data of the size of the
-// real ones.
+// motions measures the download of motion files. The test data has the size of
+// the real files.
 func (b *bench) motions() error {
 	dir := filepath.Join(b.scratch, "motions")
 	if err := writeMotionFiles(dir); err != nil {
@@ -34,7 +34,7 @@ func (b *bench) motions() error {
 		began := time.Now()
 		p, err := b.startBackend(filepath.Join(b.scratch, "motions-store"), "WEB_BACKEND_MOTION_DATA_DIR="+dir)
 		if err == nil {
-			err = fetch(b.ctx, p.address, v1+"motion_keywords") // which waits until all is loaded
+			err = fetch(b.ctx, p.address, v1+"motion_keywords") // the response waits until all files are loaded
 			loads = append(loads, time.Since(began).Seconds())
 			p.stop()
 		}
@@ -54,8 +54,8 @@ func (b *bench) motions() error {
 	return b.manyDownloads(p)
 }
 
-// oneDownload compares a client after the other with a server that has the
-// messages ready.
+// oneDownload compares the downloads of one client at a time with those from a
+// server that has the messages ready in memory.
 func (b *bench) oneDownload(p *process) error {
 	messages, err := b.clips(p.address)
 	if err != nil {
@@ -88,10 +88,11 @@ func (b *bench) oneDownload(p *process) error {
 	return err
 }
 
-// manyDownloads has 20 clients at once, and asks for something else meanwhile.
+// manyDownloads measures memory and the latency of /health while 20 clients
+// download.
 func (b *bench) manyDownloads(p *process) error {
 	p.resetPeak()
-	downloads, err := b.startPeer("", "downloads", p.address) // so that the clients do not wait for each other
+	downloads, err := b.startPeer("", "downloads", p.address) // a separate process: clients must not wait for each other
 	if err != nil {
 		return err
 	}
@@ -105,8 +106,8 @@ func (b *bench) manyDownloads(p *process) error {
 	return nil
 }
 
-// downloadAtOnce is 20 clients that download as fast as they can, for a minute
-// or until this process is ended.
+// downloadAtOnce runs 20 clients that download as fast as they can, for one
+// minute or until this process is ended.
 func downloadAtOnce(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("downloads: want the address of the server")
@@ -117,13 +118,14 @@ func downloadAtOnce(ctx context.Context, args []string) error {
 	return err
 }
 
-// clips gives the messages that answer the request for the clips of an avatar.
+// clips returns the messages that the server sends for a request for the clips
+// of an avatar.
 func (b *bench) clips(address string) (messages [][]byte, err error) {
-	conn, _, err := websocket.Dial(b.ctx, "ws://"+address+motionDownload, nil) //nolint:bodyclose // a WebSocket's own
+	conn, _, err := websocket.Dial(b.ctx, "ws://"+address+motionDownload, nil) //nolint:bodyclose // the WebSocket owns the body
 	if err != nil {
 		return nil, err
 	}
-	defer conn.CloseNow() //nolint:errcheck // it goes away
+	defer conn.CloseNow() //nolint:errcheck // the connection is no longer needed
 	conn.SetReadLimit(-1)
 	if err := conn.Write(b.ctx, websocket.MessageBinary, clipsRequest()); err != nil {
 		return nil, err
@@ -147,15 +149,15 @@ func clipsRequest() []byte {
 	return request
 }
 
-// downloadLoop has clients download the clips of an avatar again and again, each
-// on one connection. They do no more than throw away what comes.
+// downloadLoop runs clients that download the clips of an avatar again and
+// again, each on one connection. They discard what they receive.
 func downloadLoop(ctx context.Context, address string, clients int, length time.Duration) (load, error) {
 	ctx, cancel := context.WithTimeout(ctx, length)
 	defer cancel()
 	handshake := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", motionDownload)
 	request := clipsRequest()
-	frame := append([]byte{0x82, 0x80 | byte(len(request)), 0, 0, 0, 0}, request...) //nolint:gosec // it is short; a mask of zeros
+	frame := append([]byte{0x82, 0x80 | byte(len(request)), 0, 0, 0, 0}, request...) //nolint:gosec // short request, zero mask
 	return together(ctx, clients, address, func(c *connection, _ int, latency *hdrhistogram.Histogram) error {
 		if _, err := c.conn.Write(handshake); err != nil {
 			return err
@@ -181,7 +183,8 @@ func downloadLoop(ctx context.Context, address string, clients int, length time.
 	})
 }
 
-// skipFrame reads a frame of a server away, and gives the size of what it holds.
+// skipFrame reads and discards one frame from the server, and returns the size
+// of its payload.
 func (c *connection) skipFrame() (int, error) {
 	head, err := c.reader.Peek(2)
 	if err != nil {
@@ -205,13 +208,13 @@ func (c *connection) skipFrame() (int, error) {
 	return size, err
 }
 
-// serveBareWebSocket is the limit of a download: a server that answers each
-// message with the messages of a file, which are in memory.
+// serveBareWebSocket is the limit for a download: a server that answers each
+// message with the messages of a file, which it holds in memory.
 func serveBareWebSocket(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("bare-websocket: want the file with the messages")
 	}
-	content, err := os.ReadFile(args[0]) //nolint:gosec // who starts this names the file
+	content, err := os.ReadFile(args[0]) //nolint:gosec // the caller of this program names the file
 	if err != nil {
 		return err
 	}
@@ -226,12 +229,12 @@ func serveBareWebSocket(ctx context.Context, args []string) error {
 	}
 	endWithInput()
 	fmt.Println("listening on", listener.Addr())
-	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // loopback, and only load
+	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // loopback only, for the benchmark
 		conn, err := websocket.Accept(w, r, nil)
 		if err != nil {
 			return
 		}
-		defer conn.CloseNow() //nolint:errcheck // it goes away
+		defer conn.CloseNow() //nolint:errcheck // the connection is no longer needed
 		for {
 			if _, _, err := conn.Read(ctx); err != nil {
 				return

@@ -15,24 +15,25 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// The motion files of the benchmark are of the size of the real ones (motion
-// contract §8): six avatars, 762 records, of which 15 of each avatar are served,
-// 55 joints, and clips of 211 frames on average.
+// The motion files of the benchmark have the size of the real ones (motion
+// contract §8): six avatars, 762 records, of which 15 of each avatar are
+// served, 55 joints, and clips of 211 frames on average.
 const (
 	motionRecords = 762
-	motionServed  = 15 // of each avatar
+	motionServed  = 15 // records of each avatar
 	motionJoints  = 55
 	motionFrames  = 211
 	meshBytes     = 30 << 20
 )
 
-// motionAvatars are the names of the original's files, by avatar.
+// motionAvatars are the names of the avatars and of their files in the
+// original.
 var motionAvatars = []struct{ key, restpose, mesh string }{
 	{"KQ-default", "KQ_default_0326", "keqing"}, {"FNN-default", "FNN_default_0819", "funingna"}, {"HT-default", "HT_default_0819", "hutao"},
 	{"NXD-default", "NXD_default_1202", "nahida"}, {"KL-default", "KL_default_1202", "klee"}, {"Ani-default", "Ani_default_0827", "ani"},
 }
 
-// writeMotionFiles writes a data folder as the original has it.
+// writeMotionFiles writes a data folder with the layout of the original.
 func writeMotionFiles(dir string) error {
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // data of a benchmark
 	joints, parents := make([]string, motionJoints), make([]string, motionJoints)
@@ -131,7 +132,7 @@ func text(name, value string) array {
 }
 
 func texts(name string, values ...string) array {
-	const most = 16 // code points of a text
+	const most = 16 // maximum number of code points of a text
 	var data []byte
 	for _, value := range values {
 		letters := []rune(value)
@@ -154,7 +155,8 @@ func float32s(values []float32) []byte {
 	return data
 }
 
-// npz gives a file in memory, which no write of can fail.
+// npz returns the contents of an npz file. Writes to memory cannot fail, so it
+// panics on an error.
 func npz(arrays ...array) []byte {
 	var file bytes.Buffer
 	archive := zip.NewWriter(&file)

@@ -11,16 +11,16 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// movedUsers are made for moves, each with the default characters. The goals are
-// for goalUsers, in proportion.
+// movedUsers is the number of users that moves creates, each with the default
+// characters. The goals are set for goalUsers and scaled in proportion.
 const (
 	movedUsers = 20_000
 	goalUsers  = 96_000
 )
 
-// moves measures what users with the default characters take: on disk, and of
-// time and memory in an export and an import. It also asks a new server for its
-// OpenAPI document.
+// moves measures users with the default characters: their size on disk, and the
+// time and memory of an export and an import. It also measures the first
+// request for the OpenAPI document of a new server.
 func (b *bench) moves() error {
 	dir := filepath.Join(b.scratch, "moves")
 	p, err := b.startBackend(dir, environment...)
@@ -71,11 +71,12 @@ func (b *bench) moves() error {
 	return nil
 }
 
-// command runs a command of web-backend, and gives its time and its peak memory
-// in MB. The peak is asked for while it runs: what getrusage(2) says at the end
-// counts the memory of this process, too, of which the command is a fork.
+// command runs a command of web-backend. It returns the time that it took and
+// its peak memory in MB. The peak is read while the command runs, because the
+// value of getrusage(2) at the end includes the memory of this process, from
+// which the command was forked.
 func (b *bench) command(args ...string) (took time.Duration, peak float64, err error) {
-	command := exec.CommandContext(b.ctx, b.binary, args...) //nolint:gosec // what build made
+	command := exec.CommandContext(b.ctx, b.binary, args...) //nolint:gosec // the binary that newBench built
 	command.Dir = b.scratch
 	command.Env = append(os.Environ(), environment...)
 	var out bytes.Buffer

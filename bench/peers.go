@@ -17,7 +17,7 @@ import (
 )
 
 // endWithInput ends this process when its standard input closes, so that it
-// does not outlive who started it.
+// does not outlive the process that started it.
 func endWithInput() {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -25,18 +25,19 @@ func endWithInput() {
 	}()
 }
 
-// serveBare is the limit: net/http with a handler that only writes one answer,
-// which a file holds as it is sent. Date is net/http's own.
+// serveBare is the limit: net/http with a handler that always writes the same
+// response. The response comes from a file that contains it in its HTTP form,
+// except for the Date header, which net/http sets.
 func serveBare(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("bare: want the file to answer with")
 	}
-	file, err := os.Open(args[0]) //nolint:gosec // who starts this names the file
+	file, err := os.Open(args[0]) //nolint:gosec // the caller of this program names the file
 	if err != nil {
 		return err
 	}
 	defer file.Close()                                           //nolint:errcheck // it was only read
-	answer, err := http.ReadResponse(bufio.NewReader(file), nil) //nolint:bodyclose // it is a part of the file
+	answer, err := http.ReadResponse(bufio.NewReader(file), nil) //nolint:bodyclose // the body is part of the file
 	if err != nil {
 		return err
 	}
@@ -51,18 +52,18 @@ func serveBare(ctx context.Context, args []string) error {
 	}
 	endWithInput()
 	fmt.Println("listening on", listener.Addr())
-	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:gosec // loopback, and only load
+	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:gosec // loopback only, for the benchmark
 		maps.Copy(w.Header(), answer.Header)
 		_, _ = w.Write(body)
 	}))
 }
 
-// collection is what PocketBase keeps characters in.
+// collection is the name of the PocketBase collection of characters.
 const collection = "characters"
 
-// servePocketBase is PocketBase with one open collection, and with the
-// durability of web-backend: its own setting, synchronous(NORMAL), may lose
-// what was answered when the power fails.
+// servePocketBase runs PocketBase with one open collection and with the
+// durability of web-backend. The default of PocketBase, synchronous(NORMAL),
+// may lose confirmed writes if the power fails.
 func servePocketBase(ctx context.Context, args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("pocketbase: want the folder for its data")

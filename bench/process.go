@@ -18,23 +18,24 @@ import (
 type process struct {
 	command *exec.Cmd
 	address string
-	stdin   io.Closer // closed at the end; nil for none
+	stdin   io.Closer // closed at the end
 	ready   time.Duration
 }
 
 // startBackend starts web-backend on a data folder, and waits until it is
-// ready. Limits on tries at accounts are off, as all load has one address.
+// ready. Rate limits are off, because all load has one address and few users.
 func (b *bench) startBackend(dir string, environment ...string) (*process, error) {
-	command := exec.CommandContext(b.ctx, b.binary, "serve", "--data-dir", dir, "--port", "0") //nolint:gosec // what build made
+	command := exec.CommandContext(b.ctx, b.binary, "serve", "--data-dir", dir, "--port", "0") //nolint:gosec // the binary that newBench built
 	command.Dir = b.scratch
 	command.Env = append(os.Environ(),
 		"WEB_BACKEND_LOG_PATH="+filepath.Join(b.scratch, "server.log"),
-		"WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE=0", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE=0")
+		"WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE=0", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE=0",
+		"WEB_BACKEND_RATE_LIMIT_WRITES_PER_MINUTE=0") // one user may get a tenth of all
 	command.Env = append(command.Env, environment...)
 	return start(b.ctx, command, "web-backend is listening on http://", "/health/ready")
 }
 
-// startPeer starts this program as one of peers.
+// startPeer starts this program as one of the peers.
 func (b *bench) startPeer(health string, args ...string) (*process, error) {
 	own, err := os.Executable()
 	if err != nil {
@@ -45,8 +46,8 @@ func (b *bench) startPeer(health string, args ...string) (*process, error) {
 	return start(b.ctx, command, "listening on ", health)
 }
 
-// start waits for the line that names the address, and then for an answer of
-// 200 at health, unless that is "".
+// start starts command and waits for the line that contains its address. Then
+// it waits for status 200 at health, unless health is "".
 func start(ctx context.Context, command *exec.Cmd, announces, health string) (*process, error) {
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = 20 * time.Second
@@ -76,7 +77,7 @@ func start(ctx context.Context, command *exec.Cmd, announces, health string) (*p
 				return
 			}
 		}
-		_, _ = io.Copy(io.Discard, lines) // the rest, at little cost to what is measured
+		_, _ = io.Copy(io.Discard, lines) // discard the rest of the output, at little cost
 	}()
 	select {
 	case p.address = <-found:
@@ -106,14 +107,14 @@ func (p *process) stop() {
 	_ = p.command.Wait()
 }
 
-// cpu gives the processor time that the process has taken (proc(5), stat).
+// cpu returns the CPU time that the process has used (proc(5), stat).
 func (p *process) cpu() time.Duration {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.command.Process.Pid))
 	if err != nil {
 		return 0
 	}
 	fields := strings.Fields(string(data[strings.LastIndexByte(string(data), ')')+1:]))
-	const user, system, ticks = 11, 12, 100 // of the fields behind the name; USER_HZ is 100 on Linux
+	const user, system, ticks = 11, 12, 100 // indexes of the fields after the name; USER_HZ is 100 on Linux
 	var sum int64
 	for _, field := range []int{user, system} {
 		value, _ := strconv.ParseInt(fields[field], 10, 64)
@@ -122,7 +123,8 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(sum) * time.Second / ticks
 }
 
-// memory gives a field of proc(5), status, in bytes: VmRSS or VmHWM.
+// memory returns a field of proc(5), status, in bytes. The field is VmRSS or
+// VmHWM.
 func (p *process) memory(field string) int64 {
 	data, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
 	for line := range strings.Lines(string(data)) {
@@ -134,14 +136,14 @@ func (p *process) memory(field string) int64 {
 	return 0
 }
 
-// resetPeak makes VmHWM begin anew (proc(5), clear_refs).
+// resetPeak resets VmHWM (proc(5), clear_refs).
 func (p *process) resetPeak() {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", p.command.Process.Pid), []byte("5"), 0o200)
 }
 
-// output runs a program and gives what it prints.
+// output runs a program and returns its output.
 func output(ctx context.Context, dir, name string, args ...string) (string, error) {
-	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // programs that are named here
+	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // the programs are named in this package
 	command.Dir = dir
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	out, err := command.CombinedOutput()

@@ -1,7 +1,7 @@
 package main
 
-// reasons say of a figure that misses its goal what stands in the way, as far
-// as profiles have shown it. A figure that has none here was never seen to miss.
+// reasons explain why a figure misses its goal, as far as profiles have shown
+// the cause. A figure without a reason has never been seen to miss its goal.
 var reasons = map[string]string{
 	"get_character_config, Zipf 1.1 / bare net/http": "What is in memory is answered at " +
 		"30 µs of CPU: the log line takes 3, and metrics, request id and access check the rest of the difference to bare net/http. " +

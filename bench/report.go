@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// row is one figure.
+// row is one figure of the report.
 type row struct {
 	What    string  `json:"what"`
-	Against string  `json:"against,omitempty"` // of a ratio: what it is a ratio to
+	Against string  `json:"against,omitempty"` // for a ratio: what it is compared with
 	Unit    string  `json:"unit,omitempty"`    // "" for a ratio
 	Goal    float64 `json:"goal,omitempty"`    // 0 for none
 	AtLeast bool    `json:"at_least"`          // the goal is a lower bound
@@ -24,7 +24,7 @@ type row struct {
 	Note    string  `json:"note,omitempty"`
 }
 
-// met tells whether the figure is where the goal wants it, as it is printed.
+// met reports whether the figure, rounded as it is printed, meets its goal.
 func (r row) met() bool {
 	value := math.Round(r.Value*100) / 100
 	if r.AtLeast {
@@ -33,7 +33,7 @@ func (r row) met() bool {
 	return value <= r.Goal
 }
 
-// name tells a row from all others.
+// name returns a name that is unique among the rows.
 func (r row) name() string {
 	if r.Against == "" {
 		return r.What
@@ -58,7 +58,7 @@ func (b *bench) report(took time.Duration) report {
 	}
 }
 
-// machine describes where this runs, without its name.
+// machine describes the machine that this runs on, without its host name.
 func machine() string {
 	field := func(file, name string) string {
 		data, _ := os.ReadFile(file)
@@ -124,8 +124,8 @@ func number(value float64, unit string) string {
 	return fmt.Sprintf("%.1f %s", value, unit)
 }
 
-// svg draws how far each figure is on the way to its goal: beyond the line is
-// better than it.
+// svg draws how close each figure is to its goal. A bar beyond the line means
+// that the figure is better than the goal.
 func (r report) svg() string {
 	const left, width, height, most = 330, 420, 22, 3.0
 	var bars strings.Builder
@@ -163,7 +163,7 @@ func escape(text string) string {
 	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;").Replace(text)
 }
 
-// write puts the report into a folder.
+// write writes the report to files in a folder.
 func (r report) write(folder string) error {
 	data, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -172,7 +172,7 @@ func (r report) write(folder string) error {
 	for name, text := range map[string]string{
 		"benchmarks.md": r.markdown(), "benchmarks.json": string(data) + "\n", "benchmarks.svg": r.svg(),
 	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil { //nolint:gosec // it is published
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil { //nolint:gosec // the report is published
 			return err
 		}
 	}

@@ -23,7 +23,7 @@ import (
 
 const v1 = "/api/v1/"
 
-// build measures what needs no load: size and allocations.
+// build measures what needs no load: the size of the binary, and allocations.
 func (b *bench) build() error {
 	info, err := os.Stat(b.binary)
 	if err != nil {
@@ -44,8 +44,9 @@ func (b *bench) build() error {
 	return nil
 }
 
-// againstBare compares GET requests to a server with bare net/http that answers
-// what the server answers to the first of them, header fields and all.
+// againstBare compares GET requests to a server with GET requests to bare
+// net/http. Bare net/http always sends the response, including its header
+// fields, that the server sends for path(0).
 func (b *bench) againstBare(what string, goal float64, p *process, path func(worker int) string) error {
 	answer, size, err := wholeAnswer(b.ctx, "http://"+p.address+path(0))
 	if err != nil {
@@ -70,8 +71,8 @@ func (b *bench) againstBare(what string, goal float64, p *process, path func(wor
 	return err
 }
 
-// wholeAnswer gives what a server answers, as it is sent, and the size of its
-// body.
+// wholeAnswer returns the response of a server in its HTTP form, and the size
+// of the body.
 func wholeAnswer(ctx context.Context, url string) (answer []byte, size int64, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -89,7 +90,8 @@ func wholeAnswer(ctx context.Context, url string) (answer []byte, size int64, er
 	return answer, response.ContentLength, err
 }
 
-// reads are the hot reads of the embedded store, on 60,000 characters of 8 KB.
+// reads measures the frequent reads of the embedded store, with 60,000
+// characters of 8 KB each.
 func (b *bench) reads() error {
 	c, err := b.crowd(7500, 8, 8<<10)
 	if err != nil {
@@ -123,7 +125,8 @@ func (b *bench) reads() error {
 
 const writers = 64
 
-// updates are durable writes of 8 KB, against the store without HTTP.
+// updates measures durable writes of 8 KB, compared with the store without
+// HTTP.
 func (b *bench) updates() error {
 	c := crowd{filepath.Join(b.scratch, "updates"), 1000, 2, 8 << 10}
 	if err := c.make(b.ctx); err != nil {
@@ -138,7 +141,7 @@ func (b *bench) updates() error {
 	if err != nil {
 		return err
 	}
-	defer store.Close() //nolint:errcheck // it goes away
+	defer store.Close() //nolint:errcheck // the folder is removed
 	p, err := b.startBackend(c.dir, environment...)
 	if err != nil {
 		return err
@@ -168,7 +171,7 @@ func (b *bench) updates() error {
 	return err
 }
 
-// inProcess is a closed loop of calls in this process.
+// inProcess runs a closed loop of calls in this process.
 func inProcess(callers int, length time.Duration, call func(worker int) error) (load, error) {
 	found := load{latency: newHistogram()}
 	var mu sync.Mutex
@@ -197,7 +200,8 @@ func inProcess(callers int, length time.Duration, call func(worker int) error) (
 	return found, failure
 }
 
-// peer compares with PocketBase: the same records, as durable.
+// peer compares web-backend with PocketBase, with the same records and the same
+// durability.
 func (b *bench) peer() error {
 	const records, size = 1000, 8 << 10
 	c := crowd{filepath.Join(b.scratch, "peer"), records, 1, size}
@@ -264,8 +268,9 @@ func (b *bench) peer() error {
 	return nil
 }
 
-// logins are bound by the hash of the password. Web-backend leaves one core for
-// everything else, and so does the limit.
+// logins measures logins, which are limited by the hash of the password.
+// Web-backend leaves one core free for other work, and so does the limit that
+// it is compared with.
 func (b *bench) logins() error {
 	const memory, iterations, parallelism, keyLength = 19456, 2, 1, 32 // the defaults of password_hash
 	p, err := b.startBackend(filepath.Join(b.scratch, "logins"), environment...)
@@ -301,7 +306,8 @@ func (b *bench) logins() error {
 	return err
 }
 
-// tail compares the tail of a log of 1 GB with that of one of 1 MB.
+// tail compares the time to read the end of a log of 1 GB with the time for a
+// log of 1 MB.
 func (b *bench) tail() error {
 	var servers [2]*process
 	defer func() {
@@ -331,7 +337,8 @@ func (b *bench) tail() error {
 	if err != nil {
 		return err
 	}
-	// Rates of 1 MB by those of 1 GB are times of 1 GB by those of 1 MB.
+	// The rate for 1 MB divided by the rate for 1 GB is the time for 1 GB
+	// divided by the time for 1 MB.
 	b.rows = append(b.rows, row{What: "tail_log/100 of 1 GB, time", Against: "1 MB", Goal: 1.2, Value: median(compared.ratios),
 		Least: slices.Min(compared.ratios), Most: slices.Max(compared.ratios), Note: fmt.Sprintf("%.0f/s", median(compared.theirs))})
 	return nil
@@ -342,7 +349,7 @@ func fillLog(path string, size int64) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // Flush tells
+	defer file.Close() //nolint:errcheck // Flush reports errors
 	writer := bufio.NewWriterSize(file, 1<<20)
 	for n := int64(0); n < size; {
 		written, err := fmt.Fprintf(writer, "time=2026-01-02T03:04:05.678Z level=INFO msg=request request_id=%032d method=GET "+
@@ -355,7 +362,8 @@ func fillLog(path string, size int64) error {
 	return writer.Flush()
 }
 
-// session is what the web client asks when it opens, and a change now and then.
+// session measures the requests of the web client when it opens, with one
+// update in ten requests.
 func (b *bench) session() error {
 	c := crowd{filepath.Join(b.scratch, "session"), 1000, 8, 8 << 10}
 	if err := c.make(b.ctx); err != nil {

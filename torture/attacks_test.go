@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// attack is a text that has broken some program, by its class.
+// attack is a text that has broken some program. class is the kind of attack.
 type attack struct{ class, text string }
 
-// attacks are all of them. None is twice there.
+// attacks are all attacks, without duplicates.
 var attacks = allAttacks()
 
-// attackTexts by class, one a line.
+// attackTexts are the attack texts by class, one per line.
 var attackTexts = map[string]string{
 	"query operators": `
 {"$ne":""}
@@ -277,7 +277,8 @@ func allAttacks() []attack {
 			add(class, strings.TrimSuffix(line, "\n"))
 		}
 	}
-	// Each control character, of ASCII and Latin 1, between letters and alone.
+	// Add each control character of ASCII and Latin 1, between letters and
+	// alone.
 	for r := range rune(0xa0) {
 		if r < ' ' || r >= 0x7f {
 			add("control characters", fmt.Sprintf("a%cb", r))

@@ -15,11 +15,12 @@ import (
 	"time"
 )
 
-// memoryBound is what no attack below may take, in bytes.
+// memoryBound is the maximum memory, in bytes, that the server may use during
+// an attack below.
 const memoryBound = 120 << 20
 
-// attacked runs attack and asks for /health all the while. It returns how long
-// the slowest requests but one in a hundred waited.
+// attacked runs attack and requests /health all the time. It returns the 99th
+// percentile of the response times of /health.
 func attacked(t *testing.T, s *server, attack func()) (p99 time.Duration) {
 	t.Helper()
 	done := make(chan struct{})
@@ -42,7 +43,7 @@ func attacked(t *testing.T, s *server, attack func()) (p99 time.Duration) {
 	return waits[len(waits)*99/100]
 }
 
-// post sends a body as it is, and returns the size of the response.
+// post sends body unchanged, and returns the size of the response.
 func (s *server) post(t *testing.T, path string, body []byte) (status, size int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.address+path, bytes.NewReader(body))
@@ -64,8 +65,8 @@ func (s *server) post(t *testing.T, path string, body []byte) (status, size int)
 	return response.StatusCode, int(n)
 }
 
-// Sixty strangers at once send the largest bodies that are accepted, none of
-// which says what its route needs.
+// Sixty unknown clients send the largest accepted bodies at the same time. None
+// of the bodies contains the fields that its route needs.
 func TestBounds_LargeBodies(t *testing.T) {
 	t.Parallel()
 	s := serveAda(t, "GOMEMLIMIT=1GiB")
@@ -108,8 +109,8 @@ func TestBounds_LargeBodies(t *testing.T) {
 		clients, rounds, peak>>20, p99.Round(time.Millisecond), largest.Load())
 }
 
-// One registered user stores as much as it can: the longest texts in as many
-// characters as it may have, in the longest prompts, as fast as it can.
+// One registered user stores as much as it can, as fast as it can: the maximum
+// number of characters, with the longest texts and the longest prompts.
 func TestBounds_Quotas(t *testing.T) {
 	t.Parallel()
 	s := serveAda(t, "GOMEMLIMIT=1GiB")

@@ -10,10 +10,12 @@ import (
 	"sync"
 )
 
-// buildFolder is where programs are built; removeBuild removes it.
+// buildFolder is the folder in which programs are built. removeBuild removes
+// it.
 var buildFolder = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "web-backend-torture-") })
 
-// product is the program as people start it; breakable the one with failpoints.
+// product is the program as users run it. breakable is the program with
+// failpoints.
 var (
 	product   = sync.OnceValues(func() (string, error) { return build("web-backend") })
 	breakable = sync.OnceValues(func() (string, error) { return build("web-backend-failpoints", "-tags", "failpoints") })

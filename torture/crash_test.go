@@ -21,22 +21,22 @@ import (
 	"web-backend/internal/failpoint"
 )
 
-// clientLife is what one writer did over HTTP to one user, and what it was
-// answered.
+// clientLife records what one writer did over HTTP to one user, and which
+// responses it received.
 type clientLife struct {
 	user      string
 	created   outcome
 	deleted   outcome
-	character string   // id of the copy that it changes; "" before there is one
-	copies    []string // ids of the copies that were answered, less the deleted
-	copying   int      // copies without an answer
-	deleting  string   // the copy whose deletion had no answer
+	character string   // id of the copy that it changes; "" if there is none yet
+	copies    []string // ids of the confirmed copies, except the deleted ones
+	copying   int      // number of copies without a response
+	deleting  string   // the copy whose deletion got no response
 	gone      []string // copies that were deleted
 	values    map[string]*register
 	account   account
 }
 
-// outcome of a write.
+// outcome is the outcome of a write.
 type outcome int
 
 const (
@@ -47,20 +47,21 @@ const (
 
 // register is a value that is set again and again.
 type register struct {
-	last    string // that was answered; "" for none
-	pending string // that was not; "" for none
+	last    string // the last confirmed value; "" for none
+	pending string // the value without a response; "" for none
 }
 
 type account struct {
 	registered, changed outcome
-	id                  string // of the user that the account belongs to
+	id                  string // id of the user that the account belongs to
 }
 
-// setting is a request that sets one value: what is sent beside the ids, and the
-// field of the character that shows it.
+// setting is a request that sets one value: the operation, the field that is
+// sent in addition to the ids, and the field of the character that shows the
+// value.
 type setting struct{ operation, sent, field string }
 
-// settings are those of a character.
+// settings are the settings of a character.
 var settings = []setting{
 	{"update_character_name", "character_name", "character_name"},
 	{"update_character_avatar", "avatar", "avatar"},
@@ -74,22 +75,22 @@ var settings = []setting{
 	{"update_character_memory", "memory_model_override", "memory_model_override"},
 }
 
-// adapters are required beside some of them.
+// adapters are fields that some settings also require.
 var adapters = fields{
 	"tts_adapter": "elevenlabs", "classification_adapter": "openai_classification", "conversation_adapter": "openai_agent",
 	"reaction_adapter": "openai_reaction", "memory_adapter": "openai_memory",
 }
 
-// errGone is the error of a request whose connection broke: nobody knows what
-// became of it.
+// errGone is the error of a request whose connection broke. It is unknown
+// whether the request had an effect.
 var errGone = errors.New("no answer")
 
-// campaign counts the answers of one server.
+// campaign counts the responses of one server.
 type campaign struct {
 	acknowledged atomic.Int64
 }
 
-// ask sends one write and notes what became of it.
+// ask sends one write and records its outcome.
 func (c *campaign) ask(ctx context.Context, s *server, operation string, body, target any, result *outcome) error {
 	*result = unanswered
 	status, err := s.send(ctx, v1+operation, body, target)
@@ -104,8 +105,8 @@ func (c *campaign) ask(ctx context.Context, s *server, operation string, body, t
 	return nil
 }
 
-// live makes a user and does to it what clients do, until the connection
-// breaks or it has done enough.
+// live creates a user and changes it as clients do, until the connection breaks
+// or it has done enough.
 func (l *clientLife) live(ctx context.Context, c *campaign, s *server, r *rand.Rand) error {
 	l.values = map[string]*register{}
 	if err := c.ask(ctx, s, "create_user", fields{"user_id": l.user}, nil, &l.created); err != nil {
@@ -135,7 +136,7 @@ func (l *clientLife) live(ctx context.Context, c *campaign, s *server, r *rand.R
 		case choice == 2:
 			key := fmt.Sprintf("key %d", n)
 			if r.IntN(3) == 0 {
-				key = "" // clears it
+				key = "" // clears the key
 			}
 			err = l.set(ctx, c, s, setting{"update_user_config", "xai_api_key", ""}, key, fields{})
 		default:
@@ -162,7 +163,7 @@ func (l *clientLife) live(ctx context.Context, c *campaign, s *server, r *rand.R
 	return nil
 }
 
-// set sends one value, beside what is in body already.
+// set sends one value, in addition to the fields in body.
 func (l *clientLife) set(ctx context.Context, c *campaign, s *server, what setting, value string, body fields) error {
 	name := what.sent
 	reg := l.values[name]
@@ -222,7 +223,7 @@ const (
 
 func nameOf(user string) string { return user + "@example.org" }
 
-// live registers an account, and perhaps changes its password.
+// live registers an account, and in some runs changes its password.
 func (a *account) live(ctx context.Context, c *campaign, s *server, user string, r *rand.Rand) error {
 	var answer struct {
 		ID   string `json:"user_id"`
@@ -240,7 +241,7 @@ func (a *account) live(ctx context.Context, c *campaign, s *server, user string,
 		fields{"username": nameOf(user), "password": firstPassword, "new_password": secondPassword}, nil, &a.changed)
 }
 
-// check logs in with what must count.
+// check logs in with the password that must be valid.
 func (a *account) check(ctx context.Context, s *server, user string) error {
 	if a.registered == notAsked {
 		return nil
@@ -282,7 +283,7 @@ func (a *account) check(ctx context.Context, s *server, user string) error {
 	return nil
 }
 
-// check compares what the server has with what it answered.
+// check compares what the server has stored with its responses.
 func (l *clientLife) check(ctx context.Context, s *server, defaults int) error {
 	if err := l.account.check(ctx, s, l.user); err != nil {
 		return err
@@ -343,16 +344,17 @@ func (l *clientLife) checkKey(isSet bool) error {
 	return nil
 }
 
-// crashes counts what the campaign saw.
+// crashes counts the results of the campaign.
 type crashes struct {
 	cycles, byFailpoint int
 	acknowledged        int64
 	ready               []time.Duration
 }
 
-// Whatever the server has answered is there after it was killed in the midst
-// of writing, at any moment and around every step of the store; what it has not
-// is there whole or not at all; and it comes back at once.
+// The server is killed in the middle of writing, at random moments and around
+// every step of the store. Every confirmed write must still be there. A write
+// without a response is there completely or not at all. The server starts again
+// at once.
 func TestCrash_AnsweredWritesSurvive(t *testing.T) {
 	t.Parallel()
 	cycles, perFolder := length(300, 10_000), length(60, 250)
@@ -373,7 +375,7 @@ func TestCrash_AnsweredWritesSurvive(t *testing.T) {
 		seen.ready[len(seen.ready)-1].Round(time.Millisecond))
 }
 
-// crashFolder crashes servers on one data folder, one after the other.
+// crashFolder runs and kills servers on one data folder, one after the other.
 func crashFolder(t *testing.T, first, cycles int, seen *crashes) {
 	t.Helper()
 	folder := t.TempDir()
@@ -387,7 +389,7 @@ func crashFolder(t *testing.T, first, cycles int, seen *crashes) {
 			environment = append(environment, fmt.Sprintf("%s=%s:%d", failpoint.Variable, point, 1+r.IntN(60)))
 		}
 		s := serve(t, breakable, folder, environment...)
-		if s == nil { // it met its failpoint while it opened the store
+		if s == nil { // it reached its failpoint while it opened the store
 			seen.byFailpoint++
 			seen.cycles++
 			continue
@@ -430,8 +432,8 @@ func crashFolder(t *testing.T, first, cycles int, seen *crashes) {
 	}
 }
 
-// load lets writers write until the server is gone: killed at a random moment,
-// unless it met its failpoint before.
+// load runs writers until the server is gone. The server is killed at a random
+// moment, unless it reaches its failpoint earlier.
 func load(t *testing.T, s *server, cycle int, r *rand.Rand) (lives []*clientLife, acknowledged int64, killed bool) {
 	t.Helper()
 	const writers = 6

@@ -14,21 +14,21 @@ import (
 	"github.com/ncruces/go-sqlite3/vfs"
 )
 
-// disk is what lies below the files of one folder. It remembers everything that
-// SQLite did to them, so that afterwards it can tell what a power cut at any
-// moment may have left; and it fails when it is told to.
+// disk is the layer below the files of one folder. It records everything that
+// SQLite does to the files, so that it can tell afterwards what a power cut at
+// any moment may leave. It fails on request.
 type disk struct {
 	mu     sync.Mutex
 	done   []deed
-	faulty func(deed) error // nil while all is well
+	faulty func(deed) error // nil if the disk does not fail
 }
 
-// deed is one thing that was done to a file.
+// deed is one operation on a file.
 type deed struct {
 	kind deedKind
-	file string // its base name
-	off  int64  // of a write; the size of a truncation
-	data []byte // of a write
+	file string // base name of the file
+	off  int64  // offset of a write; size of a truncation
+	data []byte // data of a write
 }
 
 type deedKind int
@@ -42,7 +42,7 @@ const (
 
 var disks sync.Map // folder → *disk
 
-// newDisk puts a disk below folder until the test ends.
+// newDisk installs a disk below folder until the test ends.
 func newDisk(t testing.TB, folder string) *disk {
 	t.Helper()
 	path, err := filepath.EvalSymlinks(folder)
@@ -55,22 +55,22 @@ func newDisk(t testing.TB, folder string) *disk {
 	return d
 }
 
-// now is the moment after everything that was done so far.
+// now returns the moment after all operations so far.
 func (d *disk) now() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return len(d.done)
 }
 
-// fail makes what is done from now on fail where fault gives an error; nil
-// mends the disk.
+// fail makes operations fail from now on if fault returns an error for them. If
+// fault is nil, the disk works again.
 func (d *disk) fail(fault func(deed) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.faulty = fault
 }
 
-// act does something unless it fails, and remembers it.
+// act runs do and records it, unless the disk fails.
 func (d *disk) act(what deed, do func() error) error {
 	d.mu.Lock()
 	faulty := d.faulty
@@ -90,12 +90,13 @@ func (d *disk) act(what deed, do func() error) error {
 	return nil
 }
 
-// sector is the unit that a disk writes as a whole; SQLite relies on its
-// neighbours staying as they are (PSOW, sqlite.org/psow.html).
+// sector is the unit, in bytes, that a disk writes as a whole. SQLite relies on
+// the neighbouring sectors not changing (PSOW, sqlite.org/psow.html).
 const sector = 512
 
-// after gives the files as a power cut after the first moment deeds may leave
-// them: what was synced is there, of what was not, something.
+// after returns the contents that the files may have if the power is cut after
+// this number of deeds. Synced writes are complete. Of the writes that were not
+// synced, any part may be there.
 func (d *disk) after(moment int, r *rand.Rand) map[string][]byte {
 	d.mu.Lock()
 	done := d.done[:moment:moment]
@@ -107,8 +108,8 @@ func (d *disk) after(moment int, r *rand.Rand) map[string][]byte {
 		}
 	}
 	files := map[string][]byte{}
-	// How much of what was not synced got to the disk: nothing, all, some
-	// writes, some sectors.
+	// How much of the data that was not synced reached the disk: nothing,
+	// everything, some writes, or some sectors.
 	const nothing, all, someWrites = 0, 1, 2
 	fate := r.IntN(4)
 	for i, what := range done {
@@ -128,7 +129,8 @@ func (d *disk) after(moment int, r *rand.Rand) map[string][]byte {
 	return files
 }
 
-// apply does to the files what was done; with r, to some sectors only.
+// apply applies an operation to the files. If r is not nil, only some sectors
+// are written.
 func apply(files map[string][]byte, what deed, r *rand.Rand) {
 	content := files[what.file]
 	grow := func(size int64) {
@@ -159,7 +161,7 @@ func apply(files map[string][]byte, what deed, r *rand.Rand) {
 	files[what.file] = content
 }
 
-// restore writes files into a new folder.
+// restore writes files to a new folder.
 func restore(t testing.TB, files map[string][]byte, folder string) {
 	t.Helper()
 	for name, content := range files {
@@ -169,8 +171,8 @@ func restore(t testing.TB, files map[string][]byte, folder string) {
 	}
 }
 
-// diskVFS is SQLite's own file layer above the disks of the folders that have
-// one.
+// diskVFS is the file layer of SQLite on top of the disks, for the folders that
+// have a disk.
 type diskVFS struct{}
 
 func own() vfs.VFSFilename { return vfs.Find("os").(vfs.VFSFilename) }
@@ -230,7 +232,7 @@ func (f *diskFile) Truncate(size int64) error {
 	return f.disk.act(deed{kind: truncated, file: f.name, off: size}, func() error { return f.File.Truncate(size) })
 }
 
-// Sync leaves out the real one: only the memory of it counts.
+// Sync does not sync the real file. It only records the sync.
 func (f *diskFile) Sync(vfs.SyncFlag) error {
 	return f.disk.act(deed{kind: synced, file: f.name}, func() error { return nil })
 }

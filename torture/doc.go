@@ -1,5 +1,5 @@
 // Package torture breaks web-backend on purpose and counts what is lost. It
-// has tests only, which need the build tag failpoints: `make torture` runs them
-// at length, `make torture-short` as CI does. docs/reliability.md says what
-// each of them proves.
+// contains only tests. They need the build tag failpoints. `make torture` runs
+// the long form, and `make torture-short` the short form that CI runs.
+// docs/reliability.md explains what each test proves.
 package torture

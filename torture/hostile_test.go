@@ -22,18 +22,18 @@ import (
 	"time"
 )
 
-// place is where a text of a client goes: a field of a body, or a part of a
+// place is where a client can send a text: a field of a body, or a part of a
 // path.
 type place struct {
 	method, path string
 	field        string
 	inPath       bool
-	required     map[string]any // the other fields, as they should be
+	required     map[string]any // the other required fields, with valid values
 }
 
 func (p place) String() string { return p.method + " " + p.path + " " + p.field }
 
-// apiDocument is what these tests read of the OpenAPI document.
+// apiDocument is the part of the OpenAPI document that these tests read.
 type apiDocument struct {
 	Paths map[string]map[string]struct {
 		Parameters []struct {
@@ -54,8 +54,8 @@ type schema struct {
 	AllOf      []schema
 }
 
-// places are all of an API: nothing is listed by hand, so a new field is tried
-// as soon as it is in the document.
+// places returns all places of an API. The list comes from the document, so a
+// new field is tested as soon as it is in the document.
 func places(document apiDocument) (all []place) {
 	for path, methods := range document.Paths {
 		for method, operation := range methods {
@@ -81,7 +81,7 @@ func places(document apiDocument) (all []place) {
 	return all
 }
 
-// resolve follows references.
+// resolve follows the reference of a schema.
 func (d apiDocument) resolve(s schema) schema {
 	if s.Ref != "" {
 		s = d.Components.Schemas[s.Ref[strings.LastIndex(s.Ref, "/")+1:]]
@@ -98,7 +98,7 @@ func (d apiDocument) resolve(s schema) schema {
 	return s
 }
 
-// knownFor makes what requests to a place need: a user of its own, with a
+// knownFor creates what requests to a place need: a separate user, with a
 // character that may be changed.
 func (p place) knownFor(t *testing.T, s *server) map[string]any {
 	t.Helper()
@@ -113,7 +113,7 @@ func (p place) knownFor(t *testing.T, s *server) map[string]any {
 	}
 	s.must(t, v1+"duplicate_character", fields{"user_id": user, "character_id": list.IDs[0]}, &made)
 	known := map[string]any{"user_id": user, "n_lines": "5", "username": "ada", "password": firstPassword, "character_id": made.ID}
-	if strings.Contains(p.path, "delete") { // what is needed stays
+	if strings.Contains(p.path, "delete") { // do not delete what other requests need
 		known["user_id"] = "nobody"
 	}
 	for name := range p.required {
@@ -124,7 +124,7 @@ func (p place) knownFor(t *testing.T, s *server) map[string]any {
 	return known
 }
 
-// request makes the request that puts text into a place.
+// request returns a request with text at the place.
 func (p place) request(s *server, text string, known map[string]any) (*http.Request, error) {
 	path := p.path
 	for strings.Contains(path, "{") {
@@ -154,14 +154,14 @@ func (p place) request(s *server, text string, known map[string]any) (*http.Requ
 	return request, err
 }
 
-// maxHeader is the default of max_header_bytes: net/http itself refuses what is
-// longer, in plain text, and closes the connection (docs/operations.md).
+// maxHeader is the default of max_header_bytes. net/http itself refuses longer
+// headers, in plain text, and closes the connection (docs/operations.md).
 const maxHeader = 262_144
 
 func refusedByLibrary(t *testing.T, response *http.Response, err error) {
 	t.Helper()
 	if err != nil {
-		return // the connection was closed while the path was still on its way
+		return // the connection was closed while the path was still being sent
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
@@ -169,12 +169,13 @@ func refusedByLibrary(t *testing.T, response *http.Response, err error) {
 	}
 }
 
-// refusedStatuses are how a server may refuse what a client sent.
+// refusedStatuses are the statuses with which the server may refuse what a
+// client sent.
 var refusedStatuses = []int{400, 401, 403, 404, 413, 415, 422, 429}
 
-// Every text of the list, in every field of every endpoint, is stored as it is,
-// or refused: the server never fails, and the text gets into no header and
-// forges no log line.
+// Every text of the list, in every field of every endpoint, is stored unchanged
+// or refused. The server never fails, and the text does not get into a header
+// or forge a log line.
 func TestHostile_EveryTextInEveryField(t *testing.T) {
 	t.Parallel()
 	if len(attacks) < 300 {
@@ -191,7 +192,7 @@ func TestHostile_EveryTextInEveryField(t *testing.T) {
 	if len(all) < 60 {
 		t.Fatalf("the document has %d fields: %v", len(all), all)
 	}
-	each := length(4, 1) // in CI each text goes into every fourth field
+	each := length(4, 1) // in CI each text is sent in every fourth field
 	var sent, taken, failed atomic.Int64
 	var created sync.Map
 	var group sync.WaitGroup
@@ -247,7 +248,8 @@ func TestHostile_EveryTextInEveryField(t *testing.T) {
 			}
 		})
 	}
-	// What deletes comes last: until then everything that was stored is there.
+	// Deletions come last, so that everything that was stored is there until
+	// then.
 	deletes := func(p place) bool { return strings.Contains(p.path, "delete") }
 	for n, p := range all {
 		if !deletes(p) {
@@ -280,7 +282,7 @@ func TestHostile_EveryTextInEveryField(t *testing.T) {
 		len(attacks), len(all), sent.Load(), taken.Load(), failed.Load(), lines)
 }
 
-// readBack compares what was stored of a character with what was sent.
+// readBack compares what is stored of a character with what was sent.
 func readBack(t *testing.T, s *server, p place, text string, known map[string]any) error {
 	t.Helper()
 	at := slices.IndexFunc(settings, func(what setting) bool { return v1+what.operation == p.path && what.sent == p.field })
@@ -298,8 +300,8 @@ func readBack(t *testing.T, s *server, p place, text string, known map[string]an
 	return nil
 }
 
-// checkLog fails if a line of the log was not written by the server, or holds
-// a character that a terminal would obey.
+// checkLog fails if a line of the log was not written by the server, or if it
+// contains a control character for a terminal.
 func checkLog(t *testing.T, folder string) (lines int) {
 	t.Helper()
 	entries, err := os.ReadDir(folder)
@@ -321,7 +323,7 @@ func checkLog(t *testing.T, folder string) (lines int) {
 	return lines
 }
 
-// Bodies that grow when they are unpacked or parsed are refused at once.
+// Bodies that grow when they are decompressed or parsed are refused at once.
 func TestHostile_Bombs(t *testing.T) {
 	t.Parallel()
 	s := serveAda(t)

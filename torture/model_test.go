@@ -21,13 +21,13 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// stores are what a model is compared with. Each call of open gives an empty
-// one.
+// stores are the stores that are compared with a model. Each call of open
+// returns an empty store.
 var stores = []struct {
 	name string
 	open func(t *testing.T) backend.Store
-	// share is which part of the runs this store gets: the MongoDB test engine
-	// takes some ms for each command.
+	// share divides the number of runs for this store, because the MongoDB test
+	// engine takes some ms for each command.
 	share int
 }{
 	{"embedded", func(t *testing.T) backend.Store {
@@ -52,7 +52,7 @@ var stores = []struct {
 	}, 10},
 }
 
-// model is a store in plain memory: what is stored of each user.
+// model is a store in memory. It holds what is stored of each user.
 type model struct {
 	order []string // users in creation order
 	users map[string]*modelUser
@@ -61,7 +61,7 @@ type model struct {
 type modelUser struct {
 	config     backend.UserConfig
 	hasConfig  bool
-	credential string // user name; "" for none
+	credential string // user name; "" for no credential
 	characters []backend.Character
 }
 
@@ -72,15 +72,15 @@ func (u *modelUser) find(id string) int {
 	return slices.IndexFunc(u.characters, func(c backend.Character) bool { return c.CharacterID == id })
 }
 
-// comparison does the same to a store and a model.
+// comparison runs the same operations on a store and on a model.
 type comparison struct {
 	store  backend.Store
 	model  model
-	prefix string // of every user id and name, so that comparisons share a store
+	prefix string // prefix of every user id and name, so that comparisons can share a store
 	steps  int
 }
 
-// A few names, so that operations meet.
+// user draws one of a few names, so that operations often use the same user.
 func (c *comparison) user(t *rapid.T) string {
 	return c.prefix + rapid.SampledFrom([]string{"ada", "bob", "Ada", "凌星"}).Draw(t, "user")
 }
@@ -90,7 +90,8 @@ func (c *comparison) character(t *rapid.T, user string) backend.CharacterKey {
 	return backend.CharacterKey{UserID: user, CharacterID: storetest.Character(user, n).CharacterID}
 }
 
-// want compares an error with the kind that the model gives; ok for none.
+// want compares an error with the kind that the model expects. It returns true
+// if no error is expected.
 func (c *comparison) want(t *rapid.T, err error, wrong error) bool {
 	c.steps++
 	if wrong == nil && err != nil || wrong != nil && !errors.Is(err, wrong) {
@@ -99,7 +100,8 @@ func (c *comparison) want(t *rapid.T, err error, wrong error) bool {
 	return wrong == nil
 }
 
-// actions are the operations, each on the store and on the model.
+// actions returns the operations. Each of them runs on the store and on the
+// model.
 func (c *comparison) actions(ctx context.Context) map[string]func(*rapid.T) {
 	return map[string]func(*rapid.T){
 		"create user": func(t *rapid.T) {
@@ -209,7 +211,8 @@ func (m *model) add(user string, u *modelUser) {
 	m.order = append(m.order, user)
 }
 
-// named reports whether a user has a name that people take for this one.
+// named reports whether a user has a name that people would confuse with this
+// one.
 func (m *model) named(name string) bool {
 	for _, u := range m.users {
 		if u.credential != "" && strings.EqualFold(u.credential, name) {
@@ -219,7 +222,7 @@ func (m *model) named(name string) bool {
 	return false
 }
 
-// compare looks at everything that is stored of one user.
+// compare compares everything that is stored of one user.
 func (c *comparison) compare(ctx context.Context, t *rapid.T, user string) {
 	known := c.model.users[user]
 	config, err := c.store.UserConfig(ctx, user)
@@ -274,8 +277,8 @@ func sameKeys(a, b map[string]backend.Secret) bool {
 	return slices.Equal(set(a), set(b))
 }
 
-// Any sequence of operations does to a store what it does to a model.
-// -rapid.checks is how many sequences; -rapid.seed repeats one.
+// Any sequence of operations has the same effect on a store as on a model.
+// -rapid.checks is the number of sequences; -rapid.seed repeats one.
 func TestModel_Sequences(t *testing.T) {
 	t.Parallel()
 	for _, kind := range stores {
@@ -293,7 +296,7 @@ func TestModel_Sequences(t *testing.T) {
 				c := &comparison{store: store, model: model{users: map[string]*modelUser{}}, prefix: fmt.Sprintf("run %d ", runs)}
 				rt.Repeat(c.actions(t.Context()))
 				steps += c.steps
-				for _, user := range c.model.order { // the list of users stays short
+				for _, user := range c.model.order { // keep the list of users short
 					if err := store.DeleteUser(t.Context(), user); err != nil {
 						rt.Fatal(err)
 					}
@@ -333,8 +336,8 @@ var prompts = porcupine.Model{
 	},
 }
 
-// What concurrent clients see of a character could have happened one after the
-// other: it is linearizable.
+// The operations of concurrent clients on a character have the same results as
+// if they had run one after the other: they are linearizable.
 func TestModel_CharactersAreLinearizable(t *testing.T) {
 	t.Parallel()
 	for _, kind := range stores {

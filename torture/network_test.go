@@ -23,7 +23,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// dial opens a connection that the test's end closes.
+// dial opens a connection that is closed when the test ends.
 func dial(t testing.TB, s *server) net.Conn {
 	t.Helper()
 	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.address)
@@ -34,7 +34,8 @@ func dial(t testing.TB, s *server) net.Conn {
 	return conn
 }
 
-// served is how long a healthy client waits for each of its requests.
+// served returns the 99th percentile of the time that a normal client waits for
+// each of its requests.
 func served(t testing.TB, s *server, requests int) (p99 time.Duration) {
 	t.Helper()
 	waits := make([]time.Duration, requests)
@@ -57,8 +58,8 @@ func serveAda(t testing.TB, environment ...string) *server {
 	return s
 }
 
-// Thousands of connections that ask for nothing cost little, and healthy
-// clients do not notice them.
+// Thousands of connections that send no request cost little and do not affect
+// normal clients.
 func TestNetwork_IdleConnections(t *testing.T) {
 	t.Parallel()
 	connections := length(1000, 5000)
@@ -84,10 +85,10 @@ func TestNetwork_IdleConnections(t *testing.T) {
 		connections, max(0, after-before)>>10/int64(connections), p99.Round(100*time.Microsecond))
 }
 
-// flood opens connections that each send text, from the addresses that from
-// gives, and wait for the first byte of an answer or the end. They stay open
-// until the test ends, as far as the server wants it. It skips the test where
-// the system does not allow so many.
+// flood opens connections from the addresses that from returns. Each connection
+// sends text and waits for the first byte of a response or for the end. The
+// connections stay open until the test ends, unless the server closes them. The
+// test is skipped if the system does not allow so many connections.
 func flood(t *testing.T, s *server, connections int, text string, from func(n int) net.IP) {
 	t.Helper()
 	var group sync.WaitGroup
@@ -106,7 +107,7 @@ func flood(t *testing.T, s *server, connections int, text string, from func(n in
 					return
 				}
 				t.Cleanup(func() { _ = conn.Close() })
-				_, _ = io.WriteString(conn, text) // it may be closed already
+				_, _ = io.WriteString(conn, text) // the connection may already be closed
 				_, _ = conn.Read(make([]byte, 1))
 			}
 		})
@@ -122,11 +123,12 @@ func flood(t *testing.T, s *server, connections int, text string, from func(n in
 	}
 }
 
-// Ten thousand connections that were answered once and then stay, from one
-// address and from forty, keep nobody out who comes anew.
+// Ten thousand connections that received one response and then stay open, from
+// one address and from forty addresses, do not prevent new clients from being
+// served.
 func TestBounds_Connections(t *testing.T) {
 	t.Parallel()
-	const connections = 10_000 // as many as there may be
+	const connections = 10_000 // the maximum number of connections
 	for name, from := range map[string]func(n int) net.IP{
 		"one address":     func(int) net.IP { return net.IPv4(127, 0, 0, 2) },
 		"forty addresses": func(n int) net.IP { return net.IPv4(127, 0, 1, byte(n%40)) },
@@ -136,8 +138,8 @@ func TestBounds_Connections(t *testing.T) {
 			began := time.Now()
 			flood(t, s, connections, "GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n", from)
 			took := time.Since(began)
-			s.client.Transport = &http.Transport{DisableKeepAlives: true} // each request on a connection of its own
-			p99 := served(t, s, 300)                                      // which fails for a client that waits for more than half a minute
+			s.client.Transport = &http.Transport{DisableKeepAlives: true} // a separate connection for each request
+			p99 := served(t, s, 300)                                      // fails if a client waits for more than half a minute
 			if lines := strings.Count(s.output.String(), "max_connections"); lines > 5 {
 				t.Errorf("the flood left %d lines in the log", lines)
 			}
@@ -147,7 +149,7 @@ func TestBounds_Connections(t *testing.T) {
 	}
 }
 
-// Who sends a header or a body byte by byte is cut off in time.
+// A client that sends a header or a body byte by byte is cut off in time.
 func TestNetwork_SlowSendersAreCutOff(t *testing.T) {
 	t.Parallel()
 	s := serveAda(t, "WEB_BACKEND_READ_HEADER_TIMEOUT=1s", "WEB_BACKEND_READ_TIMEOUT=2s")
@@ -168,7 +170,7 @@ func TestNetwork_SlowSendersAreCutOff(t *testing.T) {
 			began := time.Now()
 			for i := range slow {
 				if _, err := io.WriteString(conn, slow[i:i+1]); err != nil {
-					break // it was cut off
+					break // the client was cut off
 				}
 				time.Sleep(50 * time.Millisecond)
 			}
@@ -184,7 +186,7 @@ func TestNetwork_SlowSendersAreCutOff(t *testing.T) {
 		senders, time.Duration(longest.Load()).Round(100*time.Millisecond), p99.Round(100*time.Microsecond))
 }
 
-// Requests that come together are answered in their order.
+// Requests that arrive together are answered in their order.
 func TestNetwork_Pipelining(t *testing.T) {
 	t.Parallel()
 	s := serveAda(t)
@@ -197,7 +199,7 @@ func TestNetwork_Pipelining(t *testing.T) {
 		for n := range requests {
 			fmt.Fprintf(&text, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Request-Id: %d\r\n\r\n", paths[n%4], n)
 		}
-		_, _ = io.WriteString(conn, text.String()) // the answers tell
+		_, _ = io.WriteString(conn, text.String()) // the responses show whether it worked
 	}()
 	reader := bufio.NewReader(conn)
 	for n := range requests {
@@ -214,7 +216,8 @@ func TestNetwork_Pipelining(t *testing.T) {
 	figure("network: pipelined requests", "%d, answered in order", requests)
 }
 
-// goroutines are those of the server, by its own metrics.
+// goroutines returns the number of goroutines of the server, from its own
+// metrics.
 func goroutines(t *testing.T, s *server) (count int) {
 	t.Helper()
 	token, err := os.ReadFile(filepath.Join(s.command.Dir, "data", "operator.token"))
@@ -241,7 +244,7 @@ func goroutines(t *testing.T, s *server) (count int) {
 	return 0
 }
 
-// Clients that leave in the middle of an answer leave nothing behind.
+// Clients that disconnect in the middle of a response leave nothing behind.
 func TestNetwork_ClientsThatLeave(t *testing.T) {
 	t.Parallel()
 	s := serveAda(t)
@@ -254,7 +257,7 @@ func TestNetwork_ClientsThatLeave(t *testing.T) {
 		if n%2 == 0 {
 			_, _ = io.ReadFull(conn, make([]byte, 100))
 		}
-		_ = conn.(*net.TCPConn).SetLinger(0) // a reset, not an orderly end
+		_ = conn.(*net.TCPConn).SetLinger(0) // reset the connection instead of closing it normally
 		_ = conn.Close()
 	}
 	after := 0
@@ -269,15 +272,15 @@ func TestNetwork_ClientsThatLeave(t *testing.T) {
 	figure("network: clients that left in an answer", "%d; goroutines %d before, %d after", leavers, before, after)
 }
 
-// accountAnswer is what an account operation answers.
+// accountAnswer is the response of an account operation.
 type accountAnswer struct {
 	AuthCode int    `json:"auth_code"`
 	AuthMsg  string `json:"auth_msg"`
 }
 
-// Ten times more logins than the server can hash are refused or wait their
-// turn; others are served meanwhile, memory is bounded, and all is well at once
-// afterwards.
+// If the server gets ten times more logins than it can hash, each login is
+// refused or waits. Other requests are served in the meantime, memory is
+// bounded, and the server works normally as soon as the load ends.
 func TestNetwork_Overload(t *testing.T) {
 	t.Parallel()
 	s := serveAda(t, "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB=19456", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS=2")
@@ -312,7 +315,8 @@ func TestNetwork_Overload(t *testing.T) {
 	peak := s.memory("VmHWM")
 	cancel()
 	group.Wait()
-	// The server hears that the clients have gone, and forgets who of them waited.
+	// The server notices that the clients have gone, and forgets those that
+	// waited.
 	began := time.Now()
 	var last accountAnswer
 	for last.AuthCode != http.StatusOK && time.Since(began) < deadline {
@@ -334,8 +338,8 @@ func TestNetwork_Overload(t *testing.T) {
 		"a login afterwards %s", clients, done.Load(), refused.Load(), peak>>20, p99.Round(time.Millisecond), recovered.Round(time.Millisecond))
 }
 
-// A server that is asked to stop under full load answers what it has accepted:
-// what it did not answer it did not do.
+// A server that is asked to stop under full load responds to every request that
+// it has accepted. A request without a response had no effect.
 func TestStop_UnderLoadFailsNothing(t *testing.T) {
 	t.Parallel()
 	rounds := length(5, 100)
@@ -348,7 +352,7 @@ func TestStop_UnderLoadFailsNothing(t *testing.T) {
 		}
 		var group sync.WaitGroup
 		const clients = 16
-		var dropped [clients]string // the user of each client's request without an answer
+		var dropped [clients]string // for each client, the user of its request without a response
 		var begun sync.WaitGroup
 		begun.Add(clients)
 		for n := range clients {
@@ -369,7 +373,7 @@ func TestStop_UnderLoadFailsNothing(t *testing.T) {
 						begun.Done()
 					}
 					if err != nil {
-						return // the connection was closed before it was sent
+						return // the connection was closed before the request was sent
 					}
 					response, err := http.ReadResponse(reader, nil)
 					if err != nil {
@@ -384,7 +388,7 @@ func TestStop_UnderLoadFailsNothing(t *testing.T) {
 					answered.Add(1)
 					dropped[n] = ""
 					if response.Close {
-						return // the server says that it stops
+						return // the server announced that it stops
 					}
 				}
 			})

@@ -37,19 +37,20 @@ func openStore(t testing.TB, folder string) *sqlite.Store {
 	return store
 }
 
-// span is when a write was under way, in moments of the disk.
+// span is the time during which a write was in progress, in moments of the
+// disk.
 type span struct{ begun, done int }
 
 const never = math.MaxInt
 
-// life is what one writer did to one user, one write after the other.
+// life records what one writer did to one user, one write after the other.
 type life struct {
 	user    string
 	created span
 	deleted span
-	prompts []span // the n-th sets version n of the prompt
-	keys    []span // the n-th sets version n of a provider key
-	copies  []span // the n-th makes character n+2
+	prompts []span // the n-th write sets version n of the prompt
+	keys    []span // the n-th write sets version n of a provider key
+	copies  []span // the n-th write creates character n+2
 }
 
 func promptOf(user string, version int) string {
@@ -60,8 +61,8 @@ func keyOf(user string, version int) string { return fmt.Sprintf("key-%d-of-%s",
 
 const providerKey = "openai_api_key"
 
-// live makes a user and changes it, and perhaps deletes it. A write that fails
-// stays never done.
+// live creates a user, changes it, and deletes it if remove is set. The done
+// moment of a write that fails stays never.
 func (l *life) live(ctx context.Context, store backend.Store, now func() int, changes int, remove bool) error {
 	write := func(fn func() error) (span, error) {
 		s := span{now(), never}
@@ -110,8 +111,8 @@ func (l *life) live(ctx context.Context, store backend.Store, now func() int, ch
 	return err
 }
 
-// bounds are how many of these writes, one after the other, must have happened
-// at a moment, and may have.
+// bounds returns how many of these consecutive writes must have happened at a
+// moment, and how many may have happened.
 func bounds(writes []span, moment int) (least, most int) {
 	for _, w := range writes {
 		if w.done <= moment {
@@ -124,8 +125,8 @@ func bounds(writes []span, moment int) (least, most int) {
 	return least, most
 }
 
-// check compares what a store has of a user with what may be there if all
-// ended at a moment. exists tells whether the user is there.
+// check compares what a store has of a user with what may be there if
+// everything ended at a moment. exists reports whether the user is there.
 func (l *life) check(ctx context.Context, store backend.Store, moment int) (exists bool, err error) {
 	config, err := store.UserConfig(ctx, l.user)
 	exists = err == nil
@@ -175,7 +176,8 @@ func (l *life) check(ctx context.Context, store backend.Store, moment int) (exis
 	return true, nil
 }
 
-// anyVersion reports whether matches holds for a version that may be there.
+// anyVersion reports whether matches returns true for a version that may be
+// there.
 func anyVersion(writes []span, moment int, matches func(version int) bool) bool {
 	least, most := bounds(writes, moment)
 	for version := least; version <= most; version++ {
@@ -186,8 +188,8 @@ func anyVersion(writes []span, moment int, matches func(version int) bool) bool 
 	return false
 }
 
-// checkOrder compares the creation order of the users in a store with what
-// their lives say of it.
+// checkOrder compares the creation order of the users in a store with their
+// lives.
 func checkOrder(ctx context.Context, store backend.Store, lives map[string]*life) error {
 	var before *life
 	latest := 0
@@ -199,7 +201,8 @@ func checkOrder(ctx context.Context, store backend.Store, lives map[string]*life
 		if l == nil {
 			return fmt.Errorf("a user %q that nobody made", user.UserID)
 		}
-		// Nobody who stands later may have been done before another began.
+		// The creation of a later user in the order must not have ended before
+		// the creation of an earlier one began.
 		if l.created.done < latest {
 			return fmt.Errorf("%s stands behind %s, and was made before it", l.user, before.user)
 		}
@@ -210,7 +213,7 @@ func checkOrder(ctx context.Context, store backend.Store, lives map[string]*life
 	return nil
 }
 
-// checkIntegrity lets SQLite look at a whole database.
+// checkIntegrity lets SQLite check a whole database.
 func checkIntegrity(folder string) error {
 	db, err := sqlite3.Open("file:" + filepath.ToSlash(filepath.Join(folder, sqlite.FilePrefix)))
 	if err != nil {
@@ -228,7 +231,7 @@ func checkIntegrity(folder string) error {
 	return nil
 }
 
-// crowded lets writers live users until enough was done to the disk.
+// crowded runs writers until enough operations were done on the disk.
 func crowded(t *testing.T, store backend.Store, d *disk, round, enough int) map[string]*life {
 	t.Helper()
 	var group sync.WaitGroup
@@ -255,9 +258,9 @@ func crowded(t *testing.T, store backend.Store, d *disk, round, enough int) map[
 	return all
 }
 
-// Whatever was answered is there after the power was cut, at any moment and
-// whichever of the writes that were not synced got to the disk; what was not
-// answered is there whole or not at all.
+// Every confirmed write is there after a power cut, at any moment and whichever
+// of the unsynced writes reached the disk. A write that was not confirmed is
+// there completely or not at all.
 func TestPower_CutsLoseNothingAnswered(t *testing.T) {
 	t.Parallel()
 	rounds, cuts := length(2, 60), length(100, 500)
@@ -315,7 +318,7 @@ func checkImage(t *testing.T, folder string, lives map[string]*life, moment int)
 	return errors.Join(append(errs, store.Close(), checkIntegrity(folder))...)
 }
 
-// faults are ways in which a disk refuses to write.
+// faults are the ways in which a disk refuses to write.
 var faults = []struct {
 	name string
 	kind deedKind
@@ -327,8 +330,8 @@ var faults = []struct {
 	{"a disk that became read-only", written, sqlite3.READONLY},
 }
 
-// While the disk refuses, writes are answered with Unavailable and change
-// nothing, reads go on, and when it takes data again so does the store.
+// While the disk refuses to write, writes return Unavailable and change
+// nothing, and reads continue. When the disk works again, so does the store.
 func TestPower_FaultsChangeNothing(t *testing.T) {
 	t.Parallel()
 	for _, fault := range faults {
@@ -374,12 +377,12 @@ func TestPower_FaultsChangeNothing(t *testing.T) {
 					refused++
 					want("while the disk refuses", store)
 				}
-				// What a power cut would leave now.
+				// The files that a power cut would leave now.
 				image := t.TempDir()
 				restore(t, d.after(d.now(), chance(uint64(round))), image)
 				after := openStore(t, image)
 				if fault.kind == synced && hasPrompt(t, after, key, promptOf("ada", version+1)) {
-					revived++ // see docs/reliability.md: the data may have got to the disk before its sync failed
+					revived++ // see docs/reliability.md: the data may have reached the disk before its sync failed
 				} else {
 					want("after a power cut while the disk refused", after)
 				}
@@ -416,7 +419,7 @@ func hasPrompt(t *testing.T, store backend.Store, key backend.CharacterKey, prom
 	return character.Prompt == prompt
 }
 
-// A disk that is slow to sync delays writes, and no read.
+// A disk that syncs slowly delays writes but not reads.
 func TestPower_SlowDiskDelaysNoRead(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -440,7 +443,7 @@ func TestPower_SlowDiskDelaysNoRead(t *testing.T) {
 		answered <- store.UpdateUserConfig(t.Context(), "ada", backend.UserConfigPatch{Timezone: &zone})
 	}()
 	<-syncing
-	// The sync does not end before the reads have.
+	// The sync does not end before the reads have ended.
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for range 100 {

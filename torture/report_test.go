@@ -21,8 +21,8 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// Variables of the environment: TORTURE is "long" for the long run, and
-// TORTURE_SEED repeats one.
+// Environment variables: TORTURE is "long" for the long run. TORTURE_SEED
+// repeats a run.
 const (
 	lengthVariable = "TORTURE"
 	seedVariable   = "TORTURE_SEED"
@@ -44,13 +44,13 @@ func newSeed() uint64 {
 	return uint64(time.Now().UnixNano())
 }
 
-// chance is a source of random numbers that repeats with the seed; stream
-// tells those of one run apart.
+// chance returns a source of random numbers that depends only on the seed and
+// on stream. The sources of one run have different streams.
 func chance(stream uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, stream))
 }
 
-// length is short in CI and long in the long run.
+// length returns inCI in CI, and inLongRun in the long run.
 func length(inCI, inLongRun int) int {
 	if long {
 		return inLongRun
@@ -58,14 +58,15 @@ func length(inCI, inLongRun int) int {
 	return inCI
 }
 
-// figures are what the tests counted, in the order of their first mention.
+// figures are the results of the tests, in the order in which they were first
+// reported.
 var figures struct {
 	sync.Mutex
 	names  []string
 	values map[string]string
 }
 
-// figure puts a result into the summary.
+// figure adds a result to the summary.
 func figure(name, format string, args ...any) {
 	figures.Lock()
 	defer figures.Unlock()
@@ -108,7 +109,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// writeSummary keeps the figures of a long run beside the documents.
+// writeSummary writes the results of a long run to the documents.
 func writeSummary(text string) int {
 	text = fmt.Sprintf("# The last long run\n\n`make torture` wrote this page on %s, on %d cores, %s/%s, %s.\n"+
 		"[reliability.md](reliability.md) says what stands behind each figure.\n\n%s",

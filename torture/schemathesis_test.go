@@ -17,9 +17,9 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// schemathesis gives the program of this name (schemathesis.io), which it
-// installs from requirements.txt into a virtual environment of its own in the
-// cache folder. missing tells why there is none.
+// schemathesis returns the path of the program schemathesis (schemathesis.io).
+// It installs the program from requirements.txt into a virtual environment in
+// the cache folder. missing says why the program is not available.
 var schemathesis = sync.OnceValues(func() (program string, missing error) {
 	requirements, err := os.ReadFile("requirements.txt")
 	if err != nil {
@@ -48,9 +48,9 @@ var schemathesis = sync.OnceValues(func() (program string, missing error) {
 
 var generated = regexp.MustCompile(`(\d+) generated, (\d+) passed`)
 
-// What the OpenAPI document says holds for requests that are made from it, on
-// both stores: no answer that it does not describe, no failure, no malformed
-// request that is taken.
+// On both stores, requests that are generated from the OpenAPI document get
+// only responses that the document describes. No request causes a failure, and
+// no malformed request is accepted.
 func TestHostile_Schemathesis(t *testing.T) {
 	t.Parallel()
 	program, err := schemathesis()

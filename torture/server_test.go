@@ -20,13 +20,15 @@ import (
 	"time"
 )
 
-// deadline bounds whatever should happen soon, on a machine that is busy.
+// deadline is the maximum time for anything that should happen soon, on a busy
+// machine.
 const deadline = 30 * time.Second
 
-// childAttributes make children end with this process where the system can.
+// childAttributes make child processes end with this process, if the system
+// supports it.
 var childAttributes *syscall.SysProcAttr
 
-// server is the program, running in a folder of its own.
+// server is the running program. Each has a separate folder.
 type server struct {
 	address string
 	command *exec.Cmd
@@ -35,18 +37,18 @@ type server struct {
 	client  *http.Client
 }
 
-// console is what a child prints.
+// console collects the output of a child process.
 type console struct {
 	mu      sync.Mutex
 	text    []byte
-	changed chan struct{} // has an element after a write
+	changed chan struct{} // contains an element after a write
 }
 
 func (c *console) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.text = append(c.text, p...)
-	// The end of it is what anybody looks at.
+	// The tests only look at the end of the output.
 	if most := 1 << 20; len(c.text) > 2*most {
 		c.text = append(c.text[:0], c.text[len(c.text)-most:]...)
 	}
@@ -65,17 +67,17 @@ func (c *console) String() string {
 
 var listens = regexp.MustCompile(`listening on http://(\S+)\n`)
 
-// cheap makes password hashes cost little, lets accounts be tried without
-// bound, and gives provider keys a master key.
+// cheap makes password hashes cheap, turns off the limits on login attempts,
+// and sets a master key for provider keys.
 var cheap = []string{
 	"WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE=0", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE=0",
 	"WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB=64", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS=1",
 	"WEB_BACKEND_MASTER_KEY=" + strings.Repeat("5a", 32),
 }
 
-// serve starts a program in folder and waits until it says where it listens.
-// The test's end kills it if it still runs. It is nil if the program ended
-// before that.
+// serve starts a program in folder and waits until it prints its address. If
+// the program still runs when the test ends, it is killed. serve returns nil if
+// the program ended before it printed its address.
 func serve(t testing.TB, program func() (string, error), folder string, environment ...string) *server {
 	t.Helper()
 	path, err := program()
@@ -95,11 +97,11 @@ func serve(t testing.TB, program func() (string, error), folder string, environm
 		t.Fatal(err)
 	}
 	go func() {
-		_ = command.Wait() // its state says the same
+		_ = command.Wait() // the process state has the same information
 		close(s.exited)
 	}()
 	t.Cleanup(func() {
-		_ = command.Process.Kill() // most have ended by now
+		_ = command.Process.Kill() // most processes have already ended
 		<-s.exited
 		s.client.CloseIdleConnections()
 		text := s.output.String()
@@ -128,10 +130,10 @@ func serve(t testing.TB, program func() (string, error), folder string, environm
 	}
 }
 
-// end sends a signal and waits for the end.
+// end sends a signal and waits until the process has ended.
 func (s *server) end(t testing.TB, signal os.Signal) *os.ProcessState {
 	t.Helper()
-	_ = s.command.Process.Signal(signal) // it may have ended
+	_ = s.command.Process.Signal(signal) // the process may have ended
 	select {
 	case <-s.exited:
 	case <-time.After(deadline):
@@ -141,8 +143,9 @@ func (s *server) end(t testing.TB, signal os.Signal) *os.ProcessState {
 	return s.command.ProcessState
 }
 
-// send makes a request, a POST of JSON if body is not nil, and decodes the
-// answer of a 200 into target, if any. The error is that of the connection.
+// send sends a request: a POST of JSON if body is not nil, otherwise a GET. If
+// the status is 200 and target is not nil, it decodes the response into target.
+// The error is the error of the connection.
 func (s *server) send(ctx context.Context, path string, body, target any) (status int, err error) {
 	method, reader := http.MethodGet, io.Reader(nil)
 	if body != nil {
@@ -176,7 +179,7 @@ func (s *server) send(ctx context.Context, path string, body, target any) (statu
 	return response.StatusCode, nil
 }
 
-// must makes a request that has to succeed.
+// must sends a request that has to succeed.
 func (s *server) must(t testing.TB, path string, body, target any) {
 	t.Helper()
 	status, err := s.send(t.Context(), path, body, target)
@@ -185,7 +188,8 @@ func (s *server) must(t testing.TB, path string, body, target any) {
 	}
 }
 
-// memory is a figure of /proc/PID/status in bytes; 0 where there is none.
+// memory returns a value of /proc/PID/status in bytes, or 0 if the system does
+// not have it.
 func (s *server) memory(name string) int64 {
 	return procStatus(s.command.Process.Pid, name) << 10
 }

@@ -18,29 +18,29 @@ import (
 	"time"
 )
 
-// sample is what a server takes at a moment.
+// sample is the resource usage of a server at one moment.
 type sample struct {
 	at          time.Duration
 	memory      float64 // MB, resident
 	goroutines  float64
 	descriptors float64
-	logs        float64 // MB, with the rotated files
+	logs        float64 // MB, including the rotated files
 }
 
-// measures are what has to stay flat in a sample; grows is how much more still
-// counts as flat.
+// measures are the values of a sample that must not grow. grows is the increase
+// that is still allowed.
 var measures = []struct {
 	name  string
 	of    func(sample) float64
 	grows float64
 }{
-	{"memory, MB", func(s sample) float64 { return s.memory }, float64(length(16, 8))}, // caches still fill in CI's short one
+	{"memory, MB", func(s sample) float64 { return s.memory }, float64(length(16, 8))}, // in the short run in CI, caches are still filling
 	{"goroutines", func(s sample) float64 { return s.goroutines }, 10},
 	{"file descriptors", func(s sample) float64 { return s.descriptors }, 10},
 	{"log files, MB", func(s sample) float64 { return s.logs }, 3},
 }
 
-// take looks at a server.
+// take takes a sample of a server.
 func take(t *testing.T, s *server, folder string, at time.Duration) sample {
 	t.Helper()
 	descriptors, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", s.command.Process.Pid))
@@ -58,18 +58,18 @@ func sizeOf(t *testing.T, folder string) (size int64) {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		if info, err := entry.Info(); err == nil { // it may have been rotated away
+		if info, err := entry.Info(); err == nil { // the file may have been removed by rotation
 			size += info.Size()
 		}
 	}
 	return size
 }
 
-// Hours of mixed load, with logs that rotate, tokens that expire and backups
-// that are taken meanwhile, leave a server as it was.
+// Hours of mixed load, with log rotation, expiring tokens and backups, do not
+// change the resource usage of a server.
 func TestSoak_NothingGrows(t *testing.T) {
 	if !long {
-		t.Parallel() // in the long run nothing else disturbs it
+		t.Parallel() // in the long form, no other test runs at the same time
 	}
 	lasts, every := time.Duration(length(20, 3600))*time.Second, time.Duration(length(500, 10_000))*time.Millisecond
 	folder := t.TempDir()
@@ -103,7 +103,8 @@ func TestSoak_NothingGrows(t *testing.T) {
 	if err != nil || len(backups) == 0 {
 		t.Errorf("there are %d backups, error %v", len(backups), err)
 	}
-	// The first third fills caches and pools; what comes after has to be flat.
+	// The first third fills caches and pools. After that, the values must not
+	// grow.
 	early, late := samples[len(samples)/3:2*len(samples)/3], samples[2*len(samples)/3:]
 	for _, what := range measures {
 		from, to := middle(early, what.of), middle(late, what.of)
@@ -120,7 +121,7 @@ func TestSoak_NothingGrows(t *testing.T) {
 	}
 }
 
-// soak is one client: it makes a user, uses it, and deletes it, again and
+// soak is one client. It creates a user, uses it and deletes it, again and
 // again.
 func soak(ctx context.Context, s *server, client int, requests, failures *atomic.Int64) {
 	ask := func(path string, body, target any) {
@@ -142,7 +143,7 @@ func soak(ctx context.Context, s *server, client int, requests, failures *atomic
 		}
 		ask(v1+"authenticate_user", account, &login)
 		if login.ID == "" {
-			continue // the time is over
+			continue // the time is up
 		}
 		var list struct {
 			IDs []string `json:"character_id_list"`
@@ -180,7 +181,7 @@ func middle(samples []sample, of func(sample) float64) float64 {
 	return values[len(values)/2]
 }
 
-// plot draws each figure over time, from 0 to its greatest value.
+// plot draws each value over time, from 0 to its maximum.
 func plot(samples []sample) string {
 	const width, height, left = 640, 90, 150
 	var text strings.Builder

@@ -12,9 +12,10 @@ import (
 	"testing"
 )
 
-// A stranger without the user's token walks the whole API of a server that has
-// a user, and gets nothing of it; where access is strict it knows the ids. Nor can it take part in what is not
-// its own once it has an account.
+// A client without the user's token calls the whole API of a server that has a
+// user, and gets no data of that user. With strict access, the client even
+// knows the ids. The client also cannot use data of others once it has an
+// account.
 func TestStrangersTour(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"guarded", "strict"} {
@@ -28,7 +29,7 @@ func TestStrangersTour(t *testing.T) {
 
 			user, character := "ada", "1" // guesses
 			if mode == "strict" {
-				user, character = id, copied // where knowing them opens nothing either
+				user, character = id, copied // even with the right ids, nothing is accessible
 			}
 
 			hidden := []string{id, copied, prompt, "Zora Hidden", "sk-of-ada", token}
@@ -38,7 +39,7 @@ func TestStrangersTour(t *testing.T) {
 					path = strings.NewReplacer("{user_id}", user, "{character_id}", character, "{n_lines}", "1000").Replace(path)
 					body := requests[operation.ID]
 					if slices.Contains(needToken, operation.ID) {
-						continue // they are about the stranger's own tokens
+						continue // these operations are about the client's own tokens
 					}
 					body = strings.NewReplacer("{user}", user, "{copy}", character, "{other}", "other", "{account}", "Zora Hidden", "{id}", id,
 						`"a good password"`, `"a guessed password"`).Replace(body)
@@ -60,8 +61,8 @@ func TestStrangersTour(t *testing.T) {
 	}
 }
 
-// ownCharacter gives a user a provider key and a character with a prompt, and
-// the id of that.
+// ownCharacter creates a provider key and a character with a prompt for a user.
+// It returns the id of the character.
 func (p *process) ownCharacter(t *testing.T, id, token, prompt string) string {
 	t.Helper()
 	send := func(path, body string) string {
@@ -81,8 +82,8 @@ func (p *process) ownCharacter(t *testing.T, id, token, prompt string) string {
 	return copied
 }
 
-// strangers are requests that do not come from the server's machine itself, or
-// that a page of another site makes there.
+// strangers returns headers of requests that do not come from the machine of
+// the server, or that a page of another site sends from that machine.
 func strangers(token string) map[string]http.Header {
 	proxied := http.Header{"X-Forwarded-For": {"203.0.113.7"}}
 	withToken := proxied.Clone()
@@ -96,7 +97,7 @@ func strangers(token string) map[string]http.Header {
 	}
 }
 
-// wantNothing checks that an answer holds nothing that is hidden.
+// wantNothing checks that a response contains none of the hidden texts.
 func (p *process) wantNothing(t *testing.T, who string, got answer, hidden []string, isDeletion bool) {
 	t.Helper()
 	for _, text := range hidden {
@@ -109,8 +110,9 @@ func (p *process) wantNothing(t *testing.T, who string, got answer, hidden []str
 	}
 }
 
-// The operator token of the data folder opens the log and the list of users
-// where access is strict; without it this machine itself is a stranger.
+// With strict access, the operator token of the data folder gives access to the
+// log and to the list of users. Without it, even the machine of the server has
+// no access.
 func TestOperatorToken(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -125,7 +127,7 @@ func TestOperatorToken(t *testing.T) {
 	}
 }
 
-// operatorToken is that of the data folder.
+// operatorToken returns the operator token of the data folder.
 func (p *process) operatorToken(t *testing.T) string {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(p.command.Dir, "data", "operator.token"))

@@ -20,7 +20,7 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// runToEnd runs a command of the program to its end.
+// runToEnd runs a command of the program and waits until it ends.
 func runToEnd(t *testing.T, folder string, args ...string) *process {
 	t.Helper()
 	p := start(t, folder, args...)
@@ -37,7 +37,7 @@ func mustRun(t *testing.T, folder string, args ...string) *process {
 	return p
 }
 
-// fill makes users in the data folder of a program that does not run.
+// fill creates users in the data folder of a program that is not running.
 func fill(t *testing.T, folder, name string, users int) {
 	t.Helper()
 	data := filepath.Join(folder, "data")
@@ -70,7 +70,8 @@ func fill(t *testing.T, folder, name string, users int) {
 	}
 }
 
-// users are those of the data folder, each of them whole.
+// users returns the users of the data folder, and checks that each of them is
+// complete.
 func users(t *testing.T, folder string) (ids []string) {
 	t.Helper()
 	data := filepath.Join(folder, "data")
@@ -101,7 +102,7 @@ func users(t *testing.T, folder string) (ids []string) {
 	return ids
 }
 
-// A backup beside a running server, restored elsewhere: the whole way.
+// A backup is made while a server runs, and restored to another folder.
 func TestBackup_AndRestore(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -144,8 +145,8 @@ func TestBackup_AndRestore(t *testing.T) {
 	}
 }
 
-// Killed at any moment, a backup is there whole or not at all, and a restore
-// leaves the old database or the new one.
+// If a backup is killed at any moment, its file is complete or does not exist.
+// If a restore is killed, the old database or the new one is there.
 func TestBackup_Killed(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -182,13 +183,13 @@ func TestBackup_Killed(t *testing.T) {
 		if err != nil || len(got) == len(old) && len(kept) == 0 {
 			t.Fatalf("the old database is not kept: %q, %v", kept, err)
 		}
-		if len(got) == len(old) { // once more from the beginning
+		if len(got) == len(old) { // start again from the beginning
 			if err := os.Rename(kept[0], filepath.Join(folder, "data", "web-backend.db")); err != nil {
 				t.Fatal(err)
 			}
 		}
 		for _, path := range kept {
-			_ = os.Remove(path) // the first has gone
+			_ = os.Remove(path) // the first one has been removed
 		}
 	}
 	t.Logf("users after a restore was killed: %v", seen)
@@ -201,7 +202,7 @@ func TestBackup_Killed(t *testing.T) {
 	}
 }
 
-// killAfter kills the program unless it has ended by then.
+// killAfter kills the program after wait, unless it has already ended.
 func (p *process) killAfter(t *testing.T, wait time.Duration) {
 	t.Helper()
 	select {
@@ -231,7 +232,7 @@ func TestBackup_Schedule(t *testing.T) {
 	p.stderr.wait(t, regexp.MustCompile(`level=ERROR msg="backup failed".*remedy=`), p.exited)
 	others := []string{"web-backend-20200101T000000Z.db", "web-backend-20200101T000000.000Z.db.txt", "notes.txt"}
 	const oldest = "web-backend-20200101T000000.000Z.db"
-	if err := errors.Join(os.Remove(dir), os.MkdirAll(dir, 0o700)); err != nil { // the server may be quicker
+	if err := errors.Join(os.Remove(dir), os.MkdirAll(dir, 0o700)); err != nil { // the server may create the folder first
 		t.Fatal(err)
 	}
 	for _, name := range append(slices.Clone(others), oldest) {
@@ -240,7 +241,7 @@ func TestBackup_Schedule(t *testing.T) {
 		}
 	}
 	const made = `level=INFO msg="backup made"`
-	more := strings.Count(p.stderr.String(), made) + 4 // the first of them finds what was written above
+	more := strings.Count(p.stderr.String(), made) + 4 // the first new backup finds the files written above
 	p.stderr.wait(t, regexp.MustCompile(fmt.Sprintf(`(?s)(%s.*){%d}`, made, more)), p.exited)
 	p.stop(t)
 	for _, name := range others {
@@ -256,7 +257,7 @@ func TestBackup_Schedule(t *testing.T) {
 		t.Errorf("left behind: %q, %v", left, err)
 	}
 	for _, name := range others {
-		_ = os.Remove(filepath.Join(dir, name)) // not to be taken for backups below
+		_ = os.Remove(filepath.Join(dir, name)) // otherwise they count as backups below
 	}
 	kept := backups(t, folder)
 	if len(kept) != 2 {
@@ -264,7 +265,7 @@ func TestBackup_Schedule(t *testing.T) {
 	}
 	mustRun(t, folder, "restore", "--check", kept[1])
 
-	// The last backup is young: the next start makes none yet.
+	// The last backup is recent, so the next start does not make one yet.
 	p = serveWith(t, folder, []string{"WEB_BACKEND_BACKUP_EVERY=24h"})
 	p.must(t, "/health", "")
 	p.stop(t)
@@ -273,8 +274,8 @@ func TestBackup_Schedule(t *testing.T) {
 	}
 }
 
-// Without --out the backup is a new file in the folder of backups, which the
-// schedule leaves alone.
+// Without --out the backup is a new file in the folder of backups. The schedule
+// does not remove it.
 func TestBackup_WithoutAName(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// tree gives the files below a folder: mode, size, time of the last change and
-// what links lead to.
+// tree returns the files below a folder, with mode, size, time of the last
+// change and the targets of links.
 func tree(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -33,14 +33,15 @@ func tree(t *testing.T, folder string) map[string]string {
 	return found
 }
 
-// What keeps serve from starting, config check finds, and it changes nothing.
+// config check finds everything that prevents serve from starting, and changes
+// nothing.
 func TestConfigCheck_FindsWhatServeFails(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
 		prepare func(t *testing.T, folder string) (environment []string)
-		want    string // that both say
-		stopped bool   // the data folder was used
+		want    string // text in the output of both commands
+		stopped bool   // the data folder has been used
 	}{
 		{"port in the host", func(*testing.T, string) []string { return []string{"WEB_BACKEND_HOST=127.0.0.1:80"} }, "WEB_BACKEND_HOST", false},
 		{"port in the host of MongoDB", func(*testing.T, string) []string { return []string{"MONGODB_HOST=127.0.0.1:28017"} }, "MONGODB_HOST", false},
@@ -86,7 +87,7 @@ func TestConfigCheck_FindsWhatServeFails(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
-			if err := os.Chmod(filepath.Dir(folder), 0o755); err != nil { // another user is to reach what is in it
+			if err := os.Chmod(filepath.Dir(folder), 0o755); err != nil { // another user needs access to its contents
 				t.Fatal(err)
 			}
 			if tt.stopped {
@@ -109,7 +110,7 @@ func TestConfigCheck_FindsWhatServeFails(t *testing.T) {
 	}
 }
 
-// A server that runs is no fault, nor is what it keeps.
+// A running server and its files are not faults.
 func TestConfigCheck_BesideAServer(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -150,10 +151,11 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// nobody is a user whom root can be for a test; permissions do not bind root.
+// nobody is the id of a user that a test runs as instead of root, because
+// permissions do not restrict root.
 const nobody = 65534
 
-// disown takes a file away from the user of runAs.
+// disown makes a file inaccessible to the user of runAs.
 func disown(t *testing.T, folder, file string) []string {
 	t.Helper()
 	if err := os.Chmod(filepath.Join(folder, file), 0); err != nil {
@@ -162,7 +164,7 @@ func disown(t *testing.T, folder, file string) []string {
 	return nil
 }
 
-// give gives all files of folder to the user of runAs.
+// give makes the user of runAs the owner of all files in folder.
 func give(t *testing.T, folder string) {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -175,7 +177,7 @@ func give(t *testing.T, folder string) {
 	}
 }
 
-// runAs runs the program to its end, not as root.
+// runAs runs the program as a user other than root, and waits until it ends.
 func runAs(t *testing.T, folder string, environment []string, args ...string) *process {
 	t.Helper()
 	attributes := *childAttributes

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// A reader of the console that goes away does not end the server: the log goes
-// on in the file, with one warning.
+// If the reader of the console goes away, the server continues. The log
+// continues in the file, with one warning.
 func TestConsole_ReaderGoesAway(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -72,8 +72,8 @@ func TestConsole_ReaderGoesAway(t *testing.T) {
 	}
 }
 
-// The log path may be a link to standard output, as in an image: it gets the
-// lines, and stays.
+// The log path may be a link to standard output, as in an image. The lines are
+// written there, and the link is not replaced.
 func TestConsole_LogPathIsStandardOutput(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/dev/stdout"); err != nil {
@@ -96,7 +96,7 @@ func TestConsole_LogPathIsStandardOutput(t *testing.T) {
 	}
 	p.stop(t)
 	if want := "embedded, in " + filepath.Join(folder, "data", "web-backend.db") + "\n"; !strings.Contains(p.stdout.String(), want) {
-		t.Errorf("the start does not say %q", want) // a relative path says nothing to who started it elsewhere
+		t.Errorf("the start does not say %q", want) // relative paths depend on the folder of the start
 	}
 	if text := p.stdout.String(); !strings.Contains(text, "route=/api/v1/create_user status=200") || !strings.Contains(text, "server stopped") {
 		t.Errorf("standard output is %s", text)

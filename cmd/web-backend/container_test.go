@@ -19,11 +19,12 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// These tests are what a container does, without an engine: the static program
-// in a root of its own that has nothing else, as the image's user, with the
-// Dockerfile's environment. Only the port is another one.
+// These tests do what a container does, without a container engine. They run
+// the static program in a separate root folder that contains nothing else, as
+// the user of the image and with the environment of the Dockerfile. Only the
+// port is different.
 
-// image is what the last stage of the Dockerfile says.
+// image describes the last stage of the Dockerfile.
 type image struct {
 	user        uint32
 	environment []string
@@ -74,8 +75,8 @@ func readImage(t *testing.T) image {
 	return made
 }
 
-// buildStatic gives the program as the image has it: with the race detector it
-// would need libraries that the image does not have.
+// buildStatic returns the program as it is in the image. With the race detector
+// the program would need libraries that the image does not have.
 var buildStatic = sync.OnceValues(func() (path string, err error) {
 	if !raceDetector {
 		return build()
@@ -89,14 +90,16 @@ var buildStatic = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// container is a root folder with what the image has, and a port in place of 80.
+// container is a root folder with the contents of the image, and a port that
+// replaces port 80.
 type container struct {
 	image
 	root        string
 	environment []string
 }
 
-// newContainer makes a container that gets variables as with `docker run -e`.
+// newContainer creates a container with these environment variables, as with
+// `docker run -e`.
 func newContainer(t *testing.T, variables ...string) container {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -128,12 +131,12 @@ func newContainer(t *testing.T, variables ...string) container {
 	}
 	defer listener.Close()
 	port := "WEB_BACKEND_PORT=" + strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
-	c.environment = append(append(c.environment, c.image.environment...), port) // of two the last counts
+	c.environment = append(append(c.environment, c.image.environment...), port) // of two values the last one is used
 	c.environment = append(c.environment, variables...)
 	return c
 }
 
-// launch starts a program of the container in it.
+// launch starts a program of the container inside the container.
 func (c container) launch(t *testing.T, words []string) *process {
 	t.Helper()
 	command := exec.Command(words[0], words[1:]...)
@@ -147,7 +150,7 @@ func (c container) launch(t *testing.T, words []string) *process {
 
 var announcedAnywhere = regexp.MustCompile(`listening on http://\[::\]:(\d+)\n`)
 
-// serve starts the container and waits until it says where it listens.
+// serve starts the container and waits until the program prints its address.
 func (c container) serve(t *testing.T) *process {
 	t.Helper()
 	p := c.launch(t, c.command)
@@ -157,7 +160,7 @@ func (c container) serve(t *testing.T) *process {
 	return p
 }
 
-// checkHealth runs the image's health check.
+// checkHealth runs the health check of the image.
 func (c container) checkHealth(t *testing.T, want int) {
 	t.Helper()
 	p := c.launch(t, c.healthcheck)
@@ -166,7 +169,7 @@ func (c container) checkHealth(t *testing.T, want int) {
 	}
 }
 
-// use makes a user, or finds what an earlier start was told.
+// use creates a user or, if again is set, finds the data of the earlier start.
 func use(t *testing.T, p *process, again bool) {
 	t.Helper()
 	if !again {
@@ -187,7 +190,7 @@ func use(t *testing.T, p *process, again bool) {
 func TestContainer_Embedded(t *testing.T) {
 	t.Parallel()
 	c := newContainer(t)
-	for _, want := range []string{"WEB_BACKEND_HOST=0.0.0.0", "WEB_BACKEND_PORT=80"} { // the seed's -p 80:80
+	for _, want := range []string{"WEB_BACKEND_HOST=0.0.0.0", "WEB_BACKEND_PORT=80"} { // for -p 80:80
 		if !strings.Contains(strings.Join(c.image.environment, "\n")+"\n", want+"\n") {
 			t.Errorf("the image lacks %s", want)
 		}
@@ -210,7 +213,7 @@ func TestContainer_Embedded(t *testing.T) {
 	}
 }
 
-// The variables of the Python original's image are all that MongoDB takes.
+// The variables of the image of the Python original are all that MongoDB needs.
 func TestContainer_MongoDB(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
@@ -221,7 +224,7 @@ func TestContainer_MongoDB(t *testing.T) {
 	c := newContainer(t, "MONGODB_HOST="+u.Hostname(), "MONGODB_PORT="+u.Port(),
 		"MONGODB_USERNAME=web_user", "MONGODB_PASSWORD="+applicationPassword, "MONGODB_DATABASE=web",
 		"MONGODB_AUTH_DATABASE=admin", "MONGODB_ADMIN_USERNAME=root", "MONGODB_ADMIN_PASSWORD=root",
-		"MONGODB_TIMEOUT=25s") // the engine is slow where tests crowd
+		"MONGODB_TIMEOUT=25s") // the engine is slow when many tests run
 	p := c.serve(t)
 	c.checkHealth(t, 0)
 	use(t, p, false)

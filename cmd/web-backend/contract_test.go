@@ -14,13 +14,14 @@ import (
 	"testing"
 )
 
-// none is the example request of an operation without a body.
+// none is the example request of an operation that has no body.
 const none = ""
 
-// requests are a valid request for every operation of the API, by operation
-// id. {user} and {copy} stand for a user of its own and a character that it
-// may change, {other} for a user that does not exist, {account} and {id} for
-// the name and the id of a user that has logged in.
+// requests contains a valid request for every operation of the API, by
+// operation id. {user} and {copy} stand for a separate user and a character
+// that this user may change. {other} stands for a user that does not exist.
+// {account} and {id} stand for the name and the id of a user that has logged
+// in.
 var requests = map[string]string{
 	"register_user":        `{"username": "new {user}", "password": "a good password", "language": "en"}`,
 	"authenticate_user":    `{"username": "{account}", "password": "a good password", "language": "zh"}`,
@@ -72,10 +73,11 @@ var requests = map[string]string{
 	"get_openapi_document": none,
 }
 
-// needToken are the operations that need a user's token in every mode.
+// needToken are the operations that need the token of a user in every mode.
 var needToken = []string{"logout", "list_sessions", "end_sessions"}
 
-// contractPaths are the rows of contract §2, and our own logout.
+// contractPaths are the rows of contract §2, and logout, which this server
+// adds.
 var contractPaths = []string{
 	"POST /api/v1/register_user", "POST /api/v1/authenticate_user", "POST /api/v1/update_user_password", "POST /api/v1/logout",
 	"GET /api/v1/list_users", "GET /api/v1/list_user_credential_id", "GET /api/v1/list_user_config_id",
@@ -91,7 +93,7 @@ var contractPaths = []string{
 	"GET /tail_log/{n_lines}", "GET /dowload_log_file", "GET /health", "GET /", "GET /openapi.json",
 }
 
-// operation is what the OpenAPI document says of one.
+// operation is the description of one operation in the OpenAPI document.
 type operation struct {
 	ID        string `json:"operationId"`
 	Responses map[string]struct {
@@ -99,7 +101,8 @@ type operation struct {
 	} `json:"responses"`
 }
 
-// operations reads the served document; the keys are as in contractPaths.
+// operations reads the document that the program serves. The keys have the form
+// of contractPaths.
 func operations(t *testing.T, p *process) map[string]operation {
 	t.Helper()
 	var document struct {
@@ -121,9 +124,9 @@ func operations(t *testing.T, p *process) map[string]operation {
 	return all
 }
 
-// TestContract walks the whole API as its own document describes it, against
-// the real program: a valid request to every path is answered with success,
-// in the form that is documented.
+// TestContract calls the whole API of the real program, as its own document
+// describes it. A valid request to every path succeeds, and the response has
+// the documented form.
 func TestContract(t *testing.T) {
 	t.Parallel()
 	p := serveWith(t, t.TempDir(), append([]string{motionFolder(t)}, manyTries...))
@@ -155,7 +158,7 @@ func TestContract(t *testing.T) {
 	t.Run("errors", func(t *testing.T) { checkErrors(t, p) })
 }
 
-// checkOperation makes a request with a user and a character of its own.
+// checkOperation sends a request that uses a separate user and character.
 func checkOperation(t *testing.T, p *process, route, body string, operation operation) {
 	t.Helper()
 	user := "user of " + operation.ID
@@ -169,7 +172,7 @@ func checkOperation(t *testing.T, p *process, route, body string, operation oper
 	}
 	path = strings.NewReplacer("{user_id}", escaped, "{character_id}", character, "{n_lines}", "5").Replace(path)
 	var id, token string
-	if strings.Contains(body, "{account}") || slices.Contains(needToken, operation.ID) { // it takes two password hashes
+	if strings.Contains(body, "{account}") || slices.Contains(needToken, operation.ID) { // needs two password hashes
 		id, token = p.account(t, "account of "+user)
 	}
 	body = strings.NewReplacer("{user}", user, "{copy}", character, "{other}", "other than "+user,
@@ -178,7 +181,7 @@ func checkOperation(t *testing.T, p *process, route, body string, operation oper
 	case operation.ID == "metrics", operation.ID == "set_user_password":
 		token = p.operatorToken(t)
 	case !slices.Contains(needToken, operation.ID):
-		token = "" // on the server's machine all else works without one
+		token = "" // on the machine of the server, all other operations need no token
 	}
 	got, err := p.sendAs(t.Context(), token, path, body)
 	if err != nil {
@@ -204,7 +207,7 @@ func checkOperation(t *testing.T, p *process, route, body string, operation oper
 	checkForm(t, got, slices.Sorted(maps.Keys(documented.Content)))
 }
 
-// account registers a user, logs it in, and gives its id and token.
+// account registers a user, logs it in, and returns its id and token.
 func (p *process) account(t *testing.T, username string) (id, token string) {
 	t.Helper()
 	credential := `{"username": "` + username + `", "password": "a good password"}`
@@ -219,7 +222,7 @@ func (p *process) account(t *testing.T, username string) (id, token string) {
 	return login.UserID, login.AccessToken
 }
 
-// checkForm checks that an answer has one of the documented content types, or
+// checkForm checks that a response has one of the documented content types, or
 // is empty if there are none.
 func checkForm(t *testing.T, got answer, types []string) {
 	t.Helper()
@@ -254,8 +257,8 @@ func checkPages(t *testing.T, p *process) {
 	}
 }
 
-// checkErrors checks that errors have one shape, whichever layer of the real
-// server finds them.
+// checkErrors checks that errors have the same form, whichever layer of the
+// real server finds them.
 func checkErrors(t *testing.T, p *process) {
 	t.Helper()
 	p.must(t, "/api/v1/create_user", `{"user_id": "ada"}`)

@@ -21,7 +21,8 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// shellBlocks gives the fenced blocks of language sh, without their indentation.
+// shellBlocks returns the fenced blocks with the language sh, without their
+// indentation.
 func shellBlocks(markdown string) []string {
 	var blocks []string
 	for _, match := range regexp.MustCompile("(?ms)^( *)```sh\n(.*?)^ *```$").FindAllStringSubmatch(markdown, -1) {
@@ -30,9 +31,9 @@ func shellBlocks(markdown string) []string {
 	return blocks
 }
 
-// documentPrelude is what stands before the blocks of a page. Functions take
-// the place of what a page starts in the foreground or what a test cannot have;
-// each of the latter leaves its name in the file skipped.
+// documentPrelude comes before the blocks of a page. Its functions replace
+// programs that a page starts in the foreground, and programs that a test
+// cannot run. The latter write their names to the file skipped.
 const documentPrelude = `set -eu
 server=
 stop_server() { [ -z "$server" ] || { kill "$server"; wait "$server"; server=; }; }
@@ -67,17 +68,17 @@ litestream() { skip litestream; }
 go() { skip go; }
 `
 
-// documentRun is how the blocks of a page are run.
+// documentRun describes how the blocks of a page are run.
 type documentRun struct {
 	page          string
-	before, after string            // further steps, in bash
-	replace       []string          // pairs: what the page says, and what there is instead
-	files         map[string]string // beside the program
+	before, after string            // additional steps, in bash
+	replace       []string          // pairs: text of the page and its replacement
+	files         map[string]string // additional files in the folder of the program
 	environment   []string
-	want          []string // what is printed
+	want          []string // expected output
 }
 
-// run runs the blocks, each in the folder of them all.
+// run runs the blocks, each in the same folder.
 func (d documentRun) run(t *testing.T) {
 	t.Helper()
 	needTools(t)
@@ -113,7 +114,7 @@ func (d documentRun) run(t *testing.T) {
 		"ROOT=" + root, "PATH=" + filepath.Join(root, "bin") + ":" + os.Getenv("PATH"), "HOME=" + root, "LC_ALL=C.UTF-8",
 		"WEB_BACKEND_HOST=" + host, "WEB_BACKEND_PORT=" + port,
 	}, d.environment...)
-	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with all that it starts
+	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // includes all processes that bash starts
 	bash.Cancel = func() error { return syscall.Kill(-bash.Process.Pid, syscall.SIGKILL) }
 	timeout := time.AfterFunc(2*deadline, func() { _ = bash.Cancel() })
 	defer timeout.Stop()
@@ -126,7 +127,7 @@ func (d documentRun) run(t *testing.T) {
 			t.Errorf("%s: nothing printed %q:\n%s", d.page, want, output)
 		}
 	}
-	skipped, _ := os.ReadFile(filepath.Join(root, "skipped")) // none is well, too
+	skipped, _ := os.ReadFile(filepath.Join(root, "skipped")) // the file may be missing
 	_, tried, _ := strings.Cut(string(data), "\n## What was tried")
 	for name := range strings.FieldsSeq(string(skipped)) {
 		if !strings.Contains(tried, "`"+name+"`") {
@@ -145,7 +146,8 @@ func writeBeside(t *testing.T, path, text string) {
 	}
 }
 
-// freeAddress gives an address for a server that a page names by its port.
+// freeAddress returns an address for a server that a page identifies by its
+// port.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", loopback()+":0")
@@ -156,8 +158,8 @@ func freeAddress(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// releaseSite serves the archive of a release of the program, as GoReleaser
-// makes them, and its checksums.
+// releaseSite serves the archive of a release of the program and its checksums,
+// in the form that GoReleaser creates.
 func releaseSite(t *testing.T) *httptest.Server {
 	t.Helper()
 	program, err := build()
@@ -198,8 +200,8 @@ func releaseSite(t *testing.T) *httptest.Server {
 	return server
 }
 
-// The commands of the pages for those who run the server work as they are
-// written, and what is not run here is named on the page.
+// The commands on the pages for operators work as they are written. The pages
+// list the commands that are not run here.
 func TestDocuments_RunAsWritten(t *testing.T) {
 	t.Parallel()
 	needTools(t)
@@ -258,7 +260,8 @@ func TestDocuments_RunAsWritten(t *testing.T) {
 	}
 }
 
-// Those of the move from the original, with a database of its kind.
+// The commands for moving from the original work too, with a database of the
+// original.
 func TestDocuments_RunAsWritten_Upgrade(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
@@ -273,7 +276,7 @@ func TestDocuments_RunAsWritten_Upgrade(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		files[name], _, _ = strings.Cut(string(data), "motion_file_api_cfg") // its servers are not here
+		files[name], _, _ = strings.Cut(string(data), "motion_file_api_cfg") // its servers are not available here
 	}
 	documentRun{
 		page:    "docs/upgrade.md",

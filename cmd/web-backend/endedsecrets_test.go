@@ -16,9 +16,9 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// What has ended is in no file: the password of the original that a login
-// replaced, the hash of a changed or deleted password, the hash of a token,
-// and what a deleted user stored.
+// No file contains secrets that are no longer valid: a password of the original
+// that a login replaced, the hash of a changed or deleted password, the hash of
+// a token, and the data of a deleted user.
 func TestSecrets_EndedOnesLeaveTheFiles(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -39,7 +39,7 @@ func TestSecrets_EndedOnesLeaveTheFiles(t *testing.T) {
 	}
 
 	s := newPlanting(t, folder, "strict", "data_dir: stored\n", true)
-	// made are the hashes that do leaves in the files.
+	// made records the hashes that do adds to the files.
 	made := func(what string, do func()) {
 		before := hashes(readFolder(t, data))
 		do()
@@ -70,7 +70,7 @@ func TestSecrets_EndedOnesLeaveTheFiles(t *testing.T) {
 		hash := backend.HashToken(backend.NewSecret(token))
 		ended.addBytes("hash of a token that was "+name, string(hash[:]))
 	}
-	const want = 7 // the provider key is not to be found in the first place
+	const want = 7 // the provider key cannot be found even before it ends
 	if found := ended.search(strings.Join(slices.Collect(maps.Values(readFolder(t, data))), "\n")); len(found) != want {
 		t.Fatalf("of what will end the search finds only %q", found)
 	}
@@ -101,7 +101,7 @@ func TestSecrets_EndedOnesLeaveTheFiles(t *testing.T) {
 	}
 }
 
-// hashes are the password hashes in some files.
+// hashes returns the password hashes in some files.
 func hashes(files map[string]string) map[string]bool {
 	found := map[string]bool{}
 	for _, text := range files {

@@ -13,26 +13,27 @@ import (
 	"testing"
 )
 
-// written is what the server has acknowledged of one user, and what it was
-// asked for when it was killed: that may have happened or not.
+// written records what the server has confirmed for one user, and the request
+// that was in progress when the server was killed. That request may or may not
+// have had an effect.
 type written struct {
 	user      string
 	created   bool
-	copy      string // id of a duplicate; "" for none
-	prompt    string // of the duplicate
-	key       string // which provider has a key; "" for none
-	asked     string // the request without an answer: the last part of its path
+	copy      string // id of a duplicated character; "" for none
+	prompt    string // prompt of the duplicate
+	key       string // name of the provider key that is set; "" for none
+	asked     string // last part of the path of the request without a response
 	askedWith string // the value that it would have set
 }
 
-// Whatever the server has acknowledged is there after it was killed in the
-// midst of writing, and what it has not is there whole or not at all.
+// After the server is killed in the middle of writing, every confirmed write is
+// there. A write that was not confirmed is there completely or not at all.
 func TestKill_AcknowledgedWritesSurvive(t *testing.T) {
 	t.Parallel()
 	const (
 		rounds  = 5
 		writers = 4
-		enough  = 60 // acknowledged writes after which a round ends
+		enough  = 60 // number of confirmed writes after which a round ends
 	)
 	folder := t.TempDir()
 	var all []*written
@@ -87,8 +88,8 @@ func TestKill_AcknowledgedWritesSurvive(t *testing.T) {
 	p.stop(t)
 }
 
-// ask sends one write. It is false when the connection failed, which leaves
-// open what became of the write.
+// ask sends one write. ok is false if the connection failed. In that case it is
+// unknown whether the write happened.
 func (w *written) ask(t *testing.T, p *process, operation, fields, value string, count func()) (body string, ok bool) {
 	w.asked, w.askedWith = operation, value
 	got, err := p.send(context.Background(), "/api/v1/"+operation, `{"user_id": "`+w.user+`"`+fields+`}`)
@@ -104,7 +105,7 @@ func (w *written) ask(t *testing.T, p *process, operation, fields, value string,
 	return got.body, true
 }
 
-// write makes a user and changes it, until the server is gone.
+// write creates a user and changes it until the server is gone.
 func (w *written) write(t *testing.T, p *process, count func()) bool {
 	if _, ok := w.ask(t, p, "create_user", "", "", count); !ok {
 		return false
@@ -146,13 +147,13 @@ func (w *written) write(t *testing.T, p *process, count func()) bool {
 	return true
 }
 
-// String leaves out most of the long prompts.
+// String returns the record as text. It shortens long prompts.
 func (w *written) String() string {
 	return fmt.Sprintf("%s (created %t, copy %q, prompt %.40q, key %q, unanswered: %s %.40q)",
 		w.user, w.created, w.copy, w.prompt, w.key, w.asked, w.askedWith)
 }
 
-// check compares what the server has with what it acknowledged.
+// check compares what the server has stored with what it confirmed.
 func (w *written) check(t *testing.T, p *process, defaults int) {
 	t.Helper()
 	ids := p.characterIDs(t, w.user)

@@ -17,9 +17,9 @@ import (
 // repository is the folder whose documents are checked.
 const repository = "../.."
 
-// page is what matters of a Markdown document for links.
+// page is the part of a Markdown document that matters for links.
 type page struct {
-	links   []string // their targets, as written
+	links   []string // targets of the links, as written
 	anchors map[string]bool
 }
 
@@ -29,7 +29,7 @@ var (
 	linkText   = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 )
 
-// readPage finds links and headings, which are no such in a block of code.
+// readPage finds links and headings. It ignores blocks of code.
 func readPage(markdown string) page {
 	p := page{anchors: map[string]bool{}}
 	fence := ""
@@ -55,8 +55,9 @@ func readPage(markdown string) page {
 	return p
 }
 
-// addAnchor adds the anchor of a heading as GitHub makes it: letters, digits,
-// - and _ in lower case, spaces as -, and a number behind those that are taken.
+// addAnchor adds the anchor of a heading as GitHub creates it: letters, digits,
+// - and _ in lower case, spaces as -, and a number at the end if the anchor
+// already exists.
 func (p page) addAnchor(title string) {
 	title = linkText.ReplaceAllString(strings.TrimSpace(title), "$1")
 	slug := strings.Map(func(r rune) rune {
@@ -75,8 +76,8 @@ func (p page) addAnchor(title string) {
 	p.anchors[anchor] = true
 }
 
-// deadLinks gives the relative links of pages, by path, that lead nowhere;
-// exists tells of a path whether it is there.
+// deadLinks returns the relative links in pages whose target does not exist.
+// The keys of pages are paths. exists reports whether a path exists.
 func deadLinks(pages map[string]page, exists func(file string) bool) (dead []string) {
 	for _, from := range slices.Sorted(maps.Keys(pages)) {
 		for _, link := range pages[from].links {
@@ -97,7 +98,7 @@ func deadLinks(pages map[string]page, exists func(file string) bool) (dead []str
 	return dead
 }
 
-// reachable are the pages that links lead to from a first one.
+// reachable returns the pages that can be reached by links from a first page.
 func reachable(pages map[string]page, from string) map[string]bool {
 	found := map[string]bool{from: true}
 	for waiting := []string{from}; len(waiting) > 0; waiting = waiting[1:] {
@@ -113,8 +114,8 @@ func reachable(pages map[string]page, from string) map[string]bool {
 	return found
 }
 
-// Every relative link of a document leads to a file, and to a heading if it
-// names one; and a reader of the README can get to every document.
+// Every relative link of a document leads to a file and, if the link names a
+// heading, to that heading. A reader of the README can reach every document.
 func TestDocuments_Links(t *testing.T) {
 	t.Parallel()
 	list := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard", "*.md")

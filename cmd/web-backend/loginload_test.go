@@ -23,23 +23,23 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// What the load is, and what the program may take under it.
+// The size of the load, and the resources that the program may use under it.
 const (
 	loadTime       = 10 * time.Second
-	loginsOffered  = 200 // each second
-	readsOffered   = 50  // each second, of get_character_config
+	loginsOffered  = 200 // per second
+	readsOffered   = 50  // per second, of get_character_config
 	loadAccounts   = 500
 	mostMemoryMiB  = 150
 	loadedPassword = "the right password"
 )
 
-// BenchmarkLoginLoad offers the real program more logins than it can hash, of
-// many accounts from many addresses, every fourth with a wrong password, with
-// the hash of the defaults and without rate limits; and reads a character all
-// the while. It reports what became of the logins, how long the reads took
-// from when they were due, and the most memory that the program ever had,
-// which must stay below 150 MiB. The load comes from the same machine and
-// takes its share of it.
+// BenchmarkLoginLoad sends the real program more logins than it can hash. They
+// are for many accounts and from many addresses, and every fourth has a wrong
+// password. The hash has the default parameters, and there are no rate limits.
+// At the same time the benchmark reads a character again and again. It reports
+// the results of the logins, the time of the reads from the moment when they
+// were due, and the peak memory of the program, which must stay below 150 MiB.
+// The load comes from the same machine and uses part of its capacity.
 //
 //	go test ./cmd/web-backend -run '^$' -bench LoginLoad -benchtime 1x
 func BenchmarkLoginLoad(b *testing.B) {
@@ -77,7 +77,7 @@ func BenchmarkLoginLoad(b *testing.B) {
 			b.Errorf("the program took %.0f MiB, may take %d", peak, mostMemoryMiB)
 		}
 	}
-	average, _ := os.ReadFile("/proc/loadavg") // of Linux alone
+	average, _ := os.ReadFile("/proc/loadavg") // exists only on Linux
 	b.Logf("logins %v, p50 %.0f ms, p99 %.0f ms; reads %v; errors %v %v; load average %s", logins.statuses,
 		logins.milliseconds(50), logins.milliseconds(99), reads.statuses, logins.err, reads.err, average)
 	if reads.err != nil || logins.err != nil || reads.statuses[http.StatusOK] != len(reads.took) {
@@ -85,8 +85,9 @@ func BenchmarkLoginLoad(b *testing.B) {
 	}
 }
 
-// serveAccounts starts the program on a store that has the accounts already,
-// and one named reader, which has characters. It trusts this machine to name other addresses.
+// serveAccounts starts the program on a store that already has the accounts,
+// and one more account named reader that has characters. The program trusts
+// this machine to name other client addresses.
 func serveAccounts(b *testing.B) *process {
 	b.Helper()
 	folder := b.TempDir()
@@ -115,11 +116,11 @@ func serveAccounts(b *testing.B) *process {
 		b.Fatal(err)
 	}
 	p := serve(b, folder, "serve", "--config_path", "load.yaml")
-	p.must(b, "/api/v1/authenticate_user", `{"username":"reader","password":"`+loadedPassword+`"}`) // sets it up
+	p.must(b, "/api/v1/authenticate_user", `{"username":"reader","password":"`+loadedPassword+`"}`) // sets the user up
 	return p
 }
 
-// loadLogin makes the n-th login.
+// loadLogin sends the n-th login.
 func (p *process) loadLogin(ctx context.Context, client *http.Client, n int) (status int, err error) {
 	password := loadedPassword
 	if n%4 == 3 {
@@ -130,7 +131,7 @@ func (p *process) loadLogin(ctx context.Context, client *http.Client, n int) (st
 		fmt.Sprintf("198.51.%d.%d", n/250%250, n%250))
 }
 
-// loadRequest makes one request for the client at an address.
+// loadRequest sends one request on behalf of the client at address.
 func (p *process) loadRequest(ctx context.Context, client *http.Client, method, path, body, address string) (status int, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, p.url+path, strings.NewReader(body))
 	if err != nil {
@@ -147,21 +148,21 @@ func (p *process) loadRequest(ctx context.Context, client *http.Client, method, 
 	defer response.Body.Close()
 	_, err = io.Copy(io.Discard, response.Body)
 	if response.StatusCode == http.StatusOK && response.Header.Get("Retry-After") != "" {
-		return http.StatusTooManyRequests, err // the form of an account operation
+		return http.StatusTooManyRequests, err // account operations report it in this form
 	}
 	return response.StatusCode, err
 }
 
-// loadResult is what became of many requests.
+// loadResult is the result of many requests.
 type loadResult struct {
 	mutex    sync.Mutex
 	took     []time.Duration
 	statuses map[int]int
-	err      error // the last one
+	err      error // the last error
 }
 
-// offer makes so many requests each second, whether others are answered or
-// not, until ctx ends; then it waits for the answers.
+// offer sends this number of requests per second until ctx ends, even if
+// earlier requests have no response yet. Then it waits for the responses.
 func (r *loadResult) offer(ctx context.Context, perSecond int, request func(n int) (int, error)) {
 	var all sync.WaitGroup
 	begin := time.Now()
@@ -189,7 +190,7 @@ func (r *loadResult) add(took time.Duration, status int, err error) {
 	}
 }
 
-// milliseconds is how long percent of the requests took at the most.
+// milliseconds returns this percentile of the response times, in milliseconds.
 func (r *loadResult) milliseconds(percent int) float64 {
 	slices.Sort(r.took)
 	return float64(r.took[(len(r.took)-1)*percent/100].Microseconds()) / 1000
@@ -197,8 +198,8 @@ func (r *loadResult) milliseconds(percent int) float64 {
 
 var peakMemory = regexp.MustCompile(`VmHWM:\s+(\d+) kB`)
 
-// peakMiB is the most memory that the program ever had; not ok where the
-// system does not tell.
+// peakMiB returns the peak memory of the program. ok is false if the system
+// does not report it.
 func (p *process) peakMiB() (peak float64, ok bool) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.command.Process.Pid))
 	if err != nil {

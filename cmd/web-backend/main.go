@@ -1,4 +1,5 @@
-// Command web-backend serves the users and characters of a character stack.
+// Command web-backend serves the users and characters of a stack for AI
+// characters.
 package main
 
 import (
@@ -6,7 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // users name time zones, and the machine may know none
+	_ "time/tzdata" // users have time zones, and the machine may have no time zone data
 
 	"github.com/KimMachineGun/automemlimit/memlimit"
 
@@ -14,11 +15,11 @@ import (
 )
 
 func main() {
-	// In a container the garbage collector keeps below its memory limit. Where no
-	// limit is known, none is set.
+	// In a container, keep the memory of the garbage collector below the memory
+	// limit of the container. If there is no known limit, none is set.
 	_, _ = memlimit.Set()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // it is under nohup, whose point it is
+	if !signal.Ignored(syscall.SIGHUP) { // under nohup, SIGHUP is ignored and must stay ignored
 		signals = append(signals, syscall.SIGHUP)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)

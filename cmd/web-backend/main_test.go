@@ -1,7 +1,7 @@
 //go:build unix
 
-// The tests of this folder build the real program and run it as a child
-// process: what they prove holds for the binary that people start.
+// The tests in this folder build the real program and run it as a child
+// process, so they test the same binary that users run.
 package main
 
 import (
@@ -24,10 +24,12 @@ import (
 	"time"
 )
 
-// deadline bounds whatever should happen soon, on a machine that is busy.
+// deadline is the maximum time for anything that should happen soon, on a busy
+// machine.
 const deadline = 30 * time.Second
 
-// buildFolder is where the program is built; the end of all tests removes it.
+// buildFolder is the folder in which the program is built. It is removed after
+// all tests.
 var buildFolder string
 
 func TestMain(m *testing.M) {
@@ -37,7 +39,7 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(buildFolder)                      //nolint:errcheck // nobody to tell
+		defer os.RemoveAll(buildFolder)                      //nolint:errcheck // an error cannot be reported here
 		if err := os.Chmod(buildFolder, 0o755); err != nil { // some tests run the program as another user
 			fmt.Fprintln(os.Stderr, err)
 			return 1
@@ -46,13 +48,14 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// buildFlags are what go build gets beside the place of the program.
+// buildFlags are the flags of go build, in addition to the output path.
 var buildFlags = []string{"-buildvcs=false"}
 
-// raceDetector tells whether the program is built with it.
+// raceDetector reports whether the program is built with the race detector.
 var raceDetector bool
 
-// build builds the program, once: static as its releases, but for the race detector.
+// build builds the program once. It is static like the releases, unless it has
+// the race detector.
 var build = sync.OnceValues(func() (path string, err error) {
 	if err := lookAtSources(); err != nil {
 		return "", err
@@ -60,7 +63,7 @@ var build = sync.OnceValues(func() (path string, err error) {
 	path = filepath.Join(buildFolder, "web-backend")
 	args := append([]string{"build", "-o", path}, buildFlags...)
 	command := exec.Command("go", append(args, ".")...)
-	if !raceDetector { // which needs cgo
+	if !raceDetector { // the race detector needs cgo
 		command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	}
 	output, err := command.CombinedOutput()
@@ -70,9 +73,9 @@ var build = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// lookAtSources opens every file that the program is built from: the test cache
-// of Go keeps a result until a file changes that the test itself has opened, and
-// does not see what a child opens.
+// lookAtSources opens every file that the program is built from. The test cache
+// of Go keeps a result until a file changes that the test itself has opened,
+// and does not notice files that a child process opens.
 func lookAtSources() error {
 	const module = "../.."
 	for _, folder := range []string{"cmd", "internal", "configs", "go.mod", "go.sum"} {
@@ -93,33 +96,35 @@ func lookAtSources() error {
 	return nil
 }
 
-// childAttributes make children end with this process where the system can.
+// childAttributes make child processes end with this process, if the system
+// supports it.
 var childAttributes *syscall.SysProcAttr
 
-// process is the program, running in a folder of its own.
+// process is the running program. Each has a separate folder.
 type process struct {
 	url, address   string
 	folder         string
 	command        *exec.Cmd
 	stdout, stderr *stream
-	exited         chan struct{} // closed when it has ended and all output is read
-	killed         bool          // by the test, on purpose
+	exited         chan struct{} // closed when the process has ended and all its output is read
+	killed         bool          // the test killed the process on purpose
 }
 
-// start starts the program in folder and does not wait. The test's end kills
-// it if it still runs.
+// start starts the program in folder and does not wait. If the program still
+// runs when the test ends, it is killed.
 func start(t testing.TB, folder string, args ...string) *process {
 	t.Helper()
 	return startWith(t, folder, nil, args...)
 }
 
-// startWith is start with further variables of the environment.
+// startWith does the same as start, with additional environment variables.
 func startWith(t testing.TB, folder string, environment []string, args ...string) *process {
 	t.Helper()
 	return startAs(t, folder, childAttributes, environment, args...)
 }
 
-// startAs is startWith for a process with other attributes, such as its user.
+// startAs does the same as startWith, for a process with other attributes, for
+// example another user.
 func startAs(t testing.TB, folder string, attributes *syscall.SysProcAttr, environment []string, args ...string) *process {
 	t.Helper()
 	path, err := build()
@@ -133,7 +138,8 @@ func startAs(t testing.TB, folder string, attributes *syscall.SysProcAttr, envir
 	return launch(t, folder, command)
 }
 
-// launch starts a command, whose files are in folder, as start does.
+// launch starts a command in the same way as start. The files of the command
+// are in folder.
 func launch(t testing.TB, folder string, command *exec.Cmd) *process {
 	t.Helper()
 	p := &process{folder: folder, command: command, stdout: newStream(), stderr: newStream(), exited: make(chan struct{})}
@@ -142,11 +148,11 @@ func launch(t testing.TB, folder string, command *exec.Cmd) *process {
 		t.Fatal(err)
 	}
 	go func() {
-		_ = p.command.Wait() // its state says the same
+		_ = p.command.Wait() // the process state has the same information
 		close(p.exited)
 	}()
 	t.Cleanup(func() {
-		_ = p.command.Process.Kill() // most have ended by now
+		_ = p.command.Process.Kill() // most processes have already ended
 		<-p.exited
 		for _, sign := range []string{"panic", "DATA RACE", "goroutine "} {
 			if strings.Contains(p.stderr.String(), sign) {
@@ -162,19 +168,20 @@ func launch(t testing.TB, folder string, command *exec.Cmd) *process {
 
 var announced = regexp.MustCompile(`listening on (http://(\S+))\n`)
 
-// serve starts the program and waits until it says where it listens.
+// serve starts the program and waits until it prints its address.
 func serve(t testing.TB, folder string, args ...string) *process {
 	t.Helper()
 	return serveWith(t, folder, nil, args...)
 }
 
-// manyTries lets a test try accounts as fast as it can, with a cheap hash.
+// manyTries turns off the limits on login attempts and makes password hashes
+// cheap.
 var manyTries = []string{
 	"WEB_BACKEND_RATE_LIMIT_ADDRESS_PER_MINUTE=0", "WEB_BACKEND_RATE_LIMIT_USERNAME_PER_MINUTE=0",
 	"WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB=64", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS=1",
 }
 
-// serveWith is serve with further variables of the environment.
+// serveWith does the same as serve, with additional environment variables.
 func serveWith(t testing.TB, folder string, environment []string, args ...string) *process {
 	t.Helper()
 	p := startWith(t, folder, environment, args...)
@@ -183,7 +190,7 @@ func serveWith(t testing.TB, folder string, environment []string, args ...string
 	return p
 }
 
-// signal sends a signal; to a process that has ended it does nothing.
+// signal sends a signal. It does nothing if the process has ended.
 func (p *process) signal(t testing.TB, signal os.Signal) {
 	t.Helper()
 	if err := p.command.Process.Signal(signal); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -202,7 +209,7 @@ func (p *process) wait(t testing.TB) *os.ProcessState {
 	return p.command.ProcessState
 }
 
-// stop asks the program to end and checks that it does so in good order.
+// stop asks the program to end and checks that it shuts down correctly.
 func (p *process) stop(t testing.TB) {
 	t.Helper()
 	p.signal(t, syscall.SIGTERM)
@@ -211,7 +218,7 @@ func (p *process) stop(t testing.TB) {
 	}
 }
 
-// kill ends the program as a power cut would.
+// kill ends the program abruptly, as a power cut would.
 func (p *process) kill(t testing.TB) {
 	t.Helper()
 	p.killed = true
@@ -219,28 +226,28 @@ func (p *process) kill(t testing.TB) {
 	p.wait(t)
 }
 
-// client makes requests without keeping connections, which would outlive a
-// server.
+// client sends requests without keeping connections open, because such
+// connections would outlive a server.
 var client = &http.Client{
 	Timeout:       deadline,
 	Transport:     &http.Transport{DisableKeepAlives: true},
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// answer is what a request came back with.
+// answer is the response to a request.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// send makes a request, a POST of JSON if there is a body. The error is that
-// of the connection.
+// send sends a request, which is a POST of JSON if there is a body. The error
+// is the error of the connection.
 func (p *process) send(ctx context.Context, path, body string) (answer, error) {
 	return p.sendAs(ctx, "", path, body)
 }
 
-// sendAs is send with an access token, "" for none.
+// sendAs does the same as send, with an access token, or "" for none.
 func (p *process) sendAs(ctx context.Context, token, path, body string) (answer, error) {
 	header := http.Header{}
 	if token != "" {
@@ -249,7 +256,7 @@ func (p *process) sendAs(ctx context.Context, token, path, body string) (answer,
 	return p.sendWith(ctx, header, path, body)
 }
 
-// sendWith is send with further headers.
+// sendWith does the same as send, with additional headers.
 func (p *process) sendWith(ctx context.Context, header http.Header, path, body string) (answer, error) {
 	method := http.MethodGet
 	if body != "" {
@@ -272,7 +279,8 @@ func (p *process) sendWith(ctx context.Context, header http.Header, path, body s
 	return answer{response.StatusCode, response.Header, string(data)}, err
 }
 
-// must makes a request that has to succeed, and gives the body of its answer.
+// must sends a request that has to succeed, and returns the body of the
+// response.
 func (p *process) must(t testing.TB, path, body string) string {
 	t.Helper()
 	got, err := p.send(t.Context(), path, body)
@@ -285,8 +293,8 @@ func (p *process) must(t testing.TB, path, body string) string {
 	return got.body
 }
 
-// loopback is an address of this machine that no other test uses, so that a
-// server can come back on its port: ports are taken per address.
+// loopback returns an address of this machine that no other test uses. Ports
+// are allocated per address, so a server can return on its port.
 func loopback() string {
 	if runtime.GOOS == "linux" {
 		return "127.0.0.2"
@@ -294,7 +302,8 @@ func loopback() string {
 	return "127.0.0.1"
 }
 
-// stream is what a child prints, to be read meanwhile.
+// stream collects the output of a child process. It can be read while the
+// process runs.
 type stream struct {
 	mutex   sync.Mutex
 	text    strings.Builder
@@ -317,14 +326,14 @@ func (s *stream) String() string {
 	return s.text.String()
 }
 
-// last gives the end of what was printed.
+// last returns the end of the output.
 func (s *stream) last(size int) string {
 	text := s.String()
 	return text[max(0, len(text)-size):]
 }
 
-// wait waits until pattern was printed and gives its groups; the test fails if
-// the process ends without it.
+// wait waits until the output matches pattern, and returns the groups of the
+// match. The test fails if the process ends first.
 func (s *stream) wait(t testing.TB, pattern *regexp.Regexp, exited <-chan struct{}) []string {
 	t.Helper()
 	timeout := time.After(deadline)

@@ -22,11 +22,12 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// applicationPassword must be nowhere in what the program prints.
+// applicationPassword must not appear in the output of the program.
 const applicationPassword = "an application's secret"
 
-// mongoFolder makes a folder with a configuration for a server that knows only
-// its administrator, and the application user's options for the driver.
+// mongoFolder creates a folder with a configuration for a database server that
+// has only its administrator. It also returns driver options for the
+// application user.
 func mongoFolder(
 	t *testing.T, server *mongotest.OwnServer, timeout time.Duration,
 ) (folder string, application *options.ClientOptions) {
@@ -51,7 +52,7 @@ mongodb_timeout: %s
 		SetAuth(options.Credential{Username: "web_user", Password: applicationPassword, AuthSource: "admin"})
 }
 
-// run runs the program to its end.
+// run runs the program and waits until it ends.
 func run(t *testing.T, folder string, wantStatus int, args ...string) (stdout string) {
 	t.Helper()
 	p := start(t, folder, args...)
@@ -64,12 +65,12 @@ func run(t *testing.T, folder string, wantStatus int, args ...string) (stdout st
 	return p.stdout.String()
 }
 
-// From a server that knows only its administrator to one that serves: first by
-// the bootstrap command, step by step, then with the tour.
+// A database server that has only its administrator is set up, first step by
+// step by the bootstrap command. Then the program runs the tour on it.
 func TestMongoDB_FirstRun(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
-	folder, application := mongoFolder(t, server, 25*time.Second) // the engine is slow where tests crowd
+	folder, application := mongoFolder(t, server, 25*time.Second) // the engine is slow when many tests run
 	config := []string{"--config_path", "mongodb.yaml"}
 
 	for _, step := range []struct {
@@ -100,9 +101,9 @@ func TestMongoDB_FirstRun(t *testing.T) {
 	}
 }
 
-// readAsOrchestrator makes a user and reads it as the orchestrator does, with a
-// connection of its own: UserConfigs by user_id, CharacterConfigs by user_id
-// and character_id (contract §6).
+// readAsOrchestrator creates a user and reads it as the orchestrator does, over
+// a separate connection: UserConfigs by user_id, and CharacterConfigs by
+// user_id and character_id (contract §6).
 func readAsOrchestrator(t *testing.T, p *process, application *options.ClientOptions) {
 	t.Helper()
 	p.must(t, "/api/v1/create_user", `{"user_id":"orchestrated"}`)
@@ -113,7 +114,7 @@ func readAsOrchestrator(t *testing.T, p *process, application *options.ClientOpt
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer client.Disconnect(context.WithoutCancel(t.Context())) //nolint:errcheck // only read
+	defer client.Disconnect(context.WithoutCancel(t.Context())) //nolint:errcheck // the client only reads
 	database := client.Database("web")
 	var config struct {
 		OpenAI   string `bson:"openai_api_key"`
@@ -136,8 +137,8 @@ func readAsOrchestrator(t *testing.T, p *process, application *options.ClientOpt
 	}
 }
 
-// While the database is away requests are answered 503 in time, and when it is
-// back nothing needs a restart and nothing is lost.
+// While the database is unreachable, requests get status 503 in time. When it
+// returns, no restart is needed and no data is lost.
 func TestMongoDB_GoesAwayAndReturns(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)

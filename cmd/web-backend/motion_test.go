@@ -15,7 +15,7 @@ import (
 	"web-backend/internal/motion/motionpb"
 )
 
-// motionFolder is a variable of the environment that gives a program the golden
+// motionFolder returns the environment variable that configures the golden
 // motion files.
 func motionFolder(t testing.TB) string {
 	t.Helper()
@@ -26,14 +26,15 @@ func motionFolder(t testing.TB) string {
 	return "WEB_BACKEND_MOTION_DATA_DIR=" + folder
 }
 
-// Motion files are downloaded below the base path for longer than a response
-// may take, and who still downloads when the program stops is told so.
+// Downloads of motion files work below the base path and may take longer than
+// other responses. If a client is still downloading when the program stops, the
+// program tells it so.
 func TestMotionFiles(t *testing.T) {
 	t.Parallel()
 	p := serveWith(t, t.TempDir(), []string{motionFolder(t), "WEB_BACKEND_WRITE_TIMEOUT=1s", "WEB_BACKEND_READ_TIMEOUT=1s", "WEB_BACKEND_BASE_PATH=/characters"})
 	ctx, cancel := context.WithTimeout(t.Context(), deadline)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, p.url+"/api/v1/motion_file_download", nil) //nolint:bodyclose // a WebSocket's own
+	conn, _, err := websocket.Dial(ctx, p.url+"/api/v1/motion_file_download", nil) //nolint:bodyclose // the WebSocket owns the body
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +44,7 @@ func TestMotionFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for start := time.Now(); time.Since(start) < 1500*time.Millisecond; { // beyond both timeouts
+	for start := time.Now(); time.Since(start) < 1500*time.Millisecond; { // longer than both timeouts
 		if err := conn.Write(ctx, websocket.MessageBinary, request); err != nil {
 			t.Fatal(err)
 		}

@@ -19,34 +19,35 @@ import (
 	"testing"
 )
 
-// needles are secrets to search for, each by its first and its last bytes, so
-// that a part of one is found as well.
+// needles are the secrets to search for. Each is found by its first bytes and
+// by its last bytes, so that a part of a secret is found too.
 type needles struct {
 	mutex sync.Mutex
-	forms map[string][]needleForm // by their first headLength bytes
+	forms map[string][]needleForm // indexed by their first headLength bytes
 }
 
-// needleForm is one way in which a piece of a secret may be written.
+// needleForm is one form in which a part of a secret may be written.
 type needleForm struct{ secret, how, text string }
 
 const (
-	headLength  = 8  // bytes; a window of what is searched
-	pieceLength = 12 // bytes of a secret; as random, nobody meets them by chance
+	headLength  = 8  // bytes; size of the window in the searched data
+	pieceLength = 12 // bytes of a secret; they are random, so a match is not a coincidence
 )
 
 func newNeedles() *needles { return &needles{forms: map[string][]needleForm{}} }
 
-// unescaped are runs that JSON, URLs, HTML and the log leave as they are.
+// unescaped matches runs of characters that JSON, URLs, HTML and the log do not
+// change.
 var unescaped = regexp.MustCompile(`[A-Za-z0-9_-]+`)
 
-// add has a secret searched for: what of it no escape changes, and that in
-// hexadecimal and base64.
+// add adds a secret to the search: its longest part that no escape changes, and
+// this part in hexadecimal and base64.
 func (n *needles) add(name, text string) {
 	run := slices.MaxFunc(unescaped.FindAllString(text, -1), func(a, b string) int { return len(a) - len(b) })
 	n.addBytes(name, run)
 }
 
-// addBytes has bytes searched for as they are, in hexadecimal and in base64.
+// addBytes adds bytes to the search, unchanged, in hexadecimal and in base64.
 func (n *needles) addBytes(name, text string) {
 	if len(text) < pieceLength {
 		panic(fmt.Sprintf("%s is too short to be searched for", name))
@@ -70,7 +71,7 @@ func formsOf(piece string) []needleForm {
 		{how: "plain", text: piece}, {how: "hexadecimal", text: lower}, {how: "hexadecimal", text: strings.ToUpper(lower)},
 	}
 	for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-		for before := range 3 { // bytes of a group that belong to another text
+		for before := range 3 { // number of bytes of a base64 group that belong to another text
 			encoded := encoding.EncodeToString([]byte(strings.Repeat("\x00", before) + piece))
 			first, last := (before*8+5)/6, (before+len(piece))*8/6
 			forms = append(forms, needleForm{how: "base64", text: encoded[first:last]})
@@ -79,7 +80,8 @@ func formsOf(piece string) []needleForm {
 	return forms
 }
 
-// search tells which secrets stand in data, but for those that may.
+// search returns the names of the secrets that data contains, except the
+// secrets in may.
 func (n *needles) search(data string, may ...string) []string {
 	n.mutex.Lock()
 	defer n.mutex.Unlock()
@@ -98,11 +100,12 @@ func (n *needles) search(data string, may ...string) []string {
 	return found
 }
 
-// newSecret is a unique text in which much has to be escaped.
+// newSecret returns a unique text in which many characters have to be escaped.
 func newSecret() string { return `p<ä"\ &%+/` + rand.Text() + `'=?é>` }
 
-// The search finds a secret in each form in which a program could give it
-// away, and nothing else: what it does not find elsewhere is not there.
+// The search finds a secret in each form in which a program could reveal it,
+// and finds nothing else. So if it finds nothing in other tests, the secret is
+// not there.
 func TestNeedles(t *testing.T) {
 	t.Parallel()
 	secret, other := newSecret(), newSecret()

@@ -12,16 +12,17 @@ import (
 	"testing"
 )
 
-// stranger is the user of the servers of these tests.
+// stranger is the id of the user that the servers of these tests run as.
 const stranger = 12345
 
-// strangersFolder is a folder of stranger; only root can make one.
+// strangersFolder creates a folder that belongs to stranger. Only root can
+// create one.
 func strangersFolder(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: only root can start a server as another user")
 	}
-	// t.TempDir lies in a folder that only its owner can enter.
+	// t.TempDir is in a folder that only its owner can enter.
 	folder, err := os.MkdirTemp("", "web-backend-owner-") //nolint:usetesting // see above
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +34,7 @@ func strangersFolder(t *testing.T) string {
 	return folder
 }
 
-// serveAsStranger is serve as another user.
+// serveAsStranger does the same as serve, as the user stranger.
 func serveAsStranger(t *testing.T, folder string) *process {
 	t.Helper()
 	path, err := build()
@@ -54,7 +55,7 @@ func serveAsStranger(t *testing.T, folder string) *process {
 	return p
 }
 
-// wantAllOfStranger checks that nothing in folder belongs to anybody else.
+// wantAllOfStranger checks that everything in folder belongs to stranger.
 func wantAllOfStranger(t *testing.T, folder, after string) {
 	t.Helper()
 	err := filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
@@ -75,8 +76,8 @@ func wantAllOfStranger(t *testing.T, folder, after string) {
 	}
 }
 
-// What root does in the folders of a server leaves it every file, and the
-// provider keys.
+// After root has run commands in the folders of a server, the server can still
+// use every file and the provider keys.
 func TestRoot_LeavesTheServerItsFiles(t *testing.T) {
 	t.Parallel()
 	for name, link := range map[string]bool{"data folder": false, "link to the data folder": true} {
@@ -91,8 +92,8 @@ func TestRoot_LeavesTheServerItsFiles(t *testing.T) {
 	}
 }
 
-// linkData makes the data folder as systemd does for a dynamic user: a link to
-// a folder of this user.
+// linkData creates the data folder as systemd does for a dynamic user: as a
+// link to a folder of this user.
 func linkData(t *testing.T, folder string) {
 	t.Helper()
 	private, link := filepath.Join(folder, "private"), filepath.Join(folder, "data")
@@ -109,13 +110,13 @@ func linkData(t *testing.T, folder string) {
 	}
 }
 
-// workAsRoot runs the commands that make files in the folders of a server.
+// workAsRoot runs the commands that create files in the folders of a server.
 func workAsRoot(t *testing.T, folder string) {
 	t.Helper()
 	p := serveAsStranger(t, folder)
 	p.must(t, "/api/v1/create_user", `{"user_id": "ada"}`)
 	p.must(t, "/api/v1/update_user_config", `{"user_id": "ada", "openai_api_key": "sk-kept"}`)
-	mustRun(t, folder, "backup", "--out", "logs/beside.db") // beside the server
+	mustRun(t, folder, "backup", "--out", "logs/beside.db") // while the server runs
 	wantAllOfStranger(t, folder, "backup beside the server")
 	p.stop(t)
 	if err := os.Chmod(filepath.Join(folder, "data", "web-backend.db"), 0o640); err != nil {
@@ -147,8 +148,8 @@ func workAsRoot(t *testing.T, folder string) {
 	again.stop(t)
 }
 
-// A server that root started once, and that was killed, makes what is missing
-// for the owner of the folder, too.
+// A server that root started once, and that was killed, also creates missing
+// files with the owner of the folder.
 func TestRoot_ServesInAStrangersFolder(t *testing.T) {
 	t.Parallel()
 	folder := strangersFolder(t)
@@ -161,7 +162,7 @@ func TestRoot_ServesInAStrangersFolder(t *testing.T) {
 	again.stop(t)
 }
 
-// A key file that the server may not read is not well.
+// A server that cannot read its key file is not healthy.
 func TestRoot_KeyFileOutOfReach(t *testing.T) {
 	t.Parallel()
 	folder := strangersFolder(t)

@@ -13,8 +13,8 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// pythonFolder makes a folder with the original's kind of configuration, and
-// the default characters that it names.
+// pythonFolder creates a folder with a configuration in the form of the
+// original, and the default characters that the configuration names.
 func pythonFolder(t *testing.T) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -39,7 +39,8 @@ func pythonFolder(t *testing.T) string {
 	return folder
 }
 
-// checkPythonServer checks that the settings of the module are in effect.
+// checkPythonServer checks that the settings of the Python module are in
+// effect.
 func checkPythonServer(t *testing.T, p *process, folder, store string) {
 	t.Helper()
 	if banner := p.stdout.String(); !strings.Contains(banner, "store          "+store) || !strings.Contains(banner, "logs/web_backend.log") {
@@ -65,7 +66,8 @@ func checkPythonServer(t *testing.T, p *process, folder, store string) {
 	}
 }
 
-// Without a MongoDB server the module of the original gets the embedded store.
+// If there is no MongoDB server, the module of the original gets the embedded
+// store.
 func TestPythonConfig_Embedded(t *testing.T) {
 	t.Parallel()
 	folder := pythonFolder(t)
@@ -73,8 +75,8 @@ func TestPythonConfig_Embedded(t *testing.T) {
 	checkPythonServer(t, p, folder, "embedded, in ")
 }
 
-// With the environment of the original's image it runs on MongoDB, which the
-// first start sets up.
+// With the environment of the image of the original, the program runs on
+// MongoDB. The first start sets MongoDB up.
 func TestPythonConfig_MongoDB(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
@@ -90,7 +92,8 @@ func TestPythonConfig_MongoDB(t *testing.T) {
 	checkPythonServer(t, p, folder, "mongodb, database web_database at ")
 }
 
-// The commands of docs/configuration.md print what stands below them there.
+// The commands in docs/configuration.md print the output that follows them
+// there.
 func TestConfigurationDocument(t *testing.T) {
 	t.Parallel()
 	document, err := os.ReadFile("../../docs/configuration.md")

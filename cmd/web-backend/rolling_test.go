@@ -20,17 +20,17 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// instance is one of the servers behind a balancer. A request holds its lock
-// for reading; who wants to restart it takes the lock, so that it gets no new
-// requests and has none left.
+// instance is one of the servers behind a balancer. A request holds the lock
+// for reading. To restart the instance, take the lock for writing: then it gets
+// no new requests and has none in progress.
 type instance struct {
 	sync.RWMutex
 	process *process
 	proxy   http.Handler
-	served  atomic.Int64 // requests
+	served  atomic.Int64 // number of requests
 }
 
-// use makes the instance hand its requests to p.
+// use makes the instance forward its requests to p.
 func (i *instance) use(t *testing.T, p *process) {
 	t.Helper()
 	to, err := url.Parse(p.url)
@@ -39,11 +39,11 @@ func (i *instance) use(t *testing.T, p *process) {
 	}
 	i.process, i.proxy = p, &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host; r.SetXForwarded() },
-		Transport: &http.Transport{DisableKeepAlives: true}, // a new connection to each process
+		Transport: &http.Transport{DisableKeepAlives: true}, // a new connection for each process
 	}
 }
 
-// balancer hands requests out in turn, to those instances that are not taken out.
+// balancer forwards requests in turn to the instances that are not locked.
 type balancer struct {
 	instances [2]*instance
 	turn      atomic.Int64
@@ -60,7 +60,7 @@ func (b *balancer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	one.proxy.ServeHTTP(w, r)
 }
 
-// next gives an instance, locked for reading, or nil.
+// next returns an instance that is locked for reading, or nil.
 func (b *balancer) next() *instance {
 	first := int(b.turn.Add(1))
 	for n := range b.instances {
@@ -71,13 +71,13 @@ func (b *balancer) next() *instance {
 	return nil
 }
 
-// visitor is a person whose client writes and reads through the balancer.
+// visitor is a user whose client writes and reads through the balancer.
 type visitor struct {
-	site                   process // only its URL
+	site                   process // only its URL is set
 	user, token, character string
 }
 
-// newVisitor registers and logs in, and copies a character.
+// newVisitor registers a user, logs in, and copies a character.
 func newVisitor(t *testing.T, site, name string) *visitor {
 	t.Helper()
 	v := &visitor{site: process{url: site}}
@@ -103,8 +103,9 @@ func newVisitor(t *testing.T, site, name string) *visitor {
 	return v
 }
 
-// visit writes, reads what it wrote from whatever server answers, and asks for
-// the sessions, which wants the token of the login. It is the n-th time.
+// visit writes, and reads back what it wrote from any of the servers. It also
+// requests the sessions, which needs the token of the login. n is the number of
+// the visit.
 func (v *visitor) visit(t *testing.T, n int) {
 	t.Helper()
 	prompt := fmt.Sprintf("You sing song %d.", n)
@@ -121,13 +122,13 @@ func (v *visitor) visit(t *testing.T, n int) {
 	}
 }
 
-// Two servers on one database are restarted one after the other, each with
-// another user of the database and another operator token, and no request
-// fails. docs/rolling-upgrade.md has these steps.
+// Two servers on one database are restarted one after the other. Each restart
+// changes the user of the database and the operator token. No request fails.
+// docs/rolling-upgrade.md describes these steps.
 func TestMongoDB_RollingRestart(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
-	const timeout = 25 * time.Second // the engine is slow where tests crowd
+	const timeout = 25 * time.Second // the engine is slow when many tests run
 	const oldToken, newToken = "the-old-operator-token-of-the-test", "the-new-operator-token-of-the-test"
 	folders := [2]string{}
 	for i := range folders {
@@ -194,11 +195,11 @@ func TestMongoDB_RollingRestart(t *testing.T) {
 			}
 		}
 	}
-	// Nobody uses the first user of the database any more.
+	// The first user of the database is no longer used.
 	if err := server.Client(t).Database("admin").RunCommand(t.Context(), bson.D{{Key: "dropUser", Value: "web_user"}}).Err(); err != nil {
 		t.Fatal(err)
 	}
-	for n := range len(b.instances) { // in turn, so that each of them answers all kinds
+	for n := range len(b.instances) { // in turn, so that each instance handles all kinds of requests
 		newVisitor(t, site.URL, fmt.Sprintf("late-%d", n)).visit(t, n)
 	}
 	end()

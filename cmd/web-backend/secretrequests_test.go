@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// plantedOperation is what the OpenAPI document says of one.
+// plantedOperation is the description of one operation in the OpenAPI document.
 type plantedOperation struct {
 	ID          string `json:"operationId"`
 	RequestBody *struct {
@@ -26,11 +26,11 @@ type plantedOperation struct {
 	} `json:"requestBody"`
 
 	method, path string
-	example      map[string]any  // nil for one without a body
-	secret       map[string]bool // fields that are never shown
+	example      map[string]any  // nil for an operation without a body
+	secret       map[string]bool // fields that must never be shown
 }
 
-// operationsOf reads the served document.
+// operationsOf returns the operations of the document that the program serves.
 func (s *planting) operationsOf() (all []plantedOperation) {
 	s.Helper()
 	var document struct {
@@ -60,8 +60,8 @@ func (s *planting) operationsOf() (all []plantedOperation) {
 	return all
 }
 
-// bodyOf makes a valid body with secrets in it, some in fields that only other
-// clients send; nil for an operation without a body.
+// bodyOf returns a valid body that contains secrets, some of them in fields
+// that only other clients send. It returns nil for an operation without a body.
 func (s *planting) bodyOf(operation plantedOperation, account plantedAccount) map[string]any {
 	if operation.RequestBody == nil {
 		return nil
@@ -85,7 +85,7 @@ func (s *planting) bodyOf(operation plantedOperation, account plantedAccount) ma
 			body[name] = value
 		}
 	}
-	switch operation.ID { // these want what is not there yet
+	switch operation.ID { // these operations need names and ids that do not exist yet
 	case "register_user":
 		body["username"] = "new " + account.name
 	case "create_user":
@@ -97,7 +97,8 @@ func (s *planting) bodyOf(operation plantedOperation, account plantedAccount) ma
 	return body
 }
 
-// request is one to an operation; its body may show its prompt.
+// request returns a request to an operation. The response may show the prompt
+// of the body.
 func (s *planting) request(operation plantedOperation, account plantedAccount, about, body string) plantedRequest {
 	path := strings.NewReplacer(
 		"{user_id}", account.userID, "{character_id}", account.characterID, "{n_lines}", "10000",
@@ -111,8 +112,8 @@ func (s *planting) request(operation plantedOperation, account plantedAccount, a
 	}
 }
 
-// badBodies are requests that are refused for their body, for most of its
-// faults.
+// badBodies returns requests that are refused because of their body. They cover
+// most faults that a body can have.
 func (s *planting) badBodies(operation plantedOperation, account plantedAccount, body map[string]any) (all []plantedRequest) {
 	if body == nil {
 		return nil
@@ -174,8 +175,8 @@ func (s *planting) badBodies(operation plantedOperation, account plantedAccount,
 	return all
 }
 
-// badCallers are valid requests of callers whose secrets stand in the wrong
-// place, or who may not call.
+// badCallers returns valid requests of callers whose secrets are in the wrong
+// place, or who have no permission.
 func (s *planting) badCallers(operation plantedOperation, account plantedAccount, body map[string]any) (all []plantedRequest) {
 	password := s.secret("password of " + account.name)
 	basic := base64.StdEncoding.EncodeToString([]byte(account.name + ":" + password))
@@ -184,7 +185,7 @@ func (s *planting) badCallers(operation plantedOperation, account plantedAccount
 	s.needles.add("forged token", forged)
 	wrong := map[string]any{}
 	maps.Copy(wrong, body)
-	if body != nil { // it must not remove the account by its password
+	if body != nil { // the request must not succeed in removing the account
 		wrong["password"] = s.secret("wrong password")
 	}
 	for about, header := range map[string]http.Header{
@@ -216,9 +217,9 @@ func (s *planting) badCallers(operation plantedOperation, account plantedAccount
 	return all
 }
 
-// badPaths are requests with secrets in the path and in the query, and of
-// other methods. A value of the path is shown back in the answer that says
-// what is wrong with it.
+// badPaths returns requests with secrets in the path and in the query, and
+// requests with other methods. The response to an invalid value in the path
+// shows the value.
 func (s *planting) badPaths(operation plantedOperation, account plantedAccount) (all []plantedRequest) {
 	const inPath = "value of a path"
 	secrets := url.Values{

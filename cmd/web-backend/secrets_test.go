@@ -24,8 +24,8 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// secretsConfig makes hashing cheap, lifts the rate limits, logs everything,
-// and rotates the log soon.
+// secretsConfig makes hashing cheap, turns off the rate limits, logs
+// everything, and rotates the log soon.
 const secretsConfig = `
 access: %s
 max_body_bytes: 16384
@@ -34,17 +34,17 @@ password_hash: {memory_kib: 8, iterations: 1}
 logger_cfg: {file_level: 10, console_level: 10, max_size_mb: 1, max_files: 9}
 `
 
-// Every endpoint that the program documents is given passwords, tokens,
-// provider keys and prompts, in requests that succeed and that fail. They are
-// then nowhere but where they belong: an access token in the answer to its
-// login, a prompt in get_character_config, in the answer that shows a faulty
-// body back, and in the database.
+// Every documented endpoint gets passwords, tokens, provider keys and prompts,
+// in requests that succeed and in requests that fail. Afterwards the secrets
+// are only where they belong: an access token in the response to its login; a
+// prompt in get_character_config, in the response that shows a faulty body, and
+// in the database.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"guarded", "strict"} {
 		t.Run("embedded "+mode, func(t *testing.T) {
 			t.Parallel()
-			// guarded with configured operator tokens, strict with the one that is made
+			// guarded with configured operator tokens, strict with the token that is created
 			s := newPlanting(t, t.TempDir(), mode, "data_dir: stored\n", mode == "guarded")
 			s.plant()
 			mustRun(t, s.p.folder, "backup", "--config_path", "secrets.yaml", "--out", "stored/"+backupFile)
@@ -67,30 +67,30 @@ func TestSecrets(t *testing.T) {
 	})
 }
 
-// planting is a program to which secrets are given.
+// planting is a program that receives secrets.
 type planting struct {
 	*testing.T
 
 	p        *process
 	needles  *needles
 	http     *http.Client
-	mongoDB  bool              // as the store
+	mongoDB  bool              // the store is MongoDB
 	operator string            // token
-	secrets  map[string]string // by name; a new one is made when it is asked for
+	secrets  map[string]string // by name; created on first use
 	stored   map[string]bool   // names of the prompts that were stored
 	fields   map[string]bool   // fields of bodies that held a secret
-	statuses map[int]int       // how many answers
+	statuses map[int]int       // number of responses by status
 	faults   int
-	tokens   int // that logins gave
+	tokens   int // number of tokens from logins
 	stranger plantedAccount
 }
 
-// plantedAccount is a user of the program. Its password is a secret named
-// after it.
+// plantedAccount is a user of the program. The name of its password as a secret
+// contains the name of the account.
 type plantedAccount struct{ name, userID, characterID, token string }
 
-// newPlanting starts the program with a store. Without a configured operator
-// token it makes one.
+// newPlanting starts the program with a store. If no operator token is
+// configured, the program creates one.
 func newPlanting(t *testing.T, folder, mode, store string, configured bool) *planting {
 	t.Helper()
 	s := &planting{
@@ -100,7 +100,7 @@ func newPlanting(t *testing.T, folder, mode, store string, configured bool) *pla
 	}
 	t.Cleanup(s.http.CloseIdleConnections)
 	config := fmt.Sprintf(secretsConfig, mode) + store
-	if configured { // of any form that a header can carry
+	if configured { // the tokens may have any form that a header allows
 		s.operator = "op&" + newToken()
 		replaced := "op&" + newToken()
 		s.needles.add(operatorTokenName, s.operator)
@@ -125,14 +125,14 @@ func newPlanting(t *testing.T, folder, mode, store string, configured bool) *pla
 
 const (
 	operatorTokenName = "operator token"
-	operatorTokenFile = "operator.token" // where the one that was made belongs
-	backupFile        = "backup.db"      // beside the database, to be searched as it is
+	operatorTokenFile = "operator.token" // the file of the created token
+	backupFile        = "backup.db"      // next to the database; searched in the same way
 )
 
-// newToken is a token that the program knows nothing of.
+// newToken returns a token that the program does not know.
 func newToken() string { return rand.Text() + rand.Text()[:17] }
 
-// secret gives the secret of a name.
+// secret returns the secret with this name.
 func (s *planting) secret(name string) string {
 	if _, ok := s.secrets[name]; !ok {
 		s.secrets[name] = newSecret()
@@ -141,8 +141,8 @@ func (s *planting) secret(name string) string {
 	return s.secrets[name]
 }
 
-// addToken has a token of the program searched for, and the bytes that it
-// encodes.
+// addToken adds a token of the program, and the bytes that it encodes, to the
+// search.
 func (s *planting) addToken(name, token string) {
 	s.Helper()
 	_, encoded, _ := strings.Cut(token, "_")
@@ -155,14 +155,14 @@ func (s *planting) addToken(name, token string) {
 	s.needles.add(name, encoded)
 }
 
-// plantedRequest is one request, and which secrets may stand in its answer.
+// plantedRequest is a request and the secrets that its response may contain.
 type plantedRequest struct {
 	about, method, path, body string
 	header                    http.Header
 	mayShow                   []string
 }
 
-// send makes a request and searches its answer.
+// send sends a request and searches its response.
 func (s *planting) send(request plantedRequest) answer {
 	s.Helper()
 	r, err := http.NewRequestWithContext(s.Context(), request.method, s.p.url+request.path, strings.NewReader(request.body))
@@ -186,7 +186,7 @@ func (s *planting) send(request plantedRequest) answer {
 	s.statuses[got.status]++
 	found := s.needles.search(got.text(), request.mayShow...)
 	switch token := tokenForm.FindString(got.text()); {
-	case token != "" && strings.HasSuffix(request.path, "/authenticate_user"): // where it belongs
+	case token != "" && strings.HasSuffix(request.path, "/authenticate_user"): // a login response may contain a token
 		s.addToken("access token of a login", token)
 		s.tokens++
 	case token != "":
@@ -198,10 +198,10 @@ func (s *planting) send(request plantedRequest) answer {
 	return got
 }
 
-// tokenForm is that of tokens that the program makes.
+// tokenForm matches tokens that the program creates.
 var tokenForm = regexp.MustCompile(`wb[a-z]_[A-Za-z0-9_-]{43}`)
 
-// fault reports one, and stops the test when there are many of them.
+// fault reports an error, and stops the test if there are many of them.
 func (s *planting) fault(format string, args ...any) {
 	s.Helper()
 	s.Errorf(format, args...)
@@ -210,10 +210,10 @@ func (s *planting) fault(format string, args ...any) {
 	}
 }
 
-// text is everything that came back.
+// text returns the whole response.
 func (a answer) text() string { return fmt.Sprintf("%v\n%s", a.header, a.body) }
 
-// must makes a request that has to succeed; into takes its answer.
+// must sends a request that has to succeed, and decodes the response into into.
 func (s *planting) must(request plantedRequest, into any) answer {
 	s.Helper()
 	got := s.send(request)
@@ -230,7 +230,7 @@ func (s *planting) must(request plantedRequest, into any) answer {
 
 func bearer(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }
 
-// account registers a user, logs in, and makes a character.
+// account registers a user, logs in, and creates a character.
 func (s *planting) account(name string) plantedAccount {
 	s.Helper()
 	account := plantedAccount{name: name}
@@ -261,13 +261,13 @@ func (s *planting) account(name string) plantedAccount {
 func asJSON(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // of texts, numbers and maps
+		panic(err) // the value contains only strings, numbers and maps
 	}
 	return string(text)
 }
 
-// plant gives secrets to every operation, fills the log until it rotates, and
-// searches all that the program printed and wrote to its log.
+// plant sends secrets to every operation, fills the log until it rotates, and
+// searches everything that the program printed and logged.
 func (s *planting) plant() {
 	s.Helper()
 	for _, operation := range s.operationsOf() {
@@ -309,20 +309,21 @@ func (s *planting) logFiles() []string {
 	return files
 }
 
-// usedUp are the operations that a bad request can leave without a use for its account: the account, its token or
-// its name is gone, or what the operation makes exists.
+// usedUp are the operations after which an account may no longer be usable for
+// the same operation, even after a bad request. The account, its token or its
+// name may be gone, or the object to create may already exist.
 var usedUp = []string{
 	"create_user", "register_user", "delete_user", "delete_character", "update_user_password", "set_user_password", "logout", "end_sessions",
 }
 
-// plantIn gives secrets to one operation: in requests of every fault, then in
-// one that succeeds.
+// plantIn sends secrets to one operation: first in requests with each kind of
+// fault, then in a request that succeeds.
 func (s *planting) plantIn(operation plantedOperation) {
 	s.Helper()
 	account := s.account(operation.method + " " + operation.path)
 	body := s.bodyOf(operation, account)
 	requests := slices.Concat(s.badCallers(operation, account, body), s.badPaths(operation, account))
-	if !s.mongoDB { // a store never sees a bad body
+	if !s.mongoDB { // bad bodies do not reach the store, so one store is enough
 		requests = append(requests, s.badBodies(operation, account, body)...)
 	}
 	for _, request := range requests {
@@ -343,16 +344,16 @@ func (s *planting) plantIn(operation plantedOperation) {
 	if got.status >= http.StatusBadRequest || strings.Contains(got.body, `"auth_code":500`) {
 		s.Errorf("%s %s: a valid request is answered %d %s", operation.method, operation.path, got.status, got.body)
 	}
-	s.send(request) // a second time, which often fails
+	s.send(request) // send it a second time, which often fails
 	if _, ok := body["prompt"]; ok {
 		s.checkPrompt(account)
 	}
 }
 
-// promptOf names the prompt that an account stores.
+// promptOf returns the name of the prompt that an account stores.
 func promptOf(account plantedAccount) string { return "prompt of " + account.name }
 
-// checkPrompt reads a prompt where it belongs.
+// checkPrompt checks that the prompt can be read where it belongs.
 func (s *planting) checkPrompt(account plantedAccount) {
 	s.Helper()
 	got := s.must(plantedRequest{
@@ -365,7 +366,7 @@ func (s *planting) checkPrompt(account plantedAccount) {
 	s.stored[promptOf(account)] = true
 }
 
-// sendMalformed sends what is no HTTP.
+// sendMalformed sends data that is not valid HTTP.
 func (s *planting) sendMalformed() {
 	s.Helper()
 	for _, request := range []string{
@@ -385,7 +386,7 @@ func (s *planting) sendMalformed() {
 			s.Fatal(err)
 		}
 		_ = connection.SetDeadline(time.Now().Add(deadline))
-		_, _ = io.WriteString(connection, request) // the program may refuse it half way
+		_, _ = io.WriteString(connection, request) // the program may refuse it before it is complete
 		_ = connection.(*net.TCPConn).CloseWrite()
 		got, _ := io.ReadAll(connection)
 		_ = connection.Close()
@@ -395,12 +396,13 @@ func (s *planting) sendMalformed() {
 	}
 }
 
-// checkLog searches what the program printed, and its log files as they are
-// and as it serves them.
+// checkLog searches the output of the program and its log files, both directly
+// and as the program serves them.
 func (s *planting) checkLog() {
 	s.Helper()
 	texts := map[string]string{}
-	// Lines reach the files a moment after the answer, unless the log is asked for.
+	// Lines reach the files shortly after the response, unless the log is
+	// requested.
 	for _, path := range []string{"/tail_log/10000", "/dowload_log_file", "/metrics"} {
 		texts[path] = s.must(plantedRequest{method: "GET", path: path, header: bearer(s.operator)}, nil).text()
 	}
@@ -427,7 +429,7 @@ func (s *planting) checkLog() {
 	}
 }
 
-// checkLines searches a text line by line, so that a failure can tell which.
+// checkLines searches a text line by line, so that a failure can name the line.
 func (s *planting) checkLines(name, text string) {
 	s.Helper()
 	for line := range strings.Lines(text) {
@@ -435,13 +437,13 @@ func (s *planting) checkLines(name, text string) {
 			s.fault("%s holds %q in the line\n%s", name, found, line)
 		}
 	}
-	if found := s.needles.search(text); len(found) > 0 { // also across lines
+	if found := s.needles.search(text); len(found) > 0 { // also search across lines
 		s.Errorf("%s holds %q", name, found)
 	}
 }
 
-// checkData searches the files of the embedded store. The prompts that were
-// stored are there; so may be those that were replaced.
+// checkData searches the files of the embedded store. Stored prompts are there.
+// Prompts that were replaced may be there too.
 func (s *planting) checkData() {
 	s.Helper()
 	var may []string
@@ -477,7 +479,7 @@ func (s *planting) checkData() {
 	}
 }
 
-// readFolder gives the contents of all files below a folder, by their names.
+// readFolder returns the contents of all files below a folder, by name.
 func readFolder(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	files := map[string]string{}

@@ -17,7 +17,7 @@ import (
 func TestServe_AnnouncesItself(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
-	p := serve(t, folder) // no arguments, no file
+	p := serve(t, folder) // without arguments and without a configuration file
 	want := "web-backend is listening on " + p.url + "\n" +
 		"  documentation  " + p.url + "/docs\n" +
 		"  store          embedded, in " + filepath.Join(folder, "data", "web-backend.db") + "\n" +
@@ -88,7 +88,7 @@ func TestVersion(t *testing.T) {
 	}
 }
 
-// characterIDs lists a user's characters.
+// characterIDs returns the ids of the characters of a user.
 func (p *process) characterIDs(t testing.TB, user string) []string {
 	t.Helper()
 	var list struct {
@@ -100,7 +100,7 @@ func (p *process) characterIDs(t testing.TB, user string) []string {
 	return list.IDs
 }
 
-// duplicate copies a character and gives the id of the copy.
+// duplicate copies a character and returns the id of the copy.
 func (p *process) duplicate(t *testing.T, user, character string) string {
 	t.Helper()
 	var made struct {
@@ -155,8 +155,8 @@ func TestServe_DataSurvivesARestart(t *testing.T) {
 	}
 }
 
-// patchDatabase makes a database with a user in folder, then overwrites bytes
-// of its header.
+// patchDatabase creates a database with a user in folder, and then overwrites
+// bytes of its header.
 func patchDatabase(t *testing.T, folder string, offset int64, value uint32) {
 	t.Helper()
 	p := serve(t, folder)
@@ -172,13 +172,13 @@ func patchDatabase(t *testing.T, folder string, offset int64, value uint32) {
 	}
 }
 
-// Where SQLite keeps them in the first page of a file.
+// The offsets of these values in the first page of a SQLite file.
 const (
 	userVersionOffset   = 60
 	applicationIDOffset = 68
 )
 
-// putDatabase writes a file in the place of the database.
+// putDatabase writes a file in place of the database.
 func putDatabase(t *testing.T, folder, content string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Join(folder, "data"), 0o700); err != nil {
@@ -189,8 +189,8 @@ func putDatabase(t *testing.T, folder, content string) {
 	}
 }
 
-// What stops the program from starting is told in one line, and nothing that
-// is there already is changed.
+// If the program cannot start, it prints the reason on one line, and changes no
+// existing file.
 func TestServe_CannotStart(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -225,7 +225,7 @@ func TestServe_CannotStart(t *testing.T) {
 			return nil
 		}, []string{"database data/web-backend.db cannot be opened", "is a directory"}},
 		{"data folder in use", func(t *testing.T, folder string) []string {
-			other := filepath.Join(folder, "other.yaml") // the log of a second server is its own
+			other := filepath.Join(folder, "other.yaml") // a second server has a separate log
 			if err := os.WriteFile(other, []byte("logger_cfg: {logger_path: other.log}\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -261,7 +261,7 @@ func TestServe_CannotStart(t *testing.T) {
 			folder := t.TempDir()
 			args := tt.prepare(t, folder)
 			database := filepath.Join(folder, "data", "web-backend.db")
-			before, _ := os.ReadFile(database) // not all have one
+			before, _ := os.ReadFile(database) // not every case has a database
 			p := start(t, folder, args...)
 			state := p.wait(t)
 			message := p.stderr.String()

@@ -15,8 +15,8 @@ import (
 
 const heldBody = `{"user_id": "held"}`
 
-// hold opens a request whose body is yet to come, and returns once its handler
-// runs: the server asks for the body then.
+// hold sends a request without its body, and returns when the handler runs,
+// because the server then asks for the body.
 func hold(t *testing.T, p *process) (net.Conn, *bufio.Reader) {
 	t.Helper()
 	conn, err := net.DialTimeout("tcp", p.address, deadline)
@@ -38,7 +38,7 @@ func hold(t *testing.T, p *process) (net.Conn, *bufio.Reader) {
 	return conn, reader
 }
 
-// waitForRefusal waits until the program accepts no connection.
+// waitForRefusal waits until the program accepts no connections.
 func waitForRefusal(t *testing.T, p *process) {
 	t.Helper()
 	for end := time.Now().Add(deadline); time.Now().Before(end); {
@@ -88,7 +88,8 @@ func TestStop_FinishesRunningRequests(t *testing.T) {
 	}
 }
 
-// An idle connection, kept open by a browser or a proxy, delays nothing.
+// An idle connection, which a browser or a proxy keeps open, does not delay
+// shutdown.
 func TestStop_ClosesIdleConnections(t *testing.T) {
 	t.Parallel()
 	p := serve(t, t.TempDir())
@@ -121,13 +122,14 @@ func TestStop_SecondSignalEndsAtOnce(t *testing.T) {
 			hold(t, p)
 			start := time.Now()
 			p.signal(t, signal)
-			waitForRefusal(t, p) // it has taken the first signal, and waits for the request
+			waitForRefusal(t, p) // the program has received the first signal and waits for the request
 			select {
 			case <-p.exited:
 				t.Fatalf("the program did not wait for the running request: %v", p.command.ProcessState)
 			default:
 			}
-			// The second one may come before the program has let go of the first.
+			// The second signal may arrive before the program has stopped
+			// handling the first.
 			again := time.NewTicker(10 * time.Millisecond)
 			defer again.Stop()
 			for ended := false; !ended; {

@@ -74,14 +74,14 @@ func TestMatches(t *testing.T) {
 	}
 }
 
-// The comparison can fail: a tour that is wrong in one place is found out, and
-// the place is named.
+// The comparison can fail: a tour with one error is detected, and the location
+// of the error is reported.
 func TestCheckTour(t *testing.T) {
 	t.Parallel()
 	needTools(t)
 	tests := []struct {
 		name, block string
-		want        []string // what each difference holds
+		want        []string // text that each difference contains
 	}{
 		{"right", "$ x=1\n$ echo $x\n1\n$ printf 'a\\nb'\na\nb\n$ echo $URL; pwd\nhttp://test\n…\n$ cat <<END\n> one\n> END\none\n", nil},
 		{"standard error is output", "$ echo a >&2\na\n", nil},

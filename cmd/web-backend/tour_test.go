@@ -18,21 +18,21 @@ import (
 	"time"
 )
 
-// The tour is the section "## Tour" of README.md, and its fenced blocks of
-// language console are what these tests run:
+// The tour is the section "## Tour" of README.md. These tests run its fenced
+// blocks of language console:
 //
-//	$ command, which may go on
-//	> in lines that begin so
-//	what it prints, in which … stands for anything within a line,
+//	$ command, which may continue
+//	> on lines that begin with this character
+//	the output, in which … stands for any text within a line,
 //	…
-//	and a line that is only … for any number of lines.
+//	and a line that contains only … stands for any number of lines.
 
-// readme is where the tour stands.
+// readme is the file that contains the tour.
 const readme = "../../README.md"
 
 // step is one command of the tour.
 type step struct {
-	line    int // of the file, counted from 1
+	line    int // line of the file, counted from 1
 	command string
 	want    []string
 }
@@ -54,7 +54,7 @@ func parseTour(markdown string) ([]step, error) {
 			inFence = !inFence
 			inConsole = inFence && inTour && line == consoleFence
 			if inConsole {
-				steps = append(steps, step{}) // a border: output belongs to a command of its own block
+				steps = append(steps, step{}) // a separator, so that output only belongs to a command of the same block
 			}
 		case !inFence && strings.HasPrefix(line, "## "):
 			inTour = line == tourHeading
@@ -88,7 +88,7 @@ func parseTour(markdown string) ([]step, error) {
 	return commands, nil
 }
 
-// matches reports whether a command printed what the tour says.
+// matches reports whether the output of a command matches the tour.
 func matches(want, got []string) bool {
 	var pattern strings.Builder
 	pattern.WriteString(`\A`)
@@ -113,8 +113,8 @@ func matches(want, got []string) bool {
 	return regexp.MustCompile(pattern.String()).MatchString(text)
 }
 
-// outputLines are the lines of a command's output, without the empty ones at
-// its end.
+// outputLines returns the lines of the output of a command, without empty lines
+// at the end.
 func outputLines(output string) []string {
 	output = strings.TrimRight(strings.ReplaceAll(output, "\r\n", "\n"), "\n")
 	if output == "" {
@@ -123,9 +123,10 @@ func outputLines(output string) []string {
 	return strings.Split(output, "\n")
 }
 
-// runTour runs the steps in one bash and gives what each of them printed. Between
-// two steps it calls between. The error is that of bash, whose last output is
-// that of the step after those returned.
+// runTour runs the steps in one bash process and returns the output of each
+// step. It calls between after each step except the last. The error is the
+// error of bash. If bash fails, its last output belongs to the step after those
+// returned.
 func runTour(t *testing.T, steps []step, url string, between func()) (outputs [][]string, err error) {
 	t.Helper()
 	const marker = "--- end of step 9c6d2f51 ---"
@@ -147,7 +148,7 @@ func runTour(t *testing.T, steps []step, url string, between func()) (outputs []
 	bash := exec.CommandContext(t.Context(), "bash", "-eu", path)
 	bash.Dir, bash.ExtraFiles = folder, []*os.File{goAhead}
 	bash.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + folder, "LC_ALL=C.UTF-8", "URL=" + url}
-	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with all that it starts
+	bash.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // includes all processes that bash starts
 	bash.Cancel = func() error { return syscall.Kill(-bash.Process.Pid, syscall.SIGKILL) }
 	printed, err := bash.StdoutPipe()
 	if err != nil {
@@ -168,7 +169,7 @@ func runTour(t *testing.T, steps []step, url string, between func()) (outputs []
 		} else {
 			outputs = append(outputs, outputLines(output.String()))
 			output.Reset()
-			timeout.Reset(deadline) // of one step
+			timeout.Reset(deadline) // the deadline of one step
 			if len(outputs) < len(steps) && between != nil {
 				between()
 			}
@@ -193,7 +194,7 @@ func runTour(t *testing.T, steps []step, url string, between func()) (outputs []
 	return append(outputs, outputLines(output.String())), fmt.Errorf("bash ended: %w", err)
 }
 
-// checkTour runs the tour and compares.
+// checkTour runs the tour and returns the differences from the expected output.
 func checkTour(t *testing.T, steps []step, url string, between func()) (differences []string) {
 	t.Helper()
 	outputs, err := runTour(t, steps, url, between)
@@ -211,8 +212,8 @@ func checkTour(t *testing.T, steps []step, url string, between func()) (differen
 	return differences
 }
 
-// needTools skips the test, or fails it in CI, if the machine lacks what the
-// tour's commands need.
+// needTools skips the test, or fails it in CI, if the machine does not have the
+// programs that the commands of the tour need.
 func needTools(t *testing.T) {
 	t.Helper()
 	for _, tool := range []string{"bash", "curl"} {
@@ -240,7 +241,7 @@ func readTour(t *testing.T) []step {
 	return steps
 }
 
-// The commands of the README print what the README says.
+// The commands in the README print the output that the README shows.
 func TestReadmeTour(t *testing.T) {
 	t.Parallel()
 	steps := readTour(t)
@@ -250,8 +251,8 @@ func TestReadmeTour(t *testing.T) {
 	}
 }
 
-// The tour holds as well if the server is killed and started again between
-// every two of its steps: nothing is lost.
+// The tour also works if the server is killed and started again between every
+// two steps: no data is lost.
 func TestTourSurvivesRestart(t *testing.T) {
 	t.Parallel()
 	steps := readTour(t)
@@ -260,8 +261,9 @@ func TestTourSurvivesRestart(t *testing.T) {
 	url, restarts := p.url, 0
 	_, port, _ := strings.Cut(p.address, ":")
 	restart := func() {
-		// A process that is killed loses the log lines of its last moment, and
-		// the tour shows the log. Who reads the log gets what came before.
+		// A killed process loses the log lines of its last moment, and the tour
+		// shows the log. Reading the log first writes the earlier lines to the
+		// file.
 		readLog(t, url)
 		p.kill(t)
 		p = serve(t, folder, "--host", loopback(), "--port", port)

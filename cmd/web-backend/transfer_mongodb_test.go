@@ -20,10 +20,10 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// slowEngine gives the test engine time, on a busy machine.
+// slowEngine sets a long timeout for the test engine on a busy machine.
 var slowEngine = []string{"MONGODB_TIMEOUT=25s"}
 
-// copyWith runs the copy command to its end.
+// copyWith runs the copy command and waits until it ends.
 func copyWith(t *testing.T, folder string, status int, environment []string, args ...string) *process {
 	t.Helper()
 	p := startWith(t, folder, append(environment, slowEngine...), append([]string{"copy"}, args...)...)
@@ -38,7 +38,7 @@ func copyWith(t *testing.T, folder string, status int, environment []string, arg
 	return p
 }
 
-// databaseURI names a database of the server for a command line.
+// databaseURI returns the URI of a database of the server, for a command line.
 func databaseURI(t *testing.T, server *mongotest.Server, database string) string {
 	t.Helper()
 	u, err := url.Parse(server.URI())
@@ -53,8 +53,8 @@ func databaseURI(t *testing.T, server *mongotest.Server, database string) string
 	return u.String()
 }
 
-// The fields of a character that the first generation of the original did not
-// write, and the provider keys likewise.
+// The fields of a character, and the provider keys, that the first generation
+// of the original did not write.
 var (
 	newerFields = []string{"read_only", "voice_speed", "classification_model_override", "conversation_model_override",
 		"reaction_model_override", "memory_model_override", "acquaintance_threshold", "friend_threshold", "situationship_threshold",
@@ -63,8 +63,8 @@ var (
 	newerKeys = []string{"xai_api_key", "deepseek_api_key", "minimax_api_key", "sensechat_ak", "sensechat_sk", "elevenlabs_api_key", "timezone"}
 )
 
-// originalDocuments are what the original stores of users, by collection.
-// Every third user is of its first generation.
+// originalDocuments returns the documents that the original stores for users,
+// by collection. Every third user has the form of the first generation.
 func originalDocuments(t *testing.T, users int) map[string][]bson.D {
 	t.Helper()
 	documents := map[string][]bson.D{}
@@ -99,8 +99,8 @@ func originalDocuments(t *testing.T, users int) map[string][]bson.D {
 	return documents
 }
 
-// characterDocument gives a character with the types and the order of contract
-// §4 and §6.
+// characterDocument returns a character as a document, with the types and the
+// field order of contract §4 and §6.
 func characterDocument(character backend.Character) (document bson.D) {
 	value := reflect.ValueOf(character)
 	for i := range value.NumField() {
@@ -109,8 +109,9 @@ func characterDocument(character backend.Character) (document bson.D) {
 	return document
 }
 
-// read gives all documents of a database, by collection and in the order of
-// creation, without _id and what is the server's own.
+// read returns all documents of a database by collection, sorted by user id and
+// character id. It leaves out _id and the collections web_backend_*, which
+// belong to this server.
 func read(t *testing.T, database *mongo.Database) map[string][]bson.D {
 	t.Helper()
 	ctx := context.WithoutCancel(t.Context())
@@ -152,9 +153,9 @@ func valueOf(document bson.D, key string) any {
 	return nil
 }
 
-// completed gives a document of the original with the defaults of contract §4
-// and §5 for what it lacks, in the order of the contract, and with the fields
-// that this server adds.
+// completed returns a document of the original in the order of the contract.
+// Missing fields get the defaults of contract §4 and §5, and the fields that
+// this server adds are included.
 func completed(collection string, document bson.D) (whole bson.D, missing int) {
 	var full bson.D
 	switch collection {
@@ -166,7 +167,7 @@ func completed(collection string, document bson.D) (whole bson.D, missing int) {
 			full = append(full, bson.E{Key: name, Value: ""})
 		}
 		full = append(full, bson.E{Key: "timezone", Value: backend.DefaultTimezone})
-	case "UserCredentials": // has what names are compared by, which the original does not know
+	case "UserCredentials": // this server adds the key by which names are compared
 		return append(slices.Clone(document), bson.E{Key: "name_key", Value: backend.NameKey(valueOf(document, "username").(string))}), 0
 	default:
 		return document, 0
@@ -181,7 +182,8 @@ func completed(collection string, document bson.D) (whole bson.D, missing int) {
 	return full, missing
 }
 
-// traces is what a program would leave in a database beside documents.
+// traces returns what a program would leave in a database in addition to
+// documents.
 func traces(t *testing.T, database *mongo.Database) string {
 	t.Helper()
 	names, err := database.ListCollectionNames(t.Context(), bson.D{})
@@ -200,8 +202,8 @@ func traces(t *testing.T, database *mongo.Database) string {
 	return text
 }
 
-// The original's database, to the embedded store, to another database: every
-// document is there as it was, and the source is as it was too.
+// The database of the original is moved to the embedded store, and then to
+// another database. Every document is unchanged, and so is the source.
 func TestTransfer_MongoDBThereAndBack(t *testing.T) {
 	t.Parallel()
 	const users = 60
@@ -217,8 +219,8 @@ func TestTransfer_MongoDBThereAndBack(t *testing.T) {
 	}
 	before := traces(t, client.Database(from))
 
-	// The source's URI has a password: it comes from a file, as the
-	// configuration of the place that the command line leaves out.
+	// The URI of the source has a password, so it comes from a file. It is the
+	// configured store, and therefore the place that the command line omits.
 	source := []string{"MONGODB_URI=" + databaseURI(t, server, ""), "MONGODB_DATABASE=" + from}
 	wantNote := fmt.Sprintf("%d provider keys and %d passwords stayed behind", keysOf(original), len(original["UserCredentials"]))
 	if got := copyWith(t, folder, 0, source, "--to", "without").stdout.String(); !strings.Contains(got, wantNote) {
@@ -272,7 +274,8 @@ func keysOf(documents map[string][]bson.D) (count int) {
 	return count
 }
 
-// logInBoth checks that a plain password of the original still lets in.
+// logInBoth checks that a login with a plain password of the original still
+// works.
 func logInBoth(t *testing.T, folder string, server *mongotest.Server, database string) {
 	t.Helper()
 	login := fmt.Sprintf(`{"username": "name user-000001", "password": "plain %s1"}`, movedPassword)
@@ -288,7 +291,8 @@ func logInBoth(t *testing.T, folder string, server *mongotest.Server, database s
 	}
 }
 
-// From one database to another, and the same place twice.
+// Copy one database to another, and then use the same place as source and
+// target.
 func TestTransfer_BetweenDatabases(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)

@@ -18,8 +18,8 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// BenchmarkTransfer moves a large store in every way and prints time and peak
-// memory of each. It takes minutes and some gigabytes of disk:
+// BenchmarkTransfer moves a large store in every way, and prints the time and
+// peak memory of each move. It takes minutes and some gigabytes of disk space:
 //
 //	TRANSFER_USERS=100000 go test ./cmd/web-backend -run '^$' -bench Transfer -benchtime 1x -timeout 1h
 //
@@ -54,11 +54,11 @@ func BenchmarkTransfer(b *testing.B) {
 	}
 }
 
-// withSix is a user that has six characters, whatever else.
+// withSix returns a user of a kind that has characters, with six of them.
 func withSix(n int) backend.UserData { return movedUser(n/8*10+n%8, 6) }
 
-// BenchmarkTransferMongoDB does so with MongoDB, as BenchmarkTransfer, with the
-// users of TRANSFER_MONGODB_USERS.
+// BenchmarkTransferMongoDB does the same as BenchmarkTransfer with MongoDB.
+// TRANSFER_MONGODB_USERS is the number of users.
 func BenchmarkTransferMongoDB(b *testing.B) {
 	users, err := strconv.Atoi(os.Getenv("TRANSFER_MONGODB_USERS"))
 	if err != nil {
@@ -76,7 +76,7 @@ func BenchmarkTransferMongoDB(b *testing.B) {
 	}
 }
 
-// measured runs the program and prints what it took.
+// measured runs the program and prints the time and memory that it used.
 func measured(b *testing.B, folder string, environment []string, args ...string) {
 	b.Helper()
 	path, err := build()
@@ -110,7 +110,7 @@ func measured(b *testing.B, folder string, environment []string, args ...string)
 	}
 }
 
-// highWater is the most memory that a process has held so far.
+// highWater returns the peak memory of a process so far.
 func highWater(pid int) string {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -21,15 +21,15 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// Secrets that an export without --with-secrets must not hold, nor anything
-// that a command prints.
+// Secrets that must not appear in an export without --with-secrets, or in the
+// output of a command.
 const (
 	movedPassword = "$argon2id$v=19$m=64,t=1,p=1$cGxhbnRlZHNhbHQ$cGxhbnRlZHBhc3N3b3JkaGFzaA"
 	movedKey      = "sk-planted-provider-key"
 )
 
-// movedUser is a user of each kind in turn: with everything, without login,
-// never set up, without characters.
+// movedUser returns a user. n selects one of these kinds in turn: with
+// everything, without login, never set up, without characters.
 func movedUser(n, characters int) backend.UserData {
 	id := fmt.Sprintf("user-%06d", n)
 	user := backend.UserData{
@@ -53,7 +53,7 @@ func movedUser(n, characters int) backend.UserData {
 	return user
 }
 
-// fillFolder puts users into the data folder of a program that does not run.
+// fillFolder stores users in the data folder of a program that is not running.
 func fillFolder(t testing.TB, data string, users, characters int) {
 	t.Helper()
 	fillFolderWith(t, data, users, func(n int) backend.UserData { return movedUser(n, characters) })
@@ -87,8 +87,8 @@ func fillFolderWith(t testing.TB, data string, users int, user func(n int) backe
 	}
 }
 
-// wantCommand runs the program to its end and checks its status and that it
-// shows no secret.
+// wantCommand runs the program until it ends. It checks the exit status, and
+// that the output contains no secret.
 func wantCommand(t testing.TB, folder string, status int, args ...string) *process {
 	t.Helper()
 	p := start(t, folder, args...)
@@ -122,8 +122,8 @@ func readText(t testing.TB, path string) string {
 	return string(text)
 }
 
-// contentOf gives the lines of an export without the header's time and what
-// depends on it: all but the first and the last.
+// contentOf returns the lines of an export except the first and the last,
+// because these depend on the time of the export.
 func contentOf(t testing.TB, export string) string {
 	t.Helper()
 	lines := strings.SplitAfter(export, "\n")
@@ -133,7 +133,7 @@ func contentOf(t testing.TB, export string) string {
 	return strings.Join(lines[1:len(lines)-2], "")
 }
 
-// keyPair makes an age identity file in folder and gives the public key.
+// keyPair creates an age identity file in folder and returns the public key.
 func keyPair(t testing.TB, folder string) (recipient, identityFile string) {
 	t.Helper()
 	identity, err := age.GenerateX25519Identity()
@@ -147,7 +147,7 @@ func keyPair(t testing.TB, folder string) (recipient, identityFile string) {
 	return identity.Recipient().String(), identityFile
 }
 
-// moved is the JSON result of import and copy, as far as tests need it.
+// moved is the part of the JSON output of import and copy that the tests need.
 type moved struct {
 	Users, Characters, Added, Replaced, Skipped, Unchanged, Locked int64
 	DryRun                                                         bool `json:"dry_run"`
@@ -164,8 +164,9 @@ func resultOf(t testing.TB, p *process) moved {
 	return result
 }
 
-// Out of a store that serves, into an empty one, and out again: the same, with
-// and without secrets.
+// Data is exported from a store that a server uses, imported into an empty
+// store, and exported again. Both exports are the same, with and without
+// secrets.
 func TestTransfer_ExportAndImport(t *testing.T) {
 	t.Parallel()
 	const users = 120
@@ -220,7 +221,8 @@ func TestTransfer_ExportAndImport(t *testing.T) {
 	}
 }
 
-// A login works after a move with secrets, and not after one without.
+// A login works after a move with secrets, and does not work after a move
+// without them.
 func TestTransfer_Logins(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -247,11 +249,11 @@ func TestTransfer_Logins(t *testing.T) {
 	}
 }
 
-// An import that ends in the middle, by force or on request, is completed by
-// the same command.
+// If an import is killed or stopped before its end, the same command completes
+// it.
 func TestTransfer_BrokenOff(t *testing.T) {
 	t.Parallel()
-	users := int64(1500) // a second or two
+	users := int64(1500) // takes one or two seconds
 	if raceDetector {
 		users /= 5
 	}
@@ -291,7 +293,8 @@ func TestTransfer_BrokenOff(t *testing.T) {
 	}
 }
 
-// stored counts the users of a data folder that may be in use, or not there.
+// stored returns the number of users of a data folder. The folder may be in
+// use, or may not exist.
 func stored(t testing.TB, data string) int64 {
 	t.Helper()
 	store, err := sqlite.OpenReadOnly(data, sqlite.Keys(masterkey.Ring{}))

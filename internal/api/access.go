@@ -16,41 +16,45 @@ import (
 	"web-backend/internal/backend"
 )
 
-// AccessOptions say who may call what; see docs/security.md.
+// AccessOptions configure which callers may use which routes; see
+// docs/security.md.
 type AccessOptions struct {
 	Mode auth.Mode
-	// LocalOperator lets a program on this machine call what is at
-	// [auth.LocalOperator] without a token, where access is guarded.
+	// LocalOperator allows programs on this machine to call routes of level
+	// [auth.LocalOperator] without a token when access is guarded.
 	LocalOperator bool
-	// OperatorTokens open every route.
+	// OperatorTokens give access to every route.
 	OperatorTokens auth.OperatorTokens
-	// Proxies are believed when they say whom they speak for.
+	// Proxies are trusted to report the address of the client.
 	Proxies auth.Proxies
-	// AddressTries, PairTries and UsernameTries bound how often an account may
-	// be tried: from a client address, at a user name from an address, and at a
-	// user name from all addresses but those that have logged the user in; nil
-	// for no bound. AddressTries counts wrong operator tokens, too.
+	// AddressTries, PairTries and UsernameTries limit attempts on accounts:
+	// AddressTries per client address, PairTries per pair of user name and
+	// address, and UsernameTries per user name over all addresses except those
+	// from which the user has logged in before. AddressTries also counts wrong
+	// operator tokens. A nil limit allows everything.
 	AddressTries, PairTries, UsernameTries *auth.RateLimit
-	// UserWrites bounds how often the data of one user may be changed, by user
-	// id; nil for no bound.
+	// UserWrites limits changes to the data of one user, by user id. If it is
+	// nil, there is no limit.
 	UserWrites *auth.RateLimit
 }
 
-// selfProving is a request that may carry a password, which then proves the
-// caller better than a token: such a request is public.
+// selfProving is a request that may carry a password. A password proves the
+// identity of the caller better than a token, so a request with a password
+// needs no token.
 type selfProving interface{ provesItself() bool }
 
-// ownedRequest is a request for what one user owns.
+// ownedRequest is a request for data that belongs to one user.
 type ownedRequest interface{ ownerID() string }
 
-// public, owner, localOperator and operator say who may call fn, and adapt it to HTTP. There
-// is no other way to make an endpoint, so every route has its level.
+// The functions public, owner, localOperator and operator set the access level
+// of fn and adapt it to HTTP. They are the only way to make an endpoint, so
+// every route has an access level.
 
 func public[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
 	return serve(a, auth.Public, fn)
 }
 
-// owner is for routes that name a user, in the path or the body.
+// owner is for routes that name a user in the path or in the body.
 func owner[In any, P interface {
 	*In
 	ownedRequest
@@ -58,18 +62,18 @@ func owner[In any, P interface {
 	return serve(a, auth.Owner, func(ctx context.Context, in *In) (Out, error) { return fn(ctx, in) })
 }
 
-// localOperator is for the operator's routes of the contract, which old clients
-// on this machine call without a token. No other route is to have this level.
+// localOperator is for the operator routes of the contract. Old clients on this
+// machine call them without a token. Other routes must not use this level.
 func localOperator[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
 	return serve(a, auth.LocalOperator, fn)
 }
 
-// operator is for the operator's routes of our own.
+// operator is for operator routes that are not part of the contract.
 func operator[In, Out any](a *API, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
 	return serve(a, auth.Operator, fn)
 }
 
-// guard holds one request against the access table.
+// guard checks one request against the access rules.
 type guard struct {
 	mode   auth.Mode
 	level  auth.Level
@@ -77,15 +81,15 @@ type guard struct {
 	info   *request
 }
 
-// guardOf finds out who calls. It asks the store only for a token that must be
-// looked at.
+// guardOf identifies the caller. It queries the store only if the token must be
+// checked.
 func (a *API) guardOf(r *http.Request, level auth.Level) (guard, error) {
 	g := guard{mode: a.options.Access.Mode, level: level, info: requestFrom(r.Context())}
 	var err error
 	if auth.LooksAtCaller(g.mode, level) {
 		g.caller, err = a.callerOf(r)
 	} else if number := a.operatorOf(g.info); number > 0 && level != auth.Public {
-		g.caller = auth.Caller{Kind: auth.CallerOperator, Token: number} // for the log: everyone may
+		g.caller = auth.Caller{Kind: auth.CallerOperator, Token: number} // only for the log: access is open
 	}
 	if level == auth.LocalOperator || level == auth.Operator || g.caller.Kind == auth.CallerOperator {
 		g.info.caller = g.caller.String()
@@ -93,7 +97,8 @@ func (a *API) guardOf(r *http.Request, level auth.Level) (guard, error) {
 	return g, err
 }
 
-// operatorOf gives which operator token a request carries, 0 for none.
+// operatorOf returns the number of the operator token in the request, or 0 if
+// it has none.
 func (a *API) operatorOf(info *request) int {
 	if !info.token.IsSet() || auth.LooksLikeToken(info.token) {
 		return 0
@@ -101,9 +106,9 @@ func (a *API) operatorOf(info *request) int {
 	return a.options.Access.OperatorTokens.Match(info.token)
 }
 
-// beforeDecoding refuses what no user id in the request could mend, so that a
-// stranger's body is not even read. A request that may prove itself is let
-// through to be read.
+// beforeDecoding refuses a request that is not allowed for any user id, so that
+// the server does not read the body. It accepts a request that may carry a
+// password, because the password is in the body.
 func (g guard) beforeDecoding(in any) error {
 	if _, ok := in.(selfProving); ok {
 		return nil
@@ -111,8 +116,9 @@ func (g guard) beforeDecoding(in any) error {
 	return refusalOf(auth.Decide(g.mode, g.level, g.caller, g.caller.UserID))
 }
 
-// isTry reports whether a request counts as a try at an account before its body
-// is read: nothing has proved the caller yet, and the body may.
+// isTry reports whether a request counts as an attempt on an account before its
+// body is read: nothing has proved the identity of the caller yet, but the body
+// may.
 func (g guard) isTry(in any) bool {
 	if _, ok := in.(accountOperation); !ok {
 		return false
@@ -120,9 +126,11 @@ func (g guard) isTry(in any) bool {
 	return g.level == auth.Public || auth.Decide(g.mode, g.level, g.caller, g.caller.UserID) != auth.Allow
 }
 
-// afterLimit decides about the request of an address that has no try left. Its
-// endpoint refuses it in its own form, whatever its body was like; a deletion
-// without a password has no such form.
+// afterLimit decides about a request from an address that has no attempts left.
+// If the endpoint reports refusals in a response of its own, afterLimit returns
+// nil and the endpoint refuses the request, even if the body could not be
+// decoded. A deletion without a password has no such response, so afterLimit
+// returns the error.
 func (g guard) afterLimit(in any) error {
 	if operation, ok := in.(accountOperation); ok && operation.tellsRefusals() {
 		return nil
@@ -130,7 +138,7 @@ func (g guard) afterLimit(in any) error {
 	return tooMany("from this address", g.info.overLimit)
 }
 
-// afterDecoding decides about the request as it is.
+// afterDecoding checks the decoded request.
 func (g guard) afterDecoding(in any) error {
 	if self, ok := in.(selfProving); ok && self.provesItself() {
 		g.info.caller = "password"
@@ -144,7 +152,8 @@ func (g guard) afterDecoding(in any) error {
 	return refusalOf(auth.Decide(g.mode, g.level, g.caller, userID))
 }
 
-// limitWrites counts a change of what one user owns.
+// limitWrites counts a change to data that belongs to one user. It returns an
+// error if the user has reached the limit.
 func (a *API) limitWrites(in any) error {
 	owned, ok := in.(ownedRequest)
 	if !ok {
@@ -157,15 +166,15 @@ func (a *API) limitWrites(in any) error {
 	return nil
 }
 
-// Texts of refusals. None tells whether the user exists.
+// Texts of refusals. None of them reveals whether the user exists.
 const (
 	needsTokenText = "this needs an access token: send the header Authorization: Bearer TOKEN"
 	badTokenText   = "the access token is unknown or has expired; log in again"
 	forbiddenText  = "this access token does not allow it"
 )
 
-// invalidToken is the error code of a token that is worth nothing (RFC 6750
-// §3.1).
+// invalidToken is the error code for a token that is unknown or has expired
+// (RFC 6750 §3.1).
 const invalidToken = "invalid_token"
 
 func refusalOf(verdict auth.Verdict) error {
@@ -182,7 +191,7 @@ func refusalOf(verdict auth.Verdict) error {
 	return fmt.Errorf("verdict %d is unknown", verdict)
 }
 
-// unauthorized is a 401 with its challenge (RFC 6750 §3).
+// unauthorized returns a 401 error with its challenge (RFC 6750 §3).
 func unauthorized(code, text string) error {
 	challenge := `Bearer realm="web-backend"`
 	if code != "" {
@@ -191,7 +200,7 @@ func unauthorized(code, text string) error {
 	return &httpError{status: http.StatusUnauthorized, text: text, header: [2]string{"Www-Authenticate", challenge}}
 }
 
-// tooMany is a 429 that says when to come back, in whole seconds.
+// tooMany returns a 429 error with a Retry-After header, in whole seconds.
 func tooMany(whose string, wait time.Duration) error {
 	seconds := wholeSeconds(wait)
 	return &httpError{
@@ -200,12 +209,13 @@ func tooMany(whose string, wait time.Duration) error {
 	}
 }
 
-// wholeSeconds gives a wait in seconds, at least one.
+// wholeSeconds returns wait in seconds, rounded up and at least 1.
 func wholeSeconds(wait time.Duration) int { return max(1, int(math.Ceil(wait.Seconds()))) }
 
-// callerOf finds out who calls: by the bearer token, else by where the request
-// comes from. Other schemes of Authorization are a proxy's affair. The error
-// is one of the store, or of too many tries.
+// callerOf identifies the caller by the bearer token or, without a token, by
+// the source of the request. It ignores other schemes of Authorization,
+// because a proxy may use them. The error comes from the store, or reports too
+// many attempts.
 func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 	info := requestFrom(r.Context())
 	token := info.token
@@ -216,7 +226,7 @@ func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 		return auth.Caller{Kind: auth.CallerNobody}, nil
 	case !token.IsSet():
 		return auth.Caller{Kind: auth.CallerBadToken}, nil
-	case !auth.LooksLikeToken(token): // the store need not be asked
+	case !auth.LooksLikeToken(token): // no need to query the store
 		return a.tryOperatorToken(info)
 	}
 	userID, err := a.service.TokenUser(r.Context(), token)
@@ -226,12 +236,12 @@ func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 	return auth.Caller{Kind: auth.CallerUser, UserID: userID}, err
 }
 
-// tryOperatorToken finds out whether the token of a request is an operator's.
-// Each that is none counts as a try of the client's address. Without a try left
-// a token is not looked at, be it right or wrong: else guessing would go on. A
-// user's tokens do not come here: they are too long to be guessed, and those of
-// clients that go on with one that has expired must not use up the tries of
-// their household.
+// tryOperatorToken checks whether the token of a request is an operator token.
+// Each wrong token counts as an attempt from the address of the client. If no
+// attempt is left, the token is not checked, even if it is right; otherwise
+// guessing could continue. User tokens are not checked here: they are too long
+// to guess, and a client that keeps sending an expired one must not use up the
+// attempts of its household.
 func (a *API) tryOperatorToken(info *request) (auth.Caller, error) {
 	access := a.options.Access
 	number := 0
@@ -250,9 +260,10 @@ func (a *API) tryOperatorToken(info *request) (auth.Caller, error) {
 	return auth.Caller{Kind: auth.CallerBadToken}, nil
 }
 
-// bearerToken gives the token of the header Authorization (RFC 6750 §2.1), the
-// only place where one is looked for. sent tells whether there is one at all;
-// of two headers none is believed, and the token is empty.
+// bearerToken returns the token in the Authorization header (RFC 6750 §2.1).
+// The server accepts a token in no other place. sent reports whether the
+// request has a bearer token at all. If there are several Authorization
+// headers, none is trusted and the token is empty.
 func bearerToken(header http.Header) (token backend.Secret, sent bool) {
 	values := header["Authorization"]
 	for _, value := range values {
@@ -268,8 +279,8 @@ func bearerToken(header http.Header) (token backend.Secret, sent bool) {
 	return token, sent
 }
 
-// forwardingHeaders tell that a request came through a proxy, so that its peer
-// is not who calls; so does each that begins with forwardedPrefix.
+// forwardingHeaders show that a request came through a proxy, so its peer is
+// not the caller. Headers that begin with forwardedPrefix show the same.
 var forwardingHeaders = []string{
 	"Forwarded", "X-Real-Ip", "Via", "X-Client-Ip", "X-Cluster-Client-Ip", "X-Original-Forwarded-For",
 	"Cf-Connecting-Ip", "True-Client-Ip",
@@ -287,16 +298,17 @@ func isForwarded(header http.Header) bool {
 }
 
 // isDirectLoopback reports whether a request comes from a program on this
-// machine: from a loopback address that is no proxy's, to a loopback name (a
-// page of another site may have bound its own name to 127.0.0.1), and from no
-// page but the server's own: what serves pages at another port of this machine
-// is another program, and no operator.
+// machine. The peer must have a loopback address that does not belong to a
+// proxy. The host must be a loopback name, because a page of another site may
+// have bound its own name to 127.0.0.1. If a page sends the request, the page
+// must come from this server: a server at another port of this machine is a
+// different program, and its pages must not act as an operator.
 func (a *API) isDirectLoopback(r *http.Request) bool {
 	peer := peerOf(r)
 	if !peer.IsLoopback() || a.options.Access.Proxies.Trusts(peer) || !auth.IsLoopbackHost(r.Host) || isForwarded(r.Header) {
 		return false
 	}
-	// Browsers call other ports of the same name the same site.
+	// For browsers, other ports of the same name are the same site.
 	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
 		return false
 	}
@@ -304,7 +316,7 @@ func (a *API) isDirectLoopback(r *http.Request) bool {
 	return origin == "" || origin == schemeOf(r)+"://"+r.Host
 }
 
-// schemeOf is how a request came to this process.
+// schemeOf returns the scheme with which a request reached this process.
 func schemeOf(r *http.Request) string {
 	if r.TLS != nil {
 		return "https"
@@ -312,8 +324,8 @@ func schemeOf(r *http.Request) string {
 	return "http"
 }
 
-// peerOf gives the address at the other end of the connection; the zero
-// address if it has none.
+// peerOf returns the address at the other end of the connection, or the zero
+// address if it cannot be parsed.
 func peerOf(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -322,8 +334,7 @@ func peerOf(r *http.Request) netip.Addr {
 	return peer.Addr().Unmap()
 }
 
-// clientOf gives the address of who calls, behind the proxies that are
-// trusted.
+// clientOf returns the address of the client behind the trusted proxies.
 func (a *API) clientOf(r *http.Request) netip.Addr {
 	return a.options.Access.Proxies.ClientAddress(peerOf(r), r.Header["X-Forwarded-For"])
 }

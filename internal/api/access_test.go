@@ -18,12 +18,14 @@ import (
 	"web-backend/internal/backend"
 )
 
-// accessTable is who gets in where: "ok" is the answer of the route itself.
+// accessTable lists which callers have access at each level; "ok" means that
+// the route handles the request.
 //
-// nobody comes through a proxy and without a token; loopback is a program on
-// the server's machine. owner and other have tokens of the user that the
-// request names, and of another one; the next two of the owner, which expired
-// or was given back. A forged token was never given.
+// The caller "nobody" comes through a proxy and has no token; "loopback" is a
+// program on the machine of the server. "owner" and "other" have tokens of the
+// user that the request names and of another user. "expired" and "revoked" have
+// tokens of the owner that have expired or were revoked. A "forged" token was
+// never issued.
 const accessTable = `
 mode     level           nobody loopback owner  other  expired revoked operator forged
 open     public          ok     ok       ok     ok     ok      ok      ok       ok
@@ -46,9 +48,10 @@ strict   any-user        401    401      ok     ok     401     401     ok       
 strict   session         401    401      ok     ok     401     401     401      401
 `
 
-// routeAccess is what the contract and the issue of access say of each route,
-// with a request that changes nothing and the answer that the route itself
-// gives: 404 where success would remove something.
+// routeAccess lists the access level of each route according to docs/contract.md
+// and docs/security.md, with a request that changes nothing and the status with
+// which the route itself responds. The status is 404 if a success would remove
+// something.
 var routeAccess = []struct {
 	level, request, body string
 	ok                   int
@@ -95,7 +98,7 @@ var routeAccess = []struct {
 
 	{"public", "GET list_providers", ``, 200},
 
-	// These servers have no motion files.
+	// These servers do not have motion files.
 	{"any-user", "GET motion_file_download", ``, 404},
 	{"public", "GET motion_keywords", ``, 404},
 
@@ -109,15 +112,15 @@ var routeAccess = []struct {
 
 const testPassword = "correct horse battery"
 
-// accessMode chooses the mode of a server.
+// accessMode sets the access mode of a server.
 func accessMode(mode auth.Mode) option {
 	return withOptions(func(o *api.Options) { o.Access.Mode = mode })
 }
 
-// operatorToken is that of every server of these tests.
+// operatorToken is the operator token of every server in these tests.
 var operatorToken = auth.NewOperatorToken()
 
-// bearer is the header with a token; none for an empty one.
+// bearer returns a header with token, or an empty header if token is empty.
 func bearer(token string) http.Header {
 	if token == "" {
 		return http.Header{}
@@ -125,14 +128,14 @@ func bearer(token string) http.Header {
 	return http.Header{"Authorization": {"Bearer " + token}}
 }
 
-// viaProxy marks a request as one that a proxy passed on, so that it is not of
-// this machine. It changes header.
+// viaProxy marks a request as forwarded by a proxy, so that it does not count
+// as local. It modifies header.
 func viaProxy(header http.Header) http.Header {
 	header.Set("X-Forwarded-For", "203.0.113.7")
 	return header
 }
 
-// register makes an account and gives its user id.
+// register registers an account and returns its user id.
 func (s *server) register(t testing.TB, username, password string) string {
 	t.Helper()
 	got := s.exchange(t, exchange{
@@ -142,7 +145,7 @@ func (s *server) register(t testing.TB, username, password string) string {
 	return field(t, got.body, "user_id")
 }
 
-// registered makes an account of no special name, and gives its name.
+// registered registers an account with a random name and returns the name.
 func (s *server) registered(t testing.TB) (username string) {
 	t.Helper()
 	username = "person " + rand.Text()
@@ -150,7 +153,7 @@ func (s *server) registered(t testing.TB) (username string) {
 	return username
 }
 
-// login logs in and gives user id and token.
+// login logs in and returns the user id and the token.
 func (s *server) login(t testing.TB, username, password string) (userID, token string) {
 	t.Helper()
 	got := s.exchange(t, exchange{
@@ -160,7 +163,7 @@ func (s *server) login(t testing.TB, username, password string) (userID, token s
 	return field(t, got.body, "user_id"), field(t, got.body, "access_token")
 }
 
-// field gives a text of a JSON object.
+// field returns a text member of a JSON object.
 func field(t testing.TB, body, name string) string {
 	t.Helper()
 	var members map[string]any
@@ -174,8 +177,8 @@ func field(t testing.TB, body, name string) string {
 	return text
 }
 
-// callers gives the header of each caller of the access table. It moves the
-// clock to make a token that has expired.
+// callers returns the header of each caller in the access table. It moves the
+// clock to make an expired token.
 func (s *server) callers(t testing.TB, clock *movedClock) map[string]func() http.Header {
 	t.Helper()
 	for _, name := range []string{"owner", "other", "taken"} {
@@ -209,20 +212,20 @@ func (s *server) callers(t testing.TB, clock *movedClock) map[string]func() http
 	}
 }
 
-// movedClock is a clock that can be moved.
+// movedClock is a clock that tests can move.
 type movedClock struct{ offset atomic.Int64 }
 
 func (c *movedClock) move(by time.Duration) { c.offset.Store(int64(by)) }
 func (c *movedClock) now() time.Time        { return time.Now().Add(time.Duration(c.offset.Load())) }
 
-// onMovedClock gives a server on a store, and its clock.
+// onMovedClock returns a server on a store, and its clock.
 func onMovedClock(t *testing.T, mode auth.Mode, store storeOpener) (*server, *movedClock) {
 	t.Helper()
 	clock := &movedClock{}
 	return newServer(t, onStore(store), accessMode(mode), func(c *config) { c.now = clock.now }), clock
 }
 
-// In strict mode every route meets the store, so this mode runs on each of them.
+// In strict mode every route uses the store, so this mode runs on each store.
 func TestAccess_EveryRouteEveryCallerEveryMode(t *testing.T) {
 	t.Parallel()
 	rows := strings.Split(strings.TrimSpace(accessTable), "\n")
@@ -251,7 +254,8 @@ func TestAccess_EveryRouteEveryCallerEveryMode(t *testing.T) {
 	}
 }
 
-// ownCharacter gives the owner a character that may be changed, $character.
+// ownCharacter makes a character of the owner that can be changed, named
+// $character.
 func (s *server) ownCharacter(t testing.TB) {
 	t.Helper()
 	list := s.exchange(t, exchange{request: "GET list_characters/$owner", header: bearer(s.names["ownerToken"]), status: 200})
@@ -269,8 +273,8 @@ func (s *server) ownCharacter(t testing.TB) {
 	s.names["character"] = field(t, got.body, "character_id")
 }
 
-// tryRoutes calls every route of a level as a caller, whom want lets in or
-// not.
+// tryRoutes calls every route of a level as a caller and checks whether the
+// caller has access, as want says.
 func (s *server) tryRoutes(t *testing.T, level, want, caller string, header func() http.Header) {
 	t.Helper()
 	for _, route := range routeAccess {
@@ -280,7 +284,7 @@ func (s *server) tryRoutes(t *testing.T, level, want, caller string, header func
 		x := exchange{request: route.request, body: route.body, header: header()}
 		switch {
 		case want == "ok" && level == "session":
-			// A token of its own, as it ends here.
+			// The request ends this token, so it needs its own.
 			_, token := s.login(t, caller, testPassword)
 			x.header, x.status = viaProxy(bearer(token)), route.ok
 		case want == "ok":
@@ -305,8 +309,8 @@ func (s *server) tryRoutes(t *testing.T, level, want, caller string, header func
 	}
 }
 
-// Every route has a row in the table of this test, and the level there is the
-// one that it is served with.
+// Every route has a row in the table of this test and is served with the level
+// of that row.
 func TestAccess_TheTableIsComplete(t *testing.T) {
 	t.Parallel()
 	levels := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{}).Levels()
@@ -325,10 +329,10 @@ func TestAccess_TheTableIsComplete(t *testing.T) {
 		}
 		want := row.level
 		if path == "/api/v1/delete_user" {
-			continue // it looks at the request itself; the matrix shows how
+			continue // it checks the request itself, see accessTable
 		}
 		if want == "session" {
-			want = "public" // they look at the token themselves; the matrix shows how
+			want = "public" // they check the token themselves, see accessTable
 		}
 		if levels[index].Level.String() != want {
 			t.Errorf("%s: is served for %s, want %s", row.request, levels[index].Level, want)
@@ -344,8 +348,8 @@ func TestAccess_TheTableIsComplete(t *testing.T) {
 	}
 }
 
-// 403 says the same of a user that exists, of one that does not, and of a
-// character that does not.
+// A 403 response is the same for a user that exists, a user that does not
+// exist, and a character that does not exist.
 func TestAccess_ForbiddenTellsNothing(t *testing.T) {
 	t.Parallel()
 	s, clock := onMovedClock(t, auth.Strict, embedded)
@@ -365,8 +369,8 @@ func TestAccess_ForbiddenTellsNothing(t *testing.T) {
 	}
 }
 
-// A token is looked for in one header only, and its scheme may be written in
-// any case.
+// A token is accepted in only one header. The case of the scheme does not
+// matter.
 func TestAccess_CarriersOfTheToken(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, accessMode(auth.Strict))
@@ -410,9 +414,9 @@ func TestAccess_CarriersOfTheToken(t *testing.T) {
 	}
 }
 
-// What makes a request one of this machine, so that it needs no operator token
-// for the routes of the contract where access is guarded. For the routes of our
-// own nothing does.
+// If access is guarded, requests from this machine need no operator token for
+// the operator routes of the contract. This test checks which requests count as
+// local. Operator routes that are not in the contract always need a token.
 func TestAccess_DirectLoopback(t *testing.T) {
 	t.Parallel()
 	proxies, err := auth.ParseProxies([]string{"127.0.0.2", "10.0.0.0/8"})
@@ -489,7 +493,8 @@ func TestAccess_DirectLoopback(t *testing.T) {
 	}
 }
 
-// Several operator tokens are good at a time, and none is when there is none.
+// Several operator tokens can be valid at the same time. If none is configured,
+// no token is valid.
 func TestAccess_OperatorTokens(t *testing.T) {
 	t.Parallel()
 	old, next := auth.NewOperatorToken(), backend.NewSecret("a token of the operator's own")
@@ -502,9 +507,9 @@ func TestAccess_OperatorTokens(t *testing.T) {
 	none.exchange(t, exchange{request: "GET list_users", header: viaProxy(bearer("x")), status: 401})
 }
 
-// Wrong operator tokens use up the tries of their address. Then none is looked
-// at, the right one neither; other addresses, right tokens and the tokens of
-// users have nothing to do with it.
+// Wrong operator tokens use up the attempts of their address. After that, no
+// token from the address is checked, not even the right one. This does not
+// affect other addresses, and right tokens and user tokens use up no attempts.
 func TestAccess_TokenTries(t *testing.T) {
 	t.Parallel()
 	const burst = 3
@@ -525,7 +530,7 @@ func TestAccess_TokenTries(t *testing.T) {
 		send(users, household, auth.NewToken().Reveal()).with(t, 401)
 	}
 	for i := range burst {
-		// Every route that asks for a token counts, not one each.
+		// All routes that need a token share one count.
 		send([]string{users, "/metrics", "/api/v1/list_characters/ada"}[i], guesser, fmt.Sprint("guess ", i)).with(t, 401)
 	}
 	first := send(users, guesser, "guess")
@@ -546,8 +551,8 @@ func TestAccess_TokenTries(t *testing.T) {
 	}
 }
 
-// What operators do stands in the log: who, on whom, and what came of it. The
-// lines of users' own requests hold no id.
+// The log shows what operators do: the caller, the affected user and the
+// result. Log lines of users' own requests contain no id.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	first, second := backend.NewSecret("the first operator's token"), auth.NewOperatorToken()
@@ -561,7 +566,7 @@ func TestAudit(t *testing.T) {
 		request, body string
 		header        http.Header
 		status        int
-		want          string // after bytes=…, without client=…
+		want          string // text after bytes=…, without client=…
 	}{
 		{"GET list_users", "", nil, 200, "caller=loopback"},
 		{"GET list_users", "", bearer(second.Reveal()), 200, "caller=operator#2"},

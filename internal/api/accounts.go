@@ -11,42 +11,42 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Outcomes of an account operation, which stand in the body of a 200
+// Results of an account operation, as sent in the body of a 200 response
 // (contract §3).
 const (
 	authDone    = 200
 	authRefused = 500
 )
 
-// accountOperation is a request whose password is to prove who sends it. Its
-// endpoint calls limitTries before anything else: it is also called for what
-// could not be decoded, if the address has no try left.
+// accountOperation is a request whose password proves the identity of the
+// caller. Its endpoint must call limitTries first: the endpoint also runs for a
+// request that could not be decoded if the address has no attempts left.
 type accountOperation interface {
-	// tellsRefusals reports whether a refusal is told in a 200.
+	// tellsRefusals reports whether a refusal is sent in a 200 response.
 	tellsRefusals() bool
 }
 
 func (accountRequest) tellsRefusals() bool { return true }
 
-// maxAccountBody bounds the body of a try at an account, in bytes. Name and
-// passwords have room at their longest, however they are encoded.
+// maxAccountBody is the maximum size of the body of an account operation, in
+// bytes. The longest name and passwords fit in it in any encoding.
 const maxAccountBody = 16 << 10
 
-// accountRequest is what every account operation is sent.
+// accountRequest has the fields that all account operations share.
 type accountRequest struct {
 	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; forms that look the same, such as full-width letters, are one name." example:"example-user@example.org"`
 	Password backend.Secret `json:"password" required:"true" description:"Password, 1 to 1,024 bytes." example:"correct horse battery"`
 	Language *string        `json:"language" description:"Language of auth_msg: en, zh, or a tag such as zh-CN; en for any other." example:"en"`
 }
 
-// outcome is what every account operation answers.
+// outcome has the fields that the responses to all account operations share.
 type outcome struct {
 	AuthCode int    `json:"auth_code" required:"true" enum:"[200,500]" description:"200 for success, 500 for a refusal. After too many tries it is 500, and the header Retry-After says in how many seconds to come back." example:"200"`
 	AuthMsg  string `json:"auth_msg" required:"true" description:"Why it was refused, for the person, in the language asked for; empty on success." example:""`
 }
 
-// outcomeOf turns a refusal into the outcome that tells of it. Another error
-// stays one.
+// outcomeOf converts a refusal to the outcome that reports it. It returns any
+// other error unchanged.
 func (a accountRequest) outcomeOf(err error) (outcome, error) {
 	refusal, ok := errors.AsType[*backend.Refusal](err)
 	switch {
@@ -130,8 +130,9 @@ func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequ
 	return updateUserPasswordResponse{outcome: result}, err
 }
 
-// setUserPasswordRequest names a user as an operator does; who calls has proved
-// more than any password would.
+// setUserPasswordRequest names the user as an operator does. It does not
+// contain the current password, because the access level of the route protects
+// it instead.
 type setUserPasswordRequest struct {
 	UserID      *string        `json:"user_id" description:"Id of the user; absent to name it by its user name." example:"example-user"`
 	Username    *string        `json:"username" description:"User name; with user_id, the one that a user without a user name gets." example:"example-user@example.org"`
@@ -144,7 +145,7 @@ type setUserPasswordResponse struct {
 	outcome
 }
 
-// setUserPassword is not counted as a try: it tries no password.
+// setUserPassword does not count as an attempt because it checks no password.
 func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (setUserPasswordResponse, error) {
 	account := accountRequest{Language: in.Language}
 	var userID string
@@ -164,12 +165,12 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 	return answer, err
 }
 
-// note gives the outcome of an account operation and marks the request's log
-// line, so that who watches the log sees refusals.
+// note returns the outcome of an account operation and marks the log line of
+// the request, so that the log shows refusals.
 func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, error) {
 	info := requestFrom(ctx)
 	if errors.Is(err, backend.TooMany) {
-		err = &backend.Refusal{Reason: backend.Busy, Limit: 1} // the domain says no time
+		err = &backend.Refusal{Reason: backend.Busy, Limit: 1} // the domain does not set a time
 	}
 	result, failure := in.outcomeOf(err)
 	if refusal, ok := errors.AsType[*backend.Refusal](err); ok {
@@ -182,8 +183,8 @@ func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, 
 	return result, failure
 }
 
-// limitAddress counts a request as a try from the client's address, once. What
-// it says of the request is kept.
+// limitAddress counts a request as an attempt from the address of the client.
+// It counts each request once: later calls return the result of the first.
 func (a *API) limitAddress(info *request) error {
 	if info.tried {
 		return refusedTry(info.overLimit)
@@ -197,9 +198,9 @@ func (a *API) limitAddress(info *request) error {
 	return refusedTry(info.overLimit)
 }
 
-// refusedTry is the refusal of a try that has to wait; nil for one that need
-// not. It is told in a 200 as any other (contract §3): the web client shows
-// nothing else.
+// refusedTry returns the refusal of an attempt that has to wait, or nil if wait
+// is not positive. Like other refusals, it is sent in a 200 response (contract
+// §3), because the web client shows no other responses.
 func refusedTry(wait time.Duration) error {
 	if wait <= 0 {
 		return nil
@@ -207,10 +208,10 @@ func refusedTry(wait time.Duration) error {
 	return &backend.Refusal{Reason: backend.TooManyTries, Limit: wholeSeconds(wait)}
 }
 
-// limitTries counts a try at an account of username, from the client's address
-// and at the name. Who tries a name from many addresses keeps its owner out at
-// new addresses, but not where the owner has logged in before. A
-// [backend.Refusal] over a limit.
+// limitTries counts an attempt on the account of username, for the address of
+// the client and for the name. An attacker who tries a name from many addresses
+// blocks its owner at new addresses, but not at addresses from which the owner
+// has logged in before. The error is a [backend.Refusal] if a limit is reached.
 func (a *API) limitTries(ctx context.Context, username string) error {
 	if err := a.limitAddress(requestFrom(ctx)); err != nil {
 		return err
@@ -227,8 +228,8 @@ func (a *API) limitTries(ctx context.Context, username string) error {
 	return nil
 }
 
-// warnOfUntrustedProxy says once that the address which has made too many tries
-// may be a proxy's, for which all its clients pay.
+// warnOfUntrustedProxy logs, only once, that the address with too many attempts
+// may belong to a proxy. In that case all clients of the proxy share one limit.
 func (a *API) warnOfUntrustedProxy(info *request) {
 	if !info.untrustedProxy {
 		return
@@ -239,13 +240,14 @@ func (a *API) warnOfUntrustedProxy(info *request) {
 	})
 }
 
-// logout ends the token that the request carries, in every mode.
+// logout ends the session of the token that the request carries, in every
+// access mode.
 func (a *API) logout(ctx context.Context, _ *none) (empty, error) {
 	return withToken(ctx, func(token backend.Secret) (empty, error) { return empty{}, a.service.Logout(ctx, token) })
 }
 
-// withToken calls do with the token that the request carries: there must be one,
-// in every mode.
+// withToken calls do with the token that the request carries. The token is
+// required in every access mode.
 func withToken[Out any](ctx context.Context, do func(token backend.Secret) (Out, error)) (out Out, err error) {
 	info := requestFrom(ctx)
 	if !info.tokenSent {
@@ -258,9 +260,9 @@ func withToken[Out any](ctx context.Context, do func(token backend.Secret) (Out,
 	return out, err
 }
 
-// Two forms of delete_user stand behind one path: with user name and password
-// the owner proves that it is theirs; with the user id alone an operator is to
-// call it (contract §2).
+// deleteUserRequest covers two forms of delete_user on one path. With user name
+// and password, the caller proves to be the owner. The form with only the user
+// id is for operators (contract §2).
 type deleteUserRequest struct {
 	UserID   string          `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
 	Username *string         `json:"username" description:"User name; with it, or with a password, all three must belong together." example:"example-user@example.org"`
@@ -274,7 +276,8 @@ func (r *deleteUserRequest) provesItself() bool { return r.Username != nil || r.
 // tellsRefusals implements [accountOperation].
 func (r *deleteUserRequest) tellsRefusals() bool { return r.Username != nil && r.Password != nil }
 
-// missing is the 422 of a deletion with only one of name and password.
+// missing returns the 422 error of a deletion that has a name but no password,
+// or a password but no name.
 func (r *deleteUserRequest) missing() error {
 	name := "username"
 	if r.Password == nil {
@@ -288,8 +291,8 @@ type deleteUserResponse struct {
 	outcome
 }
 
-// deleteUserReply is the answer to a deletion with a password; nil writes the
-// empty one to a deletion without.
+// deleteUserReply is the response to a deletion. withPassword is nil for a
+// deletion without a password; the response is empty then.
 type deleteUserReply struct{ withPassword *deleteUserResponse }
 
 func (r deleteUserReply) write(a *API, w http.ResponseWriter, request *http.Request) error {

@@ -27,8 +27,8 @@ const (
 	wrongCredentials = "The user name or the password is not correct."
 )
 
-// refusal is the answer of an account operation that is refused, with these
-// empty fields beside the outcome.
+// refusal returns the response of a refused account operation, which has these
+// empty fields in addition to the outcome.
 func refusal(sentence string, emptyFields ...string) string {
 	members := []string{"auth_code", "500", "auth_msg", quote(sentence)}
 	for _, name := range emptyFields {
@@ -41,12 +41,13 @@ func refusal(sentence string, emptyFields ...string) string {
 	return object(members...)
 }
 
-// account is the body of an account operation.
+// account returns the body of an account operation.
 func account(username, password string, more ...string) string {
 	return object(append([]string{"username", quote(username), "password", quote(password)}, more...)...)
 }
 
-// What contract §3 says of each operation, in the order of a life.
+// TestAccounts checks each operation of contract §3, in the order in which an
+// account uses them.
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -92,8 +93,8 @@ func TestAccounts(t *testing.T) {
 	)
 }
 
-// Where registration is closed nobody can register, also with a name that is
-// taken or not allowed, and operators make accounts in two steps.
+// If registration is closed, nobody can register, not even with a name that is
+// taken or not allowed. Operators then make accounts in two steps.
 func TestRegister_Closed(t *testing.T) {
 	t.Parallel()
 	const closed = "Registration is closed here. Ask the operator of this server for an account."
@@ -119,7 +120,8 @@ func TestRegister_Closed(t *testing.T) {
 	)
 }
 
-// Names and passwords that are not allowed, and those that just are.
+// Names and passwords that are not allowed, and those that are just within the
+// limits.
 func TestRegister_Limits(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -181,7 +183,8 @@ func TestRegister_Limits(t *testing.T) {
 	}
 }
 
-// password_min_length 0 keeps what the original accepted.
+// With password_min_length 0, all passwords that the original server accepted
+// are accepted.
 func TestRegister_NoLeastLength(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *config) { c.accounts.PasswordMinLength = 0 })
@@ -193,7 +196,8 @@ func TestRegister_NoLeastLength(t *testing.T) {
 	})
 }
 
-// Two names that look the same are one name, as it was registered.
+// Two names that look the same are one name. The account keeps the form that
+// was registered.
 func TestAccounts_NamesThatLookAlike(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -213,7 +217,8 @@ func TestAccounts_NamesThatLookAlike(t *testing.T) {
 	}
 }
 
-// A name that an older server took works as it is stored, and beside a new one.
+// A name that an older server accepted works as stored, even together with a
+// new one.
 func TestAccounts_NamesOfOld(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -224,7 +229,7 @@ func TestAccounts_NamesOfOld(t *testing.T) {
 		}
 	}
 	s.exchange(t, exchange{request: "POST register_user", body: account("Ａｎｎ", testPassword), status: 200, want: refusal(nameTaken, "user_id", "confirmation_required")})
-	for _, name := range []string{"Ann", "ann", "ANN", "aNn"} { // which people take for one that is there
+	for _, name := range []string{"Ann", "ann", "ANN", "aNn"} { // people take these for the existing name
 		s.exchange(t, exchange{request: "POST register_user", body: account(name, testPassword), status: 200, want: refusal(nameTaken, "user_id", "confirmation_required")})
 	}
 	s.plainCredential(t, "Ann")
@@ -257,7 +262,7 @@ func TestAccounts_NamesInNFC(t *testing.T) {
 	}
 }
 
-// The language of a sentence is the one that was asked for, if there is one.
+// A sentence is in the requested language if there is a catalogue for it.
 func TestAccounts_Languages(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -274,7 +279,7 @@ func TestAccounts_Languages(t *testing.T) {
 	s.exchange(t, exchange{request: "POST authenticate_user", body: account("ada", "x", "language", "5"), status: 422})
 }
 
-// Every catalogue has a sentence for every refusal, with its limit in it.
+// Every catalogue has a sentence for every refusal, including its limit.
 func TestMessages_AreComplete(t *testing.T) {
 	t.Parallel()
 	catalogues := api.Messages()
@@ -294,8 +299,9 @@ func TestMessages_AreComplete(t *testing.T) {
 	}
 }
 
-// Ten first logins of one account at a time set it up once, also an account of
-// the original's, whose plain password is hashed meanwhile.
+// Ten simultaneous first logins set up an account only once. This also holds
+// for an account of the original server, whose plain password is hashed during
+// the login.
 func TestAuthenticate_TenFirstLogins(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, s *server) {
@@ -318,18 +324,19 @@ func TestAuthenticate_TenFirstLogins(t *testing.T) {
 	})
 }
 
-// plainCredential stores a credential as the original did: with the password
-// as it is.
+// plainCredential stores a credential as the original server did, with the
+// password in plain text.
 func (s *server) plainCredential(t testing.TB, username string) {
 	t.Helper()
 	credential := backend.Credential{Username: username, Password: backend.NewSecret(testPassword), UserID: "id of " + username}
-	if err := s.store.PutUsers(t.Context(), []backend.UserData{{Credential: &credential}}); err != nil { // as an import: the name may be any
+	// Stored like an import, because an import accepts any name.
+	if err := s.store.PutUsers(t.Context(), []backend.UserData{{Credential: &credential}}); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// A plain password of the original works, and is hashed at the first login
-// that succeeds; a hash with other parameters is made anew.
+// A plain password of the original server works and is hashed at the first
+// successful login. A hash with other parameters is replaced.
 func TestAuthenticate_HashesAnew(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -365,12 +372,12 @@ func TestAuthenticate_HashesAnew(t *testing.T) {
 	if got := stored(); !strings.HasPrefix(got, "$argon2id$v=19$m=8,t=1,p=1$") || got == hash {
 		t.Errorf("after a login %q is stored, want a new hash with this server's parameters", got)
 	}
-	// Who was logged in still is.
+	// Existing logins stay valid.
 	s.exchange(t, exchange{request: "POST logout", header: bearer(token), status: 200, want: noBody})
 }
 
-// A stored hash that would take the machine is answered as a wrong password is;
-// the log tells the operator.
+// A stored hash that would need too many resources gets the same response as a
+// wrong password. The log tells the operator about it.
 func TestAuthenticate_HashThatCostsTooMuch(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -392,8 +399,8 @@ func TestAuthenticate_HashThatCostsTooMuch(t *testing.T) {
 	}
 }
 
-// A change of the password, or the end of the user, ends all tokens of the
-// user, on every server, and no other user's.
+// If the password of a user changes or the user is deleted, all tokens of the
+// user end on every server. Tokens of other users stay valid.
 func TestTokens_EndTogether(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, accessMode(auth.Strict))
@@ -431,7 +438,7 @@ func TestTokens_EndTogether(t *testing.T) {
 	}
 }
 
-// Logging out ends one token and tells of one that is none.
+// Logging out ends one token. The response shows if the token is not valid.
 func TestLogout(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, accessMode(auth.Strict))
@@ -450,7 +457,7 @@ func TestLogout(t *testing.T) {
 	)
 }
 
-// Tries at accounts are bounded, by address and by name.
+// Attempts on accounts are limited by address and by name.
 func TestAccounts_RateLimits(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -516,13 +523,13 @@ func TestAccounts_RateLimits(t *testing.T) {
 	}
 }
 
-// tooManyTries is what a person is told who has to wait.
+// tooManyTries returns the message to a person who has to wait.
 func tooManyTries(seconds string) string {
 	return "Too many tries. Please try again in " + seconds + " s."
 }
 
-// A deletion without a password has no form for refusals: to its sender a 200
-// means that it was done.
+// A deletion without a password cannot report a refusal in a 200 response,
+// because a 200 means to the client that the user is deleted.
 func TestAccounts_RateLimitOfADeletionWithoutPassword(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, accessMode(auth.Strict), withOptions(func(o *api.Options) {
@@ -537,7 +544,7 @@ func TestAccounts_RateLimitOfADeletionWithoutPassword(t *testing.T) {
 	)
 }
 
-// localProxy trusts what this machine says about who a request is from.
+// localProxy trusts this machine to report the address of the client.
 func localProxy(t testing.TB) auth.Proxies {
 	t.Helper()
 	proxies, err := auth.ParseProxies([]string{"127.0.0.1"})
@@ -547,8 +554,8 @@ func localProxy(t testing.TB) auth.Proxies {
 	return proxies
 }
 
-// Who tries a name from many addresses keeps out neither who has logged in from
-// theirs, nor other names.
+// Attempts on a name from many addresses do not lock out users at addresses
+// from which they have logged in before, and do not affect other names.
 func TestAccounts_LockOut(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -559,7 +566,7 @@ func TestAccounts_LockOut(t *testing.T) {
 		o.Access.UsernameTries = auth.NewRateLimit(10, 20, 100, clock)
 	}))
 	s.register(t, "ada", "right password")
-	try := func(address, name, password string) int { // 429 for one over a limit
+	try := func(address, name, password string) int { // returns 429 if a limit is reached
 		got := s.send(t, "POST authenticate_user", account(name, password), http.Header{"X-Forwarded-For": {address}})
 		if got.status == 200 && got.header.Get("Retry-After") != "" {
 			return 429
@@ -594,8 +601,8 @@ func TestAccounts_LockOut(t *testing.T) {
 	}
 }
 
-// A proxy that is not trusted makes one client of all its clients: the log says
-// so, once, when that keeps somebody out.
+// All clients of an untrusted proxy count as one client. If this locks somebody
+// out, the log says so once.
 func TestAccounts_UntrustedProxy(t *testing.T) {
 	t.Parallel()
 	forwarded := http.Header{"X-Forwarded-For": {"203.0.113.7"}}
@@ -629,8 +636,8 @@ func TestAccounts_UntrustedProxy(t *testing.T) {
 	}
 }
 
-// The sequence that the web client runs, unchanged where it is allowed: it
-// sends no token, and where access is strict it needs one.
+// The sequence of requests that the web client sends, unchanged if the access
+// mode allows it. The web client sends no token, but needs one in strict mode.
 func TestWebClient(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
@@ -681,15 +688,15 @@ func (s *server) liveAsWebClient(t *testing.T, mode auth.Mode) {
 	send(exchange{request: "POST delete_character", body: `{"user_id":"$ada","character_id":"$copy"}`, want: noBody})
 	send(exchange{request: "POST update_user_password", body: account(username, first, "new_password", quote(second)), contains: []string{`"auth_code":200`}})
 	if mode == auth.Strict {
-		s.exchange(t, exchange{request: "GET list_characters/$ada", header: outside(), status: 401}) // all tokens ended
+		s.exchange(t, exchange{request: "GET list_characters/$ada", header: outside(), status: 401}) // no token is valid
 	}
 	send(exchange{request: "POST authenticate_user", body: account(username, second), contains: []string{`"auth_code":200`}})
 	send(exchange{request: "POST delete_user", body: account(username, second, "user_id", `"$ada"`), contains: []string{`"auth_code":200`}})
 	s.exchange(t, exchange{request: "POST authenticate_user", header: outside(), body: account(username, second), status: 200, contains: []string{`"auth_code":500`}})
 }
 
-// More logins than the server can hash are refused at once or wait, and nobody
-// is told that the password was wrong.
+// If there are more logins than the server can hash, they wait or are refused
+// at once. No response says that the password is wrong.
 func TestAuthenticate_Overload(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, func(c *config) { c.hash = auth.PasswordParams{MemoryKiB: 48 << 10, Iterations: 3, Parallelism: 1} })

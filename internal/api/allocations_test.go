@@ -10,9 +10,10 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// The three main reads allocate no more than this in the handler: without what
-// net/http allocates for a request, and without the log, as benchServer has
-// none. A change that needs more says in its commit what for.
+// TestAllocations checks that the three main reads allocate no more than this
+// in the handler. It does not count what net/http allocates for a request, or
+// the log, which is off as in benchServer. The commit message of a change that
+// needs more must explain why.
 func TestAllocations(t *testing.T) { //nolint:paralleltest // the allocations of all goroutines are counted
 	s := newHandler(t, unlogged)
 	if err := s.store.CreateUser(t.Context(), storetest.UserConfig("ada"), storetest.Characters("ada", 10)); err != nil {

@@ -1,6 +1,6 @@
-// Package api is the HTTP face of web-backend: it decodes requests, checks
-// their shape, calls the domain and encodes what it answers, as contract.md
-// fixes it. routes.go is the table of everything that it serves.
+// Package api is the HTTP interface of web-backend. It decodes requests, checks
+// their structure, calls the domain and encodes its results, as specified in
+// docs/contract.md. All routes are listed in routes.go.
 package api
 
 import (
@@ -17,42 +17,44 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Options are the choices of an operator that the API needs.
+// Options are the settings that the API needs.
 type Options struct {
-	// LogFile is the file that /tail_log and /dowload_log_file show; "" if
+	// LogFile is the file that /tail_log and /dowload_log_file show, or "" if
 	// there is none.
 	LogFile string
-	// FlushLog returns when the file has every line that was logged before; nil
-	// if lines do not wait.
+	// FlushLog returns when all lines logged before the call are in the file.
+	// It is nil if lines are written at once.
 	FlushLog func()
-	// MaxBodyBytes bounds a request body; a larger one is answered with 413.
+	// MaxBodyBytes is the maximum size of a request body. A larger body gets a
+	// 413 response.
 	MaxBodyBytes int64
-	// WriteTimeout bounds each write of a long answer, as the server's own
-	// write timeout bounds a short one; 0 for no bound.
+	// WriteTimeout limits each write of a long response, as the write timeout
+	// of the server limits a short one; 0 means no limit.
 	WriteTimeout time.Duration
-	// EnableCORS lets pages of other origins call the API; CORSOrigins, if not
-	// empty, narrows it to these.
+	// EnableCORS allows pages of other origins to call the API. If CORSOrigins
+	// is not empty, only these origins are allowed.
 	EnableCORS  bool
 	CORSOrigins []string
-	// BasePath is where all routes lie below, such as /characters; "" for the
-	// root. It begins with a slash, ends with none, and needs no escaping.
+	// BasePath is the prefix of all routes, such as /characters, or "" for the
+	// root. It must begin with a slash, must not end with one, and must not
+	// need escaping.
 	BasePath string
-	// Access says who may call what. Its zero value lets nobody in but where
-	// everyone may.
+	// Access configures which callers may use which routes. Its zero value
+	// allows only the public routes.
 	Access AccessOptions
-	// Motion is what is served of motion files.
+	// Motion configures the motion file routes.
 	Motion MotionOptions
-	// Unready is why the server is not ready although its store answers; "" if it
-	// is. Everyone may read it.
+	// Unready is the reason why the server is not ready although its store
+	// responds, or "" if it is ready. The text is public.
 	Unready string
-	// Observer is told of every request; nil for none.
+	// Observer is notified of every request; it may be nil.
 	Observer Observer
-	// Metrics writes what GET /metrics answers, in Prometheus' text format; nil
-	// for none.
+	// Metrics writes the response to GET /metrics, in the text format of
+	// Prometheus. If it is nil, there are no metrics.
 	Metrics func(w io.Writer) error
 }
 
-// API answers HTTP requests with what a [backend.Service] says.
+// API serves a [backend.Service] over HTTP.
 type API struct {
 	service *backend.Service
 	log     *slog.Logger
@@ -64,10 +66,11 @@ type API struct {
 	proxyWarning sync.Once // see warnOfUntrustedProxy
 }
 
-// knownAddresses is how many pairs of a user name and an address are remembered.
+// knownAddresses is the maximum number of pairs of user name and address that
+// are remembered.
 const knownAddresses = 20_000
 
-// New returns an API on service that logs one line per request to log.
+// New returns an API for service. It logs one line per request to log.
 func New(service *backend.Service, log *slog.Logger, options Options) *API {
 	if options.Observer == nil {
 		options.Observer = unobserved{}
@@ -78,7 +81,7 @@ func New(service *backend.Service, log *slog.Logger, options Options) *API {
 	}
 }
 
-// Handler returns the handler of every route.
+// Handler returns the handler for all routes.
 func (a *API) Handler() http.Handler {
 	mux := http.NewServeMux()
 	allowed := map[string][]string{} // path → methods
@@ -91,9 +94,10 @@ func (a *API) Handler() http.Handler {
 	}
 	mux.HandleFunc("/", a.unknownPath(mux))
 
-	// From the inside out. Every answer has the security headers, an id and a log
-	// line, so these are outermost; a panic becomes an answer inside them; an
-	// error answer needs the CORS headers as well, or a page could not read it.
+	// From the inside out. Every response has the security headers, a request
+	// id and a log line, so these are outermost. Panics are turned into
+	// responses inside them. Error responses also need the CORS headers;
+	// otherwise a page could not read them.
 	handler := a.canonicalPathsOnly(mux)
 	if a.options.BasePath != "" {
 		handler = a.belowBasePath(handler)
@@ -105,8 +109,8 @@ func (a *API) Handler() http.Handler {
 	return secure(a.logRequests(handler))
 }
 
-// pattern gives the ServeMux pattern of a route's path: "/" alone would match
-// everything.
+// pattern returns the ServeMux pattern for the path of a route. The pattern "/"
+// alone would match every path.
 func pattern(path string) string {
 	if path == "/" {
 		return "/{$}"
@@ -114,8 +118,8 @@ func pattern(path string) string {
 	return path
 }
 
-// cors allows any origin, or those configured, with credentials: the origin is
-// echoed (contract §1).
+// cors allows any origin, or the configured ones, with credentials. The
+// response repeats the origin of the request (contract §1).
 func (a *API) cors() *cors.Cors {
 	return cors.New(cors.Options{
 		AllowOriginFunc: a.allowsCORS,
@@ -125,12 +129,12 @@ func (a *API) cors() *cors.Cors {
 		AllowedHeaders:   []string{"*"},
 		ExposedHeaders:   []string{requestIDHeader, "Content-Disposition", "Retry-After", "Www-Authenticate", warningHeader},
 		AllowCredentials: true,
-		MaxAge:           7200, // seconds; Chromium keeps an answer no longer, Firefox for a day
+		MaxAge:           7200, // seconds; Chromium keeps the result no longer, Firefox for a day
 	})
 }
 
-// allowsCORS reports whether pages of an origin may call the API, where
-// EnableCORS lets any.
+// allowsCORS reports whether pages of an origin may call the API if EnableCORS
+// is set.
 func (a *API) allowsCORS(origin string) bool {
 	for _, allowed := range a.options.CORSOrigins {
 		if strings.EqualFold(origin, allowed) {

@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// belowBasePath serves next below the base path and answers 404 to every other
-// path. The base path itself leads where its "/" does. It replaces the URL in
-// place, not in a copy of the request, as the log line reads the route from it.
+// belowBasePath serves next below the base path. Every other path gets a 404
+// response. The base path itself is handled like the base path with a slash.
+// The function replaces the URL in r, not in a copy of r, because the log line
+// reads the route from r.
 func (a *API) belowBasePath(next http.Handler) http.Handler {
 	base := a.options.BasePath
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -22,8 +23,9 @@ func (a *API) belowBasePath(next http.Handler) http.Handler {
 	})
 }
 
-// stripBasePath gives u as seen from base, if it is below it. A base path holds
-// nothing that needs escaping, so a path that escapes it is another one.
+// stripBasePath returns u relative to base, and false if u is not below base. A
+// base path contains nothing that needs escaping, so an escaped spelling of it
+// does not match.
 func stripBasePath(u *url.URL, base string) (*url.URL, bool) {
 	escaped, ok := strings.CutPrefix(u.EscapedPath(), base)
 	if !ok || escaped != "" && escaped[0] != '/' {

@@ -32,12 +32,13 @@ func TestBasePath(t *testing.T) {
 		exchange{name: "dots out of it", request: "GET " + base + "/../characters/health", status: 404},
 		exchange{name: "double slash", request: "GET " + base + "//health", status: 404},
 	)
-	for _, path := range []string{"/", "/health"} { // whose answers are documented otherwise
+	for _, path := range []string{"/", "/health"} { // the document describes their responses differently
 		if got := s.raw(t, "GET "+path+" HTTP/1.0\r\n\r\n"); got.status != http.StatusNotFound || !strings.Contains(got.body, "see "+base+"/docs") {
 			t.Errorf("%s: got %d %s", path, got.status, got.body)
 		}
 	}
-	for path, location := range map[string]string{base: "characters/docs", base + "/": "docs"} { // relative, for a proxy that takes a path away
+	// The location is relative, for a proxy that removes a path.
+	for path, location := range map[string]string{base: "characters/docs", base + "/": "docs"} {
 		got := s.send(t, "GET "+path, "", nil)
 		if got.status != http.StatusTemporaryRedirect || got.header.Get("Location") != location {
 			t.Errorf("%s: got %d, Location %q", path, got.status, got.header.Get("Location"))

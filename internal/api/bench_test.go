@@ -12,7 +12,7 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// discard is an answer that nobody reads.
+// discard is a ResponseWriter that discards the response.
 type discard struct {
 	header http.Header
 	status int
@@ -29,7 +29,8 @@ func (d *discard) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// benchServer has a user ada with ten characters of some 13 KB each.
+// benchServer returns a server with a user ada who has ten characters of about
+// 13 KB each.
 func benchServer(b *testing.B) *server {
 	b.Helper()
 	s := newHandler(b, unlogged)
@@ -43,8 +44,9 @@ func benchServer(b *testing.B) *server {
 	return s
 }
 
-// measure serves one request after the other; body gives that of the n-th. What
-// is counted is the handler's work: request and answer are made once.
+// measure serves one request after another; body returns the body of request n.
+// It measures only the handler, because the request and the response are made
+// once.
 func (s *server) measure(b *testing.B, method, path string, body func(n int) string) {
 	b.Helper()
 	b.ReportAllocs()
@@ -82,7 +84,7 @@ func BenchmarkGetAvailableLLM(b *testing.B) {
 	benchServer(b).measure(b, "GET", "/api/v1/get_available_llm/ada", nothing)
 }
 
-// The bytes differ each time: SQLite does not write what has not changed.
+// The bytes differ each time because SQLite does not write unchanged data.
 func BenchmarkUpdatePrompt(b *testing.B) {
 	id := storetest.Character("ada", 3).CharacterID
 	rest := strings.Repeat(" You keep a lighthouse.", 520)
@@ -102,7 +104,7 @@ func BenchmarkListUsers(b *testing.B) {
 	s.measure(b, "GET", "/api/v1/list_users", nothing)
 }
 
-// The time does not follow the size of the file.
+// The time does not depend on the size of the file.
 func BenchmarkTailLog(b *testing.B) {
 	for _, megabytes := range []int64{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("%dMB", megabytes), func(b *testing.B) {

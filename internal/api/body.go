@@ -16,56 +16,57 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// maxDrain is how much of a body that is too large is read and thrown away
-// before the answer, in bytes: a client that is still sending would otherwise
-// see a broken connection in place of the 413.
+// maxDrain is how many bytes of a body that is too large are read and discarded
+// before the response. Without this, a client that is still sending would see a
+// broken connection instead of the 413.
 const maxDrain = 16 << 20
 
-// Texts of errors of a body.
+// Error texts for request bodies.
 const (
 	unreadableText = "the request body could not be read to its end"
 	notJSONText    = "the Content-Type must be application/json"
 )
 
-// body is what a request was sent.
+// body is a request body.
 type body struct {
 	raw     []byte
-	members map[string]json.RawMessage // the fields that the request type has, as they came
-	ignored bool                       // there are other fields
+	members map[string]json.RawMessage // the raw values of fields that the request type has
+	ignored bool                       // whether there are other fields
 	shown   json.RawMessage            // see show
 	large   *largeBody                 // nil for a body of at most freeBody
 }
 
-// show returns the body as an error response shows it. It is made once,
-// whatever the number of faults: the body of a stranger must not cost more than
-// its size.
+// show returns the body in the form that an error response shows. It is
+// computed only once, even if there are many faults: the body of an unknown
+// client must not cost more than its size.
 func (b *body) show() json.RawMessage {
 	if b == nil {
 		return jsonNull
 	}
 	if b.shown == nil {
 		b.shown = jsonNull
-		if len(b.raw) <= maxShown && utf8.Valid(b.raw) && json.Valid(b.raw) { // json.Valid takes any bytes within a text
+		if len(b.raw) <= maxShown && utf8.Valid(b.raw) && json.Valid(b.raw) { // json.Valid accepts invalid UTF-8
 			b.shown = shown(b.raw)
 		}
 	}
 	return b.shown
 }
 
-// release returns the room that the body took. A nil body has none.
+// release gives back the memory that the body reserved. The body may be nil.
 func (b *body) release() {
 	if b != nil && b.large != nil {
 		b.large.release()
 	}
 }
 
-// maxShown is how many bytes of a value an error response shows. A longer one
-// is shown as null.
+// maxShown is the maximum size of a value that an error response shows, in
+// bytes. A larger value is shown as null.
 const maxShown = 16 << 10
 
 var jsonNull = json.RawMessage("null")
 
-// shown returns a JSON value as an error response shows it: without secrets.
+// shown returns a JSON value in the form that an error response shows, without
+// secrets.
 func shown(raw json.RawMessage) json.RawMessage {
 	if len(raw) > maxShown {
 		return jsonNull
@@ -73,14 +74,14 @@ func shown(raw json.RawMessage) json.RawMessage {
 	return redact(raw)
 }
 
-// readBody reads a JSON body of at most limit bytes. The caller releases its
-// large, also after an error.
+// readBody reads a JSON body of at most limit bytes. The caller must release
+// the returned body, even after an error.
 func (a *API) readBody(w http.ResponseWriter, r *http.Request, limit int64) (*body, error) {
 	received := &body{}
 	tooLarge := &httpError{status: http.StatusRequestEntityTooLarge,
 		text: fmt.Sprintf("the request body is larger than %d bytes", limit)}
 	if r.ContentLength > limit && r.Header.Get("Expect") != "" {
-		return received, tooLarge // the client waits for leave to send it, and gets none
+		return received, tooLarge // the client waits for permission to send, and does not get it
 	}
 	err := a.readAll(w, r, limit, received)
 	if refusal, ok := errors.AsType[*httpError](err); ok {
@@ -101,15 +102,15 @@ func (a *API) readBody(w http.ResponseWriter, r *http.Request, limit int64) (*bo
 	return received, nil
 }
 
-// byteOrderMark may begin a body, as it may for Python's json.loads.
+// byteOrderMark is accepted at the start of a body, as in Python's json.loads.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// readAll reads the body, at most one byte beyond the limit. A large one takes
-// its room when its first freeBody bytes are here.
+// readAll reads the body, at most one byte more than limit. A large body
+// reserves memory in bodyRoom after its first freeBody bytes have arrived.
 func (a *API) readAll(w http.ResponseWriter, r *http.Request, limit int64, received *body) error {
 	most, size := limit+1, int64(bytes.MinRead)
 	if r.ContentLength >= 0 {
-		most, size = min(most, r.ContentLength+1), freeBody // the last read needs room to meet the end
+		most, size = min(most, r.ContentLength+1), freeBody // the last read needs a free byte to see the end
 	}
 	buf := make([]byte, 0, min(most, size))
 	for int64(len(buf)) <= limit {
@@ -141,9 +142,9 @@ func (a *API) readAll(w http.ResponseWriter, r *http.Request, limit int64, recei
 	return nil
 }
 
-// checkContentType gives a 415 unless the body is declared as plain JSON. An
-// absent declaration is accepted only of an empty body, which is answered as
-// missing.
+// checkContentType returns a 415 error unless the body is declared as
+// uncompressed JSON. The declaration may be absent only if the body is empty;
+// such a body is later reported as missing.
 func checkContentType(header http.Header, length int) error {
 	declared := header.Get("Content-Type")
 	mediaType, _, err := mime.ParseMediaType(declared)
@@ -159,8 +160,8 @@ func checkContentType(header http.Header, length int) error {
 	return nil
 }
 
-// decodeBody fills target from a JSON object. Unknown fields are ignored; of
-// fields that stand twice the last one counts.
+// decodeBody decodes a JSON object into target. It ignores unknown fields. If a
+// field occurs twice, the last value is used.
 func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 	raw := bytes.TrimSpace(received.raw)
 	if len(raw) == 0 {
@@ -169,7 +170,8 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 	if offset := invalidUTF8(received.raw); offset >= 0 {
 		return []fault{invalidJSON(offset, "invalid UTF-8")}
 	}
-	// jsontext checks four times as fast as encoding/json, whose words for what is wrong clients know.
+	// jsontext checks four times as fast as encoding/json. Invalid JSON is
+	// decoded again with encoding/json, because clients know its error texts.
 	if !jsontext.Value(received.raw).IsValid(anyJSON...) {
 		var value json.RawMessage
 		if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(received.raw, &value)); ok {
@@ -201,9 +203,9 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 	return faults
 }
 
-// membersOf returns those members of a valid JSON object that the plan has
-// fields for, and whether there are others. These, which a stranger chooses,
-// leave nothing in memory.
+// membersOf returns the members of a valid JSON object that the plan has fields
+// for, and whether there are others. It does not store the others, because the
+// client controls how many there are.
 func (p *plan) membersOf(object []byte) (members map[string]json.RawMessage, others bool) {
 	members = make(map[string]json.RawMessage, len(p.names))
 	rest := object[1:]
@@ -218,7 +220,7 @@ func (p *plan) membersOf(object []byte) (members map[string]json.RawMessage, oth
 		rest = rest[len(value):]
 		name := quoted[1 : len(quoted)-1]
 		if bytes.IndexByte(name, '\\') >= 0 {
-			name, _ = jsontext.AppendUnquote(nil, quoted) // what is no text is no name of ours
+			name, _ = jsontext.AppendUnquote(nil, quoted) // an invalid string does not match any field name
 		}
 		if p.names[string(name)] {
 			members[string(name)] = value
@@ -228,7 +230,7 @@ func (p *plan) membersOf(object []byte) (members map[string]json.RawMessage, oth
 	}
 }
 
-// valueLength is how long the value is with which valid JSON begins.
+// valueLength returns the length of the first value in valid JSON.
 func valueLength(valid []byte) int {
 	depth := 0
 	for i := 0; i < len(valid); i++ {
@@ -245,7 +247,7 @@ func valueLength(valid []byte) int {
 		case '}', ']':
 			depth--
 			if depth < 0 {
-				return i // of the object in which a number, true, false or null is last
+				return i // the end of the enclosing object: its last value is a number, true, false or null
 			}
 		case ',', ':', ' ', '\t', '\r', '\n':
 			if depth == 0 {
@@ -262,19 +264,20 @@ func valueLength(valid []byte) int {
 	return len(valid)
 }
 
-// anyJSON makes jsontext take what encoding/json takes.
+// anyJSON makes jsontext accept everything that encoding/json accepts.
 var anyJSON = []jsontext.Options{jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true)}
 
-// missingBody is the fault of an empty body and of null.
+// missingBody is the fault for an empty body and for null.
 var missingBody = fault{"missing", []any{"body"}, "Field required", jsonNull}
 
-// invalidJSON is the fault of a body that is not JSON; nothing of it is shown.
+// invalidJSON returns the fault for a body that is not JSON. The fault does not
+// show the body.
 func invalidJSON(offset int, reason string) fault {
 	return fault{"json_invalid", []any{"body", offset}, "JSON decode error: " + reason, json.RawMessage("{}")}
 }
 
-// syntaxOffset is where the error lies, counted in bytes from 0. The decoder
-// counts the bytes that it has read, the offending one included.
+// syntaxOffset returns the offset of the error in bytes, starting at 0. The
+// decoder counts the bytes that it has read, including the invalid one.
 func syntaxOffset(err *json.SyntaxError, body []byte) int {
 	if offset := int(err.Offset); offset < len(body) || !strings.Contains(err.Error(), "unexpected end") {
 		return max(0, offset-1)
@@ -282,7 +285,8 @@ func syntaxOffset(err *json.SyntaxError, body []byte) int {
 	return len(body)
 }
 
-// invalidUTF8 is the offset of the first byte that is no UTF-8, or -1.
+// invalidUTF8 returns the offset of the first byte that is not valid UTF-8, or
+// -1.
 func invalidUTF8(body []byte) int {
 	if utf8.Valid(body) {
 		return -1

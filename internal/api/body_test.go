@@ -13,11 +13,11 @@ import (
 	"web-backend/internal/auth"
 )
 
-// largeBody is JSON of about n bytes that no route has use for.
+// largeBody returns JSON of about n bytes with a field that no route uses.
 func largeBody(n int) string { return `{"x":[0` + strings.Repeat(",0", n/2) + `]}` }
 
-// A large body without the fields that a route needs costs one decoding: the
-// response shows nothing of it, however many fields are missing.
+// A large body without the required fields is decoded only once. The response
+// does not show it, even if many fields are missing.
 func TestBody_LargeIsNotShown(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -37,7 +37,8 @@ func TestBody_LargeIsNotShown(t *testing.T) {
 	}
 }
 
-// What is longer than 16 KiB is shown as null, and the rest as it came.
+// A value longer than 16 KiB is shown as null. A shorter one is shown as it was
+// sent.
 func TestBody_ShownUpTo16KiB(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -58,8 +59,8 @@ func TestBody_ShownUpTo16KiB(t *testing.T) {
 	)
 }
 
-// A try at an account has a small body, counts before anything of it is read,
-// and leaves the address in the log, whatever its body is like.
+// An attempt on an account has a small maximum body size. It counts before the
+// body is read, and the log shows the address whatever the body contains.
 func TestBody_TriesCountBeforeTheyAreRead(t *testing.T) {
 	t.Parallel()
 	for path, overLimit := range map[string]int{"register_user": 200, "authenticate_user": 200, "update_user_password": 200, "delete_user": 429} {
@@ -85,20 +86,21 @@ func TestBody_TriesCountBeforeTheyAreRead(t *testing.T) {
 	}
 }
 
-// Slow senders hold the room for large bodies until someone else needs it.
+// Slow clients keep the space for large bodies only until another client needs
+// it.
 func TestBody_SlowSendersGiveWay(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	s.run(t, exchange{name: "make a user", request: "POST create_user", body: `{"user_id":"ada"}`, status: 200})
 	half := strings.Repeat("x", testBodyLimit*3/4)
-	statuses := make(chan string, 40) // of which 16 find room
+	statuses := make(chan string, 40) // there is space for 16 of them
 	for range cap(statuses) {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.http.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { _ = conn.Close() })
-		go func() { // the server does not take all of it
+		go func() { // the server does not read all of it
 			_, _ = fmt.Fprintf(conn, "POST /api/v1/create_user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
 				"Content-Length: %d\r\n\r\n%s", testBodyLimit, half)
 		}()
@@ -116,7 +118,7 @@ func TestBody_SlowSendersGiveWay(t *testing.T) {
 	}
 }
 
-// A byte order mark before a body is no part of it, as for Python's json.loads.
+// A byte order mark before a body is ignored, as in Python's json.loads.
 func TestBody_ByteOrderMark(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

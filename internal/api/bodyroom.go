@@ -10,28 +10,28 @@ import (
 )
 
 const (
-	// freeBody is how many bytes of a body take no part in [bodyRoom]: nearly
+	// freeBody is how many bytes of a body do not count in [bodyRoom]. Nearly
 	// all requests are smaller.
 	freeBody = 16 << 10
-	// minBodyRoom is the room for larger bodies, in bytes, unless MaxBodyBytes
-	// needs more.
+	// minBodyRoom is the space for larger bodies, in bytes, unless MaxBodyBytes
+	// requires more.
 	minBodyRoom = 16 << 20
-	// slowBody is how long a body may arrive before it gives way to others that
-	// need its room.
+	// slowBody is how long a body may take to arrive before it can be stopped
+	// to make space for others.
 	slowBody = time.Second
 )
 
-// bodyRoom bounds the bytes of large request bodies that the server holds at
-// once. A body that finds no room waits, and its sender with it. So that slow
-// senders cannot hold the room, the one that has been sending for longest gives
-// way. It is safe for concurrent use.
+// bodyRoom limits the total size of large request bodies in memory. If there is
+// no space for a body, the request waits. If the body that began to arrive
+// first has been arriving for at least slowBody, it is stopped, so that slow
+// clients cannot keep all the space. A bodyRoom is safe for concurrent use.
 type bodyRoom struct {
 	mu       sync.Mutex
 	free     int64
-	arriving list.List     // of *largeBody, the one that came first in front
-	changed  chan struct{} // closed, and made anew, when there is more room
+	arriving list.List     // of *largeBody, oldest first
+	changed  chan struct{} // closed and replaced when space becomes free
 
-	// decoding has a place for each large body that is decoded at once. One
+	// decoding limits how many large bodies are decoded at the same time. One
 	// processor stays free for other requests.
 	decoding chan struct{}
 }
@@ -43,24 +43,26 @@ func newBodyRoom(maxBodyBytes int64) *bodyRoom {
 	}
 }
 
-// largeBody is what one body holds of the room. The room's lock protects it.
+// largeBody is the space that one body has reserved. It is protected by
+// room.mu.
 type largeBody struct {
 	room    *bodyRoom
-	element *list.Element // in room.arriving; nil when it has arrived or gave way
-	size    int64         // 0 when it was returned
+	element *list.Element // in room.arriving; nil after the body has arrived or was stopped
+	size    int64         // 0 after it was given back
 	began   time.Time
 	gaveWay bool
-	stop    func() // ends the reading
+	stop    func() // ends the read
 }
 
-// errGaveWay is the error of a body that gave way to others.
+// errGaveWay is the error for a body that was stopped to make space for others.
 var errGaveWay = &httpError{
 	status: http.StatusServiceUnavailable, header: [2]string{"Retry-After", "1"},
 	text: "this request body came so slowly that others needed its room; try again",
 }
 
-// enter waits for room for size bytes. stop is called at most once, from any
-// goroutine, if the body must give way. The error is that of ctx.
+// enter waits for size bytes of space. It calls stop at most once, from any
+// goroutine, if the body has to make space for others. The error is the error
+// of ctx.
 func (room *bodyRoom) enter(ctx context.Context, size int64, stop func()) (*largeBody, error) {
 	for {
 		b, changed, wait := room.tryEnter(size, stop)
@@ -79,15 +81,15 @@ func (room *bodyRoom) enter(ctx context.Context, size int64, stop func()) (*larg
 	}
 }
 
-// tryEnter takes room if there is some. Otherwise it returns what to wait for,
-// and how long at most.
+// tryEnter reserves size bytes if there is space. Otherwise it returns a
+// channel to wait for and the maximum time to wait.
 func (room *bodyRoom) tryEnter(size int64, stop func()) (b *largeBody, changed <-chan struct{}, wait time.Duration) {
 	room.mu.Lock()
 	defer room.mu.Unlock()
 	for size > room.free {
 		first := room.arriving.Front()
 		if first == nil {
-			return nil, room.changed, slowBody // all are in work, which ends soon
+			return nil, room.changed, slowBody // all bodies are being processed, which ends soon
 		}
 		slowest := first.Value.(*largeBody) //nolint:forcetypeassert // nothing else is in the list
 		if age := time.Since(slowest.began); age < slowBody {
@@ -103,8 +105,9 @@ func (room *bodyRoom) tryEnter(size int64, stop func()) (b *largeBody, changed <
 	return b, nil, 0
 }
 
-// arrived ends the time in which the body may have to give way. It returns the
-// error that ended the reading, or errGaveWay.
+// arrived marks the body as complete, so that it is no longer stopped for
+// others. It returns err, the error that ended the read, or errGaveWay if the
+// body was stopped.
 func (b *largeBody) arrived(err error) error {
 	b.room.mu.Lock()
 	defer b.room.mu.Unlock()
@@ -116,14 +119,14 @@ func (b *largeBody) arrived(err error) error {
 	return err
 }
 
-// release returns the room.
+// release gives back the space.
 func (b *largeBody) release() {
 	b.room.mu.Lock()
 	defer b.room.mu.Unlock()
 	b.leave()
 }
 
-// leave needs the lock.
+// leave does the work of release. The caller must hold room.mu.
 func (b *largeBody) leave() {
 	if b.element != nil {
 		b.room.arriving.Remove(b.element)
@@ -137,7 +140,8 @@ func (b *largeBody) leave() {
 	}
 }
 
-// decode runs f in one of the places for decoding. The error is that of ctx.
+// decode waits for a place in room.decoding and then runs f. The error is the
+// error of ctx.
 func (room *bodyRoom) decode(ctx context.Context, f func()) error {
 	select {
 	case room.decoding <- struct{}{}:

@@ -9,7 +9,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// characterPath is a request for one character, named in the path.
+// characterPath is a request for one character that is named in the path.
 type characterPath struct {
 	UserID      string `path:"user_id" description:"Id of the user." example:"example-user"`
 	CharacterID string `path:"character_id" description:"Id of the character." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
@@ -22,7 +22,7 @@ func (p characterPath) key() backend.CharacterKey {
 	return backend.CharacterKey{UserID: p.UserID, CharacterID: p.CharacterID}
 }
 
-// characterBody is a request for one character, named in the body.
+// characterBody is a request for one character that is named in the body.
 type characterBody struct {
 	UserID      string `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
 	CharacterID string `json:"character_id" required:"true" description:"Id of the character." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
@@ -45,15 +45,16 @@ func (a *API) listCharacters(ctx context.Context, in *userPath) (characterListRe
 	return characterListReply{in.UserID, names}, err
 }
 
-// characterListReply writes a [getCharacterListResponse]. Names that are too long to be
-// held together, from before there were limits, are read one by one.
+// characterListReply writes a [getCharacterListResponse]. If names stored
+// before there were limits are too long to be in memory together, it reads them
+// one by one.
 type characterListReply struct {
 	userID string
 	names  []backend.CharacterName
 }
 
-// write breaks the connection off after a fault beyond the first chunk: nobody
-// must take a part for the whole.
+// write closes the connection if an error occurs after the first chunk, so that
+// a client does not mistake a part for the complete list.
 func (l characterListReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
 	if !slices.ContainsFunc(l.names, func(name backend.CharacterName) bool { return name.TooLong }) {
 		list := getCharacterListResponse{make([]string, len(l.names)), make([]string, len(l.names))}
@@ -85,8 +86,7 @@ type listCharacterSummariesResponse struct {
 	Characters []characterSummary `json:"characters" required:"true" nullable:"false" description:"The user's characters, in creation order."`
 }
 
-// characterSummary is what a page that lets people choose a character needs of
-// each.
+// characterSummary has the fields that a page for choosing a character needs.
 type characterSummary struct {
 	CharacterID   string `json:"character_id" required:"true" description:"Id of the character, unique for its user." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
 	CharacterName string `json:"character_name" required:"true" description:"Name shown to people." example:"Mira"`
@@ -100,8 +100,8 @@ func (a *API) listCharacterSummaries(ctx context.Context, in *userPath) (charact
 	return characterSummariesReply{in.UserID, summaries}, err
 }
 
-// characterSummariesReply writes [listCharacterSummariesResponse] while it is made. Texts
-// that are too long to be held together are read one by one.
+// characterSummariesReply writes a [listCharacterSummariesResponse] piece by
+// piece. It reads texts that are too long to be in memory together one by one.
 type characterSummariesReply struct {
 	userID    string
 	summaries []backend.CharacterSummary
@@ -117,7 +117,7 @@ func (l characterSummariesReply) write(a *API, w http.ResponseWriter, r *http.Re
 			summary, err = a.service.LongCharacterSummary(r.Context(), backend.CharacterKey{UserID: l.userID, CharacterID: summary.CharacterID})
 		}
 		if errors.Is(err, backend.NotFound) {
-			continue // it was deleted meanwhile
+			continue // it has been deleted in the meantime
 		}
 		if !list.element(n, summaryOnTheWire(summary), err) {
 			break
@@ -164,8 +164,8 @@ type characterUpdate interface {
 	patch() backend.CharacterPatch
 }
 
-// update is the row of one update_character_ route: all of them are the same
-// but for the fields of In.
+// update returns the table row of one update_character_ route. These routes
+// differ only in the fields of In.
 func update[In any, P interface {
 	*In
 	characterUpdate

@@ -15,7 +15,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// characterFields is the order of the fields of a character (contract §4).
+// characterFields lists the fields of a character in order (contract §4).
 var characterFields = []string{
 	"user_id", "character_id", "character_name", "create_datatime", "read_only", "scene_name", "tts_adapter",
 	"voice", "voice_speed", "avatar", "asr_adapter", "classification_adapter", "classification_model_override",
@@ -25,7 +25,8 @@ var characterFields = []string{
 	"fear_threshold", "anger_threshold", "disgust_threshold", "surprise_threshold", "shyness_threshold",
 }
 
-// defaultCharacters are the files of the default characters, as JSON objects.
+// defaultCharacters returns the files of the default characters as JSON
+// objects.
 func defaultCharacters(t *testing.T) []map[string]any {
 	t.Helper()
 	paths, err := filepath.Glob("../../configs/characters/*.json") // sorted
@@ -45,7 +46,7 @@ func defaultCharacters(t *testing.T) []map[string]any {
 	return all
 }
 
-// noSuchCharacter is the answer for a character that does not exist.
+// noSuchCharacter returns the response for a character that does not exist.
 func noSuchCharacter(userID, characterID string) string {
 	return failure(404, fmt.Sprintf("character %q of user %q does not exist", characterID, userID))
 }
@@ -172,16 +173,16 @@ func TestGetCharacterConfig(t *testing.T) {
 	)
 }
 
-// september is the instant that contract §4 shows, in Shanghai.
+// september is the time that contract §4 shows in the time zone of Shanghai.
 var september = time.Date(2025, time.September, 26, 6, 49, 13, 123e6, time.UTC)
 
-// withCopy names a copy of ada's first character $own.
+// withCopy copies the first character of ada and names the copy $own.
 func (s *server) withCopy(t *testing.T) {
 	t.Helper()
 	s.names["own"] = s.duplicate(t, "ada", s.characterIDs(t, "ada")[0])
 }
 
-// keysOf gives the members of a JSON object in their order.
+// keysOf returns the member names of a JSON object in order.
 func keysOf(t *testing.T, body string) []string {
 	t.Helper()
 	decoder := json.NewDecoder(strings.NewReader(body))
@@ -208,7 +209,7 @@ func keysOf(t *testing.T, body string) []string {
 	}
 }
 
-// invalidPath is the answer to a path parameter that is no text.
+// invalidPath returns the response to a path parameter that is not valid text.
 func invalidPath(name, input string) string {
 	return validation("null", faultOf("string_type", "path", name, input))
 }
@@ -238,7 +239,7 @@ func TestDuplicateCharacter(t *testing.T) {
 			want := maps.Clone(original)
 			maps.Copy(want, map[string]any{
 				"character_id": reply["character_id"], "character_name": test.want, "read_only": false,
-				"create_datatime": "2025-09-26 08:49:13,123", // in the user's own time zone
+				"create_datatime": "2025-09-26 08:49:13,123", // in the time zone of the user
 			})
 			s.exchange(t, exchange{
 				request: "GET get_character_config/ada/" + reply["character_id"], status: 200, want: encode(t, want),
@@ -277,7 +278,7 @@ func TestDuplicateCharacter(t *testing.T) {
 	s.exchange(t, exchange{request: "GET list_characters/ada", status: 200, absent: []string{"Mira"}})
 }
 
-// A copy can be copied and changed, and the original can go.
+// A copy can be copied and changed, and the original can be deleted.
 func TestDuplicateCharacter_OfACopy(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -337,8 +338,8 @@ func TestDeleteCharacter(t *testing.T) {
 	}
 }
 
-// characterUpdate is a call of an update_character_ endpoint: the fields that it
-// is given, and what of the character is other than before.
+// characterUpdate is a call of an update_character_ endpoint: the fields in the
+// request, and the changes to the character that it should make.
 type characterUpdate struct {
 	name, request string
 	fields        string
@@ -402,8 +403,8 @@ var characterUpdates = []characterUpdate{
 	},
 }
 
-// An update changes its fields and nothing else, and is refused to a read-only
-// character once it is known to exist.
+// An update changes only its fields. It is refused for a read-only character,
+// but only after the character is known to exist.
 func TestUpdateCharacter(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -445,7 +446,7 @@ func TestUpdateCharacter(t *testing.T) {
 	})
 }
 
-// The fields that an endpoint needs are those of the contract.
+// The required fields of each endpoint are those of the contract.
 func TestUpdateCharacter_RequiredFields(t *testing.T) {
 	t.Parallel()
 	required := map[string][]string{
@@ -470,7 +471,7 @@ func TestVoiceSpeed(t *testing.T) {
 	tests := []struct {
 		name, given string
 		want        float64
-		fault       string // the type of the fault, "" for none
+		fault       string // type of the fault; "" for none
 	}{
 		{"integer", `1`, 1, ""},
 		{"float", `1.0`, 1, ""},
@@ -535,8 +536,8 @@ func TestVoiceSpeed(t *testing.T) {
 	})
 }
 
-// Characters that a client of another time stored are read and changed as they
-// are, whatever their ids.
+// Characters that an older client stored can be read and changed unchanged,
+// whatever their ids are.
 func TestCharacter_IDs(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

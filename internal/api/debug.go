@@ -6,12 +6,13 @@ import (
 	"net/http/pprof"
 )
 
-// debugPath is where Go's own tools look for profiles.
+// debugPath is the path at which Go tools look for profiles.
 const debugPath = "/debug/pprof/"
 
-// DebugHandler returns the handler of a listener for operators: profiles of
-// this process and its metrics. Its callers need an operator token. It is not
-// observed: a profile of half a minute is no slow request.
+// DebugHandler returns the handler for the operators' listener, which serves
+// profiles and metrics of this process. Callers need an operator token. The
+// Observer is not notified, because a profile that takes half a minute is not a
+// slow request.
 func (a *API) DebugHandler() http.Handler {
 	options := a.options
 	options.Observer = unobserved{}
@@ -27,7 +28,7 @@ func (a *API) DebugHandler() http.Handler {
 	}
 	handle("GET /metrics", operator(d, d.metrics))
 	for name, handler := range map[string]http.HandlerFunc{
-		"{$}":     pprof.Index, // of the profiles that runtime/pprof knows
+		"{$}":     pprof.Index, // lists the profiles of runtime/pprof
 		"{name}":  pprof.Index,
 		"cmdline": hideCommandLine,
 		"profile": pprof.Profile,
@@ -40,7 +41,7 @@ func (a *API) DebugHandler() http.Handler {
 	return secure(d.logRequests(d.recoverPanics(d.canonicalPathsOnly(mux))))
 }
 
-// page is an answer that an HTTP handler writes.
+// page is a response that an HTTP handler writes.
 type page http.HandlerFunc
 
 func (p page) write(_ *API, w http.ResponseWriter, r *http.Request) error {
@@ -48,8 +49,8 @@ func (p page) write(_ *API, w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// hideCommandLine answers in place of pprof.Cmdline: a flag may hold a
-// password, and no tool needs it.
+// hideCommandLine replaces pprof.Cmdline, because a flag may contain a password
+// and no tool needs the command line.
 func hideCommandLine(w http.ResponseWriter, _ *http.Request) {
 	writeBytes(w, http.StatusOK, "text/plain; charset=utf-8", []byte("web-backend"))
 }

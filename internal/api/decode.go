@@ -11,7 +11,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// plan is how a request type is decoded, made once per type from its fields:
+// plan describes how to decode a request type. It is made once per type from
+// the fields of the type:
 //
 //	UserID string  `json:"user_id" required:"true"`  from the body
 //	Speed  float64 `json:"speed" default:"1.0"`      absent or null: the default
@@ -21,10 +22,10 @@ import (
 //	Key    backend.Secret  `json:"key"`              a text that is never shown
 //	Keys   map[string]backend.Secret `json:"-"`      the provider keys in the body
 //
-// The same tags make the OpenAPI document; see openapi_build_test.go.
+// The OpenAPI document is made from the same tags; see openapi_build_test.go.
 type plan struct {
 	path, body []field
-	names      map[string]bool // of the fields in body
+	names      map[string]bool // names of the fields in body
 }
 
 // field is one value of a request.
@@ -32,15 +33,15 @@ type field struct {
 	name      string
 	required  bool
 	minLength int
-	minimum   *int   // of a number, nil for none
-	fallback  string // the default, as its JSON text; "" for the zero value
+	minimum   *int   // for a number; nil for no minimum
+	fallback  string // the default as JSON; "" for the zero value
 	parse     func(raw json.RawMessage) (value any, fault *fault)
 	set       func(in reflect.Value, value any)
-	text      []int // index of the struct's field if it is a string; then a path's value goes there as it is
+	text      []int // index of the struct field if it is a string; a value from the path is stored there directly
 }
 
-// fault is one error of a 422 answer, in the terms that clients of the
-// original know.
+// fault is one error of a 422 response, in the terms that clients of the
+// original server know.
 type fault struct {
 	Type  string          `json:"type" required:"true" description:"Kind of fault, such as missing, string_type, float_parsing, int_parsing, literal_error or json_invalid." example:"missing"`
 	Loc   []any           `json:"loc" required:"true" nullable:"false" description:"Where it is: body or path, then the field, or the offset of a JSON error in bytes."`
@@ -48,13 +49,13 @@ type fault struct {
 	Input json.RawMessage `json:"input" required:"true" description:"The offending value, without secrets."`
 }
 
-// newPlan reads the fields of a request type. A field that it cannot decode is
-// a mistake in this program, found when the routes are made.
+// newPlan makes the plan for a request type. It panics if it cannot decode a
+// field. This is a bug in the program, which shows when the routes are made.
 func newPlan(t reflect.Type) *plan {
 	p := &plan{}
 	for _, f := range reflect.VisibleFields(t) {
 		if f.Anonymous {
-			continue // its own fields are visible, too
+			continue // its fields are also visible
 		}
 		if f.Type == reflect.TypeFor[map[string]backend.Secret]() {
 			p.body = append(p.body, providerKeyFields(f)...)
@@ -100,7 +101,7 @@ func newPlan(t reflect.Type) *plan {
 	return p
 }
 
-// providerKeyFields are the fields of the map f: one optional text for each
+// providerKeyFields returns the fields for the map f: one optional text per
 // provider key.
 func providerKeyFields(f reflect.StructField) []field {
 	fields := make([]field, len(backend.ProviderKeys))
@@ -116,7 +117,8 @@ func providerKeyFields(f reflect.StructField) []field {
 	return fields
 }
 
-// setter stores a parsed value in f, or a pointer to it.
+// setter returns a function that stores a parsed value, or a pointer to it, in
+// the field f.
 func setter(f reflect.StructField) func(in reflect.Value, value any) {
 	return func(in reflect.Value, value any) {
 		target := in.FieldByIndex(f.Index)
@@ -128,8 +130,9 @@ func setter(f reflect.StructField) func(in reflect.Value, value any) {
 	}
 }
 
-// decode fills in, a pointer to the plan's type, from the path and the body,
-// which is nil for a request without one. It reports all faults at once.
+// decode fills in, a pointer to the type of the plan, from the path and the
+// body. The body is nil for a request without one. It reports all faults at
+// once.
 func (p *plan) decode(r *http.Request, received *body, in any) error {
 	target := reflect.ValueOf(in).Elem()
 	var faults []fault
@@ -155,13 +158,13 @@ func (p *plan) decode(r *http.Request, received *body, in any) error {
 	return nil
 }
 
-// quoted gives a text as JSON.
+// quoted returns text as a JSON string.
 func quoted(text string) json.RawMessage {
 	quoted, _ := json.Marshal(text) // any text can be encoded
 	return quoted
 }
 
-// decode parses one value and stores it; a nil raw is an absent one.
+// decode parses one value and stores it. If raw is nil, the value is absent.
 func (f *field) decode(raw json.RawMessage, target reflect.Value, place string) *fault {
 	absent := raw == nil || !f.required && string(raw) == "null"
 	switch {
@@ -184,7 +187,7 @@ func (f *field) decode(raw json.RawMessage, target reflect.Value, place string) 
 	return nil
 }
 
-// checkBounds gives the fault of a value that is too short or too small.
+// checkBounds returns a fault if the value is too short or too small.
 func (f *field) checkBounds(value any) *fault {
 	if text, ok := value.(string); ok && utf8.RuneCountInString(text) < f.minLength {
 		return &fault{Type: "string_too_short", Msg: fmt.Sprintf("String should have at least %d characters", f.minLength)}

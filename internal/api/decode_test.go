@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// faultOf is one fault of a 422 answer.
+// faultOf returns one fault of a 422 response.
 func faultOf(kind, place, name string, input any) string {
 	text, err := json.Marshal(input)
 	if err != nil {
@@ -19,27 +19,27 @@ func faultOf(kind, place, name string, input any) string {
 	return fmt.Sprintf(`{"type":%q,"loc":[%q,%q],"msg":"<text>","input":%s}`, kind, place, name, text)
 }
 
-// validation is the body of a 422 answer.
+// validation returns the body of a 422 response.
 func validation(body string, faults ...string) string {
 	return fmt.Sprintf(`{"message":"Validation Error","code":422,"detail":{"errors":[%s],"body":%s}}`,
 		strings.Join(faults, ","), body)
 }
 
-// invalidJSON is the answer to a body that is not JSON.
+// invalidJSON returns the response to a body that is not JSON.
 func invalidJSON(offset int) string {
 	return validation("null", fmt.Sprintf(`{"type":"json_invalid","loc":["body",%d],"msg":"<text>","input":{}}`, offset))
 }
 
-// missing is the answer to no body.
+// missing is the response to a request without a body.
 var missing = validation("null", `{"type":"missing","loc":["body"],"msg":"Field required","input":null}`)
 
-// notAnObject is the answer to JSON that is no object.
+// notAnObject returns the response to JSON that is not an object.
 func notAnObject(body string) string {
 	return validation(body, `{"type":"model_attributes_type","loc":["body"],"msg":"<text>","input":`+body+`}`)
 }
 
-// A request that does not have the right shape is answered with all its
-// faults, in the words that clients know.
+// The response to a request that does not have the required structure lists all
+// faults, in the terms that clients know.
 func TestDecode(t *testing.T) {
 	t.Parallel()
 	const prompt = "POST update_character_prompt"
@@ -122,7 +122,7 @@ func TestDecode(t *testing.T) {
 	)
 }
 
-// Of a field that stands twice the last one counts.
+// If a field occurs twice, the last value is used.
 func TestDecode_DuplicateFields(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -182,7 +182,8 @@ func TestDecode_ContentType(t *testing.T) {
 	}
 }
 
-// Depth and size have bounds, and at a bound the client gets an answer.
+// The depth and the size of a body are limited. A client that exceeds a limit
+// gets a response.
 func TestDecode_Bounds(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -210,8 +211,8 @@ func TestDecode_Bounds(t *testing.T) {
 	)
 }
 
-// The decoder and the encoder agree on how deep a body may be: what one takes
-// the other can show.
+// The decoder and the encoder have the same maximum depth, so a body that can
+// be decoded can also be shown.
 func TestDecode_DeepestBody(t *testing.T) {
 	t.Parallel()
 	s := newHandler(t)
@@ -228,8 +229,8 @@ func TestDecode_DeepestBody(t *testing.T) {
 	}
 }
 
-// A client that sends all before it reads anything gets the answer to a body
-// that is too large, announced or in chunks.
+// A client that sends everything before it reads gets the response to a body
+// that is too large, whether its length is announced or it is chunked.
 func TestDecode_TooLargeForASlowReader(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -248,7 +249,7 @@ func TestDecode_TooLargeForASlowReader(t *testing.T) {
 	}
 }
 
-// A body that breaks off is the client's fault and changes nothing.
+// An incomplete body is an error of the client and changes nothing.
 func TestDecode_BodyBreaksOff(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -261,7 +262,8 @@ func TestDecode_BodyBreaksOff(t *testing.T) {
 	s.run(t, exchange{name: "nobody was made", request: "GET list_users", status: 200, want: `{"user_id_list":[],"user_name_list":[]}`})
 }
 
-// A client that asks for leave to send too much is refused before it sends.
+// A client that asks for permission to send too much is refused before it sends
+// the body.
 func TestBody_ExpectContinue(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

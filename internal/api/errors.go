@@ -13,7 +13,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// kindStatus says which status each kind of error is answered with.
+// kindStatus maps each kind of error to the status of its response.
 var kindStatus = map[backend.Kind]int{
 	backend.Internal:     http.StatusInternalServerError,
 	backend.NotFound:     http.StatusNotFound,
@@ -28,14 +28,14 @@ var kindStatus = map[backend.Kind]int{
 	backend.Unavailable:  http.StatusServiceUnavailable,
 }
 
-// errorMessage is the one shape of every error answer (contract §1).
+// errorMessage is the form of all error responses (contract §1).
 type errorMessage[Detail any] struct {
 	Message string `json:"message" required:"true" description:"Kind of error."`
 	Code    int    `json:"code" required:"true" description:"The HTTP status."`
 	Detail  Detail `json:"detail" required:"true" description:"What went wrong."`
 }
 
-// errorDetail is the detail of every error but a 422.
+// errorDetail is the detail of every error except a 422.
 type errorDetail struct {
 	Error string `json:"error" required:"true" description:"What went wrong, in words."`
 }
@@ -46,15 +46,16 @@ type validationDetail struct {
 	Body   json.RawMessage `json:"body" required:"true" description:"The body as received, without secrets; null for a request without a body, for one that is not JSON, and for one of more than 16 KiB."`
 }
 
-// internalErrorText is all that a client learns of an unexpected error.
+// internalErrorText is the only text that a client gets for an unexpected
+// error.
 const internalErrorText = "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"
 
-// httpError is an error of HTTP itself, which the domain has no kind for.
+// httpError is an error at the HTTP level, for which the domain has no kind.
 type httpError struct {
 	status int
 	text   string
 	cause  error
-	header [2]string // name and value of a header of the answer; empty for none
+	header [2]string // name and value of a response header; empty for none
 }
 
 func (e *httpError) Error() string {
@@ -66,14 +67,15 @@ func (e *httpError) Error() string {
 
 func (e *httpError) Unwrap() error { return e.cause }
 
-// validationError is a request whose parts do not have the right shape.
+// validationError is the error of a request that does not have the required
+// structure.
 type validationError struct {
 	faults []fault
 	body   *body
 }
 
-// withBody completes faults that were found after decoding: a missing field
-// shows the body (contract §1).
+// withBody completes faults that were found after decoding: the fault of a
+// missing field shows the body (contract §1).
 func (e *validationError) withBody(received *body) error {
 	e.body = received
 	for i := range e.faults {
@@ -82,7 +84,7 @@ func (e *validationError) withBody(received *body) error {
 	return e
 }
 
-// Error names each fault, and nothing that was received.
+// Error names each fault but does not show what was received.
 func (e *validationError) Error() string {
 	const most = 5
 	var texts []string
@@ -102,16 +104,16 @@ func (e *validationError) Error() string {
 
 var quotedText = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
 
-// withoutQuotes gives a text without what it quotes: that is the client's, such as
-// a user id, which may open what is that user's.
+// withoutQuotes replaces quoted parts of a text. They come from the client and
+// may be secret, such as a user id that gives access to the data of the user.
 func withoutQuotes(text string) string { return quotedText.ReplaceAllString(text, "…") }
 
-// faultTypes are the types of the faults that the domain finds.
+// faultTypes are the fault types of errors that the domain finds.
 var faultTypes = map[backend.Kind]string{
 	backend.Invalid: "literal_error", backend.TooLong: "string_too_long", backend.Full: "too_long",
 }
 
-// invalidField turns such a fault into the 422 of its field.
+// invalidField converts an error in faultTypes to the 422 error for its field.
 func (p *plan) invalidField(err error, r *http.Request, received *body) error {
 	domain, _ := errors.AsType[*backend.Error](err)
 	place, input := "body", jsonNull
@@ -130,8 +132,8 @@ func (p *plan) invalidField(err error, r *http.Request, received *body) error {
 	}}
 }
 
-// answerError writes the answer of err. The cause of an answer of 500 and
-// above goes to the request's log line, and to no client.
+// answerError writes the response for err. If the status is 500 or above, the
+// cause is added to the log line of the request but not sent to the client.
 func (a *API) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := http.StatusInternalServerError, internalErrorText
 	if e, ok := errors.AsType[*validationError](err); ok {
@@ -154,12 +156,12 @@ func (a *API) answerError(w http.ResponseWriter, r *http.Request, err error) {
 		requestFrom(r.Context()).fault = withoutQuotes(text)
 	}
 	if status == http.StatusTooManyRequests && w.Header().Get("Retry-After") == "" {
-		w.Header().Set("Retry-After", "1") // seconds; the domain says no time
+		w.Header().Set("Retry-After", "1") // seconds; the domain does not set a time
 	}
 	mustWriteJSON(w, status, errorMessage[errorDetail]{messageOf(status), status, errorDetail{text}})
 }
 
-// messageOf is the message that clients expect beside a status.
+// messageOf returns the message that clients expect with a status.
 func messageOf(status int) string {
 	if status == http.StatusInternalServerError {
 		return "Internal Server Error"
@@ -167,15 +169,16 @@ func messageOf(status int) string {
 	return fmt.Sprintf("HTTP Error %d", status)
 }
 
-// mustWriteJSON writes an error answer, which is made of texts and valid JSON.
+// mustWriteJSON writes an error response. It panics if v cannot be encoded,
+// which does not happen for texts and valid JSON.
 func mustWriteJSON(w http.ResponseWriter, status int, v any) {
 	if err := writeJSON(w, status, v); err != nil {
 		panic(err)
 	}
 }
 
-// detail shows the faults and the body, without secrets. A body that is not
-// JSON, or is long, is not shown.
+// detail returns the faults and the body, without secrets. It does not show a
+// body that is not JSON or that is too long.
 func (e *validationError) detail() validationDetail {
 	return validationDetail{Errors: e.faults, Body: e.body.show()}
 }
@@ -184,9 +187,9 @@ func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
 	a.answerError(w, r, &httpError{status: http.StatusNotFound, text: "there is nothing at this path; see " + a.docsPath() + " for what there is"})
 }
 
-// unknownPath answers a path for which mux has nothing. One that only has a slash
-// too many at its end is redirected, as FastAPI does, by a relative Location: a
-// proxy may serve all of it below another path.
+// unknownPath handles a path that is not registered in mux. If the path only
+// has an extra slash at its end, the client is redirected, as in FastAPI. The
+// Location is relative because a proxy may serve the API below another path.
 func (a *API) unknownPath(mux *http.ServeMux) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		short := *r.URL
@@ -206,8 +209,8 @@ func (a *API) unknownPath(mux *http.ServeMux) http.HandlerFunc {
 	}
 }
 
-// methodNotAllowed answers a known path with another method. HEAD is allowed
-// wherever GET is.
+// methodNotAllowed handles a known path that is requested with another method.
+// HEAD is allowed for every path that allows GET.
 func (a *API) methodNotAllowed(methods []string) http.Handler {
 	allow := strings.Replace(strings.Join(methods, ", "), http.MethodGet, http.MethodGet+", "+http.MethodHead, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

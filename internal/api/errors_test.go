@@ -14,7 +14,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// failingStore is a store that fails, each call with what fail gives or does.
+// failingStore is a store in which each call runs fail and returns its error.
 type failingStore struct {
 	backend.Store
 
@@ -23,14 +23,14 @@ type failingStore struct {
 
 var _ backend.Store = failingStore{}
 
-// failing puts a store in front that fails with err.
+// failing wraps the store so that it fails with err.
 func failing(err error) option {
 	return wrapped(func(store backend.Store) backend.Store {
 		return failingStore{store, func() error { return err }}
 	})
 }
 
-// panicking puts a store in front that panics with value.
+// panicking wraps the store so that it panics with value.
 func panicking(value any) option {
 	return wrapped(func(store backend.Store) backend.Store {
 		return failingStore{store, func() error { panic(value) }}
@@ -109,8 +109,8 @@ func (f failingStore) UpdateCharacter(context.Context, backend.CharacterKey, bac
 func (f failingStore) DeleteCharacter(context.Context, backend.CharacterKey) error { return f.fail() }
 func (f failingStore) Ping(context.Context) error                                  { return f.fail() }
 
-// needStore are the operations that ask the store; a new one is among them
-// unless it is named here.
+// needStore returns the operations that use the store. A new operation is
+// included unless it is excluded by name here.
 func needStore() []*operation {
 	var all []*operation
 	for _, o := range apiDocument().operations() {
@@ -123,10 +123,10 @@ func needStore() []*operation {
 	return all
 }
 
-// sessionOperations need a user's token in every mode.
+// sessionOperations need a user token in every access mode.
 var sessionOperations = []string{"logout", "list_sessions", "end_sessions"}
 
-// request makes the document's example of an operation.
+// exampleExchange returns the example request of an operation in the document.
 func (o *operation) exampleExchange(t *testing.T) exchange {
 	t.Helper()
 	x := exchange{request: o.method + " " + o.examplePath()}
@@ -139,8 +139,8 @@ func (o *operation) exampleExchange(t *testing.T) exchange {
 	return x
 }
 
-// Every kind of error has its status, in the one shape; an unknown kind is an
-// unexpected error.
+// Every kind of error has its status, in the common form of errors. An unknown
+// kind is an unexpected error.
 func TestErrorKinds(t *testing.T) {
 	t.Parallel()
 	statuses := map[backend.Kind]int{
@@ -182,7 +182,8 @@ func TestErrorKinds(t *testing.T) {
 	}
 }
 
-// A value that the domain refuses is shown as one that has the wrong shape is.
+// A value that the domain refuses is shown in the same way as a value of the
+// wrong type.
 func TestInvalidField(t *testing.T) {
 	t.Parallel()
 	const body = `{"user_id":"ada","timezone":"Europe/Berlin","openai_api_key":"` + planted + `"}`
@@ -195,8 +196,8 @@ func TestInvalidField(t *testing.T) {
 	}
 }
 
-// A store that cannot answer is told to the client wherever the store is
-// asked, and so is nothing of an error that nobody expected.
+// If the store is unavailable, every operation that uses it says so. An
+// unexpected error of the store is not shown to the client.
 func TestStoreErrors(t *testing.T) {
 	t.Parallel()
 	const cause = "dial mongodb://user:pass@host/admin: refused"
@@ -242,7 +243,7 @@ func TestStoreErrors(t *testing.T) {
 	}
 }
 
-// linesWith are the lines of a log that hold text.
+// linesWith returns the lines of a log that contain text.
 func linesWith(log, text string) []string {
 	var found []string
 	for line := range strings.Lines(log) {
@@ -253,7 +254,7 @@ func linesWith(log, text string) []string {
 	return found
 }
 
-// A panic is answered as an error that nobody expected, wherever it happens.
+// A panic gets the response of an unexpected error, wherever it occurs.
 func TestPanic(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]any{
@@ -286,8 +287,8 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// A handler breaks an answer off with http.ErrAbortHandler: the client gets no
-// answer, the server lives.
+// If a handler aborts with http.ErrAbortHandler, the client gets no response
+// and the server continues to run.
 func TestPanic_ErrAbortHandler(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]error{
@@ -307,7 +308,7 @@ func TestPanic_ErrAbortHandler(t *testing.T) {
 	}
 }
 
-// panickingList is a store whose list of users panics after some users.
+// panickingList is a store whose list of users panics after a few users.
 type panickingList struct{ backend.Store }
 
 func (panickingList) Users(context.Context, backend.UserFilter) iter.Seq2[backend.User, error] {
@@ -321,8 +322,8 @@ func (panickingList) Users(context.Context, backend.UserFilter) iter.Seq2[backen
 	}
 }
 
-// A panic in an answer that has begun breaks it off: nobody takes a part for
-// the whole.
+// A panic after the response has begun closes the connection, so that no client
+// takes a part for the complete response.
 func TestPanic_WithinTheAnswer(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, wrapped(func(store backend.Store) backend.Store { return panickingList{store} }))
@@ -349,8 +350,8 @@ func TestPanic_WithinTheAnswer(t *testing.T) {
 	}
 }
 
-// A client that went away is nobody's fault: the request ends, and the log
-// says so once.
+// If a client disconnects, the request ends without an error of the server, and
+// the log says so once.
 func TestClientGone(t *testing.T) {
 	t.Parallel()
 	s := newHandler(t)

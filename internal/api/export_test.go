@@ -10,13 +10,13 @@ import (
 	"web-backend/internal/backend"
 )
 
-// RouteLevel is a route and who may call it.
+// RouteLevel is a route with its access level.
 type RouteLevel struct {
 	Method, Path string
 	Level        auth.Level
 }
 
-// Levels gives the level of every route.
+// Levels returns the level of every route.
 func (a *API) Levels() []RouteLevel {
 	var levels []RouteLevel
 	for _, route := range a.routes() {
@@ -25,9 +25,8 @@ func (a *API) Levels() []RouteLevel {
 	return levels
 }
 
-// Routes gives the table of routes, each as method and path: the operations,
-// which the OpenAPI document describes, and the pages, which it does not. The
-// WebSocket is neither.
+// Routes returns the routes, each as method and path. The OpenAPI document
+// describes the operations but not the pages. The WebSocket is in neither list.
 func (a *API) Routes() (operations, pages []string) {
 	for _, route := range a.routes() {
 		name := route.method + " " + route.path
@@ -42,7 +41,7 @@ func (a *API) Routes() (operations, pages []string) {
 	return operations, pages
 }
 
-// Messages gives the catalogues of sentences, by language.
+// Messages returns the catalogues of sentences by language.
 func Messages() map[string]map[backend.RefusalReason]string { return messages }
 
 // MembersOf returns the members of a valid JSON object that have these names.
@@ -51,11 +50,11 @@ func MembersOf(object []byte, names map[string]bool) map[string]json.RawMessage 
 	return members
 }
 
-// SetMotionTimes changes how often clients are pinged, and after how long one
-// without a request is sent away.
+// SetMotionTimes sets how often clients are pinged, and after how long a client
+// without requests is disconnected.
 func (a *API) SetMotionTimes(ping, idle time.Duration) {
 	a.motion.pingInterval, a.motion.idleTimeout = ping, idle
 }
 
-// ValidBody reports whether a body would be taken for JSON.
+// ValidBody reports whether a body is accepted as JSON.
 func ValidBody(raw []byte) bool { return jsontext.Value(raw).IsValid(anyJSON...) }

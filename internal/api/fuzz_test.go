@@ -14,8 +14,8 @@ import (
 	"web-backend/internal/api"
 )
 
-// Every operation answers any body as the document says, never with a 500, and
-// without a secret in it.
+// Every operation responds to any body as the document specifies, never with a
+// 500, and without secrets in the response.
 func FuzzDecodeBody(f *testing.F) {
 	for i := range posts() {
 		for _, body := range []string{
@@ -49,8 +49,8 @@ func FuzzDecodeBody(f *testing.F) {
 	})
 }
 
-// showable reports whether the planted text stands in a body where it is no
-// secret.
+// showable reports whether the planted text occurs in a body at a place where
+// it is not a secret.
 func showable(body []byte) bool {
 	var value any
 	return json.Unmarshal(body, &value) == nil && shows(value)
@@ -75,7 +75,7 @@ func shows(value any) bool {
 	return false
 }
 
-// checkFaults wants faults of the kinds that clients know.
+// checkFaults checks that the faults have types that clients know.
 func checkFaults(t *testing.T, body string) {
 	t.Helper()
 	var reply struct {
@@ -101,11 +101,11 @@ func checkFaults(t *testing.T, body string) {
 	}
 }
 
-// Any path is answered as the document says, or with a 404 or 405; a path
-// never leads elsewhere.
+// Any path gets a response that the document specifies, or a 404 or 405. A
+// redirect is always relative.
 func FuzzPath(f *testing.F) {
 	for _, o := range apiDocument().operations() {
-		if o.path != "/openapi.json" { // to make the document is slow
+		if o.path != "/openapi.json" { // making the document is slow
 			f.Add(o.method, o.path)
 			f.Add("HEAD", o.examplePath())
 		}
@@ -141,7 +141,7 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
-// The members of an object are those that encoding/json finds.
+// membersOf finds the same members of an object as encoding/json.
 func FuzzMembersOf(f *testing.F) {
 	for _, object := range []string{
 		`{}`, `{ }`, `{"a":1}`, ` { "a" : 1 , "b" : [ 1 , { "a" : "}" } ] , "a" : null } `, `{"a":-1.5e9,"b":true}`,
@@ -165,7 +165,8 @@ func FuzzMembersOf(f *testing.F) {
 	})
 }
 
-// What is taken for JSON is what encoding/json takes, whose words a fault has.
+// The check accepts the same JSON as encoding/json, whose error texts the
+// faults contain.
 func FuzzValidBody(f *testing.F) {
 	for _, body := range []string{
 		`{}`, `{"a":1,"a":2}`, `{"a":"\ud800"}`, "{\"a\":\"\xff\"}", `{"a":1e999}`, `{"a":01}`, `{"a":-}`, `{"a":"\x"}`, `{"a":"` + "\n" + `"}`,

@@ -14,8 +14,8 @@ import (
 	"web-backend/internal/apidocs"
 )
 
-// secured is what every answer has that is no page and no file of the
-// documentation.
+// secured lists the headers of every response except pages and documentation
+// files.
 var secured = map[string]string{
 	"Content-Security-Policy":      "default-src 'none'; frame-ancestors 'none'",
 	"X-Content-Type-Options":       "nosniff",
@@ -26,8 +26,8 @@ var secured = map[string]string{
 	"Cache-Control":                "no-store",
 }
 
-// checkSecured checks the security headers of an answer; other names those that
-// differ, in pairs.
+// checkSecured checks the security headers of a response. other lists the
+// headers that differ, as pairs of name and value.
 func checkSecured(t *testing.T, got answer, other ...string) {
 	t.Helper()
 	want := maps.Clone(secured)
@@ -41,11 +41,12 @@ func checkSecured(t *testing.T, got answer, other ...string) {
 	}
 }
 
-// Every operation has them in every method, for a good request and a bad one.
+// Every operation sets them for every method, for valid and for invalid
+// requests.
 func TestSecurityHeaders_Operations(t *testing.T) {
 	t.Parallel()
 	s := newServer(t).withUser(t)
-	s.exchange(t, exchange{request: "GET /health", status: 200}) // so that there is a log
+	s.exchange(t, exchange{request: "GET /health", status: 200}) // to have a log
 	for _, o := range apiDocument().operations() {
 		t.Run(o.OperationID, func(t *testing.T) {
 			t.Parallel()
@@ -67,12 +68,12 @@ func TestSecurityHeaders_Operations(t *testing.T) {
 	}
 }
 
-// What is answered outside of the operations has them as well.
+// Responses that do not come from an operation also have the headers.
 func TestSecurityHeaders_Errors(t *testing.T) {
 	t.Parallel()
 	s, noLog := newServer(t), newServer(t, withOptions(func(o *api.Options) { o.LogFile = "" }))
 	crossing := http.Header{"Origin": {"https://app.example"}, "Access-Control-Request-Method": {"POST"}}
-	s.exchange(t, exchange{request: "GET /health", status: 200}) // so that there is a log
+	s.exchange(t, exchange{request: "GET /health", status: 200}) // to have a log
 	for _, test := range []struct {
 		name    string
 		server  *server
@@ -97,7 +98,7 @@ func TestSecurityHeaders_Errors(t *testing.T) {
 	}
 }
 
-// The documentation has policies and caching of its own.
+// The documentation has its own policies and its own caching.
 func TestSecurityHeaders_Documentation(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -114,7 +115,7 @@ func TestSecurityHeaders_Documentation(t *testing.T) {
 	}
 }
 
-// The headers of one answer are not those of the next.
+// Changing the headers of one response does not change those of the next.
 func TestSecurityHeaders_AreSharedUnchanged(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -126,7 +127,7 @@ func TestSecurityHeaders_AreSharedUnchanged(t *testing.T) {
 
 var styleElement = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
 
-// logPolicy is the policy that fits the style of the log page as it is served.
+// logPolicy returns the policy that allows the style of the served log page.
 func logPolicy(t *testing.T, s *server) string {
 	t.Helper()
 	styles := styleElement.FindAllStringSubmatch(s.exchange(t, exchange{request: "GET /tail_log/5", status: 200}).body, -1)

@@ -13,13 +13,14 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// posts are the operations that take a body. A new one is tried here as soon
-// as it is in the document.
+// posts returns the operations that take a body. New operations in the document
+// are included.
 func posts() []*operation {
 	return slices.DeleteFunc(apiDocument().operations(), func(o *operation) bool { return o.RequestBody == nil })
 }
 
-// hostileBodies are bodies that no operation takes, with their answers.
+// hostileBodies are bodies that no operation accepts, with the responses to
+// them.
 var hostileBodies = []struct{ name, body, want string }{
 	{"empty", "", missing},
 	{"null", "null", missing},
@@ -38,7 +39,7 @@ var hostileBodies = []struct{ name, body, want string }{
 	{"XML", `<?xml version="1.0"?>`, invalidJSON(0)},
 }
 
-// hostileValues are raw JSON values that no text field takes.
+// hostileValues are raw JSON values that no text field accepts.
 var hostileValues = map[string]string{
 	"number": `5`, "huge number": `1e999`, "true": `true`, "list": `[]`, "list of text": `["x"]`, "object": `{}`,
 	"operator": `{"$ne":""}`, "NUL": `"a\u0000b"`, "only NUL": `"\u0000"`,
@@ -48,14 +49,14 @@ var hostileValues = map[string]string{
 	"nested": strings.Repeat("[", 100) + strings.Repeat("]", 100),
 }
 
-// brokenValues are no JSON, so that the body as a whole is not.
+// brokenValues are not JSON, so a body that contains one is not JSON either.
 var brokenValues = map[string]string{
 	"invalid UTF-8": "\"\xff\"", "overlong NUL": "\"\xc0\x80\"", "surrogate as UTF-8": "\"\xed\xa0\x80\"", "bare NUL": "\"\x00\"",
 	"bare line end": "\"\n\"", "NaN": "NaN", "Infinity": "Infinity", "undefined": "undefined", "bare word": "x", "nothing": " ",
 	"half an escape": `"\u00"`, "unknown escape": `"\x41"`, "single quotes": "'x'", "comment": `"x"/**/`,
 }
 
-// escapedTexts are texts as JSON may spell them.
+// escapedTexts are JSON strings and the texts that they encode.
 var escapedTexts = map[string]string{
 	`"\ud83d\ude00"`: "😀", `"\\ud800"`: `\ud800`, `"\\\\ud800"`: `\\ud800`, `"\uD83D\uDE00x\ud83d\udE01"`: "😀x😁",
 	`"\u0041\/\b\f\n\r\t\""`: "A/\b\f\n\r\t\"", `"\ufffd"`: "\ufffd", `"\uffff"`: "\uffff", `"\u007f\u0080\u2028"`: "\u007f\u0080\u2028",
@@ -80,8 +81,8 @@ func TestHostileBodies(t *testing.T) {
 	}
 }
 
-// Every text field of every operation either refuses a value with the
-// contract's 422 or keeps it byte for byte.
+// Every text field of every operation either refuses a value with the 422 of
+// the contract or keeps it byte for byte.
 func TestHostileFields(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -107,8 +108,8 @@ func TestHostileFields(t *testing.T) {
 	}
 }
 
-// hostileField is one field of one operation under attack. Other fields of the
-// operation are under attack by the same user, none with the same character.
+// hostileField is one field of one operation under test. Other fields of the
+// operation are tested with the same user, but not with the same character.
 type hostileField struct {
 	*server
 
@@ -120,8 +121,8 @@ func (h hostileField) required(name string) bool {
 	return slices.Contains(h.operation.request().list("required"), any(name))
 }
 
-// request is a call in which the field has a value, and all others that it
-// needs are good.
+// request returns a request in which the field has the value raw and all other
+// required fields are valid.
 func (h hostileField) request(t *testing.T, raw string) exchange {
 	t.Helper()
 	example := h.operation.example()
@@ -130,7 +131,7 @@ func (h hostileField) request(t *testing.T, raw string) exchange {
 		value := encode(t, example[name])
 		switch {
 		case name == "user_id" && h.operation.OperationID == "set_user_password" && name != h.field:
-			value = quote(h.user) // this or the user name must be there
+			value = quote(h.user) // either this or the user name is required
 		case name == h.field || !h.required(name):
 			value = ""
 		case name == "user_id" && h.operation.OperationID == "delete_user":
@@ -145,8 +146,8 @@ func (h hostileField) request(t *testing.T, raw string) exchange {
 	return exchange{request: h.operation.name(), body: object(append(members, h.field, raw)...)}
 }
 
-// thorough reports whether the field is one of those that are tried with every
-// value. All fields share their code, so for the others some will do.
+// thorough reports whether the field is tested with every value. All fields
+// share their code, so some values are enough for the others.
 func (h hostileField) thorough() bool {
 	return slices.Contains([]string{
 		"create_user.user_id", "update_character_prompt.prompt", "update_user_config.openai_api_key",
@@ -190,7 +191,7 @@ func (h hostileField) triesSome(t *testing.T) {
 	h.keeps(t, `"`+raw+`"`, all)
 }
 
-// refuses checks that the field refuses a value that is no text.
+// refuses checks that the field refuses a value that is not a text.
 func (h hostileField) refuses(t *testing.T, raw string) {
 	t.Helper()
 	x := h.request(t, raw)
@@ -201,7 +202,8 @@ func (h hostileField) refuses(t *testing.T, raw string) {
 	}
 }
 
-// refusesBody checks that a body with a value that is no JSON is refused.
+// refusesBody checks that a body is refused if it contains a value that is not
+// JSON.
 func (h hostileField) refusesBody(t *testing.T, raw string) {
 	t.Helper()
 	x := h.request(t, raw)
@@ -209,8 +211,9 @@ func (h hostileField) refusesBody(t *testing.T, raw string) {
 	h.exchange(t, x)
 }
 
-// keeps checks that a text arrives as it is: it is read back where there is a
-// way to read it, and names nothing where it is an id.
+// keeps checks that a text is received unchanged. It reads the text back if
+// there is a way to read it. If the field is an id, it checks that nothing with
+// this id exists.
 func (h hostileField) keeps(t *testing.T, raw, text string) {
 	t.Helper()
 	x := h.request(t, raw)
@@ -225,20 +228,20 @@ func (h hostileField) keeps(t *testing.T, raw, text string) {
 		x.status = 404
 		h.exchange(t, x)
 	case h.field == "timezone":
-		x.want = noBody // none is known, so the stored one stays
+		x.want = noBody // the time zone is unknown, so the stored one stays
 		h.exchange(t, x)
 	case h.operation.OperationID == "delete_user" && h.field != "language":
-		x.status, x.contains = 422, []string{`{"type":"missing","loc":["body",`} // the other half of the credential
+		x.status, x.contains = 422, []string{`{"type":"missing","loc":["body",`} // the other one of name and password
 		h.exchange(t, x)
 	case h.operation.OperationID == "delete_user":
 		x.status = 404
 		h.exchange(t, x)
 	case h.operation.OperationID == "set_user_password" && h.field != "username":
 		x.status = 422
-		x.contains = []string{`{"type":"literal_error","loc":["body","username"]`} // the user has none
+		x.contains = []string{`{"type":"literal_error","loc":["body","username"]`} // the user has no user name
 		h.exchange(t, x)
 	case slices.Contains(h.operation.Tags, "accounts"):
-		x.contains = []string{`"auth_code":`} // see TestAccounts for what is kept
+		x.contains = []string{`"auth_code":`} // TestAccounts checks what is kept
 		h.exchange(t, x)
 	case slices.Contains(backend.ProviderKeys, h.field):
 		h.exchange(t, x)
@@ -250,7 +253,7 @@ func (h hostileField) keeps(t *testing.T, raw, text string) {
 		got := h.exchange(t, x)
 		id := h.own
 		if reply := (map[string]string{}); json.Unmarshal([]byte(got.body), &reply) == nil {
-			id = reply["character_id"] // of a duplicate
+			id = reply["character_id"] // of the copy
 		}
 		var character map[string]any
 		h.decode(t, exchange{request: "GET get_character_config/" + segment(h.user) + "/" + id, status: 200}, &character)
@@ -260,7 +263,7 @@ func (h hostileField) keeps(t *testing.T, raw, text string) {
 	}
 }
 
-// storedIDs are ids that a client may have stored.
+// storedIDs returns ids that a client may have stored.
 func storedIDs() []storetest.Text {
 	return append(storetest.IDs(),
 		storetest.Text{Name: "parent folders", Value: "../.."},
@@ -275,8 +278,8 @@ func storedIDs() []storetest.Text {
 	)
 }
 
-// A user may have any id that a text can be; one that no URL can name, of an import
-// or of before, keeps working.
+// A user id can be any text. An id that cannot occur in a URL, from an import
+// or an older version, still works.
 func TestUser_IDs(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -316,7 +319,7 @@ func TestUser_IDs(t *testing.T) {
 	}
 }
 
-// Ids that no store can hold are refused in every path.
+// Ids that no store can contain are refused in every path.
 func TestHostilePaths(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -12,7 +12,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// limitedTo lets a server write no more than limits.
+// limitedTo sets the limits of what a server stores.
 func limitedTo(limits backend.Limits) option {
 	return func(c *config) { c.limits = limits }
 }
@@ -21,21 +21,21 @@ var defaultLimits = backend.Limits{
 	IDLength: 256, TextLength: 256, PromptBytes: 64 << 10, ProviderKeyBytes: 4 << 10, Characters: 200,
 }
 
-// tooLong is the 422 of a field that is longer than it may be.
+// tooLong returns the 422 response for a field that is too long.
 func tooLong(field string, most int, unit string) string {
 	return fmt.Sprintf(`{"message":"Validation Error","code":422,"detail":{"body":"<any>","errors":[`+
 		`{"type":"string_too_long","loc":["body",%q],"msg":"String should have at most %d %s","input":"<any>"}]}}`, field, most, unit)
 }
 
-// Every text that a request can store has a limit, which its 422 names. A text
-// that is just as long is stored.
+// Every text that a request can store has a limit, which its 422 response
+// names. A text of exactly this length is stored.
 func TestLimits_Texts(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, limitedTo(defaultLimits)).withUser(t)
 	tested := 0
 	for _, o := range posts() {
 		if o.Tags[0] == "accounts" || o.path == "/api/v1/delete_user" || o.path == "/api/v1/delete_character" {
-			continue // nothing is stored, or names and passwords, which have rules of their own
+			continue // nothing is stored, or only names and passwords, which have their own rules
 		}
 		properties, _ := o.request()["properties"].(map[string]any)
 		for field, property := range properties {
@@ -69,7 +69,7 @@ func TestLimits_Texts(t *testing.T) {
 	}
 }
 
-// A user has as many characters as it may have, on each store.
+// A user can have exactly the maximum number of characters, on each store.
 func TestLimits_Characters(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, s *server) {
@@ -93,7 +93,8 @@ func TestLimits_Characters(t *testing.T) {
 	}, limitedTo(backend.Limits{Characters: 10}))
 }
 
-// With max_users nobody comes in beyond it, by either door; who is there stays.
+// With max_users, neither way of making a user exceeds the limit. Existing
+// users stay.
 func TestLimits_Users(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, s *server) {
@@ -113,8 +114,8 @@ func TestLimits_Users(t *testing.T) {
 	}, limitedTo(backend.Limits{Users: 2}))
 }
 
-// What was stored before there were limits is listed, read and copied, and one
-// list holds no more than one such name at a time.
+// Data from before there were limits can be listed, read and copied. A list has
+// at most one such name in memory at a time.
 func TestLimits_OldDataStays(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, s *server) {
@@ -143,8 +144,8 @@ func TestLimits_OldDataStays(t *testing.T) {
 	}, limitedTo(defaultLimits))
 }
 
-// The changes of one user are limited, those of another are not, and reads are
-// free.
+// Changes by one user are limited. Changes by another user and reads are not
+// affected.
 func TestLimits_WriteRate(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withOptions(func(o *api.Options) { o.Access.UserWrites = auth.NewRateLimit(1, 3, 10, time.Now) }))

@@ -10,21 +10,22 @@ import (
 	"web-backend/internal/auth"
 )
 
-// maxLoggedPath bounds a path in the log, in bytes.
+// maxLoggedPath is the maximum length of a path in the log, in bytes.
 const maxLoggedPath = 128
 
-// loggedPath gives the path of a request for which there is no route, as the
-// log may show it; "" for any other request. Whoever set up a client or a proxy
-// wrongly needs it. Known paths are not logged: they hold ids of users.
+// loggedPath returns the path of a request that matched no route, in the form
+// that the log may show. For any other request it returns "". The path helps to
+// find mistakes in the setup of a client or a proxy. Known paths are not logged
+// because they contain user ids.
 //
-// It is shortened. Bytes that could look like another part of the line, such as
-// a space or "=", are percent-encoded, and what looks like a secret is "***".
-// The query is never shown.
+// The path is shortened. Bytes that could look like another part of the line,
+// such as a space or "=", are percent-encoded. Text that looks like a secret is
+// replaced by "***". The query is never shown.
 func (a *API) loggedPath(route string, status int, sent *url.URL) string {
 	if route != unknownRoute || status != http.StatusNotFound && status != http.StatusMethodNotAllowed {
 		return ""
 	}
-	path := sent.Path // a token may be encoded in the escaped one, or hold a slash
+	path := sent.Path // unescaped: in the escaped path a token may be encoded, or may contain a slash
 	var shown strings.Builder
 	for rest := path; rest != ""; {
 		if shown.Len() >= maxLoggedPath {
@@ -47,12 +48,12 @@ func (a *API) loggedPath(route string, status int, sent *url.URL) string {
 	return shown.String()
 }
 
-// userIDInPath matches the ids that are made here: where access is guarded, one
-// opens all that is its user's.
+// userIDInPath matches the ids that this server makes. If access is guarded,
+// such an id gives access to the data of its user.
 var userIDInPath = regexp.MustCompile(`(?i)[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}`)
 
-// secretSegment gives the length of the first segment of rest if it looks like
-// a secret, else 0.
+// secretSegment returns the length of the first segment of rest if it looks
+// like a secret, and 0 otherwise.
 func secretSegment(rest string) int {
 	segment, _, _ := strings.Cut(rest, "/")
 	if auth.HoldsTokenPrefix(segment) || userIDInPath.MatchString(segment) || assignsSecret.MatchString(segment) {

@@ -12,17 +12,17 @@ import (
 	"web-backend/internal/backend"
 )
 
-// loginTry is one kind of failed login: what is known of the account.
+// loginTry is one kind of failed login, described by the state of the account.
 type loginTry struct{ name, username string }
 
-// loginTries are the kinds that nobody may tell apart by the time they take.
+// loginTries are the kinds of failed logins that must take the same time.
 var loginTries = []loginTry{
 	{"wrong password", "hashed"},
 	{"unknown name", "nobody"},
 	{"wrong password, plain text stored", "plain"},
 }
 
-// withAccounts makes the accounts of loginTries.
+// withAccounts registers the accounts of loginTries.
 func (s *server) withAccounts(t testing.TB) *server {
 	t.Helper()
 	s.exchange(t, exchange{
@@ -36,7 +36,7 @@ func (s *server) withAccounts(t testing.TB) *server {
 	return s
 }
 
-// time makes one failed login over a connection and gives how long it took.
+// time makes one failed login over a connection and returns how long it took.
 func (try loginTry) time(t testing.TB, s *server) time.Duration {
 	t.Helper()
 	body := fmt.Sprintf(`{"username":%q,"password":"the wrong password"}`, try.username)
@@ -49,8 +49,8 @@ func (try loginTry) time(t testing.TB, s *server) time.Duration {
 	return took
 }
 
-// timeLogins makes each kind of failed login so many times, in random order,
-// and gives the sorted durations by kind.
+// timeLogins makes each kind of failed login the given number of times, in
+// random order, and returns the sorted durations by kind.
 func timeLogins(t testing.TB, s *server, times int) map[string][]time.Duration {
 	t.Helper()
 	var order []loginTry
@@ -58,7 +58,7 @@ func timeLogins(t testing.TB, s *server, times int) map[string][]time.Duration {
 		order = append(order, loginTries...)
 	}
 	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
-	for _, try := range loginTries { // the first ones open connections and fill caches
+	for _, try := range loginTries { // warm-up: open connections and fill caches
 		try.time(t, s)
 	}
 	took := map[string][]time.Duration{}
@@ -71,14 +71,15 @@ func timeLogins(t testing.TB, s *server, times int) map[string][]time.Duration {
 	return took
 }
 
-// BenchmarkLoginTiming makes failed logins of each kind with the hash of the
-// defaults. Read the ratios of the medians to that of a wrong password:
+// BenchmarkLoginTiming makes failed logins of each kind with the default hash
+// parameters. Compare the median of each kind with the median for a wrong
+// password:
 //
 //	go test ./internal/api -run '^$' -bench LoginTiming -benchtime 100x
 func BenchmarkLoginTiming(b *testing.B) {
 	s := newServer(b, unlogged, func(c *config) { c.hash = auth.DefaultPasswordParams }).withAccounts(b)
 	b.ResetTimer()
-	took := timeLogins(b, s, b.N) // in one random order, so not a loop
+	took := timeLogins(b, s, b.N) // one random order for all, so there is no loop
 	reference := took[loginTries[0].name]
 	for i, try := range loginTries {
 		median := took[try.name][b.N/2]
@@ -86,5 +87,5 @@ func BenchmarkLoginTiming(b *testing.B) {
 		b.ReportMetric(float64(median.Microseconds())/1000, unit+"-ms")
 		b.ReportMetric(float64(median)/float64(reference[b.N/2]), unit+"-ratio")
 	}
-	b.ReportMetric(0, "ns/op") // of three logins; it says nothing here
+	b.ReportMetric(0, "ns/op") // the time of all kinds together, which is not useful here
 }

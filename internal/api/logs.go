@@ -19,7 +19,8 @@ import (
 	"web-backend/internal/logging"
 )
 
-// maxTailLines caps /tail_log: a larger number shows this many.
+// maxTailLines is the maximum number of lines that /tail_log shows. If more are
+// requested, it shows this many.
 const maxTailLines = 10_000
 
 //go:embed logs.html
@@ -29,16 +30,17 @@ var logPageSource string
 var logPageStyle string
 
 var logPage = template.Must(template.New("log").Funcs(template.FuncMap{
-	// As CSS it is written as it stands: its hash is of every byte.
+	// As template.CSS the style is written unchanged, so that its hash matches.
 	"style": func() template.CSS { return template.CSS(logPageStyle) },
 }).Parse(logPageSource))
 
-// logPagePolicy lets the page run no script, load nothing, and have no style
-// but its own. Reloading needs no script.
+// logPagePolicy does not allow the page to run scripts, load anything, or use
+// any style except its own. The page reloads without a script.
 var logPagePolicy = []string{"default-src 'none'; img-src data:; style-src " + sourceHash(logPageStyle) +
 	"; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"}
 
-// sourceHash allows one inline style or script in a Content-Security-Policy.
+// sourceHash returns the expression that allows one inline style or script in a
+// Content-Security-Policy.
 func sourceHash(source string) string {
 	sum := sha256.Sum256([]byte(source))
 	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
@@ -64,7 +66,7 @@ const (
 	hiddenText = "the log file cannot be opened; the log on the console says why"
 )
 
-// openLog opens the log file; without one that can be read the answer is 503.
+// openLog opens the log file. If no log file can be read, the error is a 503.
 func (a *API) openLog() (*os.File, error) {
 	if a.options.LogFile == "" {
 		return nil, &httpError{status: http.StatusServiceUnavailable, text: "this server writes no log file"}
@@ -73,7 +75,7 @@ func (a *API) openLog() (*os.File, error) {
 		a.options.FlushLog()
 	}
 	text := hiddenText
-	info, err := os.Stat(a.options.LogFile) // first, as to open a pipe would wait
+	info, err := os.Stat(a.options.LogFile) // first, because opening a pipe would block
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		text = noLogText
@@ -89,17 +91,17 @@ func (a *API) openLog() (*os.File, error) {
 	return nil, &httpError{status: http.StatusServiceUnavailable, text: text, cause: err}
 }
 
-// logTail is the page with the end of the log.
+// logTail is the page that shows the end of the log.
 type logTail struct{ lines []string }
 
-// logLine is one line of the page, with the level that colours it.
+// logLine is one line of the page. Its level sets the colour.
 type logLine struct{ Level, Text string }
 
-// refreshSeconds is how often the page reloads itself when asked to.
+// refreshSeconds is how often the page reloads itself if the user requests it.
 const refreshSeconds = 5
 
 func (t logTail) write(_ *API, w http.ResponseWriter, r *http.Request) error {
-	requestFrom(r.Context()).quiet = true // looking at the log must not grow it
+	requestFrom(r.Context()).quiet = true // reading the log must not make it grow
 	page := struct {
 		Seconds int
 		Refresh bool
@@ -121,8 +123,8 @@ func (t logTail) write(_ *API, w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// levelOf finds the level of a line as package logging writes it; "" for
-// another line.
+// levelOf returns the level of a line that package logging has written, or ""
+// if the line has no level.
 func levelOf(line string) string {
 	_, rest, _ := strings.Cut(line, " level=")
 	level, _, _ := strings.Cut(rest, " ")
@@ -138,7 +140,7 @@ func (a *API) downloadLog(context.Context, *none) (logDownload, error) {
 	return logDownload{file}, err
 }
 
-// logDownload streams the log file as it is when the answer begins.
+// logDownload streams the log file as it is when the response begins.
 type logDownload struct{ file *os.File }
 
 func (d logDownload) write(a *API, w http.ResponseWriter, r *http.Request) error {
@@ -152,20 +154,20 @@ func (d logDownload) write(a *API, w http.ResponseWriter, r *http.Request) error
 	header.Set("Content-Type", "application/octet-stream")
 	header.Set("Content-Disposition", mime.FormatMediaType("attachment",
 		map[string]string{"filename": filepath.Base(d.file.Name())}))
-	// The size is fixed now, though the log goes on growing; ranges let a
-	// broken download go on.
+	// The size is fixed now, even though the log continues to grow. With
+	// ranges, a client can continue an interrupted download.
 	out := &rangeWriter{ResponseWriter: deadlineWriter{w, http.NewResponseController(w), a.options.WriteTimeout}}
 	http.ServeContent(out, r, "", time.Time{}, io.NewSectionReader(d.file, 0, info.Size()))
 	if out.refused {
 		header.Del("Content-Disposition")
-		setSecurityHeaders(header) // ServeContent took some away
+		setSecurityHeaders(header) // ServeContent has removed some
 		return &httpError{status: http.StatusRequestedRangeNotSatisfiable, text: "the log does not have this range of bytes"}
 	}
 	return nil
 }
 
-// rangeWriter holds back the plain text with which ServeContent refuses a
-// range: every error has one shape.
+// rangeWriter discards the plain text with which ServeContent refuses a range,
+// because all error responses have the same form.
 type rangeWriter struct {
 	http.ResponseWriter
 

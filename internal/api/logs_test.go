@@ -16,7 +16,7 @@ import (
 	"web-backend/internal/api"
 )
 
-// withLog is a server whose log endpoints show a file of the test.
+// withLog returns a server whose log endpoints show a file of the test.
 func withLog(t testing.TB, name, content string) *server {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -28,7 +28,7 @@ func withLog(t testing.TB, name, content string) *server {
 
 var anyTag = regexp.MustCompile(`</?[a-z]+[^>]*>`)
 
-// shownLines are the lines of the log that a page shows.
+// shownLines returns the lines of the log that a page shows.
 func shownLines(t *testing.T, page string) []string {
 	t.Helper()
 	_, text, _ := strings.Cut(page, "<pre>")
@@ -106,7 +106,7 @@ func TestTailLog_ShortFiles(t *testing.T) {
 	}
 }
 
-// The page shows a log that anybody may have written to.
+// The log may contain text from anybody. The page must show it safely.
 func TestTailLog_Page(t *testing.T) {
 	t.Parallel()
 	s := withLog(t, "server.log", `time=1 level=DEBUG msg=d
@@ -133,12 +133,13 @@ time=5 level=FATAL msg=f
 	}
 	s.run(t, exchange{
 		name: "refreshing", request: "GET /tail_log/10?refresh", status: 200,
-		// A target with a fragment would be a jump within the page, and reload nothing.
+		// A target with a fragment would be a jump within the page and would
+		// not reload it.
 		contains: []string{`<meta http-equiv="refresh" content="5; url=?refresh">`, `href="?"`}, absent: []string{`href="?refresh"`},
 	})
 }
 
-// The page shows what the server itself logs.
+// The page shows the log lines of the server itself.
 func TestTailLog_OwnLog(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -165,7 +166,7 @@ func TestLogEndpoints_NoFile(t *testing.T) {
 	}
 }
 
-// The file comes as it is, whole or in ranges.
+// The file is sent unchanged, whole or in ranges.
 func TestDownloadLog(t *testing.T) {
 	t.Parallel()
 	content := "a <b>\r\n\x00\xff\n" + strings.Repeat("0123456789", 50_000) + "no line end"
@@ -190,7 +191,7 @@ func TestDownloadLog(t *testing.T) {
 				header.Set("Range", test.ranged)
 			}
 			got := s.send(t, "GET /dowload_log_file", "", header).with(t, test.status)
-			if test.status == 416 { // in the shape of errors, as send has seen
+			if test.status == 416 { // in the form of errors, which send has checked
 				if got.header.Get("Content-Disposition") != "" || got.header.Get("Content-Range") != test.contentRange {
 					t.Errorf("range %q: got %v, want Content-Range %q and no Content-Disposition", test.ranged, got.header, test.contentRange)
 				}
@@ -229,8 +230,8 @@ func TestDownloadLog_NameOfTheFile(t *testing.T) {
 	}
 }
 
-// A client that takes its time gets the whole file: the write timeout bounds
-// each write, not the download.
+// A slow client gets the whole file, because the write timeout limits each
+// write and not the download.
 func TestDownloadLog_SlowReader(t *testing.T) {
 	t.Parallel()
 	const size = 48 << 20 // more than the buffers of the connection
@@ -258,8 +259,8 @@ func TestDownloadLog_SlowReader(t *testing.T) {
 	}
 }
 
-// bigLog is a server with a log of size bytes: a hole with some lines at its
-// end.
+// bigLog returns a server with a log of size bytes. The file is sparse, with a
+// few lines at its end.
 func bigLog(t testing.TB, size int64) *server {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "big.log")
@@ -278,8 +279,8 @@ func bigLog(t testing.TB, size int64) *server {
 	return newServer(t, withOptions(func(o *api.Options) { o.LogFile = path }))
 }
 
-// Of a log of any size the end is shown, and the beginning can
-// be fetched. BenchmarkTailLog shows that its size does not matter.
+// The end of a log of any size can be shown, and its beginning can be
+// downloaded. BenchmarkTailLog shows that the size does not affect the time.
 func TestLogEndpoints_BigFile(t *testing.T) {
 	t.Parallel()
 	const size = 1 << 30
@@ -297,8 +298,8 @@ func TestLogEndpoints_BigFile(t *testing.T) {
 	}
 }
 
-// What is no file cannot be shown; the answer says so, and does not wait for
-// somebody who writes to a pipe.
+// A log that is not a regular file cannot be shown. The response says so, and
+// does not wait for a writer of a pipe.
 func TestLog_WhatIsNoFile(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()

@@ -7,33 +7,34 @@ import (
 	"time"
 )
 
-// listChunk is how much of a list is gathered before it is sent, in bytes. A
-// shorter list goes out whole, with its length.
+// listChunk is how many bytes of a list are collected before they are sent. A
+// shorter list is sent at once, with its length.
 const listChunk = 64 << 10
 
-// longJSON writes JSON of any length while it is made. A fault after the first
-// chunk breaks off the connection: nobody must take a part for the whole.
+// longJSON writes JSON of any length piece by piece. An error after the first
+// chunk closes the connection, so that a client does not mistake a part for the
+// complete list.
 type longJSON struct {
 	w     http.ResponseWriter
 	r     *http.Request
 	out   io.Writer
 	chunk bytes.Buffer
 	sent  bool
-	err   error // the first, before anything was sent
+	err   error // the first error before anything was sent
 }
 
 func (a *API) newLongJSON(w http.ResponseWriter, r *http.Request) *longJSON {
 	return &longJSON{w: w, r: r, out: a.longAnswer(w)}
 }
 
-// text adds JSON as it is.
+// text appends JSON unchanged.
 func (j *longJSON) text(json string) {
 	j.chunk.WriteString(json)
 	j.send()
 }
 
-// element adds the value at position i of a list, unless there is an error. It
-// reports whether the list goes on.
+// element appends the value at position i of a list, unless err is not nil. It
+// reports whether the list continues.
 func (j *longJSON) element(i int, value any, err error) bool {
 	if i > 0 {
 		j.chunk.WriteByte(',')
@@ -53,7 +54,7 @@ func (j *longJSON) element(i int, value any, err error) bool {
 	return true
 }
 
-// send sends what was gathered once it is enough.
+// send sends the collected bytes if there are enough of them.
 func (j *longJSON) send() {
 	if j.chunk.Len() < listChunk {
 		return
@@ -63,25 +64,26 @@ func (j *longJSON) send() {
 		j.sent = true
 	}
 	if _, err := j.chunk.WriteTo(j.out); err != nil {
-		panic(http.ErrAbortHandler) // a client that went away
+		panic(http.ErrAbortHandler) // the client has disconnected
 	}
 }
 
-// end sends the rest. The error is one from before anything was sent.
+// end sends the rest. The error is one that occurred before anything was sent.
 func (j *longJSON) end() error {
 	switch {
 	case j.err != nil:
 		return j.err
 	case j.sent:
-		_, _ = j.chunk.WriteTo(j.out) // a client that went away
+		_, _ = j.chunk.WriteTo(j.out) // an error means that the client has disconnected
 	default:
 		writeBytes(j.w, http.StatusOK, "application/json", j.chunk.Bytes())
 	}
 	return nil
 }
 
-// longAnswer gives a writer that allows each write the whole write timeout, so
-// that a long answer to a slow client is not cut off while it moves.
+// longAnswer returns a writer that gives each write the full write timeout. A
+// long response to a slow client is therefore not cut off while data is still
+// flowing.
 func (a *API) longAnswer(w http.ResponseWriter) io.Writer {
 	return deadlineWriter{w, http.NewResponseController(w), a.options.WriteTimeout}
 }
@@ -94,7 +96,8 @@ type deadlineWriter struct {
 
 func (w deadlineWriter) Write(p []byte) (int, error) {
 	if w.timeout > 0 {
-		// A connection without deadlines (a test's recorder) needs none.
+		// A connection without deadlines, such as the recorder of a test, does
+		// not need one.
 		_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout))
 	}
 	return w.ResponseWriter.Write(p)

@@ -10,20 +10,20 @@ import (
 	"web-backend/internal/backend"
 )
 
-// fallbackLanguage is used for a language that has no catalogue.
+// fallbackLanguage is used for a language that does not have a catalogue.
 const fallbackLanguage = "en"
 
 //go:embed messages/*.json
 var messageFiles embed.FS
 
-// messages are the sentences for people, by language and reason. A file
-// messages/LANGUAGE.json adds a language.
+// messages are the sentences shown to people, by language and reason. To add a
+// language, add a file messages/LANGUAGE.json.
 var messages = loadMessages()
 
 func loadMessages() map[string]map[backend.RefusalReason]string {
 	files, err := messageFiles.ReadDir("messages")
 	if err != nil {
-		panic(err) // a file that is built in
+		panic(err) // cannot happen: the files are embedded
 	}
 	catalogues := make(map[string]map[backend.RefusalReason]string, len(files))
 	for _, file := range files {
@@ -40,13 +40,14 @@ func loadMessages() map[string]map[backend.RefusalReason]string {
 	return catalogues
 }
 
-// RefusalSentence says a refusal in English, in the words of auth_msg.
+// RefusalSentence returns the English sentence for a refusal, as in auth_msg.
 func RefusalSentence(refusal *backend.Refusal) string {
 	return refusalMessage(refusal, fallbackLanguage)
 }
 
-// refusalMessage says a refusal in a language: a tag such as zh, zh-CN or
-// zh-Hans, of which the first part counts (BCP 47).
+// refusalMessage returns the sentence for a refusal in a language. The language
+// is a tag such as zh, zh-CN or zh-Hans, of which only the first part is used
+// (BCP 47).
 func refusalMessage(refusal *backend.Refusal, language string) string {
 	primary, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(strings.TrimSpace(language)), "_", "-"), "-")
 	catalogue, ok := messages[primary]

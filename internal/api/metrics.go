@@ -7,10 +7,10 @@ import (
 	"net/http"
 )
 
-// metricsType is the media type of Prometheus' text format.
+// metricsType is the media type of the Prometheus text format.
 const metricsType = "text/plain; version=0.0.4; charset=utf-8"
 
-// metrics answers with the metrics of this process.
+// metrics returns the metrics of this process.
 func (a *API) metrics(context.Context, *none) (metricsPage, error) {
 	if a.options.Metrics == nil {
 		return nil, &httpError{status: http.StatusServiceUnavailable, text: "this server measures nothing"}
@@ -18,7 +18,7 @@ func (a *API) metrics(context.Context, *none) (metricsPage, error) {
 	return a.options.Metrics, nil
 }
 
-// metricsPage writes the metrics as they are now.
+// metricsPage writes the current metrics.
 type metricsPage func(w io.Writer) error
 
 func (p metricsPage) write(_ *API, w http.ResponseWriter, r *http.Request) error {
@@ -26,7 +26,7 @@ func (p metricsPage) write(_ *API, w http.ResponseWriter, r *http.Request) error
 	if err := p(&buf); err != nil {
 		return err
 	}
-	requestFrom(r.Context()).quiet = true // a scrape every few seconds must not fill the log
+	requestFrom(r.Context()).quiet = true // scraping every few seconds must not fill the log
 	writeBytes(w, http.StatusOK, metricsType, buf.Bytes())
 	return nil
 }

@@ -21,68 +21,76 @@ import (
 	"web-backend/internal/backend"
 )
 
-// requestIDHeader carries the id of a request: taken from the client if it
-// looks like one, made otherwise, answered, and logged. The name is in
-// canonical form, as header maps have it.
+// requestIDHeader carries the id of a request. The server uses the id from the
+// client if it has the right form, and makes one otherwise. The id is sent in
+// the response and logged. The header name is in canonical form, as in header
+// maps.
 const requestIDHeader = "X-Request-Id"
 
 var requestIDFormat = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// request is what the middleware knows of one request beside HTTP's own.
+// request is what the middleware knows about one request in addition to the
+// HTTP request.
 type request struct {
-	url *url.URL  // as it was sent: belowBasePath and hideLoneSlashes replace that of the request
-	id  [1]string // one element, to be the value of a header as it is
-	// loggedID is the id for log and traces: "***" if it is an operator token
-	// in the wrong header.
+	url *url.URL  // as it was sent; belowBasePath and hideLoneSlashes replace the URL of the HTTP request
+	id  [1]string // an array, so that id[:] can be the value of a header
+	// loggedID is the id for the log and for traces. It is "***" if the client
+	// sent an operator token as the id.
 	loggedID string
-	trace    string // id of the trace that it belongs to; "" for none
-	err      error  // the cause of an answer of 500 and above, or of one that broke off
-	stack    []byte // of the panic that caused it
-	// fault is why an answer of 400 to 499 is as it is, without what the client sent.
+	trace    string // id of the trace of the request; "" for none
+	err      error  // cause of a response with status 500 or above, or of one that was cut off
+	stack    []byte // of the panic that caused err
+	// fault is the reason for a response with status 400 to 499, without
+	// anything that the client sent.
 	fault string
-	// unknownFields: of the body, all that was asked for was ignored.
+	// unknownFields reports that the body contained only fields that were
+	// ignored; see plan.missed.
 	unknownFields bool
-	quiet         bool // no log line if it succeeds
-	// reason is for the log alone: why there is nothing, or how a WebSocket ended.
+	quiet         bool // do not log the request if it succeeds
+	// reason is only for the log: why there is no resource, or how a WebSocket
+	// ended.
 	reason string
-	sent   int64  // bytes of a WebSocket's messages
-	logged func() // called after the log line; nil for nothing
-	// client is who asks, for limits and for the log line of a refusal.
+	sent   int64  // bytes sent in WebSocket messages
+	logged func() // called after the log line is written; may be nil
+	// client is the address of the client, for limits and for the log line of a
+	// refusal.
 	client netip.Addr
-	// untrustedProxy: the peer says that it forwards for another, and nobody
-	// said that it may.
+	// untrustedProxy reports that the peer claims to forward requests but is
+	// not a trusted proxy.
 	untrustedProxy bool
-	tried          bool // it counted as a try at an account
-	// overLimit is how long the address has to wait for its next try at an
-	// account; 0 if it had one left.
+	tried          bool // the request has counted as an attempt on an account
+	// overLimit is how long the address must wait before its next attempt on an
+	// account; 0 if an attempt was left.
 	overLimit time.Duration
-	refused   bool // an account operation was refused, in a 200
-	// retryAfter is in how many seconds a refused account operation may be tried
-	// again; 0 if it was refused for another reason than a limit.
+	refused   bool // an account operation was refused in a 200 response
+	// retryAfter is the number of seconds after which a refused account
+	// operation may be tried again; 0 if the reason for the refusal was not a
+	// limit.
 	retryAfter int
-	// caller and userID are for the log of what operators do: who called, "" if
-	// neither the route nor the caller is an operator's, and the user whom it
-	// changed.
+	// caller and userID are for the log of operator actions. caller describes
+	// the caller; it is "" if neither the route nor the caller is an
+	// operator's. userID is the user that the request changed.
 	caller, userID string
-	// token is the bearer token; empty for none, and for one that cannot count,
-	// such as two of them. tokenSent tells these apart.
+	// token is the bearer token. It is empty if there is none, or if it is not
+	// usable, for example because there are two. tokenSent distinguishes these
+	// cases.
 	token     backend.Secret
 	tokenSent bool
 }
 
 type requestKey struct{}
 
-// requestFrom gives the request of ctx, which logRequests put there.
+// requestFrom returns the request that logRequests stored in ctx.
 func requestFrom(ctx context.Context) *request {
 	if info, ok := ctx.Value(requestKey{}).(*request); ok {
 		return info
 	}
-	return &request{} // a handler under test, without the middleware
+	return &request{} // a handler in a test, without the middleware
 }
 
-// logRequests gives each request an id and logs one line when it has been
-// answered. An answer of 500 and above is an error, and so is one that broke
-// off; a client's mistake is a warning.
+// logRequests gives each request an id and logs one line after the response. A
+// response with status 500 or above, or one that was cut off, is logged as an
+// error. A mistake of the client is logged as a warning.
 func (a *API) logRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -111,9 +119,10 @@ func (a *API) logRequests(next http.Handler) http.Handler {
 	})
 }
 
-// requestID gives the id that a client chose, unless it does not look like one,
-// or looks like a token that was made here. It must not depend on what the
-// operator's tokens are: the answer would tell whether a guess is right.
+// requestID returns the id that the client chose. It makes a new id if that one
+// does not have the right form or looks like a token of this server. It must
+// not depend on the operator tokens: otherwise the response would reveal
+// whether a guess is right.
 func requestID(chosen string) string {
 	if !requestIDFormat.MatchString(chosen) || auth.HasTokenPrefix(chosen) {
 		return uuid.NewString()
@@ -121,8 +130,9 @@ func requestID(chosen string) string {
 	return chosen
 }
 
-// hideToken gives text, a client's own, as the log may show it: not if it is a
-// token. No answer may show what it gives.
+// hideToken returns a text from a client, or "***" if the text is a token. The
+// result is only for the log: a response must not contain it, because it
+// reveals whether the text is an operator token.
 func (a *API) hideToken(text string) string {
 	if auth.HasTokenPrefix(text) || a.options.Access.OperatorTokens.Match(backend.NewSecret(text)) > 0 {
 		return "***"
@@ -136,7 +146,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	}
 	sent := w.bytes + info.sent
 	if r.Method == http.MethodHead {
-		sent = 0 // the server throws the body away
+		sent = 0 // the server discards the body
 	}
 	route := routeOf(r)
 	attrs := []slog.Attr{
@@ -158,28 +168,29 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 		attrs = append(attrs, slog.Bool("refused", true))
 	}
 	if info.retryAfter > 0 {
-		attrs = append(attrs, slog.Int("retry_after", info.retryAfter)) // tells a limit from a wrong password
+		attrs = append(attrs, slog.Int("retry_after", info.retryAfter)) // distinguishes a limit from a wrong password
 	}
 	if info.refused || refusals[w.status] || info.tried && w.status >= http.StatusBadRequest {
-		attrs = append(attrs, slog.String("client", info.client.String())) // for whoever bans addresses
+		attrs = append(attrs, slog.String("client", info.client.String())) // for tools that ban addresses
 	}
 	level := logLevel(r, info, w)
 	if barred := a.barredByCORS(r); barred != "" {
-		level = max(level, slog.LevelInfo)                 // also of a preflight: the page sends nothing after it
-		attrs = append(attrs, slog.String("cors", barred)) // the origin can hold anything, a token too
+		level = max(level, slog.LevelInfo)                 // even for a preflight: the page sends no request after it
+		attrs = append(attrs, slog.String("cors", barred)) // not the origin, which can contain anything, even a token
 	}
 	a.log.LogAttrs(r.Context(), level, "request", append(attrs, info.causes()...)...)
 }
 
-// barredByCORS says why the browser keeps the answer from the page that asked:
-// "disabled" without enable_cors, "refused" if its origin is not in
-// cors_origins; "" if it does not. A page of the server itself needs no leave.
+// barredByCORS returns why the browser does not give the response to the page
+// that sent the request: "disabled" if enable_cors is off, "refused" if the
+// origin of the page is not in cors_origins, and "" if the browser gives it the
+// response. Pages of this server do not need permission.
 func (a *API) barredByCORS(r *http.Request) string {
 	origin := r.Header.Get("Origin")
 	if origin == "" {
 		return ""
 	}
-	site := r.Header.Get("Sec-Fetch-Site") // behind a proxy, Host need not be that of the page
+	site := r.Header.Get("Sec-Fetch-Site") // needed because Host may differ from that of the page behind a proxy
 	page, err := url.Parse(origin)
 	switch {
 	case site == "same-origin" || site == "none" || err == nil && strings.EqualFold(page.Host, r.Host):
@@ -192,7 +203,7 @@ func (a *API) barredByCORS(r *http.Request) string {
 	return ""
 }
 
-// causes are what the log says of why an answer is as it is.
+// causes returns the log attributes that explain the response.
 func (info *request) causes() (attrs []slog.Attr) {
 	if info.reason != "" {
 		attrs = append(attrs, slog.String("reason", info.reason))
@@ -212,38 +223,42 @@ func (info *request) causes() (attrs []slog.Attr) {
 	return attrs
 }
 
-// logLevel is how serious what became of a request is.
+// logLevel returns the level of the log line, according to the result of the
+// request.
 func logLevel(r *http.Request, info *request, w *recorder) slog.Level {
 	switch {
 	case errors.Is(info.err, context.Canceled):
-		return slog.LevelWarn // the client went away, which is no fault of ours
+		return slog.LevelWarn // the client has disconnected, which is not an error of the server
 	case w.status >= http.StatusInternalServerError || info.err != nil:
 		return slog.LevelError
 	case w.status >= http.StatusBadRequest || info.unknownFields:
 		return slog.LevelWarn
 	case w.status == http.StatusNoContent && r.Method == http.MethodOptions:
-		return slog.LevelDebug // a preflight (see cors): the request that it asks for has a line of its own
+		return slog.LevelDebug // a preflight (see cors): the request after it has its own log line
 	}
 	return slog.LevelInfo
 }
 
-// audit is what the log says of who did what as an operator, and on whom.
+// audit returns the log attributes for an operator action: who did it, and to
+// which user.
 func (a *API) audit(r *http.Request, info *request, w *recorder) []slog.Attr {
 	if info.caller == "" {
 		return nil
 	}
 	attrs := []slog.Attr{slog.String("caller", info.caller)}
-	// What is no user's id may be anything, a secret in the wrong place too.
+	// Log the id only of a successful request: an unknown id may be anything,
+	// even a misplaced secret.
 	if info.userID != "" && r.Method == http.MethodPost && w.status == http.StatusOK {
-		const most = 128 // bytes; those that are made here have 36
+		const most = 128 // bytes; ids that this server makes have 36
 		attrs = append(attrs, slog.String("user_id", loggedText(a.hideToken(info.userID), most)))
 	}
 	return attrs
 }
 
-// loggedText returns a text of a client, such as a user id, as the log shows it:
-// it is shortened to most bytes, and what could look like another part of the
-// line, such as a space or "=", is shown as "_".
+// loggedText returns a text from a client, such as a user id, in the form that
+// the log shows. It shortens the text to most bytes and replaces characters
+// that could look like another part of the line, such as a space or "=", by
+// "_".
 func loggedText(text string, most int) string {
 	shown := strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("-._@+:/", r) || r == '*' {
@@ -257,13 +272,13 @@ func loggedText(text string, most int) string {
 	return shown
 }
 
-// refusals are the statuses of a request that was not let in.
+// refusals are the status codes of requests that were not allowed.
 var refusals = map[int]bool{
 	http.StatusUnauthorized: true, http.StatusForbidden: true, http.StatusTooManyRequests: true,
 }
 
-// methodOf names the method if it is one of HTTP, else gives other: a client
-// can send anything.
+// methodOf returns the method if it is a standard HTTP method, and other if it
+// is not, because a client can send anything.
 func methodOf(r *http.Request, other string) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
@@ -273,11 +288,12 @@ func methodOf(r *http.Request, other string) string {
 	return other
 }
 
-// unknownRoute is the route of a path that there is not.
+// unknownRoute is the route of a path that does not exist.
 const unknownRoute = "unknown"
 
-// routeOf names the route that matched, never the path: a path can hold
-// anything. The log has the path only where no route matched, see loggedPath.
+// routeOf returns the route that matched. It never returns the path, because a
+// path can contain anything. The log shows the path only if no route matched;
+// see loggedPath.
 func routeOf(r *http.Request) string {
 	start := strings.IndexByte(r.Pattern, '/')
 	if start < 0 {
@@ -293,7 +309,7 @@ func routeOf(r *http.Request) string {
 	}
 }
 
-// recorder notes status and size of an answer.
+// recorder records the status and the size of a response.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -316,12 +332,12 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap gives http.ResponseController access to the connection.
 func (w *recorder) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// recoverPanics answers a panic with a 500 and leaves its stack to the log
-// line. http.ErrAbortHandler passes: it is how a handler breaks off an answer
-// that it has begun.
+// recoverPanics responds to a panic with status 500 and adds the stack to the
+// log line. It passes on http.ErrAbortHandler, with which a handler aborts a
+// response that it has begun.
 func (a *API) recoverPanics(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -337,7 +353,7 @@ func (a *API) recoverPanics(next http.Handler) http.Handler {
 			err := fmt.Errorf("panic: %v", v)
 			if started, ok := w.(*recorder); ok && started.status != 0 {
 				info.err = err
-				panic(http.ErrAbortHandler) // the client must not take the rest for whole
+				panic(http.ErrAbortHandler) // the client must not take an incomplete response for a complete one
 			}
 			a.answerError(w, r, err)
 		}()
@@ -345,9 +361,9 @@ func (a *API) recoverPanics(next http.Handler) http.Handler {
 	})
 }
 
-// canonicalPathsOnly answers 404 to a path that holds "//", "." or "..", for
-// which ServeMux would redirect, and to "*": such a path is none of the
-// contract's. Ids may hold anything in their escaped form.
+// canonicalPathsOnly responds with 404 to "*" and to a path with "//", "." or
+// "..", for which ServeMux would redirect. The contract has no such paths. Ids
+// may contain anything in their escaped form.
 func (a *API) canonicalPathsOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		escaped := r.URL.EscapedPath()
@@ -364,8 +380,8 @@ func (a *API) canonicalPathsOnly(next http.Handler) http.Handler {
 	})
 }
 
-// loneSlash stands in a path for an id that is "/" and nothing else: ServeMux
-// takes the segment "%2F" for a trailing slash. Nobody can guess it.
+// loneSlash replaces an id that is only "/" in a path, because ServeMux takes
+// the segment "%2F" for a trailing slash. Clients cannot guess it.
 var loneSlash = uuid.NewString()
 
 func hideLoneSlashes(r *http.Request, escaped string) {
@@ -384,11 +400,11 @@ func hideLoneSlashes(r *http.Request, escaped string) {
 	}
 	hidden := *r.URL
 	hidden.RawPath = strings.Join(segments, "/")
-	hidden.Path, _ = url.PathUnescape(hidden.RawPath) // it came from an escaped path
+	hidden.Path, _ = url.PathUnescape(hidden.RawPath) // no error: the path was escaped correctly
 	r.URL = &hidden
 }
 
-// pathValue is the value of a path parameter.
+// pathValue returns the value of a path parameter.
 func pathValue(r *http.Request, name string) string {
 	if value := r.PathValue(name); value != loneSlash {
 		return value

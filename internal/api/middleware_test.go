@@ -63,7 +63,8 @@ func TestRequestID(t *testing.T) {
 			ids = append(ids, id)
 		})
 	}
-	// A line break cannot get into a header, but into bytes on the wire.
+	// A line break cannot be in a header value, but a client can send one on
+	// the wire.
 	injected := s.raw(t, "GET /health HTTP/1.1\r\nHost: x\r\nX-Request-ID: a\r\n Injected: yes\r\nConnection: close\r\n\r\n")
 	if injected.header.Get("Injected") != "" || !made.MatchString(injected.header.Get("X-Request-ID")) {
 		t.Errorf("a folded header line: got %v", injected.header)
@@ -76,8 +77,8 @@ func TestRequestID(t *testing.T) {
 	}
 }
 
-// No answer tells whether an id is an operator's token, and no log line shows
-// one. A token that an operator chose may look like an id.
+// No response reveals whether an id is an operator token, and no log line shows
+// such a token. A token that an operator chose may look like an id.
 func TestRequestID_IsNoOracle(t *testing.T) {
 	t.Parallel()
 	const token, guess = "an-operators.own_token-of-2026", "an-operators.own_token-of-2025"
@@ -101,7 +102,7 @@ func TestRequestID_IsNoOracle(t *testing.T) {
 	}
 }
 
-// Errors of every kind have the id of their log line.
+// Error responses of every kind have the id that is in their log line.
 func TestRequestID_OfErrors(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -125,8 +126,8 @@ func TestRequestID_OfErrors(t *testing.T) {
 var logLine = regexp.MustCompile(`^time=\S+ level=(\w+) msg=request request_id=\S+ method=(\w+) route=(\S+) ` +
 	`status=(\d+) duration=\d+\.\d{3}ms bytes=(\d+)( path=\S+)?( caller=\S+( user_id=\S+)?)?( refused=true)?( retry_after=\d+)?( client=\S+)?( error=.*)?\n$`)
 
-// The line of a failure says why, without what the client sent; what a page loads
-// has none.
+// The log line of a failure contains the reason, but nothing that the client
+// sent. Files that a page loads have no log line.
 func TestLogLine_SaysWhy(t *testing.T) {
 	t.Parallel()
 	s := newServer(t).withUser(t)
@@ -164,8 +165,7 @@ func TestLogLine_SaysWhy(t *testing.T) {
 	}
 }
 
-// A body that asks for nothing that is known is answered as ever, with a word of
-// warning.
+// A body with only unknown fields gets the usual response, with a warning.
 func TestUnknownFields(t *testing.T) {
 	t.Parallel()
 	s := newServer(t).withUser(t)
@@ -194,7 +194,8 @@ func TestUnknownFields(t *testing.T) {
 	}
 }
 
-// The line of a request has its route, and nothing of its path, query and body.
+// The log line of a request shows its route, but nothing of its path, query and
+// body.
 func TestLogLine(t *testing.T) {
 	t.Parallel()
 	s := newServer(t).withUser(t)
@@ -240,7 +241,7 @@ func TestLogLine(t *testing.T) {
 		}
 		lines = append(lines, strings.Join(parts[1:6], " "))
 	}
-	lines = lines[len(lines)-len(wanted):] // without those of the preparation
+	lines = lines[len(lines)-len(wanted):] // without the lines of the setup
 	for i, want := range wanted {
 		if lines[i] != want {
 			t.Errorf("log line %d\ngot  %s\nwant %s", i, lines[i], want)
@@ -248,11 +249,11 @@ func TestLogLine(t *testing.T) {
 	}
 }
 
-// A path that does not exist is shown in the log so that it can be no other part
-// of the line, and without secrets.
+// The log shows a path that does not exist in a form that cannot look like
+// another part of the line, and without secrets.
 func TestLogLine_UnknownPath(t *testing.T) {
 	t.Parallel()
-	const token = "operator/token+with=a slash" // as base64 has them
+	const token = "operator/token+with=a slash" // base64 contains such characters
 	s := newServer(t, withOptions(func(o *api.Options) {
 		o.BasePath = "/base"
 		o.Access.OperatorTokens = auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(token)})
@@ -289,11 +290,11 @@ func TestLogLine_UnknownPath(t *testing.T) {
 	}
 }
 
-// Looking at the log does not make it grow, unless it fails.
+// Reading the log does not add lines to it, unless the request fails.
 func TestLogLine_LogEndpoints(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	s.exchange(t, exchange{request: "GET /health", status: 200}) // makes the log
+	s.exchange(t, exchange{request: "GET /health", status: 200}) // creates the log
 	s.exchange(t, exchange{request: "GET /tail_log/5", status: 200})
 	s.exchange(t, exchange{request: "GET /dowload_log_file", status: 200})
 	s.exchange(t, exchange{request: "HEAD /dowload_log_file", status: 200})
@@ -304,7 +305,8 @@ func TestLogLine_LogEndpoints(t *testing.T) {
 	}
 }
 
-// corsServer allows pages of other origins: of any, or of those given.
+// corsServer returns a server that allows pages of any origin, or only of the
+// given origins.
 func corsServer(t *testing.T, origins ...string) *server {
 	t.Helper()
 	return newServer(t, withOptions(func(o *api.Options) { o.EnableCORS, o.CORSOrigins = true, origins }))
@@ -318,7 +320,7 @@ func TestCORS(t *testing.T) {
 		name, request string
 		server        *server
 		origin        string
-		preflight     string // the method that the page asks for
+		preflight     string // the method that the page requests
 		status        int
 		allowed       bool
 	}{
@@ -382,8 +384,8 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// A preflight that is allowed leaves no line at INFO; one that is not, and what
-// is no preflight, does.
+// An allowed preflight has no log line at INFO. A preflight that is not allowed
+// has one, and so has a request that is not a preflight.
 func TestCORS_PreflightsAreLoggedAtDebug(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
@@ -419,8 +421,7 @@ func (a answer) with(t *testing.T, status int) answer {
 	return a
 }
 
-// A page can read errors that come from deep within, too.
-// A page that is kept from the answer finds why in the log.
+// If the browser does not give a response to a page, the log shows the reason.
 func TestCORS_BarredIsLogged(t *testing.T) {
 	t.Parallel()
 	const origin = "https://app.example"
@@ -428,7 +429,7 @@ func TestCORS_BarredIsLogged(t *testing.T) {
 		name   string
 		server *server
 		header http.Header
-		want   string // "" for nothing
+		want   string // "" for no attribute
 	}{
 		{"off", newServer(t), http.Header{"Origin": {origin}}, "cors=disabled"},
 		{"not in the list", corsServer(t, "https://other.example"), http.Header{"Origin": {origin}}, "cors=refused"},
@@ -454,6 +455,7 @@ func TestCORS_BarredIsLogged(t *testing.T) {
 	}
 }
 
+// A page can also read the error response to a panic.
 func TestCORS_OfPanics(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, panicking("x"), withOptions(func(o *api.Options) { o.EnableCORS = true }))

@@ -21,34 +21,35 @@ import (
 	"web-backend/internal/motion"
 )
 
-// MotionOptions say what is served of motion files.
+// MotionOptions configure the motion file routes.
 type MotionOptions struct {
-	Library      *motion.Library // nil: there are none, and their routes answer 404
-	MaxDownloads int             // at once; others wait for their turn
+	Library      *motion.Library // nil if there are no motion files; the routes then respond with 404
+	MaxDownloads int             // running at once; others wait for their turn
 }
 
-// motionFiles is what the API knows of those who download motion files.
+// motionFiles is the state of the motion file downloads.
 type motionFiles struct {
 	options MotionOptions
-	slots   *semaphore.Weighted // one per download, first come, first served
-	pace    *rate.Limiter       // bytes of all downloads, see paced
+	slots   *semaphore.Weighted // one per download, in order of arrival
+	pace    *rate.Limiter       // bytes of all downloads; see paced
 
 	stopping, aborting context.Context //nolint:containedctx // the server's: sessions end, and messages are broken off
 	stop, abort        context.CancelCauseFunc
 	sessions           sync.WaitGroup
 
-	// pingInterval and idleTimeout are motionPingInterval and motionIdleTimeout but in tests.
+	// pingInterval and idleTimeout are motionPingInterval and
+	// motionIdleTimeout, except in tests.
 	pingInterval, idleTimeout time.Duration
 
 	open, downloads, waiting, sent atomic.Int64
 }
 
-// MotionStats are the counts of a server's downloads of motion files.
+// MotionStats has counts of motion file downloads.
 type MotionStats struct {
-	Connections int64 // that are open
-	Downloads   int64 // that are sent now
-	Waiting     int64 // for their turn
-	SentBytes   int64 // so far
+	Connections int64 // currently open
+	Downloads   int64 // currently being sent
+	Waiting     int64 // downloads that wait for their turn
+	SentBytes   int64 // since the start
 }
 
 func newMotionFiles(options MotionOptions) *motionFiles {
@@ -62,24 +63,25 @@ func newMotionFiles(options MotionOptions) *motionFiles {
 	return m
 }
 
-// MotionStats gives the counts so far.
+// MotionStats returns the current counts.
 func (a *API) MotionStats() MotionStats {
 	m := a.motion
 	return MotionStats{Connections: m.open.Load(), Downloads: m.downloads.Load(), Waiting: m.waiting.Load(), SentBytes: m.sent.Load()}
 }
 
-// Bytes a second that downloads get of a processor, and bytes that they may be
-// ahead: a quarter of what a small one can copy to the network, and more than
-// the network of a small machine takes.
+// pacePerProcessor is how many bytes per second all downloads together may send
+// for each processor. paceBurst is how many bytes they may send at once. The
+// rate is a quarter of what a small processor can copy to the network, and more
+// than the network of a small machine can carry.
 const (
 	pacePerProcessor = 256 << 20
 	paceBurst        = 1 << 20
 )
 
-// paced waits until a message may be sent. While more people download than
-// there are processors, all of them together have their bounds: otherwise those
-// with the fastest connections keep every processor, and other requests wait
-// for tens of milliseconds.
+// paced waits until a message may be sent. The rate is limited only if more
+// downloads run than there are processors. Without the limit, the clients with
+// the fastest connections would keep every processor busy, and other requests
+// would wait for tens of milliseconds.
 func (m *motionFiles) paced(ctx context.Context, size int64) error {
 	if m.downloads.Load() <= int64(runtime.GOMAXPROCS(0)) {
 		return nil
@@ -92,10 +94,11 @@ func (m *motionFiles) paced(ctx context.Context, size int64) error {
 	return nil
 }
 
-// CloseMotionSessions tells everyone who downloads motion files that the server
-// stops, after the message that is being sent, and returns when they are gone
-// and logged. When ctx ends their connections are closed. [http.Server] does not
-// know of them any more.
+// CloseMotionSessions tells all motion file clients that the server stops,
+// after the message that is being sent to them. It returns when all sessions
+// have ended and are logged. When ctx ends, it closes the remaining
+// connections. It is needed because [http.Server] does not track these
+// connections any more.
 func (a *API) CloseMotionSessions(ctx context.Context) {
 	a.motion.stop(errStopping)
 	done := make(chan struct{})
@@ -113,12 +116,12 @@ func (a *API) CloseMotionSessions(ctx context.Context) {
 
 const motionDownloadPath = v1 + "motion_file_download"
 
-// motionsOffText is for the log alone.
+// motionsOffText is only for the log.
 const motionsOffText = "motion files are not configured: set motion.data_dir, or motion_file_api_cfg"
 
 var errNoMotions = &httpError{status: http.StatusNotFound, text: "this server has no motion files"}
 
-// keywordsWait is shorter than the five seconds for which the orchestrator waits
+// keywordsWait is shorter than the five seconds that the orchestrator waits
 // when it starts.
 const keywordsWait = 4 * time.Second
 
@@ -126,7 +129,7 @@ type motionKeywordsV1Response struct {
 	Keywords []string `json:"motion_keywords" required:"true" nullable:"false" description:"Sorted, each once." example:"[\"nod\",\"wave\"]"`
 }
 
-// motionKeywords answers with the keywords of all motions.
+// motionKeywords returns the keywords of all motions.
 func (a *API) motionKeywords(ctx context.Context, _ *none) (motionKeywordsV1Response, error) {
 	library := a.motion.options.Library
 	if library == nil {
@@ -140,7 +143,8 @@ func (a *API) motionKeywords(ctx context.Context, _ *none) (motionKeywordsV1Resp
 	return motionKeywordsV1Response{generation.Keywords()}, nil
 }
 
-// notReady is the answer while there is no generation.
+// notReady returns the error for a library that does not have a generation yet.
+// It returns other errors unchanged.
 func notReady(err error) error {
 	if !errors.Is(err, motion.ErrNotReady) {
 		return err
@@ -148,7 +152,7 @@ func notReady(err error) error {
 	return &httpError{status: http.StatusServiceUnavailable, text: err.Error() + "; try again in some seconds", header: [2]string{"Retry-After", "5"}}
 }
 
-// downloadMotionFiles is the route of the WebSocket.
+// downloadMotionFiles handles the WebSocket route.
 func (a *API) downloadMotionFiles(w http.ResponseWriter, r *http.Request) error {
 	guard, err := a.guardOf(r, auth.AnyUser)
 	if err == nil {
@@ -169,7 +173,7 @@ func (a *API) downloadMotionFiles(w http.ResponseWriter, r *http.Request) error 
 	info.logged = a.motion.sessions.Done
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // checkHandshake has verified the origin
 	if err != nil {
-		info.err = err // it is answered
+		info.err = err // Accept has sent the response
 		return nil
 	}
 	s := newMotionSession(a, conn)
@@ -180,10 +184,11 @@ func (a *API) downloadMotionFiles(w http.ResponseWriter, r *http.Request) error 
 	return nil
 }
 
-// checkHandshake refuses what is no handshake of a WebSocket, in the shape of
-// all errors, and one from a page of an origin that may not call the API.
+// checkHandshake returns an error, in the form of all errors, for a request
+// that is not a WebSocket handshake. It also refuses pages of an origin that
+// may not call the API.
 func (a *API) checkHandshake(r *http.Request) error {
-	if r.ProtoMajor != 1 { // where the header Upgrade is not allowed (RFC 9113 §8.2.2)
+	if r.ProtoMajor != 1 { // the header Upgrade is not allowed there (RFC 9113 §8.2.2)
 		return &httpError{status: http.StatusUpgradeRequired, text: "this is a WebSocket: connect to it over HTTP/1.1"}
 	}
 	if !httpguts.HeaderValuesContainsToken(r.Header["Connection"], "upgrade") ||
@@ -204,8 +209,9 @@ func (a *API) checkHandshake(r *http.Request) error {
 	return nil
 }
 
-// allowsOrigin reports whether a page may open a WebSocket to host: one of the
-// server's own, and those that CORS lets call the API.
+// allowsOrigin reports whether a page may open a WebSocket to host. Pages of
+// this server may, and so may pages of origins that CORS allows to call the
+// API.
 func (a *API) allowsOrigin(origin, host string) bool {
 	page, err := url.Parse(origin)
 	return err == nil && strings.EqualFold(page.Host, host) || a.options.EnableCORS && a.allowsCORS(origin)

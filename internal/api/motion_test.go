@@ -29,7 +29,7 @@ import (
 
 const motionGolden = "../motion/testdata/golden"
 
-// motionSources are those of the golden folder, or of a copy of it.
+// motionSources returns the sources in the golden folder, or in a copy of it.
 func motionSources(t testing.TB, folder string) motion.Sources {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(motionGolden, "expected.json"))
@@ -50,7 +50,8 @@ func motionSources(t testing.TB, folder string) motion.Sources {
 	return s
 }
 
-// newLibrary gives a library of sources, which is loaded if run says so.
+// newLibrary returns a library for sources. It loads the library if run is
+// true.
 func newLibrary(t testing.TB, sources motion.Sources, run bool) *motion.Library {
 	t.Helper()
 	library := motion.NewLibrary(sources, motion.LibraryOptions{
@@ -61,7 +62,7 @@ func newLibrary(t testing.TB, sources motion.Sources, run bool) *motion.Library 
 	return library
 }
 
-// withMotion gives a server the golden motion files.
+// withMotion adds the golden motion files to a server.
 func withMotion(t testing.TB) option {
 	t.Helper()
 	library := newLibrary(t, motionSources(t, motionGolden), true)
@@ -70,7 +71,7 @@ func withMotion(t testing.TB) option {
 
 const motionPath = "/api/v1/motion_file_download"
 
-// dial opens a WebSocket as a page of origin does; "" for a program.
+// dial opens a WebSocket with these header fields.
 func (s *server) dial(t testing.TB, header http.Header) (*websocket.Conn, handshake, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -91,7 +92,7 @@ func (s *server) dial(t testing.TB, header http.Header) (*websocket.Conn, handsh
 	return conn, handshake{response.StatusCode, string(body)}, err
 }
 
-// handshake is what the server answered to one.
+// handshake is the response to a WebSocket handshake.
 type handshake struct {
 	status int
 	body   string
@@ -132,7 +133,8 @@ func receiveMotion(t testing.TB, conn *websocket.Conn) *motionpb.MotionFileV1Res
 	return message
 }
 
-// closedWith waits for the server to close, and gives the code and the reason.
+// closedWith waits until the server closes the connection and returns the code
+// and the reason.
 func closedWith(t testing.TB, conn *websocket.Conn) (websocket.StatusCode, string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -148,8 +150,8 @@ func closedWith(t testing.TB, conn *websocket.Conn) (websocket.StatusCode, strin
 	}
 }
 
-// What the web client does to show a character: each request waits for the
-// answer of the one before.
+// The requests that the web client sends to show a character. Each request
+// waits for the response to the previous one.
 func TestMotion_SessionA(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withMotion(t))
@@ -180,7 +182,7 @@ func TestMotion_SessionA(t *testing.T) {
 	}
 }
 
-// What the web client does to move a character.
+// The requests that the web client sends to move a character.
 func TestMotion_SessionB(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withMotion(t))
@@ -189,7 +191,7 @@ func TestMotion_SessionB(t *testing.T) {
 	if got := receiveMotion(t, conn); got.GetClassName() != "VersionV1Response" || !strings.HasPrefix(got.GetVersion(), "1001-") {
 		t.Errorf("got %v, want a version of the database 1001", got)
 	}
-	// Two at once: they are answered one after the other.
+	// Two requests at once are answered one after the other.
 	sendMotion(t, conn, "MotionFileV1Request", "Ani-default", "babylon")
 	sendMotion(t, conn, "MotionFileV1Request", "KQ-default", "")
 	for _, avatar := range []string{"Ani-default", "KQ-default"} {
@@ -321,7 +323,7 @@ func TestMotion_Handshake(t *testing.T) {
 	}
 }
 
-// A user's own token opens the WebSocket in strict mode.
+// A user token opens the WebSocket in strict mode.
 func TestMotion_StrictUser(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withMotion(t), withOptions(func(o *api.Options) { o.Access.Mode = auth.Strict }))
@@ -366,8 +368,8 @@ func TestMotion_Keywords(t *testing.T) {
 	off.exchange(t, exchange{request: "GET motion_keywords", status: 404, contains: []string{"no motion files"}})
 }
 
-// While nothing is loaded, a request waits; when the server stops, everyone is
-// told so.
+// A request waits until motion files are loaded. When the server stops, all
+// clients are told.
 func TestMotion_NotReadyAndStop(t *testing.T) {
 	t.Parallel()
 	library := newLibrary(t, motionSources(t, motionGolden), false)
@@ -396,8 +398,8 @@ func TestMotion_NotReadyAndStop(t *testing.T) {
 	}
 }
 
-// A client is pinged; one that answers stays, and one without a request goes in
-// the end.
+// Clients are pinged. A client that responds stays connected, but a client
+// without requests is disconnected in the end.
 func TestMotion_PingsAndIdleClients(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withMotion(t))
@@ -423,8 +425,8 @@ func TestMotion_PingsAndIdleClients(t *testing.T) {
 	}
 }
 
-// withBigMesh gives a server a mesh of Ani-default that is larger than the
-// buffers of a connection.
+// withBigMesh adds a mesh of Ani-default to a server. The mesh is larger than
+// the buffers of a connection.
 func withBigMesh(t testing.TB, writeTimeout time.Duration) option {
 	t.Helper()
 	folder := t.TempDir()
@@ -440,15 +442,16 @@ func withBigMesh(t testing.TB, writeTimeout time.Duration) option {
 	})
 }
 
-// A client that leaves, or reads nothing, holds its place no longer than the
-// time for a message. Neither is a fault of the server.
+// A client that disconnects, or that does not read, keeps its place no longer
+// than the time limit of a message. Neither is logged as an error of the
+// server.
 func TestMotion_ClientsThatDoNotRead(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withBigMesh(t, 20*time.Millisecond))
 	for _, leaves := range []bool{true, false} {
 		slow, next := s.mustDial(t), s.mustDial(t)
 		sendMotion(t, slow, "MeshV1Request", "Ani-default", "")
-		if _, _, err := slow.Reader(t.Context()); err != nil { // the beginning of the answer
+		if _, _, err := slow.Reader(t.Context()); err != nil { // the start of the response
 			t.Fatal(err)
 		}
 		if leaves {
@@ -468,8 +471,8 @@ func TestMotion_ClientsThatDoNotRead(t *testing.T) {
 	}
 }
 
-// A client that leaves in the middle of a message is no fault of the server,
-// whether it is first noticed by reading or by writing.
+// A client that disconnects in the middle of a message is not an error of the
+// server, whether reading or writing fails first.
 func TestMotion_ClientsThatLeave(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withBigMesh(t, time.Minute))
@@ -491,8 +494,8 @@ func TestMotion_ClientsThatLeave(t *testing.T) {
 	}
 }
 
-// What a client does wrong ends the session only behind the message that it is
-// being sent.
+// If a client sends a bad request during a response, the session ends after the
+// message that is being sent.
 func TestMotion_BadRequestBehindAnAnswer(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withBigMesh(t, time.Minute))
@@ -513,8 +516,8 @@ func TestMotion_BadRequestBehindAnAnswer(t *testing.T) {
 	}
 }
 
-// A slow client cannot answer a ping that stands behind what it has to read, so
-// there is none.
+// A slow client cannot respond to a ping before it has read the data sent
+// before it, so the server does not ping during a response.
 func TestMotion_NoPingsWithinAnAnswer(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withBigMesh(t, time.Minute))
@@ -535,17 +538,18 @@ func TestMotion_NoPingsWithinAnAnswer(t *testing.T) {
 	before := pings.Load()
 	for err == nil {
 		_, err = io.CopyN(io.Discard, answer, 64<<10)
-		time.Sleep(time.Millisecond) // slow enough for many
+		time.Sleep(time.Millisecond) // slow enough for several pings
 	}
 	if !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
-	if got := pings.Load() - before; got > 1 { // one may have been on its way
+	if got := pings.Load() - before; got > 1 { // one may have been sent before
 		t.Errorf("got %d pings within the answer", got)
 	}
 }
 
-// spoiled is a place whose files, once they are loaded, are read by read.
+// spoiled is a place whose files are read by the function read after they are
+// loaded.
 type spoiled struct {
 	motion.Place
 
@@ -571,14 +575,14 @@ func (f spoiledFile) ReadAt(p []byte, offset int64) (int, error) {
 	return f.File.ReadAt(p, offset)
 }
 
-// Whatever happens while a file is sent, the client is not left waiting, and
-// does not take a part for the whole.
+// If an error occurs while a file is sent, the client does not wait forever and
+// does not take a part for the complete file.
 func TestMotion_FilesThatFail(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name string
 		read func() (int, error)
-		code websocket.StatusCode // 0: no close frame
+		code websocket.StatusCode // 0 if there is no close frame
 		log  string
 	}{
 		{"shortened", func() (int, error) { return 0, io.EOF }, websocket.StatusTryAgainLater, "the motion files changed"},
@@ -612,7 +616,8 @@ func TestMotion_FilesThatFail(t *testing.T) {
 	}
 }
 
-// HTTP/2 forbids the header Upgrade: curl takes such an answer for none.
+// HTTP/2 does not allow the header Upgrade. curl rejects a response that
+// contains it.
 func TestMotion_HandshakeOverHTTP2(t *testing.T) {
 	t.Parallel()
 	s := httptest.NewUnstartedServer(newHandler(t, withMotion(t)).handler)

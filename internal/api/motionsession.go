@@ -14,24 +14,24 @@ import (
 	"web-backend/internal/motion"
 )
 
-// The limits of a session. The times are those of the original's server.
+// Limits of a session. The times are those of the original server.
 const (
-	maxMotionRequest   = 64 << 10         // bytes of a message; those of the client have less than 100
-	maxPipelined       = 16               // requests that wait for the one before
-	motionPingInterval = 20 * time.Second // which also keeps proxies from closing an idle connection
+	maxMotionRequest   = 64 << 10         // bytes per message; messages of the client have less than 100
+	maxPipelined       = 16               // requests that wait for the previous one
+	motionPingInterval = 20 * time.Second // also keeps proxies from closing an idle connection
 	motionPongTimeout  = 20 * time.Second
-	motionIdleTimeout  = 15 * time.Minute // without a request; the client closes as soon as it has all
+	motionIdleTimeout  = 15 * time.Minute // without a request; the client closes the connection when it has all files
 	motionReadyWait    = 30 * time.Second // for the first generation; the client waits 60 s
-	motionChunk        = 256 << 10        // bytes of a file that are in memory for one client
+	motionChunk        = 256 << 10        // bytes of a file in memory per client
 )
 
-// errStopping ends sessions when the server stops.
+// errStopping ends all sessions when the server stops.
 var errStopping = closing{websocket.StatusServiceRestart, "the server stops"}
 
-// errIdle ends a session that nobody uses.
+// errIdle ends a session without requests.
 var errIdle = closing{websocket.StatusGoingAway, "no request came for too long"}
 
-// closing is why a session ends, as the client is told.
+// closing is the reason for the end of a session that is sent to the client.
 type closing struct {
 	code   websocket.StatusCode
 	reason string
@@ -39,11 +39,12 @@ type closing struct {
 
 func (c closing) Error() string { return c.reason }
 
-// motionSession is one connection on which motion files are downloaded: the
-// client sends a request, gets the whole answer, and sends the next one.
+// motionSession is one connection for downloading motion files. The client
+// sends a request, receives the whole response, and sends the next request.
 //
-// Three goroutines share it: one reads, which also answers pings and a close at
-// once; one pings; and serve, which alone writes messages.
+// Three goroutines share it. One reads, and also responds to pings and to a
+// close at once. One sends pings. The third runs serve and is the only one that
+// writes messages.
 type motionSession struct {
 	api  *API
 	conn *websocket.Conn
@@ -55,9 +56,9 @@ type motionSession struct {
 
 	requests chan []byte
 
-	version *motion.Generation // of the last answered version request
+	version *motion.Generation // of the last version request that was answered
 
-	begun, sent atomic.Int64 // bytes of messages: of those that were begun, and of those that were sent
+	begun, sent atomic.Int64 // bytes of messages: all that were begun, and all that were sent completely
 }
 
 func newMotionSession(a *API, conn *websocket.Conn) *motionSession {
@@ -68,10 +69,11 @@ func newMotionSession(a *API, conn *websocket.Conn) *motionSession {
 	return s
 }
 
-// serve answers requests until the client goes, the server stops, or one cannot
-// be answered. It gives why it ended, for the log; "" if the client closed.
+// serve handles requests until the client disconnects, the server stops, or a
+// request cannot be answered. It returns the reason for the log, or "" if the
+// client closed the connection.
 func (s *motionSession) serve() string {
-	defer func() { // after a panic, too: nobody else closes this connection
+	defer func() { // also after a panic: nothing else closes this connection
 		s.end(nil)
 		s.left(nil)
 		_ = s.conn.CloseNow()
@@ -80,7 +82,7 @@ func (s *motionSession) serve() string {
 	go func() {
 		err := s.read()
 		s.end(err)
-		if _, ours := errors.AsType[closing](err); !ours { // else the client still reads
+		if _, ours := errors.AsType[closing](err); !ours { // otherwise the client is still reading
 			s.left(err)
 		}
 		read <- err
@@ -97,7 +99,7 @@ func (s *motionSession) serve() string {
 	}
 	switch websocket.CloseStatus(<-read) { //nolint:exhaustive // what else it is does not matter
 	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
-		if !errors.Is(cause, errIdle) { // whose code the client repeats
+		if !errors.Is(cause, errIdle) { // the client repeats the code of errIdle
 			return ""
 		}
 	}
@@ -110,10 +112,10 @@ func (s *motionSession) serve() string {
 	return errBroken.Error()
 }
 
-// read passes on requests. The error is why there are no more.
+// read passes requests to serve. The error is the reason why it stopped.
 func (s *motionSession) read() error {
 	for {
-		kind, message, err := s.conn.Read(context.Background()) // a context that ends would close without a word
+		kind, message, err := s.conn.Read(context.Background()) // a context that ends would close without a reason
 		if err != nil {
 			return err
 		}
@@ -128,9 +130,10 @@ func (s *motionSession) read() error {
 	}
 }
 
-// ping asks the client for a sign of life now and then. It does not while the
-// client may still be reading what it was sent: a slow one would answer too
-// late. Then the time limits of messages tell whether it is there.
+// ping pings the client at regular intervals. It does not ping while the client
+// may still be reading messages, because the pong of a slow client would come
+// too late. During that time, the time limits of the messages detect whether
+// the client is gone.
 func (s *motionSession) ping() {
 	ticker := time.NewTicker(s.api.motion.pingInterval)
 	defer ticker.Stop()
@@ -150,7 +153,8 @@ func (s *motionSession) ping() {
 		ctx, cancel := context.WithTimeout(context.Background(), motionPongTimeout) // see read
 		err := s.conn.Ping(ctx)
 		cancel()
-		// A pong that comes behind too many requests is read after their answers.
+		// If too many requests precede a pong, it is read only after they are
+		// answered.
 		if err != nil && len(s.requests) < maxPipelined {
 			s.end(closing{websocket.StatusInternalError, "no pong came"})
 			return
@@ -158,7 +162,7 @@ func (s *motionSession) ping() {
 	}
 }
 
-// answerAll answers the requests in their order.
+// answerAll handles the requests in order.
 func (s *motionSession) answerAll() error {
 	idle := time.NewTimer(s.api.motion.idleTimeout)
 	defer idle.Stop()
@@ -207,8 +211,8 @@ func (s *motionSession) answer(message []byte) error {
 	return nil
 }
 
-// generationFor gives the generation that answers a request: what follows a
-// version is of that version.
+// generationFor returns the generation for a request. Downloads after a version
+// request use the generation of that request.
 func (s *motionSession) generationFor(request motion.Request) (*motion.Generation, error) {
 	if s.version != nil && request.IsDownload() {
 		return s.version, nil
@@ -220,7 +224,7 @@ func (s *motionSession) generationFor(request motion.Request) (*motion.Generatio
 	return generation, err
 }
 
-// waitForTurn waits until this download is one of those that run at once.
+// waitForTurn waits until this download may run. The caller must call release.
 func (s *motionSession) waitForTurn() (release func(), err error) {
 	m := s.api.motion
 	m.waiting.Add(1)
@@ -236,8 +240,8 @@ func (s *motionSession) waitForTurn() (release func(), err error) {
 	}, nil
 }
 
-// send writes a message within a time that grows with its size: the write
-// timeout for each MiB.
+// send writes a message. Its time limit grows with the size of the message: one
+// write timeout for each MiB begun.
 func (s *motionSession) send(message motion.Message) error {
 	if err := s.api.motion.paced(s.ctx, message.Size()); err != nil {
 		return err
@@ -261,13 +265,15 @@ func (s *motionSession) send(message motion.Message) error {
 	return nil
 }
 
-// errSlow and errBroken are told to nobody: the connection is closed already.
+// errSlow and errBroken are not sent to the client, because the connection is
+// already closed.
 var (
 	errSlow   = errors.New("the client took too long to read an answer")
 	errBroken = errors.New("the connection broke off")
 )
 
-// write sends a message. The error is errBroken, unless it is one of the file.
+// write sends a message. The error wraps errBroken unless it comes from the
+// file.
 func (s *motionSession) write(ctx context.Context, message motion.Message) error {
 	if message.File == nil {
 		return broken(s.conn.Write(ctx, websocket.MessageBinary, message.Head))
@@ -284,7 +290,7 @@ func (s *motionSession) write(ctx context.Context, message motion.Message) error
 		chunk = chunk[:min(int64(len(chunk)), left)]
 		_, err := io.ReadFull(message.File, chunk)
 		switch {
-		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // somebody made it shorter
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF): // the file has become shorter
 			return motion.ErrChanged
 		case err != nil:
 			return err
@@ -303,8 +309,7 @@ func broken(err error) error {
 	return fmt.Errorf("%w: %w", errBroken, err)
 }
 
-// failed gives what the session ends with. What is not the client's fault goes
-// to the log, too.
+// failed returns the error that ends the session. It logs unexpected errors.
 func (s *motionSession) failed(request motion.Request, err error) error {
 	cause := context.Cause(s.ctx)
 	var refused *motion.RequestError

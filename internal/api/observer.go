@@ -7,36 +7,38 @@ import (
 	"time"
 )
 
-// Observer is told of every request, for metrics and traces. Its methods run
-// in the way of the request: they must neither wait nor panic. They are called
+// Observer is notified of every request, for metrics and traces. Its methods
+// delay the request, so they must not block or panic. They are called
 // concurrently.
 type Observer interface {
-	// Begin is called before a request is handled. It gives ctx, or one made of
-	// it that the handling is to have, and the id of the trace that the request
-	// belongs to, for its log line; "" for none.
+	// Begin is called before a request is handled. It returns the context for
+	// handling the request, which is ctx or derived from it, and the id of the
+	// trace of the request, for the log line. The id is "" if there is no
+	// trace.
 	Begin(ctx context.Context, header http.Header) (_ context.Context, traceID string)
 
-	// End is called when the request has been answered, with what Begin gave.
+	// End is called after the response, with the context that Begin returned.
 	End(ctx context.Context, request ObservedRequest)
 
-	// Login is called when a login has ended.
+	// Login is called at the end of each login.
 	Login(outcome LoginOutcome)
 
-	// RateLimited is called when a limit has refused a try.
+	// RateLimited is called when a limit has refused an attempt.
 	RateLimited(limit RateLimitName)
 }
 
-// ObservedRequest is what an [Observer] learns of a request. Nothing in it but
-// ID is a client's own words, and an ID is 64 harmless characters at the most.
+// ObservedRequest describes a request to an [Observer]. Only ID may contain
+// text of the client: at most 64 harmless characters.
 type ObservedRequest struct {
 	ID       string
-	Method   string // of HTTP's methods, else "other"
-	Route    string // the pattern that matched, else "unknown"; never the path
+	Method   string // a standard HTTP method, otherwise "other"
+	Route    string // the pattern that matched, otherwise "unknown"; never the path
 	Scheme   string // http or https
 	Status   int
-	Bytes    int64 // of the body that was sent
+	Bytes    int64 // of the response body
 	Duration time.Duration
-	// Broken tells that the answer is the server's fault, or broke off.
+	// Broken reports that the response failed because of the server, or was cut
+	// off.
 	Broken bool
 }
 
@@ -47,27 +49,27 @@ type LoginOutcome string
 const (
 	LoginSuccess LoginOutcome = "success"
 	LoginRefused LoginOutcome = "refused"  // unknown name or wrong password
-	LoginTooMany LoginOutcome = "too_many" // a rate limit, or the queue of password hashes
-	LoginFailed  LoginOutcome = "failed"   // the request was malformed, or the store did not answer
+	LoginTooMany LoginOutcome = "too_many" // refused by a rate limit or by the queue of password hashes
+	LoginFailed  LoginOutcome = "failed"   // the request was malformed, or the store did not respond
 )
 
-// LoginOutcomes are all of them.
+// LoginOutcomes lists all login outcomes.
 var LoginOutcomes = []LoginOutcome{LoginSuccess, LoginRefused, LoginTooMany, LoginFailed}
 
-// RateLimitName names a limit of [AccessOptions].
+// RateLimitName is the name of a limit in [AccessOptions].
 type RateLimitName string
 
-// The limits.
+// Names of the limits.
 const (
 	AddressLimit  RateLimitName = "address"
 	UsernameLimit RateLimitName = "username"
 	WriteLimit    RateLimitName = "writes"
 )
 
-// RateLimitNames are all of them.
+// RateLimitNames lists all names of limits.
 var RateLimitNames = []RateLimitName{AddressLimit, UsernameLimit, WriteLimit}
 
-// unobserved is the observer of who wants none.
+// unobserved is an observer that does nothing.
 type unobserved struct{}
 
 func (unobserved) Begin(ctx context.Context, _ http.Header) (context.Context, string) { return ctx, "" }
@@ -75,7 +77,7 @@ func (unobserved) End(context.Context, ObservedRequest)                         
 func (unobserved) Login(LoginOutcome)                                                 {}
 func (unobserved) RateLimited(RateLimitName)                                          {}
 
-// loginOutcomeOf tells how a login ended that was answered with result or err.
+// loginOutcomeOf returns the outcome of a login that returned result and err.
 func loginOutcomeOf(info *request, result outcome, err error) LoginOutcome {
 	switch {
 	case info.retryAfter > 0:
@@ -88,11 +90,11 @@ func loginOutcomeOf(info *request, result outcome, err error) LoginOutcome {
 	return LoginRefused
 }
 
-// observed describes a request that was answered.
+// observed returns the description of a finished request.
 func observed(r *http.Request, info *request, w *recorder, duration time.Duration) ObservedRequest {
 	status := w.status
 	if status == 0 {
-		status = http.StatusOK // what the server makes of no answer at all
+		status = http.StatusOK // what the server sends if the handler sends nothing
 	}
 	return ObservedRequest{
 		ID: info.loggedID, Method: methodOf(r, "other"), Route: routeOf(r), Scheme: schemeOf(r),

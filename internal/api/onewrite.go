@@ -7,15 +7,16 @@ import (
 	"sync"
 )
 
-// OneWrite makes an answer of some KB leave in one write to the connection.
-// net/http has a buffer of 4 KB, so that it writes such an answer in two, of
-// which each costs a system call here and may wake up the client for a part of
-// what it waits for.
+// OneWrite returns a listener whose connections can send a response of a few KB
+// in one write. net/http has a buffer of 4 KB, so it sends such a response in
+// two writes. Each write costs a system call here, and the first may wake up
+// the client before the response is complete.
 //
-// It wraps the listener of a server whose ConnContext is [OneWriteContext].
+// The ConnContext of the server must be [OneWriteContext].
 func OneWrite(listener net.Listener) net.Listener { return oneWriteListener{listener} }
 
-// OneWriteContext lets a request find its connection.
+// OneWriteContext stores conn in the context so that a request can find its
+// connection.
 func OneWriteContext(ctx context.Context, conn net.Conn) context.Context {
 	if c, ok := conn.(*oneWriteConn); ok {
 		return context.WithValue(ctx, oneWriteKey{}, c)
@@ -35,14 +36,16 @@ func (l oneWriteListener) Accept() (net.Conn, error) {
 	return &oneWriteConn{Conn: conn}, nil
 }
 
-// oneWriteConn is a connection whose writes can be held together.
+// oneWriteConn is a connection that can hold back writes and send them
+// together.
 type oneWriteConn struct {
 	net.Conn
 
-	held *[]byte // nil unless the goroutine that answers a request holds its writes
+	held *[]byte // nil unless the goroutine that sends a response is holding its writes
 }
 
-// NetConn is the connection below, as of a [crypto/tls.Conn].
+// NetConn returns the underlying connection, like the method of
+// [crypto/tls.Conn].
 func (c *oneWriteConn) NetConn() net.Conn { return c.Conn }
 
 func (c *oneWriteConn) Write(p []byte) (int, error) {
@@ -53,21 +56,22 @@ func (c *oneWriteConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// heldBuffers are of the size of the largest answer that is held.
+// heldBuffers contains buffers that are large enough for the largest held
+// response.
 var heldBuffers = sync.Pool{New: func() any {
 	buffer := make([]byte, 0, heldMost+4<<10)
 	return &buffer
 }}
 
-// An answer is held if it does not fit into net/http's buffer, and copying it
-// costs less than a write.
+// A response is held if it does not fit into the buffer of net/http and if
+// copying it costs less than a write.
 const (
 	heldLeast = 3 << 10
 	heldMost  = 60 << 10
 )
 
-// writeHeld is w.Write for a whole body whose length the header states. Where
-// it can, it sends header and body in one write.
+// writeHeld is like w.Write for a complete body whose length is set in the
+// header. If possible, it sends header and body in one write.
 func writeHeld(w http.ResponseWriter, r *http.Request, body []byte) {
 	c, ok := r.Context().Value(oneWriteKey{}).(*oneWriteConn)
 	if !ok || len(body) < heldLeast || len(body) > heldMost || r.ProtoMajor != 1 {
@@ -79,7 +83,7 @@ func writeHeld(w http.ResponseWriter, r *http.Request, body []byte) {
 		held := c.held
 		c.held = nil
 		if _, err := c.Conn.Write(*held); err != nil {
-			_ = c.Close() // net/http, which was told that all went well, must not go on after half an answer
+			_ = c.Close() // net/http has seen no error; it must not continue after an incomplete response
 		}
 		*held = (*held)[:0]
 		heldBuffers.Put(held)

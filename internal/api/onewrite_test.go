@@ -39,8 +39,8 @@ func (c countingConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// characterServer has a character whose document has about size bytes, and
-// gives its path.
+// characterServer returns a server with a character whose document has about
+// size bytes, and the path of the document.
 func characterServer(t *testing.T, size int) (s *server, listener *countingListener, path string) {
 	t.Helper()
 	s = newHandler(t)
@@ -62,7 +62,7 @@ func TestOneWrite(t *testing.T) {
 	t.Parallel()
 	for size, most := range map[int]int64{10: 1, 8 << 10: 1, 50 << 10: 1, 100 << 10: 3} {
 		s, listener, path := characterServer(t, size)
-		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodGet} { // on one connection
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodGet} { // on the same connection
 			before := listener.writes.Load()
 			r := httpRequest(t, method, path, "")
 			r.URL.Scheme, r.URL.Host, r.RequestURI = "http", s.http.Listener.Addr().String(), ""
@@ -82,7 +82,7 @@ func TestOneWrite(t *testing.T) {
 	}
 }
 
-// Requests that come in one go are answered one after the other, in order.
+// Requests that arrive together are answered one after the other, in order.
 func TestOneWrite_Pipelined(t *testing.T) {
 	t.Parallel()
 	s, _, path := characterServer(t, 8<<10)
@@ -108,7 +108,8 @@ func TestOneWrite_Pipelined(t *testing.T) {
 	}
 }
 
-// A client that reads nothing gets no second answer after half of one.
+// If a client does not read, it never gets another response after an incomplete
+// one.
 func TestOneWrite_EndsAConnectionThatTakesNothing(t *testing.T) {
 	t.Parallel()
 	const size = 55 << 10
@@ -118,7 +119,7 @@ func TestOneWrite_EndsAConnectionThatTakesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	const count = 500 // far more than the buffers of a connection hold
+	const count = 500 // many more than fit in the buffers of a connection
 	go func() {
 		for range count {
 			if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path); err != nil {
@@ -126,7 +127,7 @@ func TestOneWrite_EndsAConnectionThatTakesNothing(t *testing.T) {
 			}
 		}
 	}()
-	time.Sleep(time.Second) // beyond the write timeout
+	time.Sleep(time.Second) // longer than the write timeout
 	reader, whole := bufio.NewReader(conn), 0
 	for ; whole < count; whole++ {
 		answer, err := http.ReadResponse(reader, nil) //nolint:bodyclose // the connection is closed

@@ -9,16 +9,16 @@ import (
 	"strings"
 )
 
-// openAPIFile is the OpenAPI document without a base path. `make golden` makes
-// it from the route table and the types of requests and answers, and a test
-// fails while it is another than these make; so no server has to.
+// openAPIFile is the OpenAPI document without a base path. `make golden`
+// generates it from the route table and the request and response types, so a
+// running server does not need to. A test fails if the file is out of date.
 //
 //go:embed openapi.json
 var openAPIFile []byte
 
-// Document returns the OpenAPI document of a server with this base path, which
-// /openapi.json answers with; the caller must not change it. Without a base path
-// it names no server: then it stands for the host it came from.
+// Document returns the OpenAPI document for a server with this base path, as
+// served at /openapi.json. The caller must not modify it. Without a base path,
+// the document names no server and applies to the host that served it.
 func Document(basePath string) []byte {
 	if basePath == "" {
 		return openAPIFile
@@ -28,7 +28,7 @@ func Document(basePath string) []byte {
 	return bytes.Replace(openAPIFile, paths, append([]byte(servers), paths...), 1)
 }
 
-// openAPI answers with the OpenAPI document.
+// openAPI returns the OpenAPI document.
 func (a *API) openAPI(context.Context, *none) (openAPIDocument, error) {
 	return Document(a.options.BasePath), nil
 }
@@ -41,8 +41,8 @@ func (d openAPIDocument) write(_ *API, w http.ResponseWriter, _ *http.Request) e
 	return nil
 }
 
-// operationID turns a path into a name that makes a good method:
-// /api/v1/list_characters/{user_id} is list_characters.
+// operationID converts a path to a name that suits a generated method:
+// /api/v1/list_characters/{user_id} becomes list_characters.
 func operationID(path string) string {
 	path, _, _ = strings.Cut(strings.TrimPrefix(path, v1), "{")
 	id := strings.NewReplacer("/", "_", ".", "_").Replace(strings.Trim(path, "/"))

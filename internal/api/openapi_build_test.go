@@ -17,22 +17,22 @@ import (
 	"web-backend/internal/backend"
 )
 
-// This file makes openapi.json; see [Document]. It stands with the tests so
-// that what it needs is no part of the program.
+// This file makes openapi.json; see [Document]. It is a test file so that its
+// dependencies are not part of the program.
 
-// BuildDocument makes the document that [Document] must be equal to.
+// BuildDocument makes the document that [Document] must return.
 func (a *API) BuildDocument() ([]byte, error) {
 	document, err := buildDocument(a.routes(), a.options.BasePath)
 	return append(document, '\n'), err
 }
 
-// apiVersion is the version of the API, not of the program: it changes with
-// the document.
+// apiVersion is the version of the API, not of the program. It changes with the
+// document.
 const apiVersion = "1.0.0"
 
-// buildDocument makes the OpenAPI document from the route table and the types
-// of its requests and answers. Without a base path it names no server: then it
-// stands for the host it came from.
+// buildDocument makes the OpenAPI document from the route table and the request
+// and response types. Without a base path, the document names no server and
+// applies to the host that served it.
 func buildDocument(routes []route, basePath string) ([]byte, error) {
 	reflector := openapi31.NewReflector()
 	if basePath != "" {
@@ -41,13 +41,13 @@ func buildDocument(routes []route, basePath string) ([]byte, error) {
 	reflector.Spec.Info.WithTitle("Web Backend API").WithVersion(apiVersion).WithDescription(
 		"Users, their AI characters and their provider keys. Every error has the shape APIErrorMessage; " +
 			"the answer's X-Request-ID finds its line in the server's log.")
-	reflector.JSONSchemaReflector().AddTypeMapping(backend.Secret{}, "") // a text on the wire
+	reflector.JSONSchemaReflector().AddTypeMapping(backend.Secret{}, "") // a string in JSON
 	describeSecuritySchemes(reflector.Spec)
 	reflector.Spec.Info.WithLicense(openapi31.License{Name: "MIT"})
 	for _, tag := range tags {
 		reflector.Spec.Tags = append(reflector.Spec.Tags, openapi31.Tag{Name: tag.name, Description: &tag.description})
 	}
-	types := map[string]reflect.Type{} // by name of the schema
+	types := map[string]reflect.Type{} // by schema name
 	named := func(t reflect.Type, fallback string) string {
 		name := schemaName(t, fallback)
 		types[name] = t
@@ -57,7 +57,7 @@ func buildDocument(routes []route, basePath string) ([]byte, error) {
 		jsonschema.InterceptDefName(named), jsonschema.InterceptProp(describeProperty))
 	for _, route := range routes {
 		if route.endpoint.request == nil {
-			continue // a page of the documentation
+			continue // a documentation page
 		}
 		if err := addOperation(reflector, route); err != nil {
 			return nil, fmt.Errorf("document %s %s: %w", route.method, route.path, err)
@@ -73,8 +73,9 @@ func buildDocument(routes []route, basePath string) ([]byte, error) {
 	return json.MarshalIndent(reflector.Spec, "", "  ")
 }
 
-// object is a JSON object whose members keep their order, which is the one that
-// readers of the document see; a map has none, and is written sorted.
+// object is a JSON object that keeps the order of its members, because readers
+// of the document see this order. A map does not keep it: its members are
+// written in alphabetical order.
 type object []member
 
 type member struct {
@@ -98,8 +99,8 @@ func (o object) MarshalJSON() ([]byte, error) {
 	return append(text, '}'), nil
 }
 
-// inOrder gives the members of an object in the order of names, which are all
-// of theirs.
+// inOrder returns the members of an object in the order of names. names must
+// contain all names of members.
 func inOrder(members map[string]any, names []string) object {
 	var ordered object
 	for _, name := range names {
@@ -113,8 +114,8 @@ func inOrder(members map[string]any, names []string) object {
 	return ordered
 }
 
-// fieldsOf gives the names of a type's JSON fields as they are declared, those
-// that a request or an answer always has before the others.
+// fieldsOf returns the names of the JSON fields of a type in the order of
+// declaration. Fields that are always present come before the others.
 func fieldsOf(t reflect.Type) []string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -169,7 +170,7 @@ func addOperation(reflector *openapi31.Reflector, route route) error {
 	return reflector.AddOperation(operation)
 }
 
-// completeBody marks a request body as required and gives it an example.
+// completeBody marks a request body as required and adds an example to it.
 func completeBody(example any) func(openapi.ContentOrReference) {
 	return func(content openapi.ContentOrReference) {
 		if body, ok := content.(*openapi31.RequestBodyOrReference); ok {
@@ -179,7 +180,7 @@ func completeBody(example any) func(openapi.ContentOrReference) {
 	}
 }
 
-// withExample gives the body of a response an example.
+// withExample adds an example to the body of a response.
 func withExample(example any) openapi.ContentOption {
 	return openapi.WithCustomize(func(content openapi.ContentOrReference) {
 		if response, ok := content.(*openapi31.ResponseOrReference); ok {
@@ -194,8 +195,8 @@ func setExample(content map[string]openapi31.MediaType, example any) {
 	}
 }
 
-// exampleOf is a value of a request or response type, made of the examples of
-// its fields; a field without one is left out.
+// exampleOf returns a value of a request or response type, made from the
+// examples of its fields. It omits fields without an example.
 func exampleOf(t reflect.Type) object {
 	example := map[string]any{}
 	for _, f := range reflect.VisibleFields(t) {
@@ -213,8 +214,8 @@ func exampleOf(t reflect.Type) object {
 			value = json.RawMessage(text)
 		}
 		switch {
-		case name == "-": // the members of a map of provider keys
-			_ = json.Unmarshal([]byte(text), &example) // the golden file shows it
+		case name == "-": // a map of provider keys; its members are added
+			_ = json.Unmarshal([]byte(text), &example) // the golden file shows the result
 		case name != "":
 			example[name] = value
 		}
@@ -222,7 +223,7 @@ func exampleOf(t reflect.Type) object {
 	return inOrder(example, fieldsOf(t))
 }
 
-// addSuccess documents the answer of success.
+// addSuccess documents the response to a successful request.
 func addSuccess(operation openapi.OperationContext, route route) {
 	response := reflect.Zero(route.endpoint.response).Interface()
 	ofType := openapi.WithContentType(route.responseType)
@@ -253,8 +254,8 @@ func addSuccess(operation openapi.OperationContext, route route) {
 	}
 }
 
-// errorStatuses are the statuses of a route's own errors and of those that
-// every route of its form has.
+// errorStatuses returns the statuses of the errors of this route and of those
+// that all similar routes have.
 func (r route) errorStatuses() []int {
 	statuses := append(slices.Clone(r.errors), r.refusals()...)
 	if r.tag != tagSystem {
@@ -288,15 +289,15 @@ var errorTexts = map[int]string{
 	http.StatusServiceUnavailable:           "The server cannot answer now; a later try may succeed.",
 }
 
-// exampleCharacter is the character of the examples.
+// exampleCharacter is the character in the examples.
 var exampleCharacter = backend.CharacterKey{UserID: "example-user", CharacterID: "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"}
 
-// ownWords are what errors say in the same words everywhere.
+// ownWords are the texts of errors that are the same for all routes.
 var ownWords = map[int]string{
 	http.StatusUnauthorized: needsTokenText, http.StatusUnsupportedMediaType: notJSONText, http.StatusInternalServerError: internalErrorText,
 }
 
-// errorExample is what an error of a route says.
+// errorExample returns an example text of an error of a route.
 func (r route) errorExample(status int) string {
 	ofCharacter := slices.Contains(fieldsOf(r.endpoint.request), "character_id")
 	switch {
@@ -318,7 +319,7 @@ func (r route) errorExample(status int) string {
 	return cmp.Or(ownWords[status], errorTexts[status])
 }
 
-// addError documents one error, with an example in its own words.
+// addError documents one error, with an example of its text.
 func addError(operation openapi.OperationContext, route route, status int) {
 	var body, example any = errorMessage[errorDetail]{}, errorMessage[errorDetail]{
 		messageOf(status), status, errorDetail{route.errorExample(status)}}
@@ -328,7 +329,7 @@ func addError(operation openapi.OperationContext, route route, status int) {
 	operation.AddRespStructure(body, openapi.WithHTTPStatus(status), describe(errorTexts[status]), withExample(example))
 }
 
-// validationExample is a 422 that the route can give.
+// validationExample returns an example of a 422 response of the route.
 func validationExample(route route) any {
 	plan := newPlan(route.endpoint.request)
 	example := fault{"string_type", nil, "Input should be a valid string", json.RawMessage("5")}
@@ -355,8 +356,8 @@ func describe(text string) openapi.ContentOption {
 	return func(unit *openapi.ContentUnit) { unit.Description = text }
 }
 
-// schemaNames names the schemas whose types have no fitting name of their own.
-// What the original has is named as there: its clients know the names.
+// schemaNames contains the schema names of types whose own name does not fit.
+// Schemas of the original server keep their names, because clients know them.
 var schemaNames = map[reflect.Type]string{
 	reflect.TypeFor[backend.Character]():              "GetCharacterConfigResponse",
 	reflect.TypeFor[errorMessage[errorDetail]]():      "APIErrorMessage",
@@ -364,7 +365,8 @@ var schemaNames = map[reflect.Type]string{
 	reflect.TypeFor[fault]():                          "ValidationFault",
 }
 
-// schemaName names the schema of a type, without the package's prefix.
+// schemaName returns the name of the schema for a type, without the package
+// name.
 func schemaName(t reflect.Type, fallback string) string {
 	if name, ok := schemaNames[t]; ok {
 		return name
@@ -378,8 +380,8 @@ func schemaName(t reflect.Type, fallback string) string {
 	return fallback
 }
 
-// nullLast puts null behind the type that a client is to send: tools show the
-// first one.
+// nullLast moves null behind the type that a client should send, because tools
+// show the first type.
 func nullLast(schema *jsonschema.Schema) {
 	types := schema.Type.SliceOfSimpleTypeValues
 	if i := slices.Index(types, jsonschema.Null); i >= 0 {
@@ -387,9 +389,9 @@ func nullLast(schema *jsonschema.Schema) {
 	}
 }
 
-// describeProperty says of a property what the tags do not: optional fields of
-// a request take null, numbers are also taken as text (contract §1), and an
-// answer leaves no field of a character out.
+// describeProperty adds the facts about a property that the tags do not
+// contain: optional fields of a request accept null, numbers may also be sent
+// as strings (contract §1), and a response contains all fields of a character.
 func describeProperty(params jsonschema.InterceptPropParams) error {
 	if !params.Processed {
 		return nil
@@ -422,9 +424,9 @@ func describeProperty(params jsonschema.InterceptPropParams) error {
 	return nil
 }
 
-// documentedReply is an answer whose type does not say what it is in JSON.
+// documentedReply is a response whose type does not show its JSON form.
 type documentedReply interface {
-	documented() any // what it may write: type and example of the document
+	documented() any // a value that it may write: the type and the example in the document
 }
 
 // documented implements [documentedReply].
@@ -477,7 +479,7 @@ func (userIDListReply) documented() any {
 	return listUsersResponse{UserIDList: []string{"example-user", "8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"}}
 }
 
-// listUsersResponse is what a userListReply writes.
+// listUsersResponse is the response that a userListReply writes.
 type listUsersResponse struct {
 	UserIDList   []string `json:"user_id_list" required:"true" nullable:"false" description:"User ids in creation order."`
 	UserNameList []string `json:"user_name_list" required:"true" description:"User names in the same order, empty for a user without a credential; null where the list is of ids only."`
@@ -488,7 +490,8 @@ func (openAPIDocument) documented() any {
 	return map[string]json.RawMessage{"openapi": json.RawMessage(`"3.1.0"`)}
 }
 
-// PrepareJSONSchema documents the provider keys, which are one map here.
+// PrepareJSONSchema documents the provider keys, which are a single map in the
+// Go type.
 func (updateUserConfigRequest) PrepareJSONSchema(schema *jsonschema.Schema) error {
 	for _, name := range backend.ProviderKeys {
 		property := jsonschema.Schema{}
@@ -500,7 +503,7 @@ func (updateUserConfigRequest) PrepareJSONSchema(schema *jsonschema.Schema) erro
 	return nil
 }
 
-// PrepareJSONSchema documents what loc holds.
+// PrepareJSONSchema documents the elements of loc.
 func (fault) PrepareJSONSchema(schema *jsonschema.Schema) error {
 	element := jsonschema.Schema{}
 	element.AddType(jsonschema.String)
@@ -509,14 +512,14 @@ func (fault) PrepareJSONSchema(schema *jsonschema.Schema) error {
 	return nil
 }
 
-// Names of the security schemes of the OpenAPI document.
+// Names of the security schemes in the OpenAPI document.
 const (
 	userTokenScheme     = "userToken"
 	operatorTokenScheme = "operatorToken"
 )
 
-// describeSecuritySchemes adds the schemes, which Swagger UI's Authorize
-// button asks for.
+// describeSecuritySchemes adds the schemes. The Authorize button of Swagger UI
+// asks for their values.
 func describeSecuritySchemes(spec *openapi31.Spec) {
 	for name, description := range map[string]string{
 		userTokenScheme:     "access_token of POST /api/v1/authenticate_user. Needed for a user's routes where access is strict.",
@@ -527,8 +530,9 @@ func describeSecuritySchemes(spec *openapi31.Spec) {
 	}
 }
 
-// security says which of the schemes a route takes. The document is one for
-// every mode, so each route that needs no token in some mode can do without one.
+// security returns the schemes that a route accepts. The document is the same
+// for all access modes, so the token is optional for each route that needs no
+// token in some mode.
 func (r route) security() []map[string][]string {
 	user, operator := map[string][]string{userTokenScheme: {}}, map[string][]string{operatorTokenScheme: {}}
 	none := map[string][]string{}
@@ -545,7 +549,8 @@ func (r route) security() []map[string][]string {
 	return nil
 }
 
-// refusals are the statuses with which a route refuses a caller in some mode.
+// refusals returns the statuses with which a route refuses a caller in some
+// access mode.
 func (r route) refusals() []int {
 	if r.endpoint.level == auth.Public {
 		return nil

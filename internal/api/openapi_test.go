@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 const goldenFile = "openapi.json"
 
-// document is as much of the OpenAPI document as the tests use.
+// document is the part of the OpenAPI document that the tests use.
 type document struct {
 	raw   string
 	Paths map[string]map[string]*operation
@@ -64,7 +64,7 @@ type media struct {
 
 type schema map[string]any
 
-// apiDocument is the document that every server serves.
+// apiDocument returns the document that every server serves.
 var apiDocument = sync.OnceValue(func() *document {
 	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{Access: api.AccessOptions{Mode: auth.Open}})
 	w := httptest.NewRecorder()
@@ -81,7 +81,7 @@ var apiDocument = sync.OnceValue(func() *document {
 	return doc
 })
 
-// operations gives all operations in the order of their paths.
+// operations returns all operations in the order of their paths.
 func (d *document) operations() []*operation {
 	var all []*operation
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
@@ -94,7 +94,7 @@ func (d *document) operations() []*operation {
 
 func (o *operation) name() string { return o.method + " " + o.path }
 
-// request is the schema of the body, nil for none.
+// request returns the schema of the request body, or nil if there is none.
 func (o *operation) request() schema {
 	if o.RequestBody == nil {
 		return nil
@@ -102,13 +102,13 @@ func (o *operation) request() schema {
 	return apiDocument().resolve(o.RequestBody.Content["application/json"].Schema)
 }
 
-// example is the body of the request in the document's example.
+// example returns the example of the request body in the document.
 func (o *operation) example() map[string]any {
 	body, _ := o.RequestBody.Content["application/json"].Example.(map[string]any)
 	return maps.Clone(body)
 }
 
-// examplePath is the path with the examples of its parameters.
+// examplePath returns the path with the examples of its parameters.
 func (o *operation) examplePath() string {
 	path := o.path
 	for _, parameter := range o.Parameters {
@@ -118,7 +118,8 @@ func (o *operation) examplePath() string {
 	return path
 }
 
-// find gives the operation of a request, nil if the document has none.
+// find returns the operation of a request, or nil if the document does not have
+// one.
 func (d *document) find(method, path string) *operation {
 	path, _, _ = strings.Cut(path, "?")
 	segments := strings.Split(path, "/")
@@ -138,8 +139,8 @@ func (d *document) find(method, path string) *operation {
 	return nil
 }
 
-// fault tells what in the answer to a request the document does not: the
-// status, the kind of content, or the JSON.
+// fault returns what in the response to a request does not match the document:
+// the status, the content type, or the JSON.
 func (d *document) fault(method, path string, a answer) string {
 	o := d.find(method, path)
 	if o == nil {
@@ -156,7 +157,7 @@ func (d *document) fault(method, path string, a answer) string {
 		return ""
 	}
 	if o.OperationID == "delete_user" && a.status == http.StatusOK && a.body == "" {
-		return "" // of a deletion without a password, as its description says
+		return "" // a deletion without a password, as its description says
 	}
 	contentType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
 	content, ok := response.Content[contentType]
@@ -191,7 +192,7 @@ func (s schema) list(name string) []any {
 	return list
 }
 
-// properties gives the properties of an object.
+// properties returns the properties of an object.
 func (s schema) properties() map[string]schema {
 	all := map[string]schema{}
 	for name := range s.member("properties") {
@@ -200,7 +201,7 @@ func (s schema) properties() map[string]schema {
 	return all
 }
 
-// types gives the types that a value may have; none for any.
+// types returns the types that a value may have, or an empty list for any type.
 func (s schema) types() []any {
 	if list := s.list("type"); list != nil {
 		return list
@@ -211,8 +212,9 @@ func (s schema) types() []any {
 	return []any{s["type"]}
 }
 
-// mismatch tells how a value is not of a schema, with as much of JSON Schema
-// as the document uses. A member that the schema does not know is a mismatch.
+// mismatch returns how a value does not match a schema. It supports the part of
+// JSON Schema that the document uses. A member that is not in the schema is a
+// mismatch.
 func (d *document) mismatch(s schema, value any, place string) string {
 	s = d.resolve(s)
 	if types := s.types(); types != nil && !slices.ContainsFunc(types, func(name any) bool { return isOf(name, value) }) {
@@ -224,7 +226,7 @@ func (d *document) mismatch(s schema, value any, place string) string {
 	switch v := value.(type) {
 	case map[string]any:
 		if s["properties"] == nil {
-			break // of any members
+			break // any members are allowed
 		}
 		for _, name := range s.list("required") {
 			if _, ok := v[name.(string)]; !ok {
@@ -244,7 +246,7 @@ func (d *document) mismatch(s schema, value any, place string) string {
 	case []any:
 		for i, element := range v {
 			if len(s.member("items")) == 0 {
-				break // of any type
+				break // any type is allowed
 			}
 			if fault := d.mismatch(s.member("items"), element, fmt.Sprintf("%s[%d]", place, i)); fault != "" {
 				return fault
@@ -258,7 +260,7 @@ func (d *document) mismatch(s schema, value any, place string) string {
 	return ""
 }
 
-// isOf reports whether a value has a type of JSON Schema.
+// isOf reports whether a value has a JSON Schema type.
 func isOf(name, value any) bool {
 	number, isNumber := value.(float64)
 	switch name {
@@ -283,7 +285,8 @@ func isOf(name, value any) bool {
 	return is[true] == name
 }
 
-// What the program carries is what the route table makes, and what is served.
+// The embedded document is the one that the route table makes, and the server
+// serves it.
 func TestGoldenOpenAPI(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "/a/b"} {
@@ -296,7 +299,7 @@ func TestGoldenOpenAPI(t *testing.T) {
 			if err := os.WriteFile(goldenFile, built, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			return // the program has the old one
+			return // the program still contains the old document
 		}
 		if line := firstDifference(string(api.Document(base)), string(built)); line != "" {
 			t.Errorf("base path %q: the document differs from the table of routes; run `make golden`, and read the diff:\n%s", base, line)
@@ -308,7 +311,7 @@ func TestGoldenOpenAPI(t *testing.T) {
 	}
 }
 
-// firstDifference shows the first line that differs.
+// firstDifference returns the first line that differs.
 func firstDifference(want, got string) string {
 	wanted, gotten := strings.Split(want, "\n"), strings.Split(got, "\n")
 	for i := range max(len(wanted), len(gotten)) {
@@ -325,7 +328,7 @@ func firstDifference(want, got string) string {
 	return ""
 }
 
-// The document and the table of routes hold the same operations.
+// The document and the route table have the same operations.
 func TestOpenAPI_Complete(t *testing.T) {
 	t.Parallel()
 	a := api.New(backend.New(nil, backend.Options{}), slog.New(slog.DiscardHandler), api.Options{Access: api.AccessOptions{Mode: auth.Open}})
@@ -346,7 +349,7 @@ func TestOpenAPI_Complete(t *testing.T) {
 	}
 }
 
-// A client author finds everything described.
+// The document describes everything that the author of a client needs.
 func TestOpenAPI_Described(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
@@ -373,7 +376,7 @@ func TestOpenAPI_Described(t *testing.T) {
 					checkExample(t, "status "+status, content)
 				}
 			}
-			if o.method == http.MethodPost && o.OperationID != "logout" { // which takes all from its header
+			if o.method == http.MethodPost && o.OperationID != "logout" { // logout has no body
 				if o.RequestBody == nil || !o.RequestBody.Required {
 					t.Fatal("the body of the request is not required")
 				}
@@ -383,7 +386,7 @@ func TestOpenAPI_Described(t *testing.T) {
 	}
 }
 
-// checkExample wants an example that its schema allows.
+// checkExample checks that the schema allows the example.
 func checkExample(t *testing.T, what string, content media) {
 	t.Helper()
 	if content.Example == nil {
@@ -395,7 +398,7 @@ func checkExample(t *testing.T, what string, content media) {
 	}
 }
 
-// Every field says what it is, and its examples are what it says.
+// Every field has a description, and its example matches its schema.
 func TestOpenAPI_Schemas(t *testing.T) {
 	t.Parallel()
 	doc := apiDocument()
@@ -427,8 +430,8 @@ func TestOpenAPI_Schemas(t *testing.T) {
 	}
 }
 
-// Clients of the original, and the code that generators made for them, know its
-// schemas by name.
+// Clients of the original server, and the code that was generated for them, use
+// the names of its schemas.
 func TestOpenAPI_Names(t *testing.T) {
 	t.Parallel()
 	known := map[string]string{
@@ -453,8 +456,8 @@ func TestOpenAPI_Names(t *testing.T) {
 	}
 }
 
-// Readers see fields as they are declared, not by the alphabet, and those that
-// are always there first.
+// Fields are in the order of declaration, not in alphabetical order, and fields
+// that are always present come first.
 func TestOpenAPI_Order(t *testing.T) {
 	t.Parallel()
 	var doc struct {
@@ -493,11 +496,11 @@ func TestOpenAPI_Order(t *testing.T) {
 	}
 }
 
-// namesOf gives the names of an object's members in their order.
+// namesOf returns the member names of an object in order.
 func namesOf(t *testing.T, object []byte) []string {
 	t.Helper()
 	decoder := json.NewDecoder(bytes.NewReader(object))
-	if _, err := decoder.Token(); err != nil { // the brace
+	if _, err := decoder.Token(); err != nil { // the opening brace
 		t.Fatal(err)
 	}
 	var names []string
@@ -515,7 +518,7 @@ func namesOf(t *testing.T, object []byte) []string {
 	return names
 }
 
-// What looks like a mistake says that it is none.
+// Misspelt names in the document have a note that the spelling is intended.
 func TestOpenAPI_Misspelt(t *testing.T) {
 	t.Parallel()
 	created := apiDocument().Components.Schemas["GetCharacterConfigResponse"].properties()["create_datatime"]
@@ -528,7 +531,8 @@ func TestOpenAPI_Misspelt(t *testing.T) {
 	}
 }
 
-// "Execute" in Swagger UI sends the example: it is to meet no user of the server.
+// "Execute" in Swagger UI sends the example, which must not name an existing
+// user of the server.
 func TestOpenAPI_NeutralUser(t *testing.T) {
 	t.Parallel()
 	found := 0
@@ -555,14 +559,15 @@ func TestOpenAPI_NeutralUser(t *testing.T) {
 	}
 }
 
-// exampleUser is the user of the document's examples, who exists nowhere.
+// exampleUser is the user in the examples of the document. It does not exist on
+// any server.
 const exampleUser = "example-user"
 
-// secretFields are the fields of requests that hold secrets.
+// secretFields are the request fields that contain secrets.
 var secretFields = append([]string{"password", "new_password"}, backend.ProviderKeys...)
 
-// A tool that reads the document knows what must not be shown, and no answer
-// holds it.
+// The document marks the fields that must not be shown, and no response
+// contains them.
 func TestOpenAPI_Secrets(t *testing.T) {
 	t.Parallel()
 	found := 0
@@ -582,7 +587,7 @@ func TestOpenAPI_Secrets(t *testing.T) {
 	}
 }
 
-// What the document shows as an example is a request that works.
+// The examples in the document are requests that work.
 func TestOpenAPI_ExamplesWork(t *testing.T) {
 	t.Parallel()
 	const exampleCharacter = "9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"
@@ -599,8 +604,8 @@ func TestOpenAPI_ExamplesWork(t *testing.T) {
 		case slices.Contains(sessionOperations, o.OperationID):
 			_, token := s.login(t, s.registered(t), testPassword)
 			x.header = bearer(token)
-		case o.OperationID == "create_user": // as it is
-		case o.method == http.MethodPost: // each has a user of its own, not to meet the others
+		case o.OperationID == "create_user": // needs no change
+		case o.method == http.MethodPost: // each uses its own user, so that they do not affect each other
 			x.body = strings.Replace(x.body, quote(exampleUser), quote("user of "+o.OperationID), 1)
 			character.UserID, character.CharacterID = "user of "+o.OperationID, exampleCharacter
 			config := backend.UserConfig{UserID: character.UserID, Timezone: backend.DefaultTimezone}

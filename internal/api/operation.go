@@ -14,8 +14,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// endpoint is one typed function behind a route: what it takes, what it
-// answers, and how it is called.
+// endpoint is the typed function of a route: its request type, its response
+// type, and its handler.
 type endpoint struct {
 	level    auth.Level // who may call it
 	request  reflect.Type
@@ -23,8 +23,8 @@ type endpoint struct {
 	handle   func(w http.ResponseWriter, r *http.Request) error
 }
 
-// serve adapts fn to HTTP: the request is decoded into an In, faults and
-// errors become the contract's error shape, and the Out is written as JSON
+// serve adapts fn to HTTP. It decodes the request into an In, converts faults
+// and errors to the error form of the contract, and writes the Out as JSON
 // unless it is a [reply] that writes itself.
 func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, in *In) (Out, error)) endpoint {
 	plan := newPlan(reflect.TypeFor[In]())
@@ -41,7 +41,7 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 			limit := a.options.MaxBodyBytes
 			if err == nil && guard.isTry(in) {
 				limit = min(limit, maxAccountBody)
-				_ = a.limitAddress(guard.info) // told below, in the language of the body
+				_ = a.limitAddress(guard.info) // reported below, in the language of the body
 			}
 			if err != nil {
 				return err
@@ -79,13 +79,15 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 	}
 }
 
-// warningHeader tells of what was done, but may not be what was meant.
+// warningHeader warns that the request succeeded but may not have done what the
+// client wanted.
 const warningHeader = "X-Warning"
 
 const unknownFieldsText = "the body asks for nothing that is known: its fields were ignored, but for a user_id; is a name misspelt?"
 
-// missed reports whether all that a body asked for was ignored: it has fields, but
-// none that the request type has, other than the one that says whom it is about.
+// missed reports whether everything that a body asked for was ignored: it has
+// fields that the request type does not have, and none that it has, except a
+// required user_id.
 func (p *plan) missed(received *body) bool {
 	if received == nil || !received.ignored || len(p.body) == 0 {
 		return false
@@ -95,13 +97,14 @@ func (p *plan) missed(received *body) bool {
 	})
 }
 
-// receive reads a body of at most limit bytes and fills in. It returns the body,
-// for a later error to show; the caller releases it, also after an error.
+// receive reads a body of at most limit bytes and decodes the request into in.
+// It returns the body because a later error may show it. The caller must
+// release the body, even after an error.
 func (a *API) receive(w http.ResponseWriter, r *http.Request, limit int64, plan *plan, in any) (*body, error) {
 	if r.Method != http.MethodPost {
 		return nil, plan.decode(r, nil, in)
 	}
-	received, err := a.readBody(w, r, limit) // also where nothing of it is used: a page must not send a form
+	received, err := a.readBody(w, r, limit) // even if it is not used: pages must not be able to send a form
 	if err != nil {
 		return received, err
 	}
@@ -114,17 +117,17 @@ func (a *API) receive(w http.ResponseWriter, r *http.Request, limit int64, plan 
 	return received, err
 }
 
-// reply is an answer that writes itself. An error that it returns becomes the
-// answer, so it must not have written anything by then.
+// reply is a response that writes itself. If write returns an error, the error
+// becomes the response, so write must not have written anything before.
 type reply interface {
 	write(a *API, w http.ResponseWriter, r *http.Request) error
 }
 
-// none is the request type of an endpoint that takes nothing.
+// none is the request type of an endpoint without parameters.
 type none struct{}
 
-// empty is the answer of success with nothing to say: 200 without a body
-// (contract §1).
+// empty is the response to a successful request that returns no data: status
+// 200 without a body (contract §1).
 type empty struct{}
 
 func (empty) write(_ *API, w http.ResponseWriter, _ *http.Request) error {
@@ -133,7 +136,7 @@ func (empty) write(_ *API, w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-// characterDocument is a stored character, which is JSON already.
+// characterDocument is a stored character, which is already JSON.
 type characterDocument []byte
 
 func (d characterDocument) write(_ *API, w http.ResponseWriter, r *http.Request) error {
@@ -143,8 +146,8 @@ func (d characterDocument) write(_ *API, w http.ResponseWriter, r *http.Request)
 	return nil
 }
 
-// writeJSON answers with v as JSON. The error is that of encoding; nothing is
-// written then.
+// writeJSON writes a response with v as JSON. If v cannot be encoded, it
+// returns the error and writes nothing.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	var buf bytes.Buffer
 	if err := encodeJSON(&buf, v); err != nil {
@@ -154,8 +157,8 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	return nil
 }
 
-// encodeJSON appends v to buf without a line end and without escaping <, >
-// and &: the answer is no HTML.
+// encodeJSON appends v to buf without a line end. It does not escape <, > and
+// &, because the response is not HTML.
 func encodeJSON(buf *bytes.Buffer, v any) error {
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false)
@@ -166,9 +169,9 @@ func encodeJSON(buf *bytes.Buffer, v any) error {
 	return nil
 }
 
-// writeBytes answers with a whole body; with its length stated, it does not go
-// out chunked. A failed write is the client's going away: there is nobody to
-// tell.
+// writeBytes writes a response with a complete body. It sets the length, so the
+// response is not chunked. It ignores a failed write, which means that the
+// client has disconnected.
 func writeBytes(w http.ResponseWriter, status int, contentType string, body []byte) {
 	setContent(w.Header(), contentType, len(body))
 	w.WriteHeader(status)
@@ -180,10 +183,10 @@ func setContent(header http.Header, contentType string, length int) {
 	header["Content-Length"] = []string{strconv.Itoa(length)}
 }
 
-// jsonType is shared by all answers, as [securityHeaders] are.
+// jsonType is shared by all responses, like the values of [securityHeaders].
 var jsonType = []string{"application/json"}
 
-// valueOf gives the value of the header Content-Type.
+// valueOf returns the value of the header Content-Type.
 func valueOf(contentType string) []string {
 	if contentType == jsonType[0] {
 		return jsonType
@@ -191,8 +194,8 @@ func valueOf(contentType string) []string {
 	return []string{contentType}
 }
 
-// withInput adds to a fault that the domain found what its 422 shows: where
-// the field stands and what was received.
+// withInput converts a fault that the domain found to a 422 error that shows
+// where the field is and what was received. It returns other errors unchanged.
 func withInput(err error, plan *plan, r *http.Request, received *body) error {
 	if e, ok := errors.AsType[*validationError](err); ok {
 		return e.withBody(received)

@@ -8,7 +8,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// providerOptions is what the three types below are: clients know one for each role.
+// providerOptions is the structure of the three types below. Clients know a
+// separate type for each role.
 type providerOptions = struct {
 	Options []string `json:"options" required:"true" nullable:"false" description:"Names of the providers, sorted."`
 }
@@ -19,7 +20,7 @@ type (
 	getAvailableTTSResponse providerOptions
 )
 
-// available is the row of one get_available_ route.
+// available returns the table row of one get_available_ route.
 func available[Out ~providerOptions](a *API, role backend.ProviderRole, summary string) route {
 	return route{
 		method: http.MethodGet, path: v1 + "get_available_" + string(role) + "/{user_id}", tag: tagProviders,
@@ -32,7 +33,8 @@ func available[Out ~providerOptions](a *API, role backend.ProviderRole, summary 
 	}
 }
 
-// languageModelProvider and speechProvider are providers as list_providers shows them.
+// languageModelProvider and speechProvider describe providers in the response
+// of list_providers.
 type languageModelProvider struct {
 	Name           string   `json:"name" required:"true" description:"Name of the provider, as get_available_llm has it." example:"openai"`
 	Keys           []string `json:"keys" required:"true" nullable:"false" description:"Fields of update_user_config that must be set." example:"[\"openai_api_key\"]"`
@@ -56,7 +58,7 @@ type listProvidersResponse struct {
 	Avatars []string                `json:"avatars" required:"true" nullable:"false" description:"Known values of avatar." example:"[\"KQ-default\"]"`
 }
 
-// listProviders answers with all that is known of what a character can name.
+// listProviders returns all known values for the names in a character.
 func (a *API) listProviders(context.Context, *none) (listProvidersResponse, error) {
 	list := listProvidersResponse{
 		ASR: speechProviders(backend.ASR, "asr_adapter"), TTS: speechProviders(backend.TTS, "tts_adapter"),
@@ -79,7 +81,8 @@ func speechProviders(role backend.ProviderRole, field string) (list []speechProv
 	return list
 }
 
-// orEmpty gives a list that is [] in JSON, never null.
+// orEmpty returns names, or an empty list for nil, so that the JSON is [] and
+// never null.
 func orEmpty(names []string) []string {
 	if names == nil {
 		return []string{}
@@ -87,9 +90,9 @@ func orEmpty(names []string) []string {
 	return names
 }
 
-// warnOfUnknownNames logs which adapters, scenes and avatars of an update are
-// not known: they are accepted, as others may know them. A value is shown only
-// where it resembles a known one, since else it may be a key in the wrong field.
+// warnOfUnknownNames logs unknown adapters, scenes and avatars in an update.
+// They are accepted because other programs may know them. A value is shown only
+// if it resembles a known one, because it may be a key in the wrong field.
 func (a *API) warnOfUnknownNames(ctx context.Context, patch backend.CharacterPatch) {
 	for _, name := range patch.UnknownNames() {
 		attrs := []any{"request_id", requestFrom(ctx).loggedID, "field", name.Field}

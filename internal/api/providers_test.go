@@ -19,7 +19,7 @@ func TestAvailableProviders(t *testing.T) {
 	}
 	tests := []struct {
 		name, keys    string
-		llm, asr, tts string // "" for those that need no key
+		llm, asr, tts string // "" for adapters that need no key
 	}{
 		{name: "no key"},
 		{name: "openai", keys: `"openai_api_key":"k"`, llm: `["openai"]`, asr: `["openai","zoetrope"]`},
@@ -140,8 +140,8 @@ func TestMissingSecrets(t *testing.T) {
 	)
 }
 
-// list_providers has the providers that get_available_* can answer, by the same
-// names, and setting the keys that it lists makes all of them available.
+// list_providers returns all providers that get_available_* can return, with
+// the same names. Setting the keys that it lists makes all of them available.
 func TestListProviders(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -200,8 +200,8 @@ func TestListProviders(t *testing.T) {
 	}
 }
 
-// A name that nobody knows is accepted, and the log warns of it. What resembles
-// no known name may be a key in the wrong field, and is not shown.
+// An unknown name is accepted and logged as a warning. A value that does not
+// resemble a known name may be a key in the wrong field, so it is not shown.
 func TestUnknownNames_AreLogged(t *testing.T) {
 	t.Parallel()
 	const key = "sk-proj-4dDfG7hJ"
@@ -225,7 +225,7 @@ func TestUnknownNames_AreLogged(t *testing.T) {
 				body: `{"user_id":"ada","character_id":"` + character + `",` + fields + `}`})
 		}
 		request(test.fields, "$own", 200)
-		request(test.fields, "$readonly", 403) // nothing was set
+		request(test.fields, "$readonly", 403) // nothing was changed
 		if lines := linesWith(s.logLines(), "msg=\"an unknown name was set, GET /api/v1/list_providers has the known ones\" request_id="+id+" "); len(lines) != 1 ||
 			!strings.Contains(lines[0], "level=WARN") || !strings.HasSuffix(lines[0], test.want+"\n") {
 			t.Errorf("%s: got the lines %q, want one that ends with %s", test.fields, lines, test.want)
@@ -247,7 +247,7 @@ func TestUnknownNames_AreLogged(t *testing.T) {
 	}
 }
 
-// Every default character can be used once the keys that it asks for are set.
+// Every default character can be used after the keys that it requires are set.
 func TestMissingSecrets_DefaultCharacters(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

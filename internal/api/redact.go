@@ -11,11 +11,11 @@ import (
 	"web-backend/internal/backend"
 )
 
-// redactedJSON stands where a secret stood.
+// redactedJSON replaces a secret.
 var redactedJSON = json.RawMessage(`"***"`)
 
-// secretNames are the fields whose values no answer shows (contract §1), as
-// plainName gives them.
+// secretNames are the fields whose values must not appear in a response
+// (contract §1), in the form that plainName returns.
 var secretNames = func() map[string]bool {
 	names := map[string]bool{"password": true, "newpassword": true}
 	for _, name := range backend.ProviderKeys {
@@ -24,18 +24,18 @@ var secretNames = func() map[string]bool {
 	return names
 }()
 
-// secretEndings are those of further fields that real clients send, such as
-// sensechat_api_key, and of misspelt ones.
+// secretEndings are the endings of other names that indicate a secret: names
+// that real clients send, such as sensechat_api_key, and misspelt names.
 var secretEndings = []string{
 	"apikey", "appkey", "password", "passwd", "pwd", "passphrase", "credential", "credentials", "token", "secret", "authorization",
 }
 
-// endsWithPass matches a name whose last word is "pass", as in user_pass and
-// dbPass. A compass is no secret.
+// endsWithPass matches a name whose last word is "pass", such as user_pass and
+// dbPass, but not a name such as compass.
 var endsWithPass = regexp.MustCompile(`(^|[^\pL\pN])(?i:pass)[^\pL\pN]*$|[\p{Ll}\pN]Pass[^\pL\pN]*$`)
 
-// plainName gives a name without what misspellings differ in: its letters and
-// digits, in lower case.
+// plainName returns the letters and digits of a name in lower case, so that it
+// ignores the usual differences of misspelt names.
 func plainName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
@@ -45,7 +45,7 @@ func plainName(name string) string {
 	}, name)
 }
 
-// isSecret reports whether the field of this name may hold a secret.
+// isSecret reports whether a field with this name may contain a secret.
 func isSecret(name string) bool {
 	if endsWithPass.MatchString(name) {
 		return true
@@ -56,12 +56,12 @@ func isSecret(name string) bool {
 	})
 }
 
-// redact gives a JSON value with the value of every secret field, at any
-// depth, replaced, and with every text replaced that names a secret and its
-// value: a client may have encoded its body twice.
+// redact returns a JSON value in which the values of all secret fields, at any
+// depth, are replaced. It also replaces every string that contains the name of
+// a secret and its value, because a client may have encoded its body twice.
 func redact(raw json.RawMessage) json.RawMessage {
 	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.UseNumber() // a number is shown as it came
+	dec.UseNumber() // show numbers as they were sent
 	var value any
 	if dec.Decode(&value) != nil {
 		return json.RawMessage("null")
@@ -95,8 +95,8 @@ func redactValue(value any) any {
 	return value
 }
 
-// assignsSecret matches a text that holds the name of a secret field and then
-// ":" or "=", as JSON, a form, a header or a person writes it. Its time grows
-// with the text alone.
+// assignsSecret matches a text that contains the name of a secret field
+// followed by ":" or "=", as in JSON, a form, a header or free text. Matching
+// takes time proportional to the length of the text.
 var assignsSecret = regexp.MustCompile(
 	`(?i)(api[ _-]?key|app[ _-]?key|app[ _-]?id|_ak|_sk|passw(or)?d|pwd|passphrase|credentials?|\bpass|_pass|(?-i:[a-z0-9]Pass)|token|secret|authorization)["'` + "`" + `\\\s]*[:=]`)

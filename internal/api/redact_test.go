@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// planted marks every secret that a test sends.
+// planted is part of every secret that a test sends.
 const planted = "PLANTED-SECRET-"
 
-// The ways in which a secret can stand in a body: %[1]s is the name of its
-// field, %[2]s the secret.
+// secretPlaces are the ways in which a body can contain a secret: %[1]s is the
+// name of its field, %[2]s the secret.
 var secretPlaces = map[string]string{
 	"text":               `%[1]q:"%[2]s"`,
 	"list":               `%[1]q:["%[2]s",{"a":"%[2]s"}]`,
@@ -32,13 +32,14 @@ var secretPlaces = map[string]string{
 	"beside others":      `"a":"b",%[1]q:"%[2]s","c":{"d":1e999}`,
 }
 
-// otherSpellings of the name of a field, that a client might use by mistake.
+// otherSpellings returns spellings of a field name that a client might use by
+// mistake.
 func otherSpellings(name string) []string {
 	return []string{name, strings.ToUpper(name), strings.ToUpper(name[:1]) + name[1:], " " + name + "\t"}
 }
 
-// No secret in a body comes back, whatever is wrong with the body, and none
-// gets into the log.
+// No response returns a secret from a body, whatever is wrong with the body,
+// and the log does not contain it.
 func TestRedaction(t *testing.T) {
 	t.Parallel()
 	s := newServer(t).withUser(t)
@@ -46,23 +47,24 @@ func TestRedaction(t *testing.T) {
 		t.Run(field, func(t *testing.T) {
 			for i, place := range slices.Sorted(maps.Keys(secretPlaces)) {
 				spellings := otherSpellings(field)
-				name := spellings[(i+j)%len(spellings)] // all of them, over all fields
+				name := spellings[(i+j)%len(spellings)] // all spellings, distributed over all fields
 				secret := planted + field + "-" + strings.ReplaceAll(place, " ", "-")
 				member := fmt.Sprintf(secretPlaces[place], name, secret)
-				// A missing field shows the whole body twice.
+				// If a field is missing, the response shows the whole body
+				// twice.
 				x := exchange{
 					request: "POST update_character_prompt", body: "{" + member + "}", status: 422,
 					contains: []string{`"***"`, `"type":"missing"`}, absent: []string{planted, "7071067811865475"},
 				}
 				s.exchange(t, x)
 				switch (i + j/len(spellings)) % 4 {
-				case 0: // another fault shows it once
+				case 0: // with another fault, the body is shown once
 					x.body, x.contains = `{"user_id":"ada","character_id":"x","prompt":5,`+member+"}", []string{`"***"`, `"type":"string_type"`}
-				case 1: // within the field that is at fault
+				case 1: // within the field with the fault
 					x.body, x.contains = `{"user_id":{`+member+`},"character_id":"x","prompt":""}`, []string{`"***"`, `"type":"string_type"`}
-				case 2: // a body of another form
+				case 2: // a body that is not an object
 					x.body, x.contains = "[{"+member+"}]", []string{`"***"`, `"model_attributes_type"`}
-				case 3: // no JSON
+				case 3: // not JSON
 					x.body, x.contains = "{"+member, []string{`"json_invalid"`, `"body":null`}
 				}
 				s.exchange(t, x)
@@ -74,7 +76,8 @@ func TestRedaction(t *testing.T) {
 	}
 }
 
-// The operations that take secrets take, refuse and miss them without a trace.
+// Operations with secrets do not show them, whether the secrets are accepted,
+// refused or missing.
 func TestRedaction_OfOperations(t *testing.T) {
 	t.Parallel()
 	s := newServer(t).withUser(t)
@@ -88,12 +91,12 @@ func TestRedaction_OfOperations(t *testing.T) {
 			secret := fmt.Sprintf("%q:\"%s%s\"", field, planted, field)
 			accepted, unknown := 200, 404
 			if field == "password" || field == "new_password" {
-				// Of the names and passwords that an account operation needs
-				// only one stands here.
+				// The body contains only one of the names and passwords that an
+				// account operation needs.
 				accepted, unknown = 422, 422
 			}
 			if o.OperationID == "set_user_password" {
-				unknown = 404 // ada lacks a name for the password, nobody lacks all
+				unknown = 404 // ada has no user name; the unknown user does not exist
 			}
 			name := o.OperationID + "." + field
 			s.run(
@@ -125,8 +128,8 @@ func TestRedaction_OfOperations(t *testing.T) {
 	}
 }
 
-// What is no secret is shown as it came: numbers with all their digits, text
-// without escapes that it does not need.
+// Values that are not secret are shown as they were sent: numbers keep all
+// digits, and strings have no unnecessary escapes.
 func TestRedaction_KeepsTheRest(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -140,7 +143,8 @@ func TestRedaction_KeepsTheRest(t *testing.T) {
 	})
 }
 
-// Fields that real clients send, and misspelt ones, may hold a secret as well.
+// Fields that real clients send, and misspelt fields, may also contain a
+// secret.
 func TestRedaction_OtherNames(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -157,8 +161,8 @@ func TestRedaction_OtherNames(t *testing.T) {
 	})
 }
 
-// A client that encodes its body twice, or sends a body within a text, shows
-// its secrets no more than another.
+// Secrets are hidden even if a client encodes its body twice or sends a body
+// inside a string.
 func TestRedaction_WithinTexts(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

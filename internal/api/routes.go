@@ -9,17 +9,18 @@ import (
 	"web-backend/internal/backend"
 )
 
-// route is one row of the table: what it serves and how it documents itself.
+// route is one row of the route table: how to serve a route, and its
+// documentation.
 type route struct {
 	method, path string
 	operationID  string // the method name in generated clients
 	tag          string
 	summary      string
 	description  string
-	errors       []int // statuses beside those that every route of its form has
-	session      bool  // it needs a user's token, in every mode
+	errors       []int // error statuses in addition to those of all similar routes
+	session      bool  // needs a user token in every access mode
 	endpoint     endpoint
-	responseType string // of the 200 answer, if it is no JSON
+	responseType string // of the 200 response, if it is not JSON
 	handler      http.Handler
 }
 
@@ -36,14 +37,14 @@ const (
 	tagSystem     = "system"
 )
 
-// routes is everything that is served: the table, and the pages of the
-// documentation after it.
+// routes returns all routes: those of the table, the WebSocket, and the
+// documentation pages.
 func (a *API) routes() []route {
 	table := a.table()
 	for i := range table {
 		table[i].complete(a)
 	}
-	// A WebSocket is nothing that OpenAPI can describe.
+	// OpenAPI cannot describe a WebSocket.
 	download := route{method: http.MethodGet, path: motionDownloadPath, endpoint: endpoint{level: auth.AnyUser, handle: a.downloadMotionFiles}}
 	download.complete(a)
 	table = append(table, download)
@@ -58,8 +59,8 @@ func (a *API) routes() []route {
 	return table
 }
 
-// documentationFile serves a page, or what a page loads, which the log needs not
-// tell beside the page.
+// documentationFile serves a documentation page or a file that a page loads.
+// Only requests for pages are logged.
 func documentationFile(file *apidocs.File) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requestFrom(r.Context()).quiet = strings.Count(file.Path, "/") > 1
@@ -67,8 +68,8 @@ func documentationFile(file *apidocs.File) http.Handler {
 	})
 }
 
-// table is the table of the operations, in the order of the documentation:
-// public, owner, localOperator and operator say who may call each.
+// table returns the operations in the order of the documentation. The functions
+// public, owner, localOperator and operator set who may call each of them.
 func (a *API) table() []route { //nolint:funlen // one table, to be read from top to bottom
 	return []route{
 		{method: http.MethodPost, path: v1 + "register_user", tag: tagAccounts,
@@ -183,7 +184,7 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 	}
 }
 
-// complete derives what most rows leave out.
+// complete sets the fields that can be derived.
 func (r *route) complete(a *API) {
 	if r.operationID == "" {
 		r.operationID = operationID(r.path)

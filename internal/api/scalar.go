@@ -15,8 +15,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// parsers parse a JSON value leniently, as contract §1 says, into the kinds
-// that request fields have.
+// parsers parse a JSON value for each kind of request field, as leniently as
+// contract §1 requires.
 var parsers = map[reflect.Kind]func(json.RawMessage) (any, *fault){
 	reflect.String:  parseText,
 	reflect.Float64: parseNumber,
@@ -25,16 +25,16 @@ var parsers = map[reflect.Kind]func(json.RawMessage) (any, *fault){
 
 const invalidTextMessage = "Input should be a valid string: invalid UTF-8, NUL characters and unpaired surrogates are not allowed"
 
-// parseSecret takes a text that is not to be shown.
+// parseSecret parses a string that must not be shown.
 func parseSecret(raw json.RawMessage) (any, *fault) {
 	text, bad := parseText(raw)
 	value, _ := text.(string)
 	return backend.NewSecret(value), bad
 }
 
-// parseText takes a JSON string and nothing else.
+// parseText accepts only a JSON string.
 func parseText(raw json.RawMessage) (any, *fault) {
-	// Without an escape the text stands in raw as it is: raw is valid JSON.
+	// raw is valid JSON, so without escapes it contains the text unchanged.
 	if last := len(raw) - 1; raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
 		text := string(raw[1:last])
 		if !backend.ValidText(text) {
@@ -46,19 +46,19 @@ func parseText(raw json.RawMessage) (any, *fault) {
 		return "", &fault{Type: "string_type", Msg: "Input should be a valid string"}
 	}
 	text, err := jsontext.AppendUnquote(make([]byte, 0, len(raw)), raw)
-	if err != nil || bytes.IndexByte(text, 0) >= 0 { // an error is half of a surrogate pair
+	if err != nil || bytes.IndexByte(text, 0) >= 0 { // an error means an unpaired surrogate
 		return "", &fault{Type: "string_type", Msg: invalidTextMessage}
 	}
 	return string(text), nil
 }
 
-// Bounds of a list of texts; the tags of its field document them.
+// Limits of a list of texts. The tags of its field document them.
 const (
 	maxListLength     = 100
 	maxListTextLength = 64 // characters
 )
 
-// parseTexts takes a JSON array of short strings.
+// parseTexts parses a JSON array of short strings.
 func parseTexts(raw json.RawMessage) (any, *fault) {
 	var elements []json.RawMessage
 	if raw[0] != '[' || json.Unmarshal(raw, &elements) != nil {
@@ -67,7 +67,7 @@ func parseTexts(raw json.RawMessage) (any, *fault) {
 	if len(elements) > maxListLength {
 		return nil, &fault{Type: "too_long", Msg: fmt.Sprintf("List should have at most %d items", maxListLength)}
 	}
-	texts := make([]string, len(elements)) // not nil if empty: it was sent
+	texts := make([]string, len(elements)) // not nil if empty, because the list was sent
 	for i, element := range elements {
 		value, bad := parseText(element)
 		if bad != nil {
@@ -81,7 +81,7 @@ func parseTexts(raw json.RawMessage) (any, *fault) {
 	return texts, nil
 }
 
-// parseNumber takes a finite JSON number, or a JSON string that holds one.
+// parseNumber parses a finite JSON number, or a JSON string that contains one.
 func parseNumber(raw json.RawMessage) (any, *fault) {
 	text := string(raw)
 	switch {
@@ -94,16 +94,16 @@ func parseNumber(raw json.RawMessage) (any, *fault) {
 		return 0.0, &fault{Type: "float_type", Msg: "Input should be a valid number"}
 	}
 	number, err := strconv.ParseFloat(text, 64)
-	// ParseFloat takes hexadecimal, underscores, "inf" and "nan" beside the
-	// decimal numbers of JSON.
+	// ParseFloat also accepts hexadecimal numbers, underscores, "inf" and
+	// "nan", which JSON does not have.
 	if err != nil || strings.Trim(text, "0123456789+-.eE") != "" || math.IsInf(number, 0) {
 		return 0.0, &fault{Type: "float_parsing", Msg: "Input should be a valid, finite number, unable to parse it as one"}
 	}
 	return number, nil
 }
 
-// parseInteger takes a number without a fraction. One outside of an int32 is
-// the nearest int32.
+// parseInteger parses a number without a fraction. A number outside the range
+// of int32 becomes the nearest int32.
 func parseInteger(raw json.RawMessage) (any, *fault) {
 	value, bad := parseNumber(raw)
 	number, _ := value.(float64)

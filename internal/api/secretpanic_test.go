@@ -12,8 +12,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// hidden holds a secret as a value of the program does: in a field, behind a
-// pointer, in a list, as a member and its name.
+// hidden contains a secret in the ways in which values of the program do: in a
+// field, behind a pointer, in a list, and as the key and the value of a map.
 type hidden struct {
 	Field   backend.Secret
 	field   backend.Secret
@@ -24,8 +24,8 @@ type hidden struct {
 	Any     any
 }
 
-// A panic with a value that holds secrets, in a request full of them, shows
-// none: not in the answer, not in the log with its stack.
+// If a panic value contains secrets, and the request does too, neither the
+// response nor the log, including the stack, shows them.
 func TestPanic_ShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	secret := backend.NewSecret(planted + "value")
@@ -33,7 +33,7 @@ func TestPanic_ShowsNoSecret(t *testing.T) {
 		secret, secret, &secret, []backend.Secret{secret}, map[string]backend.Secret{"openai_api_key": secret},
 		map[backend.Secret]int{secret: 1}, backend.Credential{Username: "ada", Password: secret, UserID: "ada"},
 	}
-	wrongVerbs := strings.Repeat("%d %t %z", 1) // not a constant, or vet would see it
+	wrongVerbs := strings.Repeat("%d %t %z", 1) // not a constant, because vet would report it
 	for name, panicked := range map[string]any{
 		"secret": secret, "pointer": &secret, "struct": value, "pointer to a struct": &value,
 		"credential": backend.Credential{Password: secret}, "login": backend.Login{Token: secret},
@@ -62,8 +62,8 @@ func TestPanic_ShowsNoSecret(t *testing.T) {
 	}
 }
 
-// plantedExchange is the document's example of an operation, with secrets
-// wherever a client may send them.
+// plantedExchange returns the example of an operation in the document, with
+// secrets wherever a client may send them.
 func (o *operation) plantedExchange(t *testing.T) exchange {
 	t.Helper()
 	x := o.exampleExchange(t)
@@ -75,7 +75,7 @@ func (o *operation) plantedExchange(t *testing.T) exchange {
 		"Authorization":       {"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+planted+"basic"))},
 	}
 	if o.OperationID == "set_user_password" {
-		header.Set("Authorization", "Bearer "+operatorToken.Reveal()) // else it gets nowhere
+		header.Set("Authorization", "Bearer "+operatorToken.Reveal()) // otherwise access is refused
 	}
 	if slices.Contains(sessionOperations, o.OperationID) {
 		header["Authorization"] = []string{"Bearer " + planted + "token"}
@@ -100,12 +100,13 @@ func (o *operation) plantedExchange(t *testing.T) exchange {
 	return x
 }
 
-// holdsPlanted finds what was planted as it is, in base64 and in hexadecimal.
+// holdsPlanted reports whether a text contains planted, unencoded or in base64
+// or hexadecimal.
 func holdsPlanted(text string) bool {
 	if strings.Contains(text, planted) || strings.Contains(strings.ToLower(text), fmt.Sprintf("%x", planted)) {
 		return true
 	}
-	for before := range 3 { // bytes of a group that belong to another text
+	for before := range 3 { // bytes of another text in the same base64 group
 		encoded := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("x", before) + planted))
 		if strings.Contains(text, encoded[4:len(encoded)-4]) {
 			return true

@@ -15,7 +15,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// docs/security.md gives every route the level that it is served with.
+// docs/security.md lists the level with which each route is served.
 func TestSecurityDoc_Levels(t *testing.T) {
 	t.Parallel()
 	text := readDoc(t)
@@ -27,7 +27,7 @@ func TestSecurityDoc_Levels(t *testing.T) {
 			name = "/"
 		}
 		if strings.HasPrefix(name, "/docs/") || strings.HasPrefix(name, "/redoc/") {
-			continue // what the pages are made of
+			continue // a file that a page loads
 		}
 		served[l.Level.String()] = append(served[l.Level.String()], name)
 	}
@@ -78,8 +78,9 @@ func TestSecurityDoc_Tests(t *testing.T) {
 	}
 }
 
-// What docs/security.md says of API7: no request makes the server call anybody,
-// because nothing but the command line and the driver of MongoDB can call.
+// TestSecurityDoc_CallsNobody checks the statement about API7 in
+// docs/security.md: no request makes the server send requests to other servers,
+// because only the command line and the MongoDB driver can send requests.
 func TestSecurityDoc_CallsNobody(t *testing.T) {
 	t.Parallel()
 	calls := regexp.MustCompile(`http\.(Get|Head|Post|PostForm|Client|DefaultClient|Transport|NewRequest\w*)\b|net\.(Dial\w*|Dialer)\b`)

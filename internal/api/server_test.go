@@ -34,15 +34,15 @@ import (
 	"web-backend/internal/telemetry"
 )
 
-// storeOpener opens a fresh, empty store that is closed with the test.
+// storeOpener opens a new, empty store that is closed at the end of the test.
 type storeOpener struct {
 	name string
 	open func(t testing.TB) backend.Store
 }
 
-// The stores. storetest promises that they are alike, so a test runs on the
-// embedded one, and on MongoDB too only where it shows that a whole session
-// crosses the border between api and store.
+// The stores. storetest ensures that they behave the same, so a test runs on
+// the embedded store. It also runs on MongoDB only if it tests a whole session
+// through the API and the store.
 var (
 	embedded = storeOpener{"embedded", func(t testing.TB) backend.Store {
 		t.Helper()
@@ -70,7 +70,7 @@ var (
 	}}
 )
 
-// onBothStores runs test over a server on each of the stores.
+// onBothStores runs test with a server on each of the stores.
 func onBothStores(t *testing.T, test func(t *testing.T, s *server), options ...option) {
 	t.Helper()
 	for _, store := range []storeOpener{embedded, mongoDB} {
@@ -81,7 +81,7 @@ func onBothStores(t *testing.T, test func(t *testing.T, s *server), options ...o
 	}
 }
 
-// config is what the options of a server change.
+// config contains the settings of a server that options change.
 type config struct {
 	api.Options
 
@@ -95,14 +95,14 @@ type config struct {
 	hash     auth.PasswordParams
 }
 
-// cheapHash lets a test hash passwords by the hundred.
+// cheapHash makes hashing fast enough for tests with hundreds of passwords.
 var cheapHash = auth.PasswordParams{MemoryKiB: 8, Iterations: 1, Parallelism: 1}
 
 type option func(*config)
 
 func onStore(store storeOpener) option { return func(c *config) { c.store = store } }
 
-// wrapped puts a store of the test in front of the real one.
+// wrapped wraps the real store with a store of the test.
 func wrapped(wrap func(backend.Store) backend.Store) option {
 	return func(c *config) { c.wrap = wrap }
 }
@@ -112,30 +112,30 @@ func at(now time.Time) option {
 	return func(c *config) { c.now = func() time.Time { return now } }
 }
 
-// unlogged throws the log away, for a server that gets very many requests.
+// unlogged discards the log, for a server that gets very many requests.
 func unlogged(c *config) { c.log = logging.Options{Console: io.Discard} }
 
 func withOptions(change func(*api.Options)) option {
 	return func(c *config) { change(&c.Options) }
 }
 
-// server is an API on a real store with a real log.
+// server is an API with a real store and a real log.
 type server struct {
 	handler  http.Handler
 	api      *api.API
-	http     *httptest.Server // nil unless it listens
+	http     *httptest.Server // nil if it does not listen
 	store    backend.Store
 	logFile  string
 	console  *safeBuffer
 	flushLog func()
-	names    map[string]string // what $name stands for in an exchange
+	names    map[string]string // values of $name in an exchange
 
 	writeTimeout time.Duration
 }
 
 const testBodyLimit = 1 << 20
 
-// newServer starts a server that stops with the test.
+// newServer starts a server that stops at the end of the test.
 func newServer(t testing.TB, options ...option) *server {
 	t.Helper()
 	s := newHandler(t, options...)
@@ -145,12 +145,12 @@ func newServer(t testing.TB, options ...option) *server {
 	s.http.Start()
 	t.Cleanup(func() {
 		s.http.Close()
-		s.api.CloseMotionSessions(context.Background()) // they log until then
+		s.api.CloseMotionSessions(context.Background()) // the sessions log until then
 	})
 	return s
 }
 
-// newHandler is a server that does not listen.
+// newHandler returns a server that does not listen.
 func newHandler(t testing.TB, options ...option) *server {
 	t.Helper()
 	s := &server{logFile: filepath.Join(t.TempDir(), "server.log"), console: &safeBuffer{}, names: map[string]string{}}
@@ -198,8 +198,8 @@ func newHandler(t testing.TB, options ...option) *server {
 	return s
 }
 
-// stop waits for all requests, their log lines included, and gives the log: of
-// the console and of the file.
+// stop waits for all requests, including their log lines, and returns the log
+// of the console and of the file.
 func (s *server) stop(t testing.TB) string {
 	t.Helper()
 	s.http.Close()
@@ -214,36 +214,37 @@ func (s *server) stop(t testing.TB) string {
 	return string(file)
 }
 
-// logLines gives what was logged so far.
+// logLines returns the log so far.
 func (s *server) logLines() string {
 	s.flushLog()
 	return s.console.String()
 }
 
-// exchange is one request and what is wanted of its answer. In request, body
-// and wanted texts $name stands for one of the server's names.
+// exchange is one request and the expected response. In request, body and
+// expected texts, $name is replaced by one of the server's names.
 type exchange struct {
 	name     string
 	request  string // method and path; a path without a leading slash is below /api/v1/
 	header   http.Header
 	body     string
 	status   int
-	want     string   // the body, see differ; "" for no matter what, noBody for none
-	contains []string // texts of the body
-	absent   []string // texts that the body must not hold
+	want     string   // the body, see differ; "" for any body, noBody for none
+	contains []string // texts that the body must contain
+	absent   []string // texts that the body must not contain
 }
 
-// noBody is wanted of an answer that is empty and says so.
+// noBody is the expected body of an empty response, which must declare its
+// length as 0.
 const noBody = "no body"
 
-// answer is what came back.
+// answer is the response to a request.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// run makes the exchanges in their order, each a subtest.
+// run makes the exchanges in order, each as a subtest.
 func (s *server) run(t *testing.T, exchanges ...exchange) {
 	t.Helper()
 	for _, x := range exchanges {
@@ -251,7 +252,7 @@ func (s *server) run(t *testing.T, exchanges ...exchange) {
 	}
 }
 
-// exchange makes one request and checks its answer.
+// exchange makes one request and checks the response.
 func (s *server) exchange(t testing.TB, x exchange) answer {
 	t.Helper()
 	expand := s.expander()
@@ -285,7 +286,7 @@ func (s *server) exchange(t testing.TB, x exchange) answer {
 	return got
 }
 
-// expander replaces the names of the server.
+// expander returns a function that replaces the names of the server.
 func (s *server) expander() func(string) string {
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(s.names)) {
@@ -294,7 +295,7 @@ func (s *server) expander() func(string) string {
 	return strings.NewReplacer(pairs...).Replace
 }
 
-// send makes a request as it stands and checks what holds for every answer.
+// send sends a request unchanged and checks the rules for all responses.
 func (s *server) send(t testing.TB, request, body string, header http.Header) answer {
 	t.Helper()
 	method, path, _ := strings.Cut(request, " ")
@@ -329,8 +330,8 @@ func (s *server) send(t testing.TB, request, body string, header http.Header) an
 	return got
 }
 
-// raw sends bytes and then reads one answer, as a client that does nothing at
-// the same time.
+// raw sends bytes and then reads one response, like a client that does not send
+// and read at the same time.
 func (s *server) raw(t testing.TB, request string) answer {
 	t.Helper()
 	connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.http.Listener.Addr().String())
@@ -363,8 +364,8 @@ var noRedirect = &http.Client{
 
 var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
-// fault checks what holds for every answer (contract §1): a request id, the
-// one shape of errors, and nothing that the OpenAPI document does not tell.
+// fault checks the rules for all responses (contract §1): a request id, the
+// common form of errors, and nothing that is not in the OpenAPI document.
 func (a answer) fault(method, path string) string {
 	if id := a.header.Values("X-Request-ID"); len(id) != 1 || !requestID.MatchString(id[0]) {
 		return fmt.Sprintf("X-Request-ID is %q", id)
@@ -380,7 +381,7 @@ func (a answer) fault(method, path string) string {
 	return apiDocument().fault(method, path, a)
 }
 
-// errorFault tells how the answer is not of the one shape of errors.
+// errorFault returns how the response differs from the common form of errors.
 func (a answer) errorFault() string {
 	if contentType := a.header.Get("Content-Type"); contentType != "application/json" {
 		return "the Content-Type of an error is " + contentType
@@ -392,7 +393,7 @@ func (a answer) errorFault() string {
 	return differ(want, a.body)
 }
 
-// failure is the body of an error answer.
+// failure returns the body of an error response.
 func failure(status int, text string) string {
 	message := fmt.Sprintf("HTTP Error %d", status)
 	if status == http.StatusInternalServerError {
@@ -401,27 +402,27 @@ func failure(status int, text string) string {
 	return fmt.Sprintf(`{"message":%s,"code":%d,"detail":{"error":%s}}`, quote(message), status, quote(text))
 }
 
-// quote gives text as JSON.
+// quote returns text as a JSON string.
 func quote(text string) string {
 	var buf bytes.Buffer
 	encoder := json.NewEncoder(&buf)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(text); err != nil {
-		panic(err) // a text can be encoded
+		panic(err) // cannot happen: any text can be encoded
 	}
 	return strings.TrimSuffix(buf.String(), "\n")
 }
 
-// placeholders stand in a wanted body for values that no test can know.
+// placeholders replace values in an expected body that tests cannot know.
 var placeholders = map[string]*regexp.Regexp{
 	"<text>": regexp.MustCompile(`(?s).+`),
 	"<uuid>": regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`),
 	"<time>": regexp.MustCompile(`^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}$`),
 }
 
-// differ compares two JSON texts by value and tells the first difference, ""
-// for none. "<any>" and "<list>" in want match any value and any list, see
-// also placeholders.
+// differ compares two JSON texts by value and returns the first difference, or
+// "" if there is none. "<any>" and "<list>" in want match any value and any
+// list; see also placeholders.
 func differ(want, got string) string {
 	wanted, err := parse(want)
 	if err != nil {
@@ -434,8 +435,8 @@ func differ(want, got string) string {
 	return differAt("", wanted, gotten)
 }
 
-// parse decodes one JSON value. A number that is too large for a float64, as
-// an answer may show it back, stays a json.Number.
+// parse decodes one JSON value. A number that is too large for a float64 stays
+// a json.Number, because a response may contain it.
 func parse(text string) (any, error) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
@@ -505,7 +506,7 @@ func differAt(place string, want, got any) string {
 	return ""
 }
 
-// brief cuts a long text for a message.
+// brief shortens a long text for a message.
 func brief(text string) string {
 	const most = 1500
 	if len(text) <= most {
@@ -514,8 +515,8 @@ func brief(text string) string {
 	return fmt.Sprintf("%s… (%d bytes)", text[:most], len(text))
 }
 
-// object gives a JSON object of names and raw JSON values in turn. A value ""
-// leaves its name out.
+// object returns a JSON object. members are alternating names and raw JSON
+// values. A member with the value "" is omitted.
 func object(members ...string) string {
 	var parts []string
 	for i := 0; i < len(members); i += 2 {
@@ -526,8 +527,8 @@ func object(members ...string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// segment escapes an id for a path, dots included: "." and ".." would not
-// survive otherwise.
+// segment escapes an id for a path. It also escapes dots, because "." and ".."
+// would be removed otherwise.
 func segment(id string) string {
 	var path strings.Builder
 	for _, b := range []byte(id) {
@@ -540,8 +541,8 @@ func segment(id string) string {
 	return path.String()
 }
 
-// withUser makes the user ada. $readonly is a default character of ada's, $own
-// a copy that may be changed.
+// withUser makes the user ada. $readonly is a default character of ada, and
+// $own a copy that can be changed.
 func (s *server) withUser(t testing.TB) *server {
 	t.Helper()
 	s.createUser(t, "ada")
@@ -571,7 +572,7 @@ func (s *server) duplicate(t testing.TB, userID, characterID string) string {
 	return reply.CharacterID
 }
 
-// characterIDs lists the characters of a user.
+// characterIDs returns the ids of the characters of a user.
 func (s *server) characterIDs(t testing.TB, userID string) []string {
 	t.Helper()
 	var reply struct {
@@ -581,7 +582,7 @@ func (s *server) characterIDs(t testing.TB, userID string) []string {
 	return reply.IDs
 }
 
-// character reads a character of ada's.
+// character returns a character of ada.
 func (s *server) character(t testing.TB, id string) map[string]any {
 	t.Helper()
 	var reply map[string]any
@@ -589,7 +590,7 @@ func (s *server) character(t testing.TB, id string) map[string]any {
 	return reply
 }
 
-// decode makes an exchange and decodes its body into target.
+// decode makes an exchange and decodes the response body into target.
 func (s *server) decode(t testing.TB, x exchange, target any) {
 	t.Helper()
 	got := s.exchange(t, x)
@@ -598,7 +599,7 @@ func (s *server) decode(t testing.TB, x exchange, target any) {
 	}
 }
 
-// encode gives a value as JSON.
+// encode returns a value as JSON.
 func encode(t testing.TB, value any) string {
 	t.Helper()
 	text, err := json.Marshal(value)
@@ -608,7 +609,7 @@ func encode(t testing.TB, value any) string {
 	return string(text)
 }
 
-// safeBuffer is a buffer for several goroutines.
+// safeBuffer is a buffer that is safe for concurrent use.
 type safeBuffer struct {
 	mutex sync.Mutex
 	buf   bytes.Buffer
@@ -626,14 +627,14 @@ func (b *safeBuffer) String() string {
 	return b.buf.String()
 }
 
-// serve answers a request without a network.
+// serve handles a request without a network.
 func (s *server) serve(r *http.Request) answer {
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	return answer{w.Code, w.Header(), w.Body.String()}
 }
 
-// httpRequest is a request for serve.
+// httpRequest returns a request for serve.
 func httpRequest(t testing.TB, method, target, body string) *http.Request {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(body))

@@ -11,7 +11,7 @@ type sessionsResponse struct {
 	Sessions []session `json:"sessions" required:"true" nullable:"false" description:"The user's sessions, in creation order." example:"[{\"id\":\"5f0c9e1ab2d34476\",\"created\":\"2026-01-02T03:04:05.678Z\",\"expires\":\"2026-01-09T03:04:05.678Z\",\"current\":true}]"`
 }
 
-// session is an access token as its user sees it.
+// session is an access token as shown to its user.
 type session struct {
 	ID      string    `json:"id" required:"true" description:"Names the session; it tells nothing of the token." example:"5f0c9e1ab2d34476"`
 	Created time.Time `json:"created" required:"true" description:"When the login was, in UTC." example:"2026-01-02T03:04:05.678Z"`

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// sessionOf is a session as the API shows it.
+// sessionOf is a session in the form that the API shows.
 type sessionOf struct {
 	ID               string
 	Created, Expires time.Time
 	Current          bool
 }
 
-// sessions lists the sessions of the user of a token.
+// sessions returns the sessions of the user to whom a token belongs.
 func (s *server) sessions(t *testing.T, token string) []sessionOf {
 	t.Helper()
 	got := s.exchange(t, exchange{request: "GET sessions", header: bearer(token), status: 200, absent: []string{token, "wbt_"}})
@@ -27,7 +27,7 @@ func (s *server) sessions(t *testing.T, token string) []sessionOf {
 	return answer.Sessions
 }
 
-// A person sees the own sessions, and ends one, some, or all others.
+// Users see their own sessions, and end one, some, or all others.
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)
@@ -60,7 +60,7 @@ func TestSessions(t *testing.T) {
 			t.Errorf("%s: got %d sessions, want %d", name, len(got), len(left))
 		}
 		for _, token := range left {
-			s.sessions(t, token) // it is good
+			s.sessions(t, token) // the token is valid
 		}
 	}
 	end("none", tokens[1], `{"ids":[]}`, 0, tokens...)
@@ -77,7 +77,8 @@ func TestSessions(t *testing.T) {
 	}
 }
 
-// Sessions need a user's token: nothing else will do, on this machine neither.
+// The session routes need a user token. Nothing else is accepted, not even a
+// request from this machine.
 func TestSessions_NeedAUsersToken(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

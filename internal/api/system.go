@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// health is the liveness answer: it touches nothing but this process.
+// health reports that the process runs. It uses nothing outside this process.
 func (a *API) health(context.Context, *none) (ok, error) { return "OK", nil }
 
-// ready touches the store. A server that can read no provider key must not look
-// well. Motion files that cannot be loaded are no reason to
-// keep clients away: the last ones stay in use, and all else works.
+// ready checks the store. A server that cannot read provider keys must not
+// appear ready. If motion files cannot be loaded, the server is still ready:
+// the last ones stay in use, and everything else works.
 func (a *API) ready(ctx context.Context, _ *none) (ok, error) {
 	if a.options.Unready != "" {
 		return "", &httpError{status: http.StatusServiceUnavailable, text: a.options.Unready}
@@ -30,17 +30,17 @@ func (a *API) root(context.Context, *none) (redirect, error) {
 	return redirect("docs"), nil
 }
 
-// docsPath is the path of the documentation, as a client writes it.
+// docsPath returns the path of the documentation as seen by a client.
 func (a *API) docsPath() string { return a.options.BasePath + "/docs" }
 
-// redirect answers 307 with this location, a path below the base path. It is
-// told relative to the request: a proxy may serve the API below a path that it
-// takes away, and that the server does not know.
+// redirect is a 307 response with this location, a path below the base path.
+// The Location header is relative to the request, because a proxy may serve the
+// API below a path that it removes and the server does not know.
 type redirect string
 
 func (to redirect) write(a *API, w http.ResponseWriter, r *http.Request) error {
 	location := string(to)
-	if !strings.HasSuffix(requestFrom(r.Context()).url.Path, "/") { // the base path itself: what is relative takes the place of its last part
+	if !strings.HasSuffix(requestFrom(r.Context()).url.Path, "/") { // the base path itself: include its last part
 		location = path.Base(a.options.BasePath) + "/" + location
 	}
 	w.Header().Set("Location", location)

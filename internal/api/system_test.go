@@ -61,8 +61,8 @@ func TestUnknownPath(t *testing.T) {
 	}
 }
 
-// A slash too many is taken away by a relative redirect, as FastAPI does, which
-// keeps the paths that proxies put before.
+// An extra slash at the end is removed by a relative redirect, as in FastAPI.
+// The redirect keeps path prefixes that proxies add.
 func TestTrailingSlash(t *testing.T) {
 	t.Parallel()
 	for base, s := range map[string]*server{
@@ -76,7 +76,7 @@ func TestTrailingSlash(t *testing.T) {
 			"GET /api/v1/list_characters/%2F/":   "/api/v1/list_characters/%2F",
 			"GET /tail_log/5/":                   "/tail_log/5",
 			"POST /api/v1/create_user/":          "/api/v1/create_user",
-			"PUT /health/":                       "/health", // which does not take it
+			"PUT /health/":                       "/health", // GET only, but still redirected
 		} {
 			method, path, _ := strings.Cut(request, " ")
 			got := s.raw(t, method+" "+base+path+" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").with(t, 307)
@@ -95,8 +95,8 @@ func TestTrailingSlash(t *testing.T) {
 	}
 }
 
-// A known path says which methods it takes. What is no method of HTTP is
-// neither shown nor logged.
+// The response for a known path lists the allowed methods. A method that is not
+// a standard HTTP method is neither shown nor logged.
 func TestWrongMethod(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -114,7 +114,7 @@ func TestWrongMethod(t *testing.T) {
 				switch method {
 				case http.MethodHead:
 					x.want = ""
-				case "FOO": // may be anything, a secret too
+				case "FOO": // may be anything, even a secret
 					x.want = failure(405, "this path does not take this method")
 				}
 				got := s.exchange(t, x)
@@ -129,7 +129,7 @@ func TestWrongMethod(t *testing.T) {
 	}
 }
 
-// HEAD answers as GET does, without the body.
+// The response to HEAD is the response to GET without the body.
 func TestHead(t *testing.T) {
 	t.Parallel()
 	s := newServer(t).withUser(t)
@@ -148,7 +148,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// A request for no path at all is refused in the one shape of errors, too.
+// A request without a path also gets an error in the common form.
 func TestAsteriskPath(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -158,8 +158,8 @@ func TestAsteriskPath(t *testing.T) {
 	}
 }
 
-// The pages of the documentation and their files are behind the same doors as
-// everything else.
+// The documentation pages and their files are served through the same
+// middleware as everything else.
 func TestDocumentationPages(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)

@@ -10,10 +10,10 @@ import (
 	"web-backend/internal/backend"
 )
 
-// userListReply writes a user list of any length while it is read.
+// userListReply writes a user list of any length while it reads it.
 type userListReply struct {
 	users iter.Seq2[backend.User, error]
-	names bool // else user_name_list is null
+	names bool // otherwise user_name_list is null
 }
 
 func (a *API) listUsers(ctx context.Context, _ *none) (userListReply, error) {
@@ -31,8 +31,8 @@ func (a *API) listUserConfigIDs(ctx context.Context, _ *none) (userIDListReply, 
 	return userIDListReply{userListReply{users: a.service.Users(ctx, backend.UsersWithConfig)}}, nil
 }
 
-// write sends the ids as they come and holds back only the names, which stand
-// after all ids.
+// write sends each id as soon as it is read and keeps only the names in memory,
+// because they come after all ids.
 func (u userListReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
 	list := a.newLongJSON(w, r)
 	var names bytes.Buffer
@@ -114,7 +114,7 @@ func (r *updateUserConfigRequest) ownerID() string { return r.UserID }
 func (a *API) updateUserConfig(ctx context.Context, in *updateUserConfigRequest) (empty, error) {
 	err := a.service.UpdateUserConfig(ctx, in.UserID, backend.UserConfigPatch{Timezone: in.Timezone, Keys: in.Keys})
 	if err == nil && in.Timezone != nil && *in.Timezone != "" && !backend.KnownTimezone(*in.Timezone) {
-		const most = 64 // bytes; the longest name of IANA has 32
+		const most = 64 // bytes; the longest IANA name has 32
 		a.log.InfoContext(ctx, "time zone is not known, the user keeps the one that is stored",
 			"request_id", requestFrom(ctx).loggedID, "timezone", loggedText(a.hideToken(*in.Timezone), most))
 	}

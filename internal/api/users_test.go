@@ -20,7 +20,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// noSuchUser is the answer for a user that does not exist.
+// noSuchUser returns the response for a user that does not exist.
 func noSuchUser(userID string) string {
 	return failure(404, fmt.Sprintf("user %q does not exist", userID))
 }
@@ -60,7 +60,8 @@ func TestUserLists(t *testing.T) {
 	})
 }
 
-// credential lets a user log in, as register_user will.
+// credential stores a credential so that a user can log in, as register_user
+// does.
 func (s *server) credential(t *testing.T, username, userID string) {
 	t.Helper()
 	err := s.store.CreateCredential(t.Context(), backend.Credential{
@@ -71,8 +72,8 @@ func (s *server) credential(t *testing.T, username, userID string) {
 	}
 }
 
-// A list that is longer than what is sent at once comes whole, and no fault
-// in it goes unseen.
+// A list that is longer than one chunk is sent completely, and an error in it
+// is never hidden.
 func TestListUsers_Long(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -92,7 +93,7 @@ func TestListUsers_Long(t *testing.T) {
 	}
 }
 
-// manyUsers makes users and gives their ids in creation order.
+// manyUsers makes users and returns their ids in creation order.
 func (s *server) manyUsers(t *testing.T, count int) []string {
 	t.Helper()
 	var wanted, ids []string
@@ -122,7 +123,8 @@ func (s *server) manyUsers(t *testing.T, count int) []string {
 	return ids
 }
 
-// brokenList is a store whose list of users ends with an error after count.
+// brokenList is a store whose list of users ends with an error after count
+// users.
 type brokenList struct {
 	backend.Store
 
@@ -202,7 +204,7 @@ func (slowList) Users(context.Context, backend.UserFilter) iter.Seq2[backend.Use
 	}
 }
 
-// The write timeout bounds each write of a long list, not the list.
+// The write timeout limits each write of a long list, not the whole list.
 func TestListUsers_Slow(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, wrapped(func(store backend.Store) backend.Store { return slowList{store} }),
@@ -258,7 +260,7 @@ func TestCreateUser(t *testing.T) {
 	})
 }
 
-// A user that comes again after it was deleted has the same characters.
+// If a deleted user is made again, it has the same characters.
 func TestCreateUser_Again(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -377,7 +379,7 @@ func TestUpdateUserConfig(t *testing.T) {
 	s.wantConfig(t, "ada", "Asia/Shanghai", everyKey)
 }
 
-// Who was set up has a config to show, on both stores; others have none.
+// Users that are set up have a config, on both stores. Other users do not.
 func TestGetUserConfig(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, s *server) {
@@ -398,15 +400,15 @@ func TestGetUserConfig(t *testing.T) {
 	})
 }
 
-// withMember is a copy of object with one more member.
+// withMember returns a copy of object with one more member.
 func withMember(object map[string]string, name, value string) map[string]string {
 	object = maps.Clone(object)
 	object[name] = value
 	return object
 }
 
-// wantConfig checks what is stored for a user, and what is shown of it: which
-// keys are set, no more.
+// wantConfig checks the stored config of a user and the config that is shown,
+// which contains only whether each key is set.
 func (s *server) wantConfig(t *testing.T, userID, timezone string, keys map[string]string) {
 	t.Helper()
 	config, err := s.store.UserConfig(t.Context(), userID)
@@ -432,8 +434,9 @@ func (s *server) wantConfig(t *testing.T, userID, timezone string, keys map[stri
 	})
 }
 
-// A time zone that is not known keeps the stored one, and what else the request
-// says counts. The log names the zone, so that it can be no other part of a line.
+// An unknown time zone does not change the stored one, but the other fields of
+// the request take effect. The log shows the time zone in a form that cannot
+// look like another part of the line.
 func TestUpdateUserConfig_UnknownTimezone(t *testing.T) {
 	t.Parallel()
 	token := auth.NewToken().Reveal()
@@ -463,7 +466,7 @@ func TestUpdateUserConfig_UnknownTimezone(t *testing.T) {
 	}
 }
 
-// A time zone that a browser sends along is no obstacle to an account.
+// An unknown time zone from a browser does not prevent account operations.
 func TestAccounts_UnknownTimezone(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
@@ -472,7 +475,7 @@ func TestAccounts_UnknownTimezone(t *testing.T) {
 	}
 }
 
-// The time zone of the user dates its new characters.
+// Creation dates of new characters use the time zone of the user.
 func TestUpdateUserConfig_TimezoneOfDuplicates(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, at(september))

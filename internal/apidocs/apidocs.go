@@ -1,16 +1,17 @@
-// Package apidocs holds the two interactive documentation pages, Swagger UI at
-// /docs and ReDoc at /redoc. Both read openapi.json, and both come whole from
-// the binary: a browser that opens them asks no other host for anything.
+// Package apidocs contains the two interactive documentation pages, Swagger UI
+// at /docs and ReDoc at /redoc. Both read openapi.json. All their files are
+// embedded in the binary, so a browser that opens them sends no requests to
+// other hosts.
 //
-// Every address in the pages is relative, so they work under any path that a
-// proxy puts before them. The bundles in assets come from vendor.sh, which says
-// what it changed in them; the files in pages are ours.
+// Every address in the pages is relative, so the pages work under any path that
+// a proxy adds. The bundles in assets are written by vendor.sh, which also
+// lists the changes made to them. The files in pages are our own.
 package apidocs
 
 import _ "embed" // for the files
 
-// Strings, not an embed.FS: a string is read where it lies in the binary, so
-// the bundles cost no memory until somebody opens a page.
+// Strings instead of an embed.FS: a string is read directly from the binary, so
+// the bundles use no memory until a page is opened.
 var (
 	//go:embed pages/docs.html
 	docsHTML string
@@ -39,16 +40,17 @@ var (
 	redocLicense string
 )
 
-// What each page needs, found by taking away one permission after the other in
-// a browser. Neither needs 'unsafe-inline': what is set on an element's style
-// property or with insertRule is not inline to a browser. Requests go to the
-// page's own host only, those of "Try it out" included.
+// The Content-Security-Policy of each page. It has the fewest permissions with
+// which the page works in a browser; this was tested by removing them one by
+// one. Neither page needs 'unsafe-inline', because browsers do not treat the
+// style property of an element and insertRule as inline styles. Requests go
+// only to the host of the page, including those of "Try it out".
 const (
 	commonPolicy = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src data:; " +
 		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
 	docsPolicy = commonPolicy + "style-src 'self'"
-	// ReDoc embeds a font, and adds empty style elements that it then fills by
-	// insertRule; the hash is that of nothing.
+	// ReDoc embeds a font. It also adds empty style elements and fills them
+	// with insertRule; the hash is that of an empty string.
 	redocPolicy = commonPolicy + "font-src data:; style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='"
 )
 
@@ -59,8 +61,8 @@ const (
 	typeText = "text/plain; charset=utf-8"
 )
 
-// Files returns the pages and all that they load, in a fixed order. The
-// licences are among them because a binary passes the bundles on, too.
+// Files returns the pages and all files that they load, in a fixed order. The
+// licences are included because the binary distributes the bundles.
 func Files() []*File {
 	return []*File{
 		newPage("/docs", docsPolicy, docsHTML),

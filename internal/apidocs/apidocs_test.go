@@ -16,8 +16,8 @@ import (
 	"web-backend/internal/apidocs"
 )
 
-// serve starts a server that has the files below base, as a proxy would show
-// them, and the document that both pages read.
+// serve starts a server with the files below base, as if behind a proxy, and
+// with the document that both pages read.
 func serve(t *testing.T, base string) string {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -38,8 +38,8 @@ type answer struct {
 	body   string
 }
 
-// send makes a request with the header fields given as name, value, … Nothing
-// is unpacked on the way.
+// send sends a request. fields are alternating names and values of header
+// fields. The response is not decompressed.
 func send(t *testing.T, method, address string, fields ...string) answer {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, address, http.NoBody)
@@ -130,7 +130,8 @@ func TestEveryReferenceOfAPageIsServed(t *testing.T) {
 					if want := types[path.Ext(target.Path)]; got.status != http.StatusOK || got.header.Get("Content-Type") != want {
 						t.Errorf("%s: %d, %q; want 200, %q", target, got.status, got.header.Get("Content-Type"), want)
 					}
-					// Ours only: in a bundle, the pattern fits strings and comments as well.
+					// Only our own files: in a bundle, the pattern also matches
+					// strings and comments.
 					if name := path.Base(target.Path); name == "docs.js" || name == "redoc.js" {
 						for _, match := range moduleImport.FindAllStringSubmatch(got.body, -1) {
 							follow(target, match[1])

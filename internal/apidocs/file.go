@@ -11,16 +11,17 @@ import (
 	"time"
 )
 
-// File is one file of the documentation, and the handler that serves it to GET
-// and HEAD requests. It answers to If-None-Match and Range. The headers that
-// all answers of the server have are not its own.
+// File is one file of the documentation and the handler that serves it to GET
+// and HEAD requests. It supports If-None-Match and Range. It does not set the
+// headers that all responses of the server have.
 type File struct {
-	// Path is where the pages expect the file, "/docs/swagger-ui.css".
+	// Path is the path at which the pages expect the file, such as
+	// "/docs/swagger-ui.css".
 	Path string
 	// ContentType is the media type with its charset.
 	ContentType string
-	// ContentSecurityPolicy is all that a page needs, and is sent with it.
-	// It is empty for a file that is no page.
+	// ContentSecurityPolicy is the policy of a page, which is sent with it. It
+	// is empty for a file that is not a page.
 	ContentSecurityPolicy string
 
 	stored string // gzip-compressed if it is a bundle
@@ -43,13 +44,14 @@ func newPage(path, policy, stored string) *File {
 	return f
 }
 
-// ServeHTTP sends the file. A bundle goes out as it is stored if the client
-// takes gzip, which every browser does; otherwise it is unpacked on the way.
+// ServeHTTP sends the file. It sends a bundle compressed, as stored, if the
+// client accepts gzip, which every browser does. Otherwise it decompresses the
+// bundle while sending it.
 func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", f.ContentType)
-	// The paths carry no version, so a browser has to ask each time; the ETag
-	// spares it the transfer.
+	// The paths contain no version, so a browser must ask each time. With the
+	// ETag it downloads the file only if it has changed.
 	header.Set("Cache-Control", "no-cache")
 	if f.ContentSecurityPolicy != "" {
 		header.Set("Content-Security-Policy", f.ContentSecurityPolicy)
@@ -60,9 +62,9 @@ func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if isGzip(f.stored) {
 		header.Add("Vary", "Accept-Encoding")
 		if acceptsGzip(r.Header.Values("Accept-Encoding")) {
-			tag += "-gzip" // other bytes, so another strong tag
+			tag += "-gzip" // the bytes differ, so the strong tag must differ
 			header.Set("Content-Encoding", "gzip")
-			// ServeContent leaves the length of encoded content to its caller.
+			// ServeContent does not set the length of encoded content.
 			header.Set("Content-Length", strconv.Itoa(len(f.stored)))
 		} else {
 			content = newInflater(f.stored)
@@ -73,10 +75,10 @@ func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // acceptsGzip reports whether the Accept-Encoding fields of a request allow
-// gzip. A client that sends none of them is served unpacked: it may be a person
-// with curl.
+// gzip. Without such a field the file is sent uncompressed, because the client
+// may be a person with curl.
 func acceptsGzip(fields []string) bool {
-	others := false // what "*" says of the encodings that are not named
+	others := false // whether "*" allows encodings that are not named
 	for part := range strings.SplitSeq(strings.Join(fields, ","), ",") {
 		coding, weight, _ := strings.Cut(part, ";")
 		switch strings.ToLower(strings.TrimSpace(coding)) {

@@ -125,7 +125,8 @@ func TestRanges(t *testing.T) {
 				t.Errorf("%s of %s: %d with %d bytes, want %d", asked, accepted, got.status, len(got.body), len(want))
 			}
 		}
-		// The second range starts before the first ends, so the unpacking starts anew.
+		// The second range starts before the first one, so decompression
+		// restarts.
 		several := send(t, http.MethodGet, address, "Accept-Encoding", accepted, "Range", "bytes=300-309,100-109")
 		if !strings.Contains(several.body, whole[300:310]) || !strings.Contains(several.body, whole[100:110]) {
 			t.Errorf("two ranges of %s: %d, %q", accepted, several.status, several.body)

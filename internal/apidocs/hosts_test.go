@@ -10,9 +10,9 @@ import (
 	"web-backend/internal/apidocs"
 )
 
-// knownHosts are the hosts whose addresses stand in the bundles, each looked at:
-// none is loaded from. "http://" and an escaped "http:\/\/" without a host are
-// parts of patterns.
+// knownHosts are the hosts whose addresses occur in the bundles. Each was
+// checked: nothing is loaded from them. "http://" and an escaped "http:\/\/"
+// without a host are parts of patterns.
 var knownHosts = map[string]string{
 	"":          "prefix that is compared or completed",
 	"base":      "placeholder for resolving relative addresses",
@@ -42,10 +42,11 @@ var (
 	cssURL     = regexp.MustCompile(`url\(\s*["']?([^"')\s]*)`)
 )
 
-// This test proves that no address of a host nobody looked at is written out in
-// what is served. It cannot prove that minified code puts none together; against
-// that stands the pages' policy, which lets a browser connect to their own host
-// only, and which TestPoliciesAreStrict holds.
+// TestNothingIsLoadedFromAnotherHost checks that the served files contain only
+// addresses of known hosts. It cannot check whether minified code builds other
+// addresses. The Content-Security-Policy of the pages protects against that: it
+// allows a browser to connect only to the host of the page, and
+// TestPoliciesAreStrict checks it.
 func TestNothingIsLoadedFromAnotherHost(t *testing.T) {
 	t.Parallel()
 	root := serve(t, "")

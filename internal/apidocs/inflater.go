@@ -10,16 +10,16 @@ import (
 
 func isGzip(s string) bool { return strings.HasPrefix(s, "\x1f\x8b") }
 
-// inflater reads what a gzip file holds without ever having all of it in
-// memory. It can seek, as http.ServeContent asks, because the last four bytes
-// of a gzip file say how long its content is (RFC 1952, section 2.3.1).
+// inflater reads the content of a gzip file without having all of it in memory.
+// It can seek, as http.ServeContent requires, because the last four bytes of a
+// gzip file contain the length of its content (RFC 1952, section 2.3.1).
 type inflater struct {
 	stored string
 	size   int64
 	offset int64 // where the next Read starts
 
 	unpacked *gzip.Reader
-	at       int64 // where unpacked stands
+	at       int64 // current position of unpacked
 }
 
 func newInflater(stored string) *inflater {
@@ -27,7 +27,7 @@ func newInflater(stored string) *inflater {
 	return &inflater{stored: stored, size: int64(size)}
 }
 
-// Seek only notes the place; Read goes there.
+// Seek only stores the position. The next Read moves to it.
 func (f *inflater) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:

@@ -3,14 +3,14 @@
 # For maintainers: needs npm, node and gzip. The result is committed, so a build needs only Go.
 #
 #   vendor.sh            write assets/
-#   vendor.sh --check    fail if assets/ is not what this script would write
+#   vendor.sh --check    fail if assets/ differs from what this script would write
 #
-# To upgrade: set the version, take the integrity from `npm view NAME@VERSION dist.integrity`, run this,
-# then the tests, then open both pages in a browser. A patch that no longer fits stops the script.
+# To upgrade: set the version, copy the integrity from `npm view NAME@VERSION dist.integrity`, run this script,
+# run the tests, then open both pages in a browser. The script stops at a patch that no longer fits.
 #
-# ReDoc 3 rather than 2.5: it still ships a bundle for the browser, is the line that is developed, and has a dark
-# mode. It also sends telemetry unless told not to, loads logos and icons from its makers' hosts and offers to send
-# the document to chat services; the patches below take all of that out.
+# ReDoc 3 is used instead of 2.5 because it is the version under development and has a dark mode. It still includes
+# a bundle for the browser. By default it sends telemetry, loads logos and icons from hosts of its makers, and offers
+# to send the document to chat services. The patches below remove all of this.
 set -euo pipefail
 
 swagger_ui=swagger-ui-dist@5.35.0
@@ -54,7 +54,7 @@ from=$work/redoc/package
 cp "$from/LICENSE" "$out/redoc.LICENSE.txt"
 cp "$from/bundles/redoc.standalone.js" "$out"
 
-# Each patch must fit exactly as often as it says, or the bundle is not the one that was looked at.
+# Each patch must match exactly as often as it says. Otherwise the bundle is not the one that was examined.
 node - "$out" <<'NODE'
 const fs = require("node:fs"), path = require("node:path");
 const patches = {
@@ -62,23 +62,24 @@ const patches = {
     [1, "/*# sourceMappingURL=swagger-ui.css.map*/", ""],
   ],
   "swagger-ui-bundle.js": [
-    // The default of validatorUrl sends the document's address to a validator.
+    // The default of validatorUrl sends the address of the document to a validator.
     [3, '"https://validator.swagger.io/validator"', "null"],
   ],
   "redoc.standalone.js": [
-    // Telemetry: off unless asked for, and nowhere to go.
+    // Telemetry is off by default, and there is no address to send it to.
     [1, "disabled:e.disabled??!1", "disabled:e.disabled??!0"],
     [1, "`https://otel.cloud.redocly.com/v1/traces`", "`about:blank`"],
-    // The logo, an image from another host, becomes a word.
+    // The logo, an image from another host, is replaced by text.
     [1, "t?(0,V.jsx)(`img`,{alt:`redocly logo`,onError:()=>n(!1),src:e?`https://cdn.redoc.ly/redoc/logo-mini-full.svg`:`https://cdn.redoc.ly/redoc/logo-mini.svg`}):null",
       "t?(0,V.jsx)(`p`,{children:e?`Redocly`:`R`}):null"],
-    // Icons that a document may name by x-icon. An empty image is better than a request.
+    // A document can name icons with x-icon. They are replaced by an empty image, so that no request is sent.
     [1, "`https://cdn.redocly.com/icons/fa/7.0.0`", "`data:,`"],
     [1, "`https://cdn.redocly.com/icons/code/5.24.0`", "`data:,`"],
-    // "Open in ChatGPT" and "Open in Claude" put the document into the address of another host. "Copy" stays.
+    // "Open in ChatGPT" and "Open in Claude" put the document into the address of another host. "Copy" is kept.
     [1, "if(!r.specUrl)return(0,V.jsx)(k$,", "if(!0)return(0,V.jsx)(k$,"],
     [1, "{chatgpt:`https://chatgpt.com`,claude:`https://claude.ai/new`}", "{}"],
-    // The search index moves to a worker if eval is allowed. It is not, and asking would be reported as a violation.
+    // ReDoc tries eval, and moves the search index to a worker if it works. The policy does not allow eval, and the
+    // attempt would be reported as a violation.
     [1, "try{return e._factory??=Function(XDe),!0}catch{return!1}", "return!1"],
   ],
 };
@@ -93,13 +94,13 @@ for (const [name, list] of Object.entries(patches)) {
     }
     text = parts.join(after);
   }
-  // The Apache licence asks for a notice in a changed file.
+  // The Apache licence requires a notice in a changed file.
   fs.writeFileSync(file, `/* Changed by web-backend, which removed what would be loaded from other hosts. */\n${text}`);
 }
 NODE
 
 if [ "${1-}" = --check ]; then
-  # Compared uncompressed: the bytes of gzip differ from one implementation to the next.
+  # Compare uncompressed files, because gzip implementations write different bytes.
   mkdir "$work/have"
   cp "$here"/assets/* "$work/have"
   gzip -d "$work"/have/*.gz

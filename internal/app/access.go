@@ -17,14 +17,15 @@ import (
 	"web-backend/internal/store"
 )
 
-// How many keys the rate limits remember, at about 250 bytes each.
+// The number of keys that the rate limits remember. Each key takes about 250
+// bytes.
 const (
 	rateAddresses = 20_000
 	rateUsernames = 20_000
 )
 
-// openAccess puts the configuration of access in the terms of package api. It
-// also says, for a person, where the operator token is.
+// openAccess converts the access configuration to the options of package api.
+// It also returns where the operator token is, as text for people.
 func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions, place string, err error) {
 	if access.Mode, err = auth.ParseMode(cfg.Access.Mode); err != nil {
 		return access, "", err
@@ -61,11 +62,11 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 	return access, place, nil
 }
 
-// warnOfAccess says what an operator may not have meant.
+// warnOfAccess logs access settings that the operator may not have intended.
 func warnOfAccess(cfg *config.Config, access api.AccessOptions, log *logging.Log) {
 	if access.Mode == auth.Open {
-		// On a loopback address, too: a page that a person of this machine opens
-		// can reach it by a name of its own (DNS rebinding).
+		// This also holds for a loopback address: a web page that is open on
+		// this machine can reach it through its own host name (DNS rebinding).
 		log.Warn("access is open: whoever reaches this address may read and change everything",
 			"host", cfg.Host, "remedy", "set access: guarded or strict")
 	}
@@ -84,8 +85,9 @@ func warnOfAccess(cfg *config.Config, access api.AccessOptions, log *logging.Log
 	}
 }
 
-// keptOperatorTokens gives the tokens in a file, which is made with one if it
-// is not there. The store's lock is held: nobody else makes it.
+// keptOperatorTokens returns the tokens in the file at path. If the file does
+// not exist, it is created with one new token. The caller must hold the lock of
+// the store, so that no other process creates the file.
 func keptOperatorTokens(path string) ([]backend.Secret, error) {
 	text, err := secretfile.Read(path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,4 +1,4 @@
-// Package app puts the server together from its parts and runs it.
+// Package app assembles the server from its parts and runs it.
 package app
 
 import (
@@ -25,14 +25,15 @@ import (
 	"web-backend/internal/telemetry"
 )
 
-// Run serves until ctx ends, then stops in order: it accepts nothing more,
-// lets running requests finish within the configured time, and closes the
-// store and the log. It says on console where it listens and where its files
-// lie; log lines go to logLines. An error is one of starting, or of closing.
+// Run serves until ctx ends, then shuts down in order: it stops accepting
+// connections, lets running requests finish within the configured time, and
+// closes the store and the log. It writes to console where the server listens
+// and where its files are; log lines go to logLines. It returns an error if the
+// server cannot start or serve, or if closing fails.
 func Run(ctx context.Context, cfg *config.Config, build Build, console, logLines io.Writer) error {
 	s, err := start(ctx, cfg, build, console, logLines)
 	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return nil // stopped while it waited for its store
+		return nil // stopped while it waited for the store
 	}
 	if err != nil {
 		return err
@@ -41,27 +42,28 @@ func Run(ctx context.Context, cfg *config.Config, build Build, console, logLines
 	return s.serve(ctx, cfg)
 }
 
-// server is everything that runs, in the order in which it was started.
+// server holds the parts that run, in the order in which they were started.
 type server struct {
 	log      *logging.Log
 	listener net.Listener
 	store    backend.Store
-	place    string // of the store, for a person
-	unready  string // why it is not well; "" if it is
+	place    string // of the store, as text for people
+	unready  string // why the server is not ready; "" if it is
 	http     *http.Server
 	bound    *connections.Bound
 	backups  *maintenance.Schedule
 	motion   *motionFiles
 	api      *api.API
 
-	debugListener net.Listener // nil without one
+	debugListener net.Listener // nil without a debug listener
 	debug         *http.Server
 	watch         watch
 
-	operatorToken string // where it is, for a person
+	operatorToken string // where the token is, as text for people
 }
 
-// start opens what can fail: first what leaves no file behind.
+// start opens everything that can fail. The steps that leave no file behind
+// come first.
 func start(ctx context.Context, cfg *config.Config, build Build, console, logLines io.Writer) (s *server, err error) {
 	defaults, err := cfg.UserDefaults()
 	if err != nil {
@@ -128,8 +130,9 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	return s, nil
 }
 
-// warnOfUnknownNames logs which adapters, scenes and avatars of the files for
-// new users are not known. That is no fault: an orchestrator may have others.
+// warnOfUnknownNames logs the unknown adapters, scenes and avatars in the files
+// for new users. They are not errors, because an orchestrator may know names
+// that this server does not.
 func warnOfUnknownNames(cfg *config.Config, defaults backend.Defaults, log *slog.Logger) {
 	for i, path := range cfg.DefaultCharacterConfigPaths {
 		for _, name := range defaults.Characters[i].UnknownNames() {
@@ -139,8 +142,9 @@ func warnOfUnknownNames(cfg *config.Config, defaults backend.Defaults, log *slog
 	}
 }
 
-// leaveAddress tells commands where the owner of the data folder is asked. A
-// server whose users cannot be changed by command is better than none.
+// leaveAddress stores the URL of this server where the commands that change
+// users find it. A failure is only logged: the server still runs, but those
+// commands cannot find it.
 func (s *server) leaveAddress(cfg *config.Config, store *sqlite.Store) {
 	if store == nil {
 		return
@@ -181,13 +185,13 @@ func newHTTPServer(cfg *config.Config, log *slog.Logger, handler http.Handler) *
 		ReadHeaderTimeout: cfg.Limits.ReadHeaderTimeout, ReadTimeout: cfg.Limits.ReadTimeout,
 		WriteTimeout: cfg.Limits.WriteTimeout, IdleTimeout: cfg.Limits.IdleTimeout,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// "OPTIONS *" gets headers, id and log line as every request, and the 404 of
-		// a path that does not exist.
+		// "OPTIONS *" gets the same headers, id and log line as every request,
+		// and the 404 of a path that does not exist.
 		DisableGeneralOptionsHandler: true,
 	}
 }
 
-// announce tells the person at the console where everything is.
+// announce writes to console the URLs of the server and where its files are.
 func (s *server) announce(cfg *config.Config, console io.Writer) {
 	scheme := "http"
 	if s.http.TLSConfig != nil {
@@ -198,7 +202,7 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 	if cfg.Log.Path != "" {
 		logFile = absolute(cfg.Log.Path)
 	}
-	s.log.Flush() // what the start had to say comes before
+	s.log.Flush() // log lines of the start come first
 	fmt.Fprintf(console, "web-backend is listening on %s\n"+
 		"  documentation  %s/docs\n  store          %s\n  log            %s\n"+
 		"  access         %s\n  operator token %s\n",
@@ -209,8 +213,8 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 	s.log.Info("server started", "url", url, "store", s.place, "log_file", logFile, "access", cfg.Access.Mode)
 }
 
-// serve answers requests until ctx ends, or nothing more can be accepted, and
-// stops in order.
+// serve handles requests until ctx ends or no more connections can be accepted,
+// then shuts down in order.
 func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 	s.backups = maintenance.ScheduleBackups(cfg, s.log.Logger, s.watch.metrics.BackupDone)
 	s.serveDebug()
@@ -218,14 +222,14 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 	go func() {
 		listener := api.OneWrite(s.bound.Listener(s.listener))
 		if s.http.TLSConfig != nil {
-			failed <- s.http.ServeTLS(listener, "", "") // the files are read by TLSConfig
+			failed <- s.http.ServeTLS(listener, "", "") // TLSConfig reads the files
 			return
 		}
 		failed <- s.http.Serve(listener)
 	}()
 	var failure error
 	select {
-	case failure = <-failed: // nothing more is accepted; the rest of the stop is as ever
+	case failure = <-failed: // no more connections are accepted; the rest of the shutdown is the same
 	case <-ctx.Done():
 	}
 	s.log.Info("server stopping", "deadline", cfg.Limits.ShutdownTimeout)
@@ -233,12 +237,12 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 	defer cancel()
 	if err := s.http.Shutdown(deadline); err != nil {
 		s.log.Warn("requests were broken off at the deadline", "error", err)
-		_ = s.http.Close() // the listener is closed already
+		_ = s.http.Close() // Shutdown has already closed the listener
 	}
 	s.api.CloseMotionSessions(deadline)
 	s.watch.tracing.Close(deadline)
 	if failure == nil {
-		failure = <-failed // a Serve that had not begun yet closes the listener only now
+		failure = <-failed // if Serve had not started yet, it closes the listener only now
 	}
 	if errors.Is(failure, http.ErrServerClosed) {
 		failure = nil
@@ -246,13 +250,13 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 	return errors.Join(failure, s.close())
 }
 
-// close closes what was started, last first.
+// close closes everything that was started, in reverse order.
 func (s *server) close() error {
 	s.backups.Stop()
 	s.motion.stop()
 	errs := []error{s.closeDebug()}
 	if s.listener != nil && s.http == nil {
-		errs = append(errs, s.listener.Close()) // else the HTTP server owns it
+		errs = append(errs, s.listener.Close()) // otherwise the HTTP server owns it
 	}
 	if s.store != nil {
 		errs = append(errs, s.store.Close())
@@ -266,8 +270,9 @@ func (s *server) close() error {
 	return errors.Join(errs...)
 }
 
-// absolute is path from the root, as a relative one says little to who does not
-// know where the server was started.
+// absolute returns path as an absolute path. A relative path does not help a
+// reader who does not know where the server was started. If it cannot be made
+// absolute, path is returned unchanged.
 func absolute(path string) string {
 	if full, err := filepath.Abs(path); err == nil {
 		return full

@@ -26,10 +26,11 @@ import (
 	"web-backend/internal/config"
 )
 
-// deadline bounds what must happen soon, on a machine that is busy.
+// deadline is the maximum time for anything that must happen soon, on a busy
+// machine.
 const deadline = 20 * time.Second
 
-// stream is a place to print to that can be read meanwhile.
+// stream is an output that can be read while the server writes to it.
 type stream struct {
 	mutex   sync.Mutex
 	text    strings.Builder
@@ -53,8 +54,8 @@ func (s *stream) String() string {
 	return s.text.String()
 }
 
-// testConfig is a configuration on a free port with all files in a folder of
-// the test.
+// testConfig returns a configuration with a free port and with all files in a
+// folder of the test.
 func testConfig(t *testing.T) *config.Config {
 	t.Helper()
 	cfg := config.Default()
@@ -73,7 +74,8 @@ type server struct {
 
 var urlPattern = regexp.MustCompile(`listening on (https?://(\S+))`)
 
-// run starts a server and waits until it listens; the test's end stops it.
+// run starts a server and waits until it listens. The server is stopped when
+// the test ends.
 func run(t *testing.T, cfg *config.Config) *server {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -101,7 +103,7 @@ func run(t *testing.T, cfg *config.Config) *server {
 	return s
 }
 
-// wait gives the result of Run; it may be called again.
+// wait returns the result of Run. It may be called more than once.
 func (s *server) wait(t *testing.T) error {
 	t.Helper()
 	select {
@@ -114,7 +116,7 @@ func (s *server) wait(t *testing.T) error {
 	}
 }
 
-// send makes a request; one with a body is a POST of JSON.
+// send sends a request. A request with a body is a POST of JSON.
 func (s *server) send(t *testing.T, path, body string) (status int, answer string) {
 	t.Helper()
 	method := http.MethodGet
@@ -139,14 +141,15 @@ func (s *server) send(t *testing.T, path, body string) (status int, answer strin
 	return response.StatusCode, string(data)
 }
 
-// dial opens a bare connection, and writes text to it.
+// dial opens a plain connection and writes text to it.
 func (s *server) dial(t *testing.T, text string) net.Conn {
 	t.Helper()
 	return s.dialFrom(t, net.IPv4(127, 0, 0, 1), text)
 }
 
-// dialFrom is dial from an address of this machine. It skips the test where
-// there is no such address: only Linux has all of 127.0.0.0/8.
+// dialFrom does the same as dial, from a given address of this machine. It
+// skips the test if the address does not exist, because only Linux has all of
+// 127.0.0.0/8.
 func (s *server) dialFrom(t *testing.T, from net.IP, text string) net.Conn {
 	t.Helper()
 	dialer := net.Dialer{Timeout: deadline, LocalAddr: &net.TCPAddr{IP: from}}
@@ -167,8 +170,8 @@ func (s *server) dialFrom(t *testing.T, from net.IP, text string) net.Conn {
 	return conn
 }
 
-// hold opens a request whose body is not complete, and returns once its
-// handler runs: the server asks for the body then.
+// hold sends a request whose body is not complete. It returns when the handler
+// runs, because the server then asks for the body.
 func (s *server) hold(t *testing.T) net.Conn {
 	t.Helper()
 	conn := s.dial(t, "POST /api/v1/create_user HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+
@@ -219,7 +222,8 @@ func TestRun_StopsBeforeTheFirstRequest(t *testing.T) {
 		if err := app.Run(ctx, cfg, app.Build{}, console, io.Discard); err != nil {
 			t.Fatal(err)
 		}
-		// Nothing of it is left: the same port and folder can be used at once.
+		// Nothing of the server is left: the same port and folder can be used
+		// at once.
 		_, port, err := net.SplitHostPort(urlPattern.FindStringSubmatch(console.String())[2])
 		if err != nil {
 			t.Fatal(err)
@@ -270,7 +274,7 @@ func TestRun_BreaksOffRequestsAtTheDeadline(t *testing.T) {
 	}
 }
 
-// waitForRefusal waits until nobody listens on address.
+// waitForRefusal waits until no process listens on address.
 func waitForRefusal(t *testing.T, address string) {
 	t.Helper()
 	for end := time.Now().Add(deadline); time.Now().Before(end); {
@@ -339,7 +343,7 @@ func TestRun_CannotStart(t *testing.T) {
 			cfg := testConfig(t)
 			tt.change(cfg)
 			console := newStream()
-			ctx, cancel := context.WithTimeout(t.Context(), deadline) // of a server that starts
+			ctx, cancel := context.WithTimeout(t.Context(), deadline) // in case the server starts
 			defer cancel()
 			err := app.Run(ctx, cfg, app.Build{}, console, io.Discard)
 			if err == nil {
@@ -357,8 +361,9 @@ func TestRun_CannotStart(t *testing.T) {
 	}
 }
 
-// On the embedded store an operator token is made at the first start, is named
-// and never shown, and lasts.
+// With the embedded store, the first start creates an operator token. The path
+// of its file is printed, but the token is not. Later starts use the same
+// token.
 func TestRun_MakesAnOperatorToken(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
@@ -398,7 +403,8 @@ func TestRun_MakesAnOperatorToken(t *testing.T) {
 	}
 }
 
-// listUsersVia calls an operator's route as one from outside does.
+// listUsersVia calls an operator's route in the way that a client from outside
+// does.
 func (s *server) listUsersVia(t *testing.T, token string) (status int) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+"/api/v1/list_users", nil)
@@ -417,7 +423,7 @@ func (s *server) listUsersVia(t *testing.T, token string) (status int) {
 	return response.StatusCode
 }
 
-// Configured tokens take the place of a made one.
+// Configured tokens replace the created token.
 func TestRun_ConfiguredOperatorTokens(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
@@ -438,7 +444,8 @@ func TestRun_ConfiguredOperatorTokens(t *testing.T) {
 	}
 }
 
-// The file of the made token may hold several, too, while one replaces another.
+// The file of the created token may contain several tokens while one token
+// replaces another.
 func TestRun_KeptOperatorTokens(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
@@ -451,12 +458,12 @@ func TestRun_KeptOperatorTokens(t *testing.T) {
 	}
 }
 
-// What an operator may not have meant is said in the log.
+// Access settings that the operator may not have intended are logged.
 func TestRun_WarnsOfAccess(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		change func(*testing.T, *config.Config)
-		want   string // in a warning; "" for none
+		want   string // text in a warning; "" for no warning
 	}{
 		"guarded":                    {func(*testing.T, *config.Config) {}, ""},
 		"guarded, reached by others": {func(_ *testing.T, c *config.Config) { c.Host = "0.0.0.0" }, "local_operator: false"},
@@ -491,7 +498,7 @@ func TestRun_WarnsOfAccess(t *testing.T) {
 	}
 }
 
-// writeToken puts a token in the data folder before the first start.
+// writeToken writes a token to the data folder before the first start.
 func writeToken(t *testing.T, cfg *config.Config, token string, mode os.FileMode) {
 	t.Helper()
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
@@ -506,7 +513,7 @@ func writeToken(t *testing.T, cfg *config.Config, token string, mode os.FileMode
 	}
 }
 
-// A start that fails takes nothing with it: what was opened is closed.
+// If the start fails, everything that was opened is closed.
 func TestRun_CannotStart_LeavesNothingOpen(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -518,7 +525,7 @@ func TestRun_CannotStart_LeavesNothingOpen(t *testing.T) {
 	cfg := testConfig(t)
 	good := cfg.DataDir
 	for range 3 {
-		cfg.Port, cfg.DataDir = port, filepath.Join(cfg.Log.Path, "data") // after the log and the port
+		cfg.Port, cfg.DataDir = port, filepath.Join(cfg.Log.Path, "data") // opened after the log and the port
 		if err := app.Run(t.Context(), cfg, app.Build{}, io.Discard, io.Discard); err == nil || !strings.Contains(err.Error(), "data folder") {
 			t.Fatalf("got %v, want a complaint about the data folder", err)
 		}
@@ -582,7 +589,7 @@ func TestRun_DefaultsOfNewUsers(t *testing.T) {
 	}
 }
 
-// Every limit of the configuration reaches the server.
+// Every limit of the configuration has an effect on the server.
 func TestRun_Limits(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -652,8 +659,8 @@ func TestRun_Limits(t *testing.T) {
 	}
 }
 
-// Whoever opens as many connections as there may be, from one address or from
-// many, and leaves them idle, keeps nobody else waiting.
+// A client that opens the maximum number of connections, from one address or
+// from many, and leaves them idle, does not make other clients wait.
 func TestRun_IdleConnectionsKeepNobodyOut(t *testing.T) {
 	t.Parallel()
 	const request = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -669,16 +676,17 @@ func TestRun_IdleConnectionsKeepNobodyOut(t *testing.T) {
 			s := run(t, cfg)
 			for i := range 100 {
 				conn := s.dialFrom(t, from(i), "")
-				_, _ = io.WriteString(conn, request) // it may be closed already
+				_, _ = io.WriteString(conn, request) // the connection may already be closed
 				_, _ = bufio.NewReader(conn).ReadString('\n')
 			}
-			expectOK(t, bufio.NewReader(s.dialFrom(t, net.IPv4(127, 0, 0, 3), request))) // long before idle_timeout
+			expectOK(t, bufio.NewReader(s.dialFrom(t, net.IPv4(127, 0, 0, 3), request))) // succeeds long before idle_timeout
 			page := s.metrics(t)
 			counts := map[string]int{}
 			for _, match := range connectionsPattern.FindAllStringSubmatch(page, -1) {
 				counts[match[1]], _ = strconv.Atoi(match[2])
 			}
-			// The attacker's 10 with the client's and this one, or as many as there may be.
+			// The attacker has 10 connections, or the maximum. The client and
+			// this test have one each.
 			want := map[string]int{"": 12, "_refused_total": 90, "_dropped_total": 0}
 			if name == "many addresses" {
 				want = map[string]int{"": 50, "_refused_total": 0, "_dropped_total": 52}
@@ -692,7 +700,7 @@ func TestRun_IdleConnectionsKeepNobodyOut(t *testing.T) {
 
 var connectionsPattern = regexp.MustCompile(`(?m)^webbackend_http_connections(\S*) (\d+)$`)
 
-// "OPTIONS *" is answered by the server's own code, not by net/http.
+// "OPTIONS *" is handled by the server's own code, not by net/http.
 func TestRun_OptionsOfTheServer(t *testing.T) {
 	t.Parallel()
 	s := run(t, testConfig(t))
@@ -728,7 +736,7 @@ func wantClosed(t *testing.T, conn net.Conn) {
 	}
 }
 
-// expectOK reads one answer.
+// expectOK reads one response, whose status must be 200.
 func expectOK(t *testing.T, answers *bufio.Reader) {
 	t.Helper()
 	response, err := http.ReadResponse(answers, nil)

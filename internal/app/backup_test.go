@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Backups of a clock that was ahead do not take the place of new ones.
+// Backups that were made while the clock was ahead do not displace new ones.
 func TestRun_BackupsAfterAWrongClock(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)

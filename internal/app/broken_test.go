@@ -10,8 +10,9 @@ import (
 	"web-backend/internal/app"
 )
 
-// A server whose listener breaks ends with an error, and as in order as one
-// that is stopped: its spans are sent, and its folder is free.
+// A server whose listener breaks returns an error and shuts down in the same
+// order as a server that is stopped: its spans are sent, and its folder can be
+// used again.
 func TestRun_BrokenListener(t *testing.T) { //nolint:paralleltest // the SDK reads the environment of the process
 	received := &collector{}
 	endpoint := httptest.NewServer(received)

@@ -18,17 +18,17 @@ import (
 	"web-backend/internal/store"
 )
 
-// Check looks at what a server with this configuration would find at its
-// start, and gives everything that would keep it from starting, from using its
-// master key, or from serving all of its motion files; and warnings. It makes
-// and changes nothing, and asks no other server, but the system for the address
-// of a host name to listen on.
+// Check checks what a server with this configuration would find when it starts.
+// It returns warnings, and as faults everything that would prevent the server
+// from starting, from using its master key, or from serving all of its motion
+// files. It creates and changes nothing. It contacts no other server, except
+// that it asks the system for the address of a host name to listen on.
 func Check(ctx context.Context, cfg *config.Config) (faults []error, warnings []string) {
 	faults, warnings = checkAddresses(ctx, cfg)
 	return append(faults, checkFiles(ctx, cfg)...), warnings
 }
 
-// checkFiles looks at what a server would read and write.
+// checkFiles checks the files and folders that a server would read and write.
 func checkFiles(ctx context.Context, cfg *config.Config) []error {
 	faults := append(checkDefaults(cfg), checkMotion(ctx, cfg.Motion)...)
 	if cfg.TLSCert != "" && cfg.TLSKey != "" {
@@ -54,10 +54,11 @@ func checkFiles(ctx context.Context, cfg *config.Config) []error {
 	return faults
 }
 
-// checkAddresses listens for a moment where a server would. That something else
-// listens there is a warning: it may be the server that this is about.
+// checkAddresses listens for a moment on the addresses that a server would use.
+// If an address is already in use, that is only a warning, because the process
+// that uses it may be this server.
 func checkAddresses(ctx context.Context, cfg *config.Config) (faults []error, warnings []string) {
-	const patience = 5 * time.Second // with the resolver of names
+	const patience = 5 * time.Second // for resolving host names
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	check := func(key, address string) {
@@ -80,14 +81,14 @@ func checkAddresses(ctx context.Context, cfg *config.Config) (faults []error, wa
 	if cfg.DebugAddress == main && cfg.Port != 0 {
 		faults = append(faults, errors.New("debug_address: is the address of the server itself; want another port"))
 	}
-	if !store.InDataFolder(cfg) && len(cfg.Access.OperatorTokens()) == 0 { // else one is made
+	if !store.InDataFolder(cfg) && len(cfg.Access.OperatorTokens()) == 0 { // otherwise a token is created
 		faults = append(faults, errDebugToken)
 	}
 	return faults, warnings
 }
 
-// checkOperatorToken says what is wrong with the token in the data folder, if
-// there is one.
+// checkOperatorToken returns what is wrong with the token in the data folder,
+// or nil if there is no token.
 func checkOperatorToken(cfg *config.Config) error {
 	path := filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
 	if len(cfg.Access.OperatorTokens()) > 0 {
@@ -96,11 +97,12 @@ func checkOperatorToken(cfg *config.Config) error {
 	if _, err := secretfile.Read(path); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	_, err := keptOperatorTokens(path) // the file is there: none is made
+	_, err := keptOperatorTokens(path) // the file exists, so no token is created
 	return err
 }
 
-// named is err with the setting that it is about, if there is one.
+// named returns err prefixed with the setting that it is about, or nil if err
+// is nil.
 func named(key string, err error) []error {
 	if err == nil {
 		return nil
@@ -108,7 +110,8 @@ func named(key string, err error) []error {
 	return []error{fmt.Errorf("%s: %w", key, err)}
 }
 
-// checkDefaults gives the faults of the files for new users, each by itself.
+// checkDefaults returns the faults of the files for new users, as separate
+// errors.
 func checkDefaults(cfg *config.Config) []error {
 	_, err := cfg.UserDefaults()
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
@@ -117,7 +120,8 @@ func checkDefaults(cfg *config.Config) []error {
 	return nil
 }
 
-// checkFile says why a file cannot be written that may not be there yet.
+// checkFile returns why the file at path cannot be written. The file does not
+// have to exist yet.
 func checkFile(path string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -129,8 +133,8 @@ func checkFile(path string) error {
 	return file.Close()
 }
 
-// checkFolder says why files cannot be made in a folder that may not be there
-// yet itself: then the nearest folder above it counts.
+// checkFolder returns why files cannot be created in the folder at path. If the
+// folder does not exist yet, the nearest existing folder above it is checked.
 func checkFolder(path string) error {
 	for {
 		info, err := os.Stat(path)

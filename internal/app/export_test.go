@@ -9,10 +9,12 @@ import (
 	"web-backend/internal/config"
 )
 
-// CertificateAge is how often the files of a certificate are looked at.
+// CertificateAge is how long a certificate is served before its files are
+// checked again.
 const CertificateAge = certificateAge
 
-// ServedCertificate returns a function that gives the certificate to serve now.
+// ServedCertificate returns a function that returns the certificate to serve
+// now.
 func ServedCertificate(cfg *config.Config, log *slog.Logger) (func() *tls.Certificate, error) {
 	c, err := openCertificate(cfg)
 	if err != nil {
@@ -22,7 +24,8 @@ func ServedCertificate(cfg *config.Config, log *slog.Logger) (func() *tls.Certif
 	return c.get, nil
 }
 
-// RunBroken is Run with a listener that breaks when broken is closed.
+// RunBroken is the same as Run, with a listener that breaks when broken is
+// closed.
 func RunBroken(ctx context.Context, cfg *config.Config, console io.Writer, broken <-chan struct{}) error {
 	s, err := start(ctx, cfg, Build{}, io.Discard, io.Discard)
 	if err != nil {

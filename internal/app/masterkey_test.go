@@ -17,7 +17,8 @@ import (
 
 const plantedKey = "sk-planted-in-a-test"
 
-// withKey runs a server that has a user with a provider key, and stops it.
+// withKey runs a server, creates a user with a provider key, and stops the
+// server.
 func withKey(t *testing.T, cfg *config.Config) {
 	t.Helper()
 	s := run(t, cfg)
@@ -38,7 +39,8 @@ func (s *server) setKey(t *testing.T, key string) (status int, answer string) {
 	return s.send(t, "/api/v1/update_user_config", fmt.Sprintf(`{"user_id": "ada", "openai_api_key": %q}`, key))
 }
 
-// wantKeyReadable checks whether a server reads the key of withKey.
+// wantKeyReadable starts a server and checks whether it can read the key of
+// withKey.
 func wantKeyReadable(t *testing.T, cfg *config.Config, want bool) *server {
 	t.Helper()
 	s := run(t, cfg)
@@ -67,8 +69,8 @@ func writeFile(t *testing.T, path, content string) {
 	}
 }
 
-// wantNothingShown checks that neither the provider key nor a master key is in
-// a text.
+// wantNothingShown checks that a text contains neither the provider key nor a
+// master key.
 func wantNothingShown(t *testing.T, what, text string, secrets ...string) {
 	t.Helper()
 	for _, secret := range append(secrets, plantedKey) {
@@ -110,8 +112,8 @@ func TestMasterKey_OfTheConfigurationMakesNoFile(t *testing.T) {
 	wantKeyReadable(t, cfg, true)
 }
 
-// A lost or wrong key: the server starts, says so, overwrites nothing, and
-// with the right key all is as it was.
+// With a lost or wrong key, the server starts, reports the problem and
+// overwrites nothing. With the right key, everything works as before.
 func TestMasterKey_Lost(t *testing.T) {
 	t.Parallel()
 	other, err := masterkey.Parse(backend.NewSecret(strings.Repeat("77", 32)))
@@ -190,7 +192,8 @@ func TestMasterKey_Lost(t *testing.T) {
 	}
 }
 
-// Default keys of new users need a master key, other new users do not.
+// New users with default provider keys need a master key. Other new users do
+// not.
 func TestMasterKey_LostWithDefaultKeys(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
@@ -206,7 +209,7 @@ func TestMasterKey_LostWithDefaultKeys(t *testing.T) {
 		t.Fatalf("register: got %d %s", status, answer)
 	}
 	for path, body := range map[string]string{
-		"/api/v1/create_user": `{"user_id": "bob"}`, "/api/v1/authenticate_user": credential, // the first login makes the config
+		"/api/v1/create_user": `{"user_id": "bob"}`, "/api/v1/authenticate_user": credential, // the first login creates the config
 	} {
 		if status, answer := s.send(t, path, body); status != http.StatusServiceUnavailable ||
 			!strings.Contains(answer, "provider keys cannot be changed: ") || strings.Contains(answer, "sk-of") {

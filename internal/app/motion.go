@@ -12,14 +12,16 @@ import (
 	"web-backend/internal/motion/source"
 )
 
-// motionFiles are the motion files of a server; nil without them.
+// motionFiles holds the motion files of a server. It is nil if the server has
+// none.
 type motionFiles struct {
 	library *motion.Library
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
 
-// startMotion begins to load the motion files. The server serves meanwhile.
+// startMotion starts to load the motion files. The server already serves
+// requests while they load.
 func (s *server) startMotion(cfg *config.Config) (api.MotionOptions, error) {
 	if cfg.Motion == nil {
 		return api.MotionOptions{}, nil
@@ -40,7 +42,7 @@ func (s *server) startMotion(cfg *config.Config) (api.MotionOptions, error) {
 	return api.MotionOptions{Library: s.motion.library, MaxDownloads: cfg.Motion.MaxDownloads}, nil
 }
 
-// stop ends the loading, and returns when nothing of it runs any more.
+// stop cancels the loading of motion files and waits until it has ended.
 func (m *motionFiles) stop() {
 	if m == nil {
 		return
@@ -58,8 +60,8 @@ func motionOptions(cfg *config.Motion, log *slog.Logger) motion.LibraryOptions {
 	}
 }
 
-// motionSources are where the configuration says that motion files are. It
-// opens nothing.
+// motionSources returns the configured sources of the motion files. It opens
+// nothing.
 func motionSources(cfg *config.Motion) (motion.Sources, error) {
 	sources := motion.Sources{
 		Database: motionDatabase(cfg.Database),

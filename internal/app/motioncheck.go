@@ -11,27 +11,27 @@ import (
 	"web-backend/internal/motion"
 )
 
-// MotionReport is what [CheckMotion] found.
+// MotionReport is the result of [CheckMotion].
 type MotionReport struct {
-	OK      bool           `json:"ok"` // no fault, and the web client can use every avatar
+	OK      bool           `json:"ok"` // there are no faults, and the web client can use every avatar
 	Version string         `json:"version"`
 	Avatars []MotionAvatar `json:"avatars"`
 	Faults  []string       `json:"faults"`
 	Verdict string         `json:"verdict"`
 }
 
-// MotionAvatar is what there is of one avatar.
+// MotionAvatar describes the motion files of one avatar.
 type MotionAvatar struct {
 	Avatar  string   `json:"avatar"`
 	Clips   int      `json:"clips"`
 	Frames  int      `json:"frames"`
-	Bytes   int64    `json:"bytes"` // that the web client downloads
+	Bytes   int64    `json:"bytes"` // size of the files that the web client downloads
 	Files   []string `json:"files"`
-	Missing []string `json:"missing"` // that the web client does not start without
+	Missing []string `json:"missing"` // files without which the web client does not start
 }
 
-// CheckMotion loads motion files as a server does, and says what it would
-// serve. The error says why nothing can be loaded.
+// CheckMotion loads the motion files as a server does and reports what the
+// server would serve. It returns an error if nothing can be loaded.
 func CheckMotion(ctx context.Context, cfg *config.Motion) (MotionReport, error) {
 	sources, err := motionSources(cfg)
 	if err != nil {
@@ -59,14 +59,15 @@ func CheckMotion(ctx context.Context, cfg *config.Motion) (MotionReport, error) 
 	return report, nil
 }
 
-// checkOptions are those of the server, but that no fault hides the others.
+// checkOptions returns the options of the server, except that Strict is off, so
+// that one fault does not hide the others.
 func checkOptions(cfg *config.Motion) motion.Options {
 	options := motionOptions(cfg, nil).Options
 	options.Strict = false
 	return options
 }
 
-// judge says whether the web client can use what is there.
+// judge sets the verdict: whether the web client can use the motion files.
 func (r *MotionReport) judge(strict bool) {
 	var unusable []string
 	for _, a := range r.Avatars {
@@ -93,8 +94,7 @@ func (r *MotionReport) judge(strict bool) {
 	}
 }
 
-// checkMotion gives what is wrong with the motion files that are on this
-// machine.
+// checkMotion returns the faults of the motion files that are on this machine.
 func checkMotion(ctx context.Context, cfg *config.Motion) (faults []error) {
 	if cfg == nil {
 		return nil
@@ -123,8 +123,8 @@ func checkMotion(ctx context.Context, cfg *config.Motion) (faults []error) {
 		_, err := sources.Database.Read(ctx)
 		fault(err)
 	}
-	// Clips need the database and the rest poses. Without, the other files can
-	// still be looked at.
+	// Clips need the database and the rest poses. If these are missing, the
+	// other files can still be checked.
 	sources.Database = noRecords{}
 	for kind, files := range motionStatic(cfg) {
 		if files.Place.S3 != nil {
@@ -135,7 +135,7 @@ func checkMotion(ctx context.Context, cfg *config.Motion) (faults []error) {
 	return faults
 }
 
-// motionStatic are the static files by [motion.Kind].
+// motionStatic returns the static files, indexed by [motion.Kind].
 func motionStatic(cfg *config.Motion) []config.MotionFiles {
 	return []config.MotionFiles{
 		motion.Restposes: cfg.Restposes, motion.Meshes: cfg.Meshes, motion.Joints: cfg.Joints,
@@ -143,8 +143,8 @@ func motionStatic(cfg *config.Motion) []config.MotionFiles {
 	}
 }
 
-// MotionServers names the kinds of other servers that motion files come from,
-// which [Check] does not ask; "" for none.
+// MotionServers returns the kinds of other servers that motion files come from,
+// or "" if there are none. [Check] does not contact these servers.
 func MotionServers(cfg *config.Motion) string {
 	if cfg == nil {
 		return ""
@@ -160,7 +160,7 @@ func MotionServers(cfg *config.Motion) string {
 	return strings.Join(kinds, " and ")
 }
 
-// noRecords is a database that has none.
+// noRecords is a database without records.
 type noRecords struct{}
 
 // Fingerprint implements [motion.Database].

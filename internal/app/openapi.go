@@ -5,6 +5,6 @@ import (
 	"web-backend/internal/config"
 )
 
-// OpenAPI returns the OpenAPI document that a server of this configuration
-// answers /openapi.json with. It opens nothing.
+// OpenAPI returns the OpenAPI document that a server with this configuration
+// serves at /openapi.json. It opens nothing.
 func OpenAPI(cfg *config.Config) []byte { return api.Document(cfg.BasePath) }

@@ -14,24 +14,25 @@ import (
 	"web-backend/internal/telemetry"
 )
 
-// Build is what the running program is.
+// Build identifies the running program.
 type Build = telemetry.Build
 
-// watch is what measures the server.
+// watch holds the metrics and traces of the server.
 type watch struct {
 	metrics *telemetry.Metrics
 	tracing *telemetry.Tracing // nil without traces
 }
 
-// openWatch makes what measures the server, before there is something to
-// measure.
+// openWatch starts metrics and tracing. It must run before the parts that are
+// measured are started.
 func (s *server) openWatch(ctx context.Context, build Build) (err error) {
 	s.watch.metrics = telemetry.NewMetrics(build)
 	s.watch.tracing, err = telemetry.StartTracing(ctx, build, s.log.Logger)
 	return err
 }
 
-// store gives a store that is measured, with what only it can tell.
+// store returns opened with measurement added. It also registers the metrics
+// that only this kind of store has.
 func (w watch) store(opened store.Opened) backend.Store {
 	switch store := opened.Store.(type) {
 	case *sqlite.Store:
@@ -45,7 +46,8 @@ func (w watch) store(opened store.Opened) backend.Store {
 	return telemetry.Store(opened.Store, opened.System, w.metrics, w.tracing)
 }
 
-// connections are those of either store.
+// connections registers the metrics of the connections of a store; count
+// returns their current numbers.
 func (w watch) connections(count func() (open, inUse, waiting int64)) {
 	const help = "Connections to the database, or readers of the embedded store: open, in use, and callers that wait for one."
 	gauge := func(state string, value func() int64) {
@@ -77,7 +79,7 @@ func (w watch) sqlite(store *sqlite.Store) {
 		value(func(s sqlite.Stats) int64 { return s.WALBytes }))
 }
 
-// clients watches the connections of clients.
+// clients registers the metrics of client connections.
 func (w watch) clients(bound *connections.Bound) {
 	value := func(of func(connections.Stats) int64) func() float64 {
 		return func() float64 { return float64(of(bound.Stats())) }
@@ -90,7 +92,7 @@ func (w watch) clients(bound *connections.Bound) {
 		value(func(s connections.Stats) int64 { return s.Dropped }))
 }
 
-// passwords watches the queue of password hashes.
+// passwords registers the metrics of the queue of password hashes.
 func (w watch) passwords(passwords *auth.Passwords) *auth.Passwords {
 	w.metrics.Gauge("password_hash_queue_length", "Callers that wait for a password hash.", nil,
 		func() float64 { return float64(passwords.Queue().Waiting) })
@@ -101,7 +103,7 @@ func (w watch) passwords(passwords *auth.Passwords) *auth.Passwords {
 	return passwords
 }
 
-// motionFiles watches the motion files and those who download them.
+// motionFiles registers the metrics of the motion files and of their downloads.
 func (w watch) motionFiles(library *motion.Library, handler *api.API) {
 	const help = "Downloads of motion files: those that are sent, and those that wait for their turn."
 	w.metrics.Gauge("motion_downloads", help, telemetry.Labels{"state": "sending"},

@@ -23,7 +23,7 @@ import (
 
 const operatorToken = "wbo_an-operator-token-of-the-tests-0123456789"
 
-// metrics gives the metrics of a server that has operatorToken.
+// metrics returns the metrics page of a server that has operatorToken.
 func (s *server) metrics(t *testing.T) string {
 	t.Helper()
 	status, page := get(t, s.url+"/metrics", "Authorization", "Bearer "+operatorToken)
@@ -33,7 +33,7 @@ func (s *server) metrics(t *testing.T) string {
 	return page
 }
 
-// get makes a request and gives status and body of its answer.
+// get sends a request and returns the status and body of the response.
 func get(t *testing.T, url string, header ...string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
@@ -91,7 +91,7 @@ func TestRun_Metrics(t *testing.T) {
 	}
 }
 
-// A login over a limit is counted as one, though its status is 200.
+// A login that exceeds a limit is counted as such, although its status is 200.
 func TestRun_MetricsOfLoginsOverALimit(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
@@ -104,7 +104,8 @@ func TestRun_MetricsOfLoginsOverALimit(t *testing.T) {
 			t.Errorf("got status %d, want 200", status)
 		}
 	}
-	// From another address: that of the logins has no try left, for tokens neither.
+	// Use another address, because the address of the logins has no attempts
+	// left, not even with a token.
 	_, page := get(t, s.url+"/metrics", "Authorization", "Bearer "+operatorToken, "X-Forwarded-For", "192.0.2.1")
 	for _, want := range []string{
 		`webbackend_logins_total{outcome="refused"} 1`, `webbackend_logins_total{outcome="too_many"} 2`,
@@ -116,7 +117,8 @@ func TestRun_MetricsOfLoginsOverALimit(t *testing.T) {
 	}
 }
 
-// On MongoDB the connections are counted too, and all are given back.
+// On MongoDB the connections are counted too, and all of them are returned to
+// the pool.
 func TestRun_MetricsOfMongoDB(t *testing.T) {
 	t.Parallel()
 	engine := mongotest.Engine(t)
@@ -146,7 +148,7 @@ var debugPattern = regexp.MustCompile(`debug listener started" address=(\S+)`)
 func TestRun_DebugListener(t *testing.T) {
 	t.Parallel()
 	for _, access := range []string{"open", "guarded", "strict"} {
-		t.Run(access, func(t *testing.T) { // one after the other: a process profiles its processor once at a time
+		t.Run(access, func(t *testing.T) { // not parallel: a process can have only one CPU profile at a time
 			cfg := testConfig(t)
 			cfg.DebugAddress, cfg.Access.Mode, cfg.Access.OperatorToken = "127.0.0.1:0", access, backend.NewSecret(operatorToken)
 			s := run(t, cfg)
@@ -174,7 +176,7 @@ func TestRun_DebugListener(t *testing.T) {
 					{"from this machine", nil, http.StatusUnauthorized},
 				} {
 					if strings.Contains(path, "seconds=1") && c.want == http.StatusOK && access != "strict" {
-						continue // this profile takes a second; once is enough
+						continue // this profile takes a second, so it is tested once
 					}
 					if status, body := get(t, debug+path, c.header...); status != c.want || body == "" {
 						t.Errorf("%s %s: got %d with %d bytes, want %d", path, c.name, status, len(body), c.want)
@@ -221,7 +223,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/x-protobuf")
 }
 
-// named gives the spans of a name.
+// named returns the spans with this name.
 func (c *collector) named(name string) (spans []*tracepb.Span) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -233,7 +235,7 @@ func (c *collector) named(name string) (spans []*tracepb.Span) {
 	return spans
 }
 
-// attributes of a span, as text.
+// attributes returns the attributes of a span as text.
 func attributes(span *tracepb.Span) map[string]string {
 	all := map[string]string{}
 	for _, a := range span.GetAttributes() {
@@ -249,8 +251,8 @@ func traceTo(t *testing.T, url string) {
 	t.Setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=tests")
 }
 
-// Real requests, through a real server, to a receiver that decodes OTLP; what
-// was not sent by then is sent when the server stops.
+// Real requests to a real server are traced to a receiver that decodes OTLP.
+// Spans that are still unsent are sent when the server stops.
 func TestRun_Traces(t *testing.T) { //nolint:paralleltest // the SDK reads the environment of the process
 	received := &collector{}
 	endpoint := httptest.NewServer(received)
@@ -314,7 +316,7 @@ func TestRun_Traces(t *testing.T) { //nolint:paralleltest // the SDK reads the e
 	}
 }
 
-// A collector that refuses everything costs one line of the log.
+// A collector that refuses all spans causes one log line.
 func TestRun_TracesWithoutCollector(t *testing.T) { //nolint:paralleltest // see above
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no", http.StatusForbidden)
@@ -338,8 +340,8 @@ func TestRun_TracesWithoutCollector(t *testing.T) { //nolint:paralleltest // see
 	}
 }
 
-// A collector that never answers holds up neither requests nor, beyond the time
-// to stop, the end of the server; the store is closed all the same.
+// A collector that never responds does not delay requests. It delays the end of
+// the server at most until the shutdown deadline. The store is still closed.
 func TestRun_TracesToAHangingCollector(t *testing.T) { //nolint:paralleltest // see above
 	asked, ended := make(chan struct{}, 100), make(chan struct{})
 	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
@@ -369,7 +371,7 @@ func TestRun_TracesToAHangingCollector(t *testing.T) { //nolint:paralleltest // 
 	if got := strings.Count(s.log.String(), "the last traces could not be sent"); got != 1 {
 		t.Errorf("got %d warnings, want 1:\n%s", got, s.log)
 	}
-	run(t, cfg) // the data folder is free
+	run(t, cfg) // succeeds only if the data folder is free
 }
 
 func TestRun_TracesNotWanted(t *testing.T) { //nolint:paralleltest // see above
@@ -398,7 +400,7 @@ func TestRun_TracesNotWanted(t *testing.T) { //nolint:paralleltest // see above
 	}
 }
 
-// Without a token nobody could use it.
+// Without an operator token, no client could use the debug listener.
 func TestRun_DebugAddressNeedsToken(t *testing.T) {
 	t.Parallel()
 	engine := mongotest.Engine(t)
@@ -410,6 +412,6 @@ func TestRun_DebugAddressNeedsToken(t *testing.T) {
 		t.Errorf("got %v, want a complaint that there is no token", err)
 	}
 	cfg = testConfig(t)
-	cfg.DebugAddress = "0.0.0.0:0" // the embedded store has made a token of its own
+	cfg.DebugAddress = "0.0.0.0:0" // a token was created with the embedded store
 	run(t, cfg)
 }

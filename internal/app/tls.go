@@ -12,24 +12,25 @@ import (
 )
 
 // certificateAge is how long a certificate is served before its files are
-// looked at again.
+// checked again.
 const certificateAge = time.Second
 
-// certificate is the TLS certificate of two PEM files, read again when one of
-// them has changed. Until both fit together the former one is served: whoever
-// renews them writes one after the other.
+// certificate is a TLS certificate from two PEM files. It is read again when
+// one of the files has changed. A renewal writes one file after the other, so
+// the old certificate is served until the two files match.
 type certificate struct {
 	certFile, keyFile string
 	log               *slog.Logger
 
 	mutex   sync.Mutex
 	current *tls.Certificate
-	looked  time.Time      // when the files were last looked at
-	loaded  [2]os.FileInfo // the files as they were when current was read
-	failed  [2]os.FileInfo // the files as they were when reading them failed last
+	looked  time.Time      // when the files were last checked
+	loaded  [2]os.FileInfo // the state of the files when current was read
+	failed  [2]os.FileInfo // the state of the files when reading them last failed
 }
 
-// openCertificate reads the files that cfg names; nil if it names none.
+// openCertificate reads the certificate files named in cfg. It returns nil if
+// cfg does not name any.
 func openCertificate(cfg *config.Config) (*certificate, error) {
 	if cfg.TLSCert == "" && cfg.TLSKey == "" {
 		return nil, nil
@@ -42,8 +43,8 @@ func openCertificate(cfg *config.Config) (*certificate, error) {
 	return c, c.load(files)
 }
 
-// config is the TLS configuration that serves c and tells log when it changes;
-// nil without a certificate.
+// config returns the TLS configuration that serves c. Changes of the
+// certificate are logged to log. It returns nil if there is no certificate.
 func (c *certificate) config(log *slog.Logger) *tls.Config {
 	if c == nil {
 		return nil
@@ -55,8 +56,8 @@ func (c *certificate) config(log *slog.Logger) *tls.Config {
 	}
 }
 
-// get gives the certificate to serve now. That it cannot be renewed is logged
-// once for each change of the files.
+// get returns the certificate to serve now. If a changed certificate cannot be
+// read, this is logged once for each change of the files.
 func (c *certificate) get() *tls.Certificate {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
@@ -82,7 +83,8 @@ func (c *certificate) get() *tls.Certificate {
 	return c.current
 }
 
-// files looks at both files; a link is followed, as some renew by moving one.
+// files returns the state of both files. It follows links, because some tools
+// renew a certificate by moving a link.
 func (c *certificate) files() (files [2]os.FileInfo, err error) {
 	for i, file := range []string{c.certFile, c.keyFile} {
 		if files[i], err = os.Stat(file); err != nil {
@@ -92,7 +94,7 @@ func (c *certificate) files() (files [2]os.FileInfo, err error) {
 	return files, nil
 }
 
-// load reads the files, which look like files now.
+// load reads the certificate. The argument is the current state of its files.
 func (c *certificate) load(files [2]os.FileInfo) error {
 	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
 	if err != nil {
@@ -102,7 +104,7 @@ func (c *certificate) load(files [2]os.FileInfo) error {
 	return nil
 }
 
-// same reports whether files have not changed between two looks at them.
+// same reports whether the files are unchanged between the states a and b.
 func same(a, b [2]os.FileInfo) bool {
 	for i := range a {
 		if a[i] == nil || b[i] == nil {

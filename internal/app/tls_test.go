@@ -23,7 +23,7 @@ import (
 	"web-backend/internal/config"
 )
 
-// pair is a self-signed certificate for 127.0.0.1, with its key, as PEM.
+// pair is a self-signed certificate for 127.0.0.1 and its key, in PEM.
 type pair struct{ cert, key []byte }
 
 func newPair(t *testing.T, serial int64) pair {
@@ -50,7 +50,7 @@ func newPair(t *testing.T, serial int64) pair {
 	}
 }
 
-// withTLS makes cfg serve p from files of the test.
+// withTLS configures cfg to serve p from files of the test.
 func withTLS(t *testing.T, cfg *config.Config, p pair) {
 	t.Helper()
 	folder := t.TempDir()
@@ -59,7 +59,8 @@ func withTLS(t *testing.T, cfg *config.Config, p pair) {
 	write(t, cfg.TLSKey, p.key)
 }
 
-// write replaces a file as those do who renew certificates: by moving one.
+// write replaces a file in the way that certificate tools do: it moves a new
+// file over it.
 func write(t *testing.T, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
@@ -70,8 +71,9 @@ func write(t *testing.T, path string, content []byte) {
 	}
 }
 
-// ask sends a request over a connection of its own to a server that must show
-// one of pairs. It gives the serial number of the one that it showed.
+// ask sends a request over a new connection to a server. The server must
+// present one of pairs. ask returns the serial number of the presented
+// certificate.
 func ask(t *testing.T, s *server, path string, pairs ...pair) (serial int64, answer string) {
 	t.Helper()
 	roots := x509.NewCertPool()
@@ -122,9 +124,9 @@ func TestRun_TLS(t *testing.T) {
 	}
 }
 
-// A certificate is served as soon as both of its files are there; until then,
-// and while they are of no use, the former one is. The clock is that of the
-// test, and each look comes when the files are looked at again.
+// A new certificate is served when both of its files are there and valid. Until
+// then, the old certificate is served. The test controls the clock, and each
+// call comes when the files are checked again.
 func TestCertificate_Renewal(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -209,8 +211,8 @@ func TestRun_TLSFilesOfNoUse(t *testing.T) {
 	}
 }
 
-// Everything lies below the base path, links and redirects included, and the
-// log shows the routes as ever.
+// All paths are below the base path, including links and redirects. The log
+// shows the routes without it.
 func TestRun_BasePath(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
@@ -225,7 +227,7 @@ func TestRun_BasePath(t *testing.T) {
 	if status, answer := s.send(t, "/api/v1/list_users", ""); status != http.StatusOK {
 		t.Errorf("got %d %s", status, answer)
 	}
-	s.stop() // the log line is written after the answer
+	s.stop() // the log line is written after the response
 	if err := s.wait(t); err != nil || !strings.Contains(s.log.String(), "route=/api/v1/list_users status=200") {
 		t.Errorf("%v, the log is %s", err, s.log.String())
 	}

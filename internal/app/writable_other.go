@@ -7,9 +7,10 @@ import (
 	"syscall"
 )
 
-// isInUse reports whether an address cannot be listened on since another
-// process does; the number is WSAEADDRINUSE of Windows.
+// isInUse reports whether err means that another process already listens on the
+// address. The number is WSAEADDRINUSE of Windows.
 func isInUse(err error) bool { return errors.Is(err, syscall.Errno(10048)) }
 
-// checkWritable knows no way to ask without making a file.
+// checkWritable checks nothing: without creating a file there is no way to find
+// out.
 func checkWritable(string) error { return nil }

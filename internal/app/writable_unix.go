@@ -9,11 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// isInUse reports whether an address cannot be listened on since another
-// process does.
+// isInUse reports whether err means that another process already listens on the
+// address.
 func isInUse(err error) bool { return errors.Is(err, unix.EADDRINUSE) }
 
-// checkWritable asks the system whether this process may make files in folder.
+// checkWritable asks the system whether this process may create files in
+// folder.
 func checkWritable(folder string) error {
 	if err := unix.Faccessat(unix.AT_FDCWD, folder, unix.W_OK|unix.X_OK, unix.AT_EACCESS); err != nil {
 		return fmt.Errorf("files cannot be made in %s: %w", folder, err)

@@ -11,7 +11,7 @@ type Mode uint8
 
 // The modes.
 const (
-	Open    Mode = iota + 1 // the original's contract: everyone may use all routes of that contract
+	Open    Mode = iota + 1 // as in the original: everyone may use all routes of docs/contract.md
 	Guarded                 // a user id is enough for the routes of a user; operators need a token
 	Strict                  // everyone needs a token, except for public routes
 )

@@ -134,8 +134,8 @@ func NewCharacter() Character {
 	}
 }
 
-// EncodeCharacter returns the canonical JSON form of c: fields in the order of
-// the contract, no white space, no line end. The API sends this form and the
+// EncodeCharacter returns the canonical JSON form of c: fields in the order
+// of contract §4, no white space, no line end. The API sends this form and the
 // embedded store keeps it, so a read needs no encoding.
 func EncodeCharacter(c Character) ([]byte, error) {
 	var buf bytes.Buffer

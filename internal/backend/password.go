@@ -12,7 +12,8 @@ import (
 // PlainPassword returns the form of a password that is hashed. Passwords that
 // look the same have the same form, whatever code points a keyboard produces.
 // It maps like the PRECIS profile OpaqueString (RFC 8265), but it does not
-// reject anything, so that every password that the contract allows still works.
+// reject anything, so that every password that the original accepts still
+// works.
 func PlainPassword(password Secret) Secret {
 	text := strings.Map(func(r rune) rune {
 		if unicode.Is(unicode.Zs, r) {

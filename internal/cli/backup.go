@@ -6,7 +6,7 @@ import (
 	"web-backend/internal/maintenance"
 )
 
-// backupCommand copies the embedded store.
+// backupCommand copies the embedded store to a file.
 type backupCommand struct {
 	configFlags
 	Out  string `placeholder:"FILE" help:"Where the backup goes. A file that is there is not replaced. Without it: a new file in backup.dir, named after the time."`
@@ -23,7 +23,7 @@ in it: keep that elsewhere. For backups by schedule set backup.every; those that
     web-backend backup --out /var/backups/monday.db --data-dir /var/lib/web-backend --json`
 }
 
-// Run prints what the backup holds.
+// Run makes the backup and prints what it contains.
 func (c *backupCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"web-backend/internal/store"
 )
 
-// bootstrapCommand runs the start-up steps of MongoDB alone.
+// bootstrapCommand runs only the start-up steps of MongoDB.
 type bootstrapCommand struct {
 	configFlags
 	Check bool `help:"Only look; change nothing."`
@@ -19,7 +19,7 @@ func (bootstrapCommand) Help() string {
     web-backend bootstrap --config_path configs/local.yaml --check`
 }
 
-// Run prints what it found and did.
+// Run runs the steps and prints what it found and did.
 func (c *bootstrapCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {

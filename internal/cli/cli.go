@@ -1,4 +1,4 @@
-// Package cli is the command line: one file per command.
+// Package cli implements the command line. Each command has its own file.
 package cli
 
 import (
@@ -16,25 +16,27 @@ import (
 	"web-backend/internal/spelling"
 )
 
-// Streams are what a command reads and writes outside of files.
+// Streams are the input and output of a command, except for files.
 type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Getenv   func(name string) (string, bool)
-	Environ  func() []string // as [os.Environ]; nil if no variable is looked for that is not known
-	// ReadPassword reads a line from the terminal that In is, without showing
-	// it; nil if In is no terminal.
+	Environ  func() []string // like [os.Environ]; nil turns off the search for unknown variables
+	// ReadPassword reads a line from the terminal In without showing it. It is
+	// nil if In is not a terminal.
 	ReadPassword func(ctx context.Context) (string, error)
 }
 
-// The exit statuses of every command; docs/commands.md lists what each means.
+// The exit statuses of every command. docs/commands.md lists what each of them
+// means.
 const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// commands is the command line, as kong reads it. Each has its group in groups.
+// commands defines the command line for kong. The group of each command is one
+// of groups.
 type commands struct {
 	Serve       serveCommand       `cmd:"" default:"withargs" group:"run" help:"Run the server. This is what happens without a command."`
 	Bootstrap   bootstrapCommand   `cmd:"" group:"run" help:"Set MongoDB up as serve does at its start, and say what was found and done."`
@@ -53,7 +55,7 @@ type commands struct {
 	Version     versionCommand     `cmd:"" group:"about" help:"Print version, commit and Go version."`
 }
 
-// groups are the parts of the list of commands.
+// groups are the sections of the list of commands.
 var groups = []kong.Group{
 	{Key: "run", Title: "Running the server"},
 	{Key: "users", Title: "Users"},
@@ -63,16 +65,16 @@ var groups = []kong.Group{
 	{Key: "about", Title: "About the program"},
 }
 
-// Main runs the command that args name and returns the exit status. An error
-// is printed as one message. ctx ends a command that runs on.
+// Main runs the command in args and returns the exit status. It prints an error
+// as one message. A command that runs until it is stopped ends when ctx ends.
 func Main(ctx context.Context, args []string, streams Streams) int {
 	for i, arg := range args {
-		if err := backend.CheckText(arg); err != nil { // it may be a secret, so it is not shown
+		if err := backend.CheckText(arg); err != nil { // the argument may be a secret, so it is not shown
 			fmt.Fprintf(streams.Err, "web-backend: argument %d %v\n", i+1, err)
 			return exitUsage
 		}
 	}
-	exited := -1 // the status with which kong would have ended the process
+	exited := -1 // the exit status that kong asked for
 	var command commands
 	parser, err := newParser(&command,
 		kong.Writers(streams.Out, streams.Err),
@@ -99,7 +101,7 @@ func Main(ctx context.Context, args []string, streams Streams) int {
 	return exitOK
 }
 
-// newParser makes the parser of the command line.
+// newParser returns the parser of the command line.
 func newParser(command *commands, options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(command, append([]kong.Option{
 		kong.Name(programName),
@@ -113,8 +115,8 @@ func newParser(command *commands, options ...kong.Option) (*kong.Kong, error) {
 
 const programName = "web-backend"
 
-// usageError says what is wrong in a command line, and whose help shows what is
-// right.
+// usageError returns what is wrong with a command line, and names the command
+// whose help to read.
 func usageError(program *kong.Node, args []string, err error) string {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		var known []string
@@ -125,20 +127,21 @@ func usageError(program *kong.Node, args []string, err error) string {
 			return fmt.Sprintf("unknown command %q%s; see %s --help", args[0], didYouMean(args[0], known), programName)
 		}
 	}
-	command, message := programName+" serve", err.Error() // whose flags may stand without it
+	command, message := programName+" serve", err.Error() // the flags of serve are allowed without its name
 	if parse, ok := errors.AsType[*kong.ParseError](err); ok && parse.Context.Selected() != nil {
 		selected := parse.Context.Selected()
 		command = selected.FullPath()
 		if len(selected.Children) == 0 && strings.HasPrefix(message, "unexpected argument ") {
-			message = "an argument too many" // which may be a password, or a URI with one
+			message = "an argument too many" // the argument may be a password, or a URI with a password
 		}
 	}
 	return fmt.Sprintf("%s; see %s --help", message, command)
 }
 
-// didYouMean names the words that word may have meant.
+// didYouMean returns a question with the known words that are similar to word,
+// or "" if there are none.
 func didYouMean(word string, known []string) string {
-	const most = 2 // letters
+	const most = 2 // changed characters
 	var near []string
 	for _, name := range spelling.Nearest(word, known, most) {
 		near = append(near, strconv.Quote(name))

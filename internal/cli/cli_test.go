@@ -17,14 +17,14 @@ import (
 
 const secretText = "hunter2-s3cret"
 
-// result is what a command left behind.
+// result is the exit status and output of a command.
 type result struct {
 	status   int
 	out, err string
 }
 
-// run runs the command line with a context that has ended already: a server
-// that starts stops at once. Its files lie in folder.
+// run runs the command line with a context that has already ended, so that a
+// server stops as soon as it has started. The files are in folder.
 func run(t *testing.T, folder string, env map[string]string, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -32,7 +32,7 @@ func run(t *testing.T, folder string, env map[string]string, args ...string) res
 	return runUntil(ctx, folder, env, args...)
 }
 
-// runUntil is run with a context that the caller ends.
+// runUntil does the same as run, with a context that the caller ends.
 func runUntil(ctx context.Context, folder string, env map[string]string, args ...string) result {
 	variables := map[string]string{
 		"WEB_BACKEND_PORT":     "0",
@@ -93,7 +93,7 @@ func TestMain_Help(t *testing.T) {
 	}
 }
 
-// helpNamed is how the error about a command line ends.
+// helpNamed matches the end of the error for a wrong command line.
 var helpNamed = regexp.MustCompile(`; see web-backend( [a-z-]+)* --help\n$`)
 
 func TestMain_WrongUsage(t *testing.T) {
@@ -110,7 +110,8 @@ func TestMain_WrongUsage(t *testing.T) {
 	}
 }
 
-// Who mistypes a word is told the nearest, and whose help to read.
+// For a mistyped word, the error suggests the nearest known word and names the
+// command whose help to read.
 func TestMain_Suggests(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ args, want string }{
@@ -178,13 +179,13 @@ func TestMain_PrecedenceAndSpellings(t *testing.T) {
 			[]string{"--host", "127.0.0.1", "--port", "0", "--data-dir", filepath.Join(folder, "flag-data")}, "127.0.0.1", "flag-data"},
 		{"data_dir", nil, []string{"--data_dir=" + filepath.Join(folder, "underscore")}, "127.0.0.1", "underscore"},
 	}
-	if runtime.GOOS == "linux" { // others know 127.0.0.1 alone
+	if runtime.GOOS == "linux" { // other systems only have 127.0.0.1
 		for _, flag := range []string{"--config_path", "--config-path", "--config"} {
 			tests = append(tests, tests[0])
 			tests[len(tests)-1].name, tests[len(tests)-1].args, tests[len(tests)-1].host = flag, []string{flag, file}, "127.0.0.2"
 		}
 	}
-	for _, tt := range tests { // one after the other: they share a data folder
+	for _, tt := range tests { // not parallel: they share a data folder
 		got := run(t, folder, tt.env, tt.args...)
 		if got.status != 0 || !strings.Contains(got.out, "listening on http://"+tt.host+":") ||
 			!strings.Contains(got.out, filepath.Join(folder, tt.data)+string(filepath.Separator)) ||
@@ -194,7 +195,7 @@ func TestMain_PrecedenceAndSpellings(t *testing.T) {
 	}
 }
 
-// What nobody reads, because a flag overrides it, is still wrong.
+// A bad value is an error even if a flag overrides it.
 func TestMain_BadEnvironmentBelowAFlag(t *testing.T) {
 	t.Parallel()
 	got := run(t, t.TempDir(), map[string]string{"WEB_BACKEND_PORT": "x"}, "--port", "0")
@@ -218,7 +219,7 @@ func TestMain_BadConfiguration(t *testing.T) {
 	}
 }
 
-// Every error of starting is one line, which names what is wrong and shows no
+// Every error at the start is one line that names the problem and shows no
 // secret.
 func TestMain_CannotStart(t *testing.T) {
 	t.Parallel()

@@ -8,8 +8,9 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// completionCommand prints the script with which a shell completes the command
-// line. The scripts hold all there is to know, so completing starts nothing.
+// completionCommand prints the completion script of a shell. The scripts
+// contain all the data that they need, so completion does not start the
+// program.
 type completionCommand struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
 }
@@ -38,12 +39,12 @@ func (c *completionCommand) Run(streams Streams) error {
 	return err
 }
 
-// completionPoint is what can follow a command.
+// completionPoint describes what can follow a command.
 type completionPoint struct {
-	path     string // of the command, words separated by spaces; "" for the program
+	path     string // words of the command, separated by spaces; "" for the program
 	commands []completionWord
 	flags    []completionFlag
-	argument completionValue // of the command's own arguments
+	argument completionValue // values of the command's own arguments
 }
 
 type completionWord struct{ name, help string }
@@ -54,14 +55,14 @@ type completionFlag struct {
 	value      completionValue
 }
 
-// completionValue says what a value can be: one of words, the name of a file
-// or folder, or if it is zero what nobody can guess.
+// completionValue describes the possible values: one of words, or the name of a
+// file or folder. The zero value means that the values are unknown.
 type completionValue struct {
 	words        []string
 	file, folder bool
 }
 
-// completionPoints gives a point for node and each command below it.
+// completionPoints returns a point for node and for each command below it.
 func completionPoints(node *kong.Node) []completionPoint {
 	point := completionPoint{flags: []completionFlag{{completionWord: completionWord{"help", "Show help."}}}}
 	if node.Type == kong.CommandNode {
@@ -75,7 +76,7 @@ func completionPoints(node *kong.Node) []completionPoint {
 		}
 	}
 	flags := node.Flags
-	if node.DefaultCmd != nil { // its flags may stand without its name
+	if node.DefaultCmd != nil { // its flags are allowed without its name
 		flags = append(slices.Clip(flags), node.DefaultCmd.Flags...)
 	}
 	for _, flag := range flags {
@@ -94,8 +95,10 @@ func completionPoints(node *kong.Node) []completionPoint {
 	return append([]completionPoint{point}, points...)
 }
 
-// valueOf reads what a value can be from its tags: enum, or complete for a text
-// that another package judges; else from its name, which stands in the help.
+// valueOf returns the possible values of a flag or argument. The words come
+// from the tag enum, or from the tag complete if another package validates the
+// value. Whether it is a file or a folder comes from name, which is the name in
+// the help.
 func valueOf(value *kong.Value, name string) (v completionValue) {
 	words := value.Enum
 	if words == "" {
@@ -115,16 +118,17 @@ func valueOf(value *kong.Value, name string) (v completionValue) {
 	return v
 }
 
-// shellQuote puts text in single quotes, as bash and zsh read them.
+// shellQuote puts text in single quotes for bash and zsh.
 func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
-// fishQuote puts text in single quotes, as fish reads them.
+// fishQuote puts text in single quotes for fish.
 func fishQuote(text string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
 }
 
-// walkCases are the cases of the loop that finds the command of a line: "PATH|WORD" leads to another
-// path, or to a value that must be skipped.
+// walkCases returns the cases of the loop that finds the command of a line. A
+// pattern is "PATH|WORD". It either leads to another path, or marks a flag
+// whose value must be skipped.
 func walkCases(points []completionPoint, quote func(string) string, move, skip func(pattern, path string) string) string {
 	var cases strings.Builder
 	for _, point := range points {
@@ -148,8 +152,8 @@ func names(words []completionWord) string {
 	return strings.Join(list, " ")
 }
 
-// bashCompletion needs nothing beyond bash 4, not the package bash-completion.
-// bash splits a word at "=", which is therefore a word of its own.
+// bashCompletion returns the script for bash. It needs only bash 4, not the
+// package bash-completion. bash splits words at "=", so "=" is a separate word.
 func bashCompletion(points []completionPoint) string {
 	moves := walkCases(points, shellQuote,
 		func(pattern, path string) string { return fmt.Sprintf("            %s) path=%s ;;\n", pattern, path) },
@@ -215,7 +219,8 @@ func flagNames(flags []completionFlag) string {
 	return strings.Join(list, " ")
 }
 
-// zshCompletion can be sourced, or lie in a folder of fpath.
+// zshCompletion returns the script for zsh. It can be sourced, or stored in a
+// folder of fpath.
 func zshCompletion(points []completionPoint) string {
 	moves := walkCases(points, shellQuote,
 		func(pattern, path string) string { return fmt.Sprintf("            %s) at=%s ;;\n", pattern, path) },
@@ -263,7 +268,7 @@ fi
 `
 }
 
-// flagWords are the flags as they are typed.
+// flagWords returns the flags with their leading "--".
 func (p completionPoint) flagWords() (words []completionWord) {
 	for _, flag := range p.flags {
 		words = append(words, completionWord{"--" + flag.name, flag.help})
@@ -271,7 +276,8 @@ func (p completionPoint) flagWords() (words []completionWord) {
 	return words
 }
 
-// zshList is what _describe reads: NAME:HELP, with other colons escaped.
+// zshList returns words in the form that _describe reads: NAME:HELP, with other
+// colons escaped.
 func zshList(words []completionWord) string {
 	var list []string
 	for _, word := range words {
@@ -292,7 +298,8 @@ func zshValue(value completionValue) string {
 	return ":;"
 }
 
-// fishCompletion is one line for each word that can be completed.
+// fishCompletion returns the script for fish. It has one line for each word
+// that can be completed.
 func fishCompletion(points []completionPoint) string {
 	moves := walkCases(points, fishQuote,
 		func(pattern, path string) string {

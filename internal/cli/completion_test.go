@@ -19,17 +19,17 @@ func readText(t *testing.T, path string) string {
 	return string(data)
 }
 
-// completed is what a shell must offer for a line: words that are among the
-// offers, and words that are not.
+// completed is what a shell must offer for a line: words that must be offered,
+// and words that must not be offered.
 var completed = []struct{ line, with, without string }{
 	{"", "serve user healthcheck completion keys", "list bash --help"},
 	{"us", "user", "serve"},
 	{"user ", "list show create delete set-password set-key unset-key", "serve user"},
 	{"user set", "set-password", "show"},
 	{"user show --", "--username --json --config_path --help", "--yes --url --out"},
-	{"user delete --username --json --", "--yes --username", "--out"}, // --json is the name
-	{"--data-dir user ", "serve user", "list"},                        // so is user the folder
-	{"--", "--port --help", "--json"},                                 // of serve, which is the default
+	{"user delete --username --json --", "--yes --username", "--out"}, // here --json is the user name
+	{"--data-dir user ", "serve user", "list"},                        // here user is the folder
+	{"--", "--port --help", "--json"},                                 // flags of serve, which is the default command
 	{"serve --access ", "open guarded strict", "serve none"},
 	{"serve --access g", "guarded", "open"},
 	{"completion ", "bash zsh fish", "serve"},
@@ -42,8 +42,8 @@ var completed = []struct{ line, with, without string }{
 	{"motion check ", "folder", "here.yaml"},
 }
 
-// Real shells complete with the scripts. A shell that is not there is skipped,
-// and said to be.
+// The scripts work in real shells. A shell that is not installed is skipped,
+// and the test reports it.
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	for shell, complete := range map[string]func(script, line string) []string{
@@ -51,7 +51,8 @@ func TestCompletion(t *testing.T) {
 			return []string{"--norc", "-c", `source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); compopt() { :; }; ` +
 				`complete -p web-backend >&2; _web_backend; printf '%s\n' "${COMPREPLY[@]}"`, "bash", script, "web-backend", line}
 		},
-		// zsh completes at a terminal only: what the script calls stands in for it.
+		// zsh completes only at a terminal, so functions replace the builtins
+		// that the script calls.
 		"zsh": func(script, line string) []string {
 			return []string{"-f", "-c", `compdef() { :; }; compadd() { shift; print -l -- "$@"; }; compset() { :; }; ` +
 				`_describe() { print -l -- "${${(P)2}[@]%%:*}"; }; ` +
@@ -90,8 +91,9 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
-// checkOffers compares what a shell offered, one word a line, in zsh and fish
-// perhaps with a help behind it, and only what begins as the line ends counts.
+// checkOffers checks the words that a shell offered. output has one word per
+// line, in zsh and fish possibly followed by a help text. Only words that begin
+// with the end of the line count.
 func checkOffers(t *testing.T, line, output, with, without string) {
 	t.Helper()
 	begun := line[strings.LastIndex(line, " ")+1:]
@@ -131,7 +133,7 @@ func TestCompletion_UnknownShell(t *testing.T) {
 	}
 }
 
-// Nothing of a help text can end its quotes.
+// No part of a help text can end its quotes.
 func TestCompletion_Quotes(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}

@@ -13,13 +13,13 @@ import (
 	"web-backend/internal/config"
 )
 
-// configCommand is about the configuration.
+// configCommand groups the commands for the configuration.
 type configCommand struct {
 	Check   configCheckCommand   `cmd:"" help:"Look for everything in the configuration that keeps serve from starting, and for bad motion files. Makes and changes nothing, and asks no other server."`
 	Explain configExplainCommand `cmd:"" help:"Print each key with its value, where that comes from, and its default. Secrets are hidden."`
 }
 
-// configCheckCommand judges the configuration.
+// configCheckCommand checks the configuration.
 type configCheckCommand struct {
 	configFlags
 	JSON bool `name:"json" help:"Print JSON."`
@@ -33,15 +33,15 @@ func (configCheckCommand) Help() string {
     web-backend config check --config_path configs/local.py --json`
 }
 
-// configVerdict is what config check found; Go encodes a nil list as null, so
-// neither is.
+// configVerdict is the result of config check. Its lists are never nil, because
+// Go encodes a nil slice as null.
 type configVerdict struct {
 	OK       bool     `json:"ok"`
 	Faults   []string `json:"faults"`
 	Warnings []string `json:"warnings"`
 }
 
-// Run prints warnings; an error holds all faults.
+// Run prints the warnings. It returns all faults as one error.
 func (c *configCheckCommand) Run(ctx context.Context, streams Streams) error {
 	report := config.Examine(c.sources(streams))
 	faults := slices.Clone(report.Faults)
@@ -72,7 +72,7 @@ func (c *configCheckCommand) Run(ctx context.Context, streams Streams) error {
 	return nil
 }
 
-// configExplainCommand shows the configuration.
+// configExplainCommand prints the configuration.
 type configExplainCommand struct {
 	configFlags
 	JSON bool     `name:"json" xor:"form" help:"Print JSON."`
@@ -89,7 +89,8 @@ func (configExplainCommand) Help() string {
     web-backend config explain --config_path configs/local.py --yaml > configs/new.yaml`
 }
 
-// Run prints a table; of a Python file, also the YAML to switch to.
+// Run prints a table. For a Python file it also prints the YAML file to switch
+// to.
 func (c *configExplainCommand) Run(streams Streams) error {
 	report := config.Examine(c.sources(streams))
 	if len(report.Faults) > 0 {
@@ -121,8 +122,8 @@ func (c *configExplainCommand) Run(streams Streams) error {
 	return err
 }
 
-// chosen gives the entries that the arguments name, in the order of the
-// settings, or all.
+// chosen returns the entries that the arguments name, in the order of the
+// settings. Without arguments it returns all entries.
 func (c *configExplainCommand) chosen(entries []config.Entry) ([]config.Entry, error) {
 	if len(c.Keys) > 0 && c.YAML {
 		return nil, errors.New("--yaml prints the whole file; leave the keys out")
@@ -142,7 +143,7 @@ func (c *configExplainCommand) chosen(entries []config.Entry) ([]config.Entry, e
 }
 
 func writeEntries(out io.Writer, entries []config.Entry) error {
-	const widest = 60 // letters; what is longer does not move the other rows
+	const widest = 60 // characters; longer texts do not widen the column
 	rows := [][]string{{"KEY", "VALUE", "FROM", "DEFAULT"}}
 	for _, e := range entries {
 		rows = append(rows, []string{e.Key, cell(e.Value), cell(e.Source), cell(e.Default)})
@@ -167,7 +168,8 @@ func writeEntries(out io.Writer, entries []config.Entry) error {
 	return err
 }
 
-// cell is a value as the table has it: on one line, and "-" for none.
+// cell returns a value in the form that the table shows: on one line, and "-"
+// if it is empty.
 func cell(value string) string {
 	if value == "" {
 		return "-"

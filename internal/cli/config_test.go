@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// entries gives everything below folder.
+// entries returns the paths of everything below folder.
 func entries(t *testing.T, folder string) (paths []string) {
 	t.Helper()
 	err := filepath.WalkDir(folder, func(path string, _ os.DirEntry, err error) error {
@@ -144,7 +144,7 @@ func TestConfigExplain_Keys(t *testing.T) {
 	}
 }
 
-// One long value does not move the others, and stands there in full.
+// One long value does not widen its column, and is printed in full.
 func TestConfigExplain_LongValue(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("https://origin.example,", 30)
@@ -152,7 +152,7 @@ func TestConfigExplain_LongValue(t *testing.T) {
 	if !strings.Contains(got.out, strings.ReplaceAll(strings.TrimSuffix(long, ","), ",", ", ")+"  environment variable WEB_BACKEND_CORS_ORIGINS") {
 		t.Errorf("the value is not there: %s%s", got.out, got.err)
 	}
-	const most = 200 // letters of a row
+	const most = 200 // characters of a row
 	for line := range strings.Lines(got.out) {
 		if len(line) > most && !strings.HasPrefix(line, "cors_origins ") {
 			t.Errorf("a row has %d letters: %s", len(line), line)

@@ -8,7 +8,7 @@ import (
 	"web-backend/internal/move"
 )
 
-// copyCommand copies between two stores.
+// copyCommand copies the data of one store to another.
 type copyCommand struct {
 	configFlags
 	moveFlags
@@ -28,7 +28,7 @@ func (copyCommand) Help() string {
     web-backend copy --from data --to other-data --dry-run`
 }
 
-// Run copies and prints what it did.
+// Run copies the data and prints what it did.
 func (c *copyCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {
@@ -41,8 +41,8 @@ func (c *copyCommand) Run(ctx context.Context, streams Streams) error {
 	return c.tell(streams, report, err)
 }
 
-// tell prints the result of a move. One that differs from its source is an
-// error of its own.
+// tell prints the result of an import or a copy. It returns an error if the
+// result differs from its source.
 func (f moveFlags) tell(streams Streams, report move.Report, err error) error {
 	if from, ok := errors.AsType[*move.SourceError](err); ok {
 		return fmt.Errorf("--from: %w", from.Err)

@@ -14,7 +14,7 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// original is a MongoDB database as the original and others leave it.
+// original is a MongoDB database as the original program and others leave it.
 type original struct {
 	*driver.Database
 	place *place
@@ -30,7 +30,7 @@ func newOriginal(t *testing.T) original {
 	}}, server.URI()}
 }
 
-// insert stores a document and gives its _id as messages have it.
+// insert stores a document and returns its _id in the form that messages use.
 func (o original) insert(t *testing.T, collection string, fields bson.D) string {
 	t.Helper()
 	id := bson.NewObjectID()
@@ -43,7 +43,8 @@ func (o original) insert(t *testing.T, collection string, fields bson.D) string 
 	return id.Hex()
 }
 
-// withBadDocuments has one good user, ada, and everything that cannot be read.
+// withBadDocuments stores one good user, ada, and one document of each kind
+// that cannot be read.
 func (o original) withBadDocuments(t *testing.T) (bad []string) {
 	t.Helper()
 	credential := func(username, userID any) bson.D {
@@ -72,8 +73,8 @@ func (o original) withBadDocuments(t *testing.T) (bad []string) {
 	}
 }
 
-// Every document that cannot be read is named in one run, and a flag leaves all of
-// them out, whatever is done about conflicts.
+// One run names every document that cannot be read. A flag skips all of them,
+// with any setting for conflicts.
 func TestCopy_BadDocuments(t *testing.T) {
 	t.Parallel()
 	o := newOriginal(t)
@@ -111,15 +112,16 @@ func TestCopy_BadDocuments(t *testing.T) {
 	}
 	o.place.must(t, "", "export", "--out", filepath.Join(o.place.folder, "e.jsonl"), "--leave-out-bad", "--quiet")
 	o.place.env["WEB_BACKEND_STORE"], o.place.env["WEB_BACKEND_DATA_DIR"] = "embedded", filepath.Join(o.place.folder, "imported")
-	o.place.must(t, "", "import", filepath.Join(o.place.folder, "e.jsonl")) // which has ada once
+	o.place.must(t, "", "import", filepath.Join(o.place.folder, "e.jsonl")) // the file contains ada once
 	o.place.env["WEB_BACKEND_DATA_DIR"] = data
 	if users := o.place.list(t); len(users) != 1 || users[0].UserID != "ada" || users[0].Username != "Ada" {
 		t.Errorf("copied were %+v", users)
 	}
 }
 
-// The MongoDB of the configuration is a source beside an embedded store, and a
-// refused login says what is wrong, without the password.
+// The configured MongoDB can be the source even if the configured store is the
+// embedded one. The error for a refused login says what is wrong, without the
+// password.
 func TestCopy_FromConfiguredMongoDB(t *testing.T) {
 	t.Parallel()
 	o := newOriginal(t)
@@ -145,7 +147,8 @@ func TestCopy_FromConfiguredMongoDB(t *testing.T) {
 	}
 }
 
-// What the first start would do and warn of is told without doing it.
+// The check reports what the first start would do and warn of, without doing
+// it.
 func TestBootstrap_CheckTellsOfIndexes(t *testing.T) {
 	t.Parallel()
 	o := newOriginal(t)
@@ -153,7 +156,7 @@ func TestBootstrap_CheckTellsOfIndexes(t *testing.T) {
 	for range 2 {
 		o.insert(t, "UserConfigs", bson.D{{Key: "user_id", Value: "twice"}})
 	}
-	for range 2 { // the first changes nothing
+	for range 2 { // the first run changes nothing
 		text := o.place.must(t, "", "bootstrap", "--check")
 		for _, want := range []string{
 			"collection UserCredentials: the index on username is missing; it would be made",
@@ -174,7 +177,8 @@ func TestBootstrap_CheckTellsOfIndexes(t *testing.T) {
 	}
 }
 
-// A credential whose user_id is no text does not ask for another try.
+// For a credential whose user_id is not a string, the error does not suggest
+// trying again.
 func TestUser_CredentialOfNobody(t *testing.T) {
 	t.Parallel()
 	o := newOriginal(t)

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// No command believes a data folder in which everybody may put files.
+// No command uses a data folder in which every user of the system can create
+// files.
 func TestDataFolder_WritableByEverybody(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {

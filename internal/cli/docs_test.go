@@ -13,13 +13,15 @@ import (
 	"web-backend/internal/cli"
 )
 
-// commandsPage describes every command under a heading of its own.
+// commandsPage describes every command under a separate heading.
 const commandsPage = "../../docs/commands.md"
 
-// commonFlags stand once, under the heading of the flags of all commands.
+// commonFlags is the heading of the flags that all commands share. They are
+// described only once.
 const commonFlags = "Flags that choose the configuration"
 
-// sections are the parts of a page by heading, without its backquotes.
+// sections returns the parts of a page by heading, without the backquotes of
+// the heading.
 func sections(markdown string) map[string]string {
 	parts := map[string]string{}
 	heading, fenced := "", false
@@ -36,7 +38,7 @@ func sections(markdown string) map[string]string {
 	return parts
 }
 
-// leaves are the commands that do something.
+// leaves returns the commands that do something themselves, so not the groups.
 func leaves(t *testing.T) []*kong.Node {
 	t.Helper()
 	model, err := cli.Model()
@@ -50,8 +52,8 @@ func leaves(t *testing.T) []*kong.Node {
 	return all
 }
 
-// Every command and each of its flags stands in docs/commands.md, with an
-// example and what its exit status means.
+// docs/commands.md describes every command and each of its flags, with an
+// example and the meaning of its exit status.
 func TestDocs_EveryCommand(t *testing.T) {
 	t.Parallel()
 	data, err := os.ReadFile(commandsPage)
@@ -86,20 +88,21 @@ func TestDocs_EveryCommand(t *testing.T) {
 // commandLine is one use of the program in a document.
 type commandLine struct {
 	args  []string
-	whole bool // it stands in a block, with all its arguments
+	whole bool // it is in a block, so it has all its arguments
 }
 
 var (
 	block      = regexp.MustCompile("(?ms)^ *```([a-z]*)\n(.*?)^ *```$")
 	inlineCode = regexp.MustCompile("`((?:docker exec web-backend /)?web-backend [^`]*)`")
-	// called finds the program where a shell looks for a command: at the begin of a line, of its prompt, or behind what
-	// may stand before a command.
+	// called finds the program where a shell looks for a command: at the
+	// beginning of a line, after a prompt, or after text that can come before a
+	// command.
 	called = regexp.MustCompile(`(?:^\s*(?:\$ )?|[|;&(] *|exec |docker exec web-backend /)` +
 		`(?:sudo |[A-Z_]+=\S* )*(?:\./|/usr/bin/)?web-backend(?: +([^#|;&<>)]*)|$)`)
 )
 
-// commandLines are the uses of the program in the shell blocks and the inline
-// code of a document.
+// commandLines returns the uses of the program in the shell blocks and the
+// inline code of a document.
 func commandLines(markdown string) []commandLine {
 	var found []commandLine
 	add := func(text string, whole bool) {
@@ -107,7 +110,7 @@ func commandLines(markdown string) []commandLine {
 			args := strings.Fields(strings.NewReplacer("'", " ", `"`, " ").Replace(match[1]))
 			if !whole {
 				if last := len(args) - 1; last > 0 && args[last] == "…" && !strings.HasPrefix(args[last-1], "--") {
-					args = args[:last] // any command of a group
+					args = args[:last] // stands for any command of a group
 				}
 				args = append(args, "--help")
 			}
@@ -130,7 +133,7 @@ func commandLines(markdown string) []commandLine {
 	return found
 }
 
-// Every use of the program in a document is a command line that it takes.
+// Every use of the program in a document is a valid command line.
 func TestDocs_EveryCommandLine(t *testing.T) {
 	t.Parallel()
 	pages, err := filepath.Glob("../../docs/*.md")
@@ -182,8 +185,8 @@ func TestCommandLines(t *testing.T) {
 	}
 }
 
-// The help of every command says what it does, shows an example where there is
-// more than one way, and is in a group of the list.
+// The help of every command says what the command does, shows an example if it
+// can be used in more than one way, and is in a group of the list.
 func TestHelp_OfEveryCommand(t *testing.T) {
 	t.Parallel()
 	var lacking []string

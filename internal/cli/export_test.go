@@ -6,7 +6,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// Model gives the command line as kong reads it.
+// Model returns the command line as kong parses it.
 func Model() (*kong.Application, error) {
 	parser, err := newParser(&commands{})
 	if err != nil {
@@ -15,8 +15,8 @@ func Model() (*kong.Application, error) {
 	return parser.Model, nil
 }
 
-// Parse says what is wrong in a command line, and runs nothing. With --help only
-// commands and flags are judged, not whether arguments are missing.
+// Parse returns what is wrong with a command line, and runs nothing. With
+// --help it checks only commands and flags, not whether arguments are missing.
 func Parse(args []string) error {
 	helped := false
 	parser, err := newParser(&commands{}, kong.Writers(io.Discard, io.Discard), kong.Exit(func(int) { helped = true }))

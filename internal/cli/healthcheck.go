@@ -9,7 +9,7 @@ import (
 	"web-backend/internal/client"
 )
 
-// healthcheckCommand asks the running server whether it is well.
+// healthcheckCommand asks the running server whether it is healthy.
 type healthcheckCommand struct {
 	configFlags
 	URL     string        `name:"url" placeholder:"URL" help:"Where the server is, without /health; if it is not given, that which runs on the data folder, else host and port of the configuration."`
@@ -17,7 +17,7 @@ type healthcheckCommand struct {
 	Ready   bool          `help:"Ask as well whether the server reaches its store."`
 }
 
-// Validate implements kong's check of a command.
+// Validate is called by kong to check the command.
 func (c *healthcheckCommand) Validate() error {
 	if c.Timeout <= 0 {
 		return errors.New("--timeout: want more than 0")
@@ -37,7 +37,7 @@ configured one, no certificate is checked: it is for the public name, and nothin
     web-backend healthcheck --url http://127.0.0.1:8080 --ready --timeout 10s`
 }
 
-// Run prints one line if the server is well.
+// Run prints one line if the server is healthy, and returns an error otherwise.
 func (c *healthcheckCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// post sends JSON and gives the body of the answer, which must be 200.
+// post sends JSON and returns the body of the response, whose status must be
+// 200.
 func post(t *testing.T, url string, body any) string {
 	t.Helper()
 	data, err := json.Marshal(body)
@@ -57,7 +58,7 @@ func TestHealthcheck(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, url + "/health"}, // as it left its address in the data folder
+		{nil, url + "/health"}, // the server stored its address in the data folder
 		{[]string{"--port", port}, url + "/health"},
 		{[]string{"--port", port, "--host", "0.0.0.0"}, url + "/health"},
 		{[]string{"--port", port, "--ready"}, url + "/health/ready"},
@@ -85,7 +86,8 @@ func TestHealthcheck(t *testing.T) {
 	}
 }
 
-// Servers that are not well, or not ours.
+// The health check fails for servers that are not healthy and for other
+// programs.
 func TestHealthcheck_OtherAnswers(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
@@ -108,8 +110,8 @@ func TestHealthcheck_OtherAnswers(t *testing.T) {
 	}
 }
 
-// The certificate is for another name, which a loopback address does not need;
-// the path is what base_path says.
+// The certificate is for another name, which does not matter for a loopback
+// address. The path comes from base_path.
 func TestHealthcheck_TLSAndBasePath(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,7 +132,7 @@ func TestHealthcheck_TLSAndBasePath(t *testing.T) {
 	p.must(t, "", "healthcheck", "--url", server.URL+"/characters")
 }
 
-// The document is that of a server, byte for byte.
+// The document is the same as that of a server, byte for byte.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}

@@ -9,7 +9,8 @@ import (
 	"web-backend/internal/users"
 )
 
-// hints name the flags that help with an error: the packages below know of none.
+// hints are the flags that help with an error. They are listed here because the
+// packages that return the errors do not know the flags.
 var hints = []struct {
 	err  error
 	text string
@@ -24,7 +25,7 @@ var hints = []struct {
 	{users.ErrNone, "look elsewhere with --data-dir or --config_path"},
 }
 
-// withHint is the text of an error, with the flag that helps if there is one.
+// withHint returns the text of an error, followed by the hint if there is one.
 func withHint(err error) string {
 	for _, hint := range hints {
 		if errors.Is(err, hint.err) {

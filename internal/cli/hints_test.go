@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Errors of the packages below name no flag; the command line adds the one that
-// helps.
+// The errors of the other packages name no flags. The command line adds the
+// flag that helps.
 func TestMain_ErrorsNameFlags(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}

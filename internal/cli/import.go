@@ -7,7 +7,7 @@ import (
 	"web-backend/internal/move"
 )
 
-// moveFlags are those of the commands that write users into a store.
+// moveFlags are the flags of the commands that write users to a store.
 type moveFlags struct {
 	OnConflict string `name:"on-conflict" enum:"fail,skip,replace" default:"fail" help:"What to do with a user that is there with other content: fail (before anything is written), skip or replace."`
 	DryRun     bool   `name:"dry-run" help:"Write nothing; say what would be done."`
@@ -15,7 +15,7 @@ type moveFlags struct {
 	Quiet      bool   `help:"Show no progress."`
 }
 
-// onConflict gives the policy that the flag names.
+// onConflict returns the policy that the flag selects.
 func (f moveFlags) onConflict() backend.OnConflict {
 	switch f.OnConflict {
 	case "skip":
@@ -26,7 +26,7 @@ func (f moveFlags) onConflict() backend.OnConflict {
 	return backend.FailOnConflict
 }
 
-// importCommand reads an export file.
+// importCommand imports an export file.
 type importCommand struct {
 	configFlags
 	moveFlags
@@ -45,7 +45,7 @@ func (importCommand) Help() string {
     zcat users.jsonl.gz | web-backend import -`
 }
 
-// Run imports into the configured store and prints what it did.
+// Run imports the file into the configured store and prints what it did.
 func (c *importCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {

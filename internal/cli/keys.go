@@ -7,13 +7,13 @@ import (
 	"web-backend/internal/maintenance"
 )
 
-// keysCommand is about the master key that seals provider keys.
+// keysCommand groups the commands for the master key that seals provider keys.
 type keysCommand struct {
 	Doctor keysDoctorCommand `cmd:"" help:"Say where the master key is and whether it opens all provider keys. Changes nothing."`
 	Rotate keysRotateCommand `cmd:"" help:"Seal all provider keys with a new master key. The server must be stopped."`
 }
 
-// keysDoctorCommand examines keys.
+// keysDoctorCommand examines the master keys.
 type keysDoctorCommand struct {
 	configFlags
 	JSON bool `name:"json" help:"Print JSON."`
@@ -27,7 +27,8 @@ func (keysDoctorCommand) Help() string {
     web-backend keys doctor --data-dir /var/lib/web-backend --json`
 }
 
-// Run prints the report; an error says what is wrong with the keys.
+// Run prints the report. It returns an error if something is wrong with the
+// keys.
 func (c *keysDoctorCommand) Run(streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {
@@ -57,7 +58,7 @@ func (keysRotateCommand) Help() string {
     web-backend keys rotate`
 }
 
-// Run rotates and says what it did.
+// Run changes the master key and prints what it did.
 func (c *keysRotateCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {

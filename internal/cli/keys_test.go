@@ -12,7 +12,7 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// keyReport is what keys doctor prints as JSON, as far as a program needs it.
+// keyReport is the part of the JSON output of keys doctor that a program needs.
 type keyReport struct {
 	Source     string
 	OK         bool

@@ -12,13 +12,13 @@ import (
 	"web-backend/internal/config"
 )
 
-// motionCommand is about motion files.
+// motionCommand groups the commands for motion files.
 type motionCommand struct {
 	Check motionCheckCommand `cmd:"" help:"Load motion files as serve does, and say what the DLP3D web client could use of them."`
 	Demo  motionDemoCommand  `cmd:"" help:"Write a small folder of motion files, to try the server and the DLP3D web client without the real ones."`
 }
 
-// motionCheckCommand judges motion files.
+// motionCheckCommand checks motion files.
 type motionCheckCommand struct {
 	configFlags
 	Folder string `arg:"" optional:"" name:"folder" help:"Folder to check, laid out as motion.data_dir; without it, the motion files of the configuration."`
@@ -34,7 +34,7 @@ The exit status is 1 if there is a fault, or the web client cannot use an avatar
     web-backend motion check --config_path configs/local.yaml --json`
 }
 
-// Validate implements kong's check of the command line.
+// Validate is called by kong to check the command.
 func (c *motionCheckCommand) Validate() error {
 	if c.Folder != "" && c.ConfigPath != "" {
 		return errors.New("name a folder or --config_path, not both")
@@ -42,7 +42,8 @@ func (c *motionCheckCommand) Validate() error {
 	return nil
 }
 
-// Run prints what was found; an error says what the web client cannot use.
+// Run prints the report. It returns an error if there is a fault or the web
+// client cannot use an avatar.
 func (c *motionCheckCommand) Run(ctx context.Context, streams Streams) error {
 	files, err := c.files(streams)
 	if err != nil {
@@ -63,7 +64,8 @@ func (c *motionCheckCommand) Run(ctx context.Context, streams Streams) error {
 	return err
 }
 
-// files are those of the folder, or of the configuration.
+// files returns the motion files of the folder or, without a folder, of the
+// configuration.
 func (c *motionCheckCommand) files(streams Streams) (*config.Motion, error) {
 	if c.Folder != "" {
 		return config.MotionFolder(c.Folder), nil

@@ -7,7 +7,7 @@ import (
 	"web-backend/internal/motion/demo"
 )
 
-// motionDemoCommand writes motion files to try.
+// motionDemoCommand writes demo motion files.
 type motionDemoCommand struct {
 	Folder string `arg:"" name:"folder" help:"Folder to write, which must not exist or be empty."`
 }
@@ -19,7 +19,7 @@ func (motionDemoCommand) Help() string {
     web-backend motion demo demo-data`
 }
 
-// Run prints what was written, and what to do with it.
+// Run writes the files, and prints what it wrote and how to use it.
 func (c *motionDemoCommand) Run(streams Streams) error {
 	made, err := demo.Write(c.Folder)
 	if err != nil {
@@ -34,7 +34,7 @@ func (c *motionDemoCommand) Run(streams Streams) error {
 	return err
 }
 
-// needsQuotes reports whether a shell may read a letter as more than itself.
+// needsQuotes reports whether r may have a special meaning in a shell.
 func needsQuotes(r rune) bool {
 	return !strings.ContainsRune("/._-", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }

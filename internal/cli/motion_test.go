@@ -11,10 +11,10 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// goldenMotions is the data folder that real NumPy made.
+// goldenMotions is the data folder that was created with real NumPy.
 const goldenMotions = "../motion/testdata/golden"
 
-// copyMotions gives a copy of the golden folder without the files of paths.
+// copyMotions returns a copy of the golden folder without the given files.
 func copyMotions(t *testing.T, without ...string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -29,7 +29,7 @@ func copyMotions(t *testing.T, without ...string) string {
 	return folder
 }
 
-// filesOfHT are those of the golden avatar that has no clips.
+// filesOfHT are the files of the golden avatar that has no clips.
 var filesOfHT = []string{"restpose_npz/HT_default_0819_skeleton.npz", "mesh_glb/hutao.glb", "blendshapes_meta/HT-default_blendshapes_meta.json"}
 
 func TestMotionCheck(t *testing.T) {
@@ -82,7 +82,7 @@ func TestMotionCheck(t *testing.T) {
 	}
 }
 
-// The names of avatars come from the database, and may hold anything.
+// The names of avatars come from the database and may contain anything.
 func TestMotionCheck_UnreadableNames(t *testing.T) {
 	t.Parallel()
 	folder := copyMotions(t)
@@ -104,8 +104,8 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// The configuration says where the files are in place of a folder; with
-// motion.strict one fault is enough.
+// Without a folder argument, the configuration says where the files are. With
+// motion.strict, one fault is an error.
 func TestMotionCheck_Configuration(t *testing.T) {
 	t.Parallel()
 	path := writeFile(t, "c.yaml", "motion: {data_dir: '"+goldenMotions+"', strict: true}")
@@ -158,8 +158,8 @@ func TestMotionCheck_CannotRead(t *testing.T) {
 	}
 }
 
-// config check opens the motion files of folders, and names what is wrong with
-// each.
+// config check reads the motion files in folders and reports what is wrong with
+// each of them.
 func TestConfigCheck_Motion(t *testing.T) {
 	t.Parallel()
 	const missing = `motion files: record 624 of "KQ-default": motion/match/KQ-default/idle_0624.npz: there is no such file`
@@ -171,7 +171,7 @@ func TestConfigCheck_Motion(t *testing.T) {
 	for _, tt := range []struct {
 		name, motion string
 		faults       []string
-		servers      string // of the warning
+		servers      string // servers that the warning names
 	}{
 		{"all well", "data_dir: '" + goldenMotions + "'", nil, ""},
 		{"two faults, and strict", "strict: true, data_dir: '" + spoilt + "'", []string{mesh, missing}, ""},
@@ -209,8 +209,8 @@ func TestConfigCheck_Motion(t *testing.T) {
 	}
 }
 
-// What motion demo writes passes motion check and config check; it replaces
-// nothing.
+// The output of motion demo passes motion check and config check. motion demo
+// replaces no files.
 func TestMotionDemo(t *testing.T) {
 	t.Parallel()
 	place := t.TempDir()

@@ -20,7 +20,7 @@ func (openapiCommand) Help() string {
     web-backend openapi --out openapi.json`
 }
 
-// Run writes the document with a line end.
+// Run writes the document to standard output or to a file.
 func (c *openapiCommand) Run(streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {

@@ -6,10 +6,11 @@ import (
 	"io"
 )
 
-// printJSON prints one JSON value in one line.
+// printJSON prints a JSON value on one line.
 func printJSON(out io.Writer, value any) error { return encodeJSON(out, value, "") }
 
-// printIndentedJSON prints a JSON value that a person may read too.
+// printIndentedJSON prints a JSON value with indentation, so that people can
+// read it too.
 func printIndentedJSON(out io.Writer, value any) error { return encodeJSON(out, value, "  ") }
 
 func encodeJSON(out io.Writer, value any, indent string) error {
@@ -19,7 +20,7 @@ func encodeJSON(out io.Writer, value any, indent string) error {
 	return encoder.Encode(value)
 }
 
-// printReport prints a report for a program or a person.
+// printReport prints a report as JSON for programs, or as text for people.
 func printReport(streams Streams, asJSON bool, report interface{ Text() string }) error {
 	if asJSON {
 		return printIndentedJSON(streams.Out, report)

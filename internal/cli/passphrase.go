@@ -15,28 +15,31 @@ import (
 	"web-backend/internal/move"
 )
 
-// messages says where a command's progress goes.
+// messages returns where the progress of a command goes.
 func messages(streams Streams, quiet bool) move.Messages {
 	file, isFile := streams.Err.(*os.File)
 	return move.Messages{Out: streams.Err, Terminal: isFile && term.IsTerminal(int(file.Fd())), Quiet: quiet}
 }
 
-// passphraseVariable holds a passphrase; with _FILE, the name of a file with it.
+// passphraseVariable is the environment variable with a passphrase. With the
+// suffix _FILE it is the variable with the name of a file that contains the
+// passphrase.
 const passphraseVariable = "WEB_BACKEND_PASSPHRASE"
 
-// maxPassphrase bounds the file of a passphrase, in bytes.
+// maxPassphrase is the maximum size of a passphrase file, in bytes.
 const maxPassphrase = 1 << 12
 
-// passphraseSource finds the passphrase of an export.
+// passphraseSource describes where the passphrase of an export comes from.
 type passphraseSource struct {
 	file    string // --passphrase-file
 	streams Streams
-	twice   bool // it is a new one
-	taken   bool // standard input is something else
+	twice   bool // the passphrase is new, so it is typed twice
+	taken   bool // standard input is used for other data
 }
 
-// of gives the function that asks, until ctx ends. A passphrase that opens a file
-// is taken as it is: the file may have been encrypted with any bytes.
+// of returns a function that returns the passphrase. The function stops waiting
+// when ctx ends. A new passphrase is checked. A passphrase that opens a file is
+// not checked, because the file may have been encrypted with any bytes.
 func (s passphraseSource) of(ctx context.Context) func() (backend.Secret, error) {
 	ask := s.asker(ctx)
 	if !s.twice {
@@ -51,7 +54,8 @@ func (s passphraseSource) of(ctx context.Context) func() (backend.Secret, error)
 	}
 }
 
-// asker asks: first the file, then the environment, then the person at the
+// asker returns a function that looks for the passphrase: first in the file,
+// then in the environment. If neither has it, the function asks at the
 // terminal.
 func (s passphraseSource) asker(ctx context.Context) func() (backend.Secret, error) {
 	return func() (backend.Secret, error) {
@@ -73,7 +77,7 @@ func (s passphraseSource) asker(ctx context.Context) func() (backend.Secret, err
 			return typeSecret(ctx, s.streams, "passphrase", "Passphrase: ")
 		}
 		seen, prompt := messages(s.streams, false).Terminal, "New passphrase: "
-		if seen { // by nobody but who asked for it
+		if seen { // standard error is a terminal, so the passphrase is shown only there
 			prompt = "New passphrase (empty: one is made for you): "
 		}
 		passphrase, err := typeSecret(ctx, s.streams, "passphrase", prompt, "The same again: ")
@@ -86,7 +90,7 @@ func (s passphraseSource) asker(ctx context.Context) func() (backend.Secret, err
 	}
 }
 
-// readPassphrase gives the first line of a file, which may be a pipe.
+// readPassphrase returns the first line of a file. The file may be a pipe.
 func readPassphrase(path string) (backend.Secret, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -97,7 +101,7 @@ func readPassphrase(path string) (backend.Secret, error) {
 	if err != nil {
 		return backend.Secret{}, fmt.Errorf("passphrase file: %w", err)
 	}
-	line, rest, _ := strings.Cut(strings.TrimPrefix(string(text), "\ufeff"), "\n") // some editors put a byte order mark there
+	line, rest, _ := strings.Cut(strings.TrimPrefix(string(text), "\ufeff"), "\n") // some editors write a byte order mark
 	line = strings.TrimSuffix(line, "\r")
 	if line == "" || strings.TrimSpace(rest) != "" || len(text) > maxPassphrase {
 		return backend.Secret{}, fmt.Errorf("passphrase file %s: want one line with the passphrase, of at most %d bytes", path, maxPassphrase)

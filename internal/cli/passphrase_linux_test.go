@@ -17,7 +17,7 @@ import (
 	"web-backend/internal/cli"
 )
 
-// pseudoterminal gives both ends of a terminal: that of the person, and that of
+// pseudoterminal returns both ends of a terminal: one for the user and one for
 // the program.
 func pseudoterminal(t *testing.T) (person, program *os.File) {
 	t.Helper()
@@ -42,7 +42,7 @@ func pseudoterminal(t *testing.T) (person, program *os.File) {
 	return person, program
 }
 
-// screen is what a command prints, with a signal at each prompt.
+// screen collects the output of a command and signals each prompt.
 type screen struct {
 	mutex   sync.Mutex
 	text    bytes.Buffer
@@ -58,7 +58,7 @@ func (s *screen) Write(p []byte) (int, error) {
 	return s.text.Write(p)
 }
 
-// A new passphrase is asked for twice and not shown, an old one once.
+// A new passphrase is asked for twice and an old one once. Neither is shown.
 func TestPassphrase_AtATerminal(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -69,7 +69,7 @@ func TestPassphrase_AtATerminal(t *testing.T) {
 		name  string
 		args  []string
 		types []string
-		want  string // of an error; "" for success
+		want  string // text of the error; "" for success
 	}{
 		{"too short", []string{"export", "--with-secrets", "--out", file}, []string{"short", "short"}, "it has 5 of at least 12 characters"},
 		{"the second one empty", []string{"export", "--with-secrets", "--out", file}, []string{secretText, ""}, "the two passphrases differ"},
@@ -106,7 +106,7 @@ func TestPassphrase_AtATerminal(t *testing.T) {
 	}
 }
 
-// cheapExport is an export that secretText opens soon.
+// cheapExport returns an export that secretText opens quickly.
 func cheapExport(t *testing.T, folder string) string {
 	t.Helper()
 	identity, recipient := identityFile(t)
@@ -114,8 +114,8 @@ func cheapExport(t *testing.T, folder string) string {
 	return writeFile(t, "cheap", sealedWith(t, secretText, export, identity))
 }
 
-// An empty answer makes a passphrase, which the terminal shows and which opens
-// the export.
+// If the user types nothing, a passphrase is generated. The terminal shows it,
+// and it opens the export.
 func TestPassphrase_Made(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -128,11 +128,11 @@ func TestPassphrase_Made(t *testing.T) {
 			In: program, ReadPassword: cli.PasswordReader(program), Out: io.Discard, Err: program,
 			Getenv: func(string) (string, bool) { return "", false },
 		})
-		program.Close() // reading what it showed comes to an end
+		program.Close() // ends the reading of its output
 		status <- got
 	}()
 	shown := bufio.NewReader(person)
-	if _, err := shown.ReadString(':'); err != nil { // of the question
+	if _, err := shown.ReadString(':'); err != nil { // the end of the prompt
 		t.Fatal(err)
 	}
 	if _, err := io.WriteString(person, "\n"); err != nil {

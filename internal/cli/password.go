@@ -14,8 +14,9 @@ import (
 	"web-backend/internal/backend"
 )
 
-// PasswordReader gives what [Streams] asks for: how to read a password from
-// file if that is a terminal, else nil.
+// PasswordReader returns the function for [Streams.ReadPassword]. It reads a
+// password from file if file is a terminal; otherwise PasswordReader returns
+// nil.
 func PasswordReader(file *os.File) func(ctx context.Context) (string, error) {
 	descriptor := int(file.Fd())
 	if !term.IsTerminal(descriptor) {
@@ -38,15 +39,15 @@ func PasswordReader(file *os.File) func(ctx context.Context) (string, error) {
 		select {
 		case got := <-read:
 			return string(got.text), got.err
-		case <-ctx.Done(): // Ctrl-C; the read would leave the terminal without echo
+		case <-ctx.Done(): // Ctrl-C; turn the echo of the terminal on again
 			return "", errors.Join(ctx.Err(), term.Restore(descriptor, before))
 		}
 	}
 }
 
-// askPassword reads a new password: typed twice at a terminal, else the first
-// line of standard input. It is never an argument, which process lists and
-// shell histories show.
+// askPassword reads a new password. At a terminal the user types it twice;
+// otherwise it is the first line of standard input. It is never an argument,
+// because process lists and shell histories show arguments.
 func askPassword(ctx context.Context, streams Streams) (backend.Secret, error) {
 	read := func() (backend.Secret, error) { return readSecretLine(streams.In, "password") }
 	if streams.ReadPassword != nil {
@@ -61,8 +62,8 @@ func askPassword(ctx context.Context, streams Streams) (backend.Secret, error) {
 	return password, checkNewSecret("password", password)
 }
 
-// checkNewSecret gives an error for what could not be typed again on another
-// machine. what is the text.
+// checkNewSecret returns an error if the secret might be impossible to type on
+// another machine. what is the name of the secret, for the error.
 func checkNewSecret(what string, secret backend.Secret) error {
 	if err := backend.CheckText(secret.Reveal()); err != nil {
 		return fmt.Errorf("the %s %w; nothing was done", what, err)
@@ -73,14 +74,16 @@ func checkNewSecret(what string, secret backend.Secret) error {
 	return nil
 }
 
-// byteOrderMark begins what some editors and shells write, and is no part of it.
+// byteOrderMark is what some editors and shells write before a text. It is not
+// part of the text.
 const byteOrderMark = "\ufeff"
 
-// errNothingTyped is the error for an empty answer.
+// errNothingTyped is the error for an empty line at the terminal.
 var errNothingTyped = errors.New("is empty")
 
-// typeSecret asks for a text at the terminal once for each prompt, and wants
-// the same each time. what is the text, for an error.
+// typeSecret asks for a secret at the terminal, once for each prompt. It
+// returns an error unless all texts are the same. what is the name of the
+// secret, for errors.
 func typeSecret(ctx context.Context, streams Streams, what string, prompts ...string) (backend.Secret, error) {
 	var first string
 	for i, prompt := range prompts {
@@ -101,11 +104,12 @@ func typeSecret(ctx context.Context, streams Streams, what string, prompts ...st
 	return backend.NewSecret(first), nil
 }
 
-// maxSecretLine bounds what is read of standard input, in bytes; the rules of
-// passwords allow less.
+// maxSecretLine is the maximum number of bytes that is read from standard
+// input. The rules for passwords allow less.
 const maxSecretLine = 64 << 10
 
-// readSecretLine reads the first line; what is the text, for an error.
+// readSecretLine reads the first line of in. what is the name of the secret,
+// for errors.
 func readSecretLine(in io.Reader, what string) (backend.Secret, error) {
 	if in == nil {
 		in = strings.NewReader("")
@@ -123,8 +127,8 @@ func readSecretLine(in io.Reader, what string) (backend.Secret, error) {
 	return backend.NewSecret(strings.TrimPrefix(line, byteOrderMark)), nil
 }
 
-// confirm asks whether to go on; what says what would happen. Without a
-// terminal there is nobody to ask, and yes must have been given.
+// confirm asks the user whether to go on. what describes what will happen.
+// Without a terminal it cannot ask, so it returns an error unless yes is set.
 func confirm(ctx context.Context, streams Streams, yes bool, what string) error {
 	if yes {
 		return nil
@@ -135,7 +139,7 @@ func confirm(ctx context.Context, streams Streams, yes bool, what string) error 
 	fmt.Fprintf(streams.Err, "%s? Type yes to go on: ", what)
 	answer := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(streams.In).ReadString('\n') // no answer is no yes
+		line, _ := bufio.NewReader(streams.In).ReadString('\n') // without an answer, line is not "yes"
 		answer <- line
 	}()
 	select {

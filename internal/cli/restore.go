@@ -6,7 +6,7 @@ import (
 	"web-backend/internal/maintenance"
 )
 
-// restoreCommand puts a backup in place.
+// restoreCommand replaces the embedded store with a backup.
 type restoreCommand struct {
 	configFlags
 	File  string `arg:"" help:"The backup."`
@@ -24,7 +24,8 @@ web-backend.db.before-restore- with the time; people have to log in again.
     web-backend restore --data-dir /tmp/drill --json monday.db`
 }
 
-// Run prints what was put in place, and what is left to do about master keys.
+// Run restores the backup. It prints what was restored, and what has to be done
+// about master keys.
 func (c *restoreCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {

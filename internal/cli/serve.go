@@ -9,8 +9,9 @@ import (
 	"web-backend/internal/config"
 )
 
-// configFlags are the flags that change the configuration; every command that
-// needs it has them. They are texts, so that package config judges them all.
+// configFlags are the flags that change the configuration. Every command that
+// needs the configuration has them. Their values are strings, so that package
+// config validates all of them.
 type configFlags struct {
 	ConfigPath    string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file: YAML, or a Python module of the original (.py)."`
 	Host          *string `placeholder:"HOST" help:"Address to listen on (127.0.0.1)."`
@@ -24,7 +25,7 @@ type configFlags struct {
 	MongoDBAdminPassword *string `name:"mongodb_admin_password" aliases:"mongodb-admin-password" placeholder:"TEXT" help:"Its password; better in MONGODB_ADMIN_PASSWORD_FILE, where no process list shows it."`
 }
 
-// sources are where the configuration comes from with these flags.
+// sources returns the sources of the configuration, including these flags.
 func (f configFlags) sources(streams Streams) config.Sources {
 	flags := map[string]string{}
 	for key, value := range map[string]*string{
@@ -39,7 +40,7 @@ func (f configFlags) sources(streams Streams) config.Sources {
 	return config.Sources{File: f.ConfigPath, Getenv: streams.Getenv, Environ: streams.Environ, Flags: flags}
 }
 
-// load reads the configuration that the flags ask for.
+// load loads the configuration with these flags.
 func (f configFlags) load(streams Streams) (*config.Config, error) {
 	return config.Load(f.sources(streams))
 }
@@ -63,8 +64,9 @@ func (c *serveCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return err
 	}
-	// A reader of the console that goes away, as of serve | head, must not take
-	// the server with it. Other commands end then, as programs do.
+	// If the reader of the console goes away, as in "serve | head", the server
+	// must keep running. Other commands end in this case, as programs usually
+	// do.
 	signal.Ignore(syscall.SIGPIPE)
 	version, commit := buildVersion()
 	return app.Run(ctx, cfg, app.Build{Version: version, Commit: commit}, streams.Out, streams.Err)

@@ -20,8 +20,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// withUsers puts two users into a data folder: ada with everything, and bob
-// without a login.
+// withUsers stores two users in a data folder: ada with all kinds of data, and
+// bob without a login.
 func withUsers(t *testing.T, data string) {
 	t.Helper()
 	ring := masterkey.NewRing(masterkey.Generate())
@@ -44,7 +44,7 @@ func withUsers(t *testing.T, data string) {
 	})
 }
 
-// change opens a data folder for a change.
+// change opens a data folder and calls edit.
 func change(t *testing.T, data string, edit func(*sqlite.Store) error) {
 	t.Helper()
 	ring, err := masterkey.ReadFile(filepath.Join(data, masterkey.FileName))
@@ -63,8 +63,8 @@ func change(t *testing.T, data string, edit func(*sqlite.Store) error) {
 	}
 }
 
-// command runs a command with this standard input, and checks that it shows no
-// secret.
+// command runs a command with this standard input, and checks that its output
+// contains no secret.
 func command(t *testing.T, folder, stdin string, env map[string]string, args ...string) result {
 	t.Helper()
 	variables := map[string]string{"WEB_BACKEND_DATA_DIR": filepath.Join(folder, "data")}
@@ -80,7 +80,7 @@ func command(t *testing.T, folder, stdin string, env map[string]string, args ...
 	return result{status, out.String(), errors.String()}
 }
 
-// ok is command that has to succeed.
+// ok runs a command that has to succeed.
 func ok(t *testing.T, folder string, args ...string) result {
 	t.Helper()
 	got := command(t, folder, "", nil, args...)
@@ -90,7 +90,7 @@ func ok(t *testing.T, folder string, args ...string) result {
 	return got
 }
 
-// refused is command that has to fail with one message of one line.
+// refused runs a command that has to fail with a message of one line.
 func refused(t *testing.T, folder, want string, args ...string) {
 	t.Helper()
 	got := command(t, folder, "", nil, args...)
@@ -99,7 +99,7 @@ func refused(t *testing.T, folder, want string, args ...string) {
 	}
 }
 
-// movedReport is what import and copy print as JSON.
+// movedReport is the JSON output of import and copy.
 type movedReport struct {
 	DryRun, Secrets                                        bool
 	Users, Characters, Added, Replaced, Skipped, Unchanged int64
@@ -202,8 +202,8 @@ func TestExport_Refuses(t *testing.T) {
 	ok(t, folder, "export")
 }
 
-// A password hash that would take the machine at a login is not taken, by
-// neither way into a store, unless the target's own hashes take as much.
+// A password hash that would use too much memory or time at a login is refused
+// by import and copy, unless the target's own hashes cost as much.
 func TestImportAndCopy_HashThatCostsTooMuch(t *testing.T) {
 	t.Parallel()
 	folder, other := t.TempDir(), t.TempDir()
@@ -216,7 +216,7 @@ func TestImportAndCopy_HashThatCostsTooMuch(t *testing.T) {
 	identity, recipient := identityFile(t)
 	file := filepath.Join(folder, "e.age")
 	ok(t, folder, "export", "--with-secrets", "--recipient", recipient, "--out", file)
-	// ada and her two characters, bob and his, then greta
+	// Lines: ada and her two characters, bob and his, then greta.
 	refused(t, other, `line 7: field "password": the argon2id hash takes 1048576 KiB of memory, and at most 65536 are allowed; nothing was imported`,
 		"import", file, "--identity", identity)
 	refused(t, folder, `user "greta": password: the argon2id hash takes 1048576 KiB`,
@@ -228,8 +228,8 @@ func TestImportAndCopy_HashThatCostsTooMuch(t *testing.T) {
 	}
 }
 
-// What is written never takes the place of a file of the server, by whatever
-// spelling of its folder, nor of what is no file.
+// Output files never replace a file of the server, however its folder is
+// spelled, or something that is not a regular file.
 func TestExportAndBackup_SpareTheServersFiles(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -259,8 +259,8 @@ func TestExportAndBackup_SpareTheServersFiles(t *testing.T) {
 	ok(t, folder, "backup", "--out", filepath.Join(data, "monday.db"))
 }
 
-// sealedWith encrypts an export that identity opens anew with a passphrase,
-// which costs next to nothing to open.
+// sealedWith encrypts an export that identity opens again with a passphrase.
+// The result is cheap to open.
 func sealedWith(t *testing.T, passphrase, export, identity string) string {
 	t.Helper()
 	identities, err := age.ParseIdentities(strings.NewReader(content(t, identity)))
@@ -290,7 +290,8 @@ func sealedWith(t *testing.T, passphrase, export, identity string) string {
 	return sealed.String()
 }
 
-// Every way to a passphrase and to a key.
+// An export can be encrypted and opened with every source of a passphrase and
+// of a key.
 func TestExport_Encrypted(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -303,7 +304,8 @@ func TestExport_Encrypted(t *testing.T) {
 
 	byRecipients := ok(t, folder, "export", "--with-secrets", "--recipient", recipient, "--recipient", otherRecipient).out
 	plainContent := ok(t, folder, "export", "--recipient", recipient).out
-	// A passphrase of the program's own takes a second of work each time.
+	// Opening an export that the program encrypted with a passphrase takes a
+	// second each time.
 	cheap := sealedWith(t, "correct horse", byRecipients, identity)
 	byPhrase := command(t, folder, "", map[string]string{"WEB_BACKEND_PASSPHRASE_FILE": phrase}, "export", "--with-secrets").out
 	for name, file := range map[string]string{"recipients": byRecipients, "without secrets": plainContent, "passphrase": byPhrase} {
@@ -362,7 +364,7 @@ func TestImport_Conflicts(t *testing.T) {
 	ok(t, folder, "export", "--out", path)
 	const other = "Another"
 	change(t, data, func(store *sqlite.Store) error {
-		// UpdateCharacter refuses a read-only one.
+		// UpdateCharacter refuses a read-only character.
 		bob, err := store.UserData(t.Context(), []string{"bob"})
 		if err == nil {
 			bob[0].Characters[0].CharacterName = other
@@ -394,14 +396,14 @@ func TestImport_Conflicts(t *testing.T) {
 	}
 }
 
-// lines gives what does not depend on the time of an export.
+// lines returns the parts of an export that do not depend on its time.
 func lines(export string) string {
 	all := strings.Split(export, "\n")
 	return strings.Join(all[1:max(1, len(all)-2)], "\n")
 }
 
-// What is wrong with a file is found before anything is written, also when it
-// comes from standard input.
+// A fault of a file is found before anything is written, even if the file comes
+// from standard input.
 func TestImport_VerifiesFirst(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
@@ -431,7 +433,7 @@ func TestImport_VerifiesFirst(t *testing.T) {
 	}
 }
 
-// The copy of standard input is gone in every case.
+// The temporary copy of standard input is removed in every case.
 func TestImport_RemovesItsTemporaryFile(t *testing.T) {
 	folder := t.TempDir()
 	temporary := filepath.Join(folder, "tmp")

@@ -9,7 +9,7 @@ import (
 	"web-backend/internal/users"
 )
 
-// userCommand is about users; each of its commands has a file of its own.
+// userCommand groups the commands for users. Each of them has its own file.
 type userCommand struct {
 	List        userListCommand        `cmd:"" help:"List all users."`
 	Show        userShowCommand        `cmd:"" help:"Show what is stored of one user, without any secret."`
@@ -20,22 +20,22 @@ type userCommand struct {
 	Delete      userDeleteCommand      `cmd:"" help:"Delete a user with everything that is stored for it."`
 }
 
-// besideServer tells, in the help of commands that change users, how they work
-// while a server runs.
+// besideServer is the part of the help of commands that change users that
+// explains how they work while a server runs.
 const besideServer = "If a server runs on the data folder, the change goes through it, at the URL that it left there, " +
 	"with the operator token of the configuration or of the data folder. " +
 	"On MongoDB it goes to the database."
 
-// passwordHelp tells where a password comes from.
+// passwordHelp explains where a password comes from.
 const passwordHelp = "The password is typed twice at the terminal, or is the first line of standard input; it is never an argument."
 
-// oneUser names a user by id or by user name.
+// oneUser identifies a user by id or by user name.
 type oneUser struct {
 	UserID   string `arg:"" optional:"" name:"user" help:"User id."`
 	Username string `placeholder:"NAME" help:"User name, in place of the id."`
 }
 
-// Validate implements kong's check of a command.
+// Validate is called by kong to check the command.
 func (u oneUser) Validate() error {
 	if (u.UserID == "") == (u.Username == "") {
 		return errors.New("name the user: either by its id or with --username NAME")
@@ -43,7 +43,8 @@ func (u oneUser) Validate() error {
 	return nil
 }
 
-// withUsers runs do with the users of the configuration, opened for reading.
+// withUsers opens the users of the configuration for reading and calls do with
+// them.
 func (f configFlags) withUsers(ctx context.Context, streams Streams, do func(*users.Reader) error) (err error) {
 	cfg, err := f.load(streams)
 	if err != nil {
@@ -57,7 +58,8 @@ func (f configFlags) withUsers(ctx context.Context, streams Streams, do func(*us
 	return do(reader)
 }
 
-// showUser gives the user of this id or, if it is empty, of this user name.
+// showUser returns the user with this id or, if userID is empty, with this user
+// name.
 func (f configFlags) showUser(ctx context.Context, streams Streams, userID, username string) (user users.Shown, err error) {
 	err = f.withUsers(ctx, streams, func(reader *users.Reader) (err error) {
 		if userID == "" {
@@ -71,7 +73,8 @@ func (f configFlags) showUser(ctx context.Context, streams Streams, userID, user
 	return user, err
 }
 
-// editUsers runs do with the users of the configuration, opened for changes.
+// editUsers opens the users of the configuration for changes and calls do with
+// them.
 func (f configFlags) editUsers(ctx context.Context, streams Streams, do func(*users.Editor) error) (err error) {
 	cfg, err := f.load(streams)
 	if err != nil {
@@ -85,8 +88,9 @@ func (f configFlags) editUsers(ctx context.Context, streams Streams, do func(*us
 	return do(editor)
 }
 
-// readable gives text for a terminal: ids and names are anyone's, and may hold
-// what would steer it.
+// readable returns text in a form that is safe to print to a terminal. Anyone
+// can choose ids and names, and these may contain control characters for the
+// terminal.
 func readable(text string) string {
 	for _, r := range text {
 		if !unicode.IsPrint(r) {

@@ -8,7 +8,7 @@ import (
 	"web-backend/internal/users"
 )
 
-// userCreateCommand makes a user.
+// userCreateCommand creates a user.
 type userCreateCommand struct {
 	configFlags
 	UserID   *string `arg:"" optional:"" name:"user" help:"User id; one is made if it is not given."`
@@ -16,8 +16,8 @@ type userCreateCommand struct {
 	JSON     bool    `name:"json" help:"Print a JSON object."`
 }
 
-// Validate implements kong's check of a command: an empty text, as of a variable
-// that is not set, is no id.
+// Validate is called by kong to check the command. It refuses an empty id or
+// user name, for example from a shell variable that is not set.
 func (c *userCreateCommand) Validate() error {
 	if c.UserID != nil && *c.UserID == "" || c.Username != nil && *c.Username == "" {
 		return errors.New("user id or user name is empty; leave out what is not to be given")
@@ -35,7 +35,7 @@ func (userCreateCommand) Help() string {
     web-backend user create --username ada@example.org --json < password.txt`
 }
 
-// Run prints the id of the new user.
+// Run creates the user and prints its id.
 func (c *userCreateCommand) Run(ctx context.Context, streams Streams) (err error) {
 	cfg, err := c.load(streams)
 	if err != nil {

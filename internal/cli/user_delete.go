@@ -22,7 +22,7 @@ func (userDeleteCommand) Help() string {
     web-backend user delete --username ada@example.org --yes`
 }
 
-// Run says whom it deleted.
+// Run deletes the user and prints which user it deleted.
 func (c *userDeleteCommand) Run(ctx context.Context, streams Streams) error {
 	user, err := c.showUser(ctx, streams, c.UserID, c.Username)
 	if err != nil {

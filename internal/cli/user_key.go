@@ -16,10 +16,10 @@ import (
 // userSetKeyCommand sets a provider key of a user.
 type userSetKeyCommand struct{ userKeyArguments }
 
-// userUnsetKeyCommand removes one.
+// userUnsetKeyCommand removes a provider key of a user.
 type userUnsetKeyCommand struct{ userKeyArguments }
 
-// userKeyArguments name a user and a provider key.
+// userKeyArguments identify a user and a provider key.
 type userKeyArguments struct {
 	configFlags
 	First    string `arg:"" name:"user" help:"User id; with --username the name of the provider key."`
@@ -27,7 +27,8 @@ type userKeyArguments struct {
 	Username string `placeholder:"NAME" help:"User name, in place of the id."`
 }
 
-// names gives the user id, empty with --username, and the name of the key.
+// names returns the user id, which is empty with --username, and the name of
+// the provider key.
 func (a *userKeyArguments) names() (userID, key string) {
 	if a.Username != "" && a.Second == "" {
 		return "", a.First
@@ -35,8 +36,8 @@ func (a *userKeyArguments) names() (userID, key string) {
 	return a.First, a.Second
 }
 
-// Validate implements kong's check of a command. It shows no word of the command
-// line: somebody may have put the key itself there.
+// Validate is called by kong to check the command. Its errors do not show the
+// arguments, because one of them may be the provider key itself.
 func (a *userKeyArguments) Validate() error {
 	userID, key := a.names()
 	if (userID == "") == (a.Username == "") {
@@ -45,7 +46,7 @@ func (a *userKeyArguments) Validate() error {
 	if slices.Contains(backend.ProviderKeys, key) {
 		return nil
 	}
-	const most = 4 // letters
+	const most = 4 // changed characters
 	if near := spelling.Nearest(key, backend.ProviderKeys, most); key != "" && len(near) > 0 {
 		return fmt.Errorf("there is no provider key of this name, did you mean %s?", strings.Join(near, " or "))
 	}
@@ -71,19 +72,20 @@ func (userUnsetKeyCommand) Help() string {
     web-backend user unset-key --username ada@example.org elevenlabs_api_key`
 }
 
-// Run says which key it set.
+// Run sets the provider key and prints its name.
 func (c *userSetKeyCommand) Run(ctx context.Context, streams Streams) error {
 	return c.change(ctx, streams, "is set", askKey)
 }
 
-// Run says which key it removed.
+// Run removes the provider key and prints its name.
 func (c *userUnsetKeyCommand) Run(ctx context.Context, streams Streams) error {
 	return c.change(ctx, streams, "is not set any more", func(context.Context, Streams) (backend.Secret, error) {
 		return backend.Secret{}, nil
 	})
 }
 
-// change stores what value gives, once it is known that there is the user.
+// change stores the key that value returns. It first checks that the user
+// exists, before it calls value.
 func (a *userKeyArguments) change(
 	ctx context.Context, streams Streams, done string, value func(context.Context, Streams) (backend.Secret, error),
 ) error {
@@ -112,8 +114,8 @@ func (a *userKeyArguments) change(
 	return err
 }
 
-// askKey reads a provider key: typed at a terminal, else the first line of
-// standard input.
+// askKey reads a provider key. At a terminal the user types it; otherwise it is
+// the first line of standard input.
 func askKey(ctx context.Context, streams Streams) (key backend.Secret, err error) {
 	const what = "key"
 	if streams.ReadPassword != nil {

@@ -23,7 +23,7 @@ It reads the store itself, also beside a running server, and however many users 
     web-backend user list --json | jq -r 'select(.set_up | not) | .user_id'`
 }
 
-// Run prints the list while it is read.
+// Run prints each user as soon as it is read.
 func (c *userListCommand) Run(ctx context.Context, streams Streams) error {
 	return c.withUsers(ctx, streams, func(reader *users.Reader) error {
 		out := bufio.NewWriter(streams.Out)
@@ -37,7 +37,7 @@ func (c *userListCommand) Run(ctx context.Context, streams Streams) error {
 				_, err = fmt.Fprintf(out, "%-36s  %-6s  %s\n", readable(user.UserID), yesOrNo(user.SetUp), readable(user.Username))
 			}
 			if err != nil {
-				_ = out.Flush() // what came before the error
+				_ = out.Flush() // print the users before the error
 				return err
 			}
 		}

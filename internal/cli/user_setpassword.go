@@ -8,14 +8,14 @@ import (
 	"web-backend/internal/users"
 )
 
-// userSetPasswordCommand gives a user a new password.
+// userSetPasswordCommand sets the password of a user.
 type userSetPasswordCommand struct {
 	configFlags
 	UserID   string `arg:"" optional:"" name:"user" help:"User id."`
 	Username string `placeholder:"NAME" help:"User name, in place of the id; with the id of a user that has none, the name it gets."`
 }
 
-// Validate implements kong's check of a command.
+// Validate is called by kong to check the command.
 func (c *userSetPasswordCommand) Validate() error {
 	if c.UserID == "" && c.Username == "" {
 		return errors.New("name the user: by its id, with --username NAME, or with both")
@@ -32,7 +32,7 @@ func (userSetPasswordCommand) Help() string {
     web-backend user set-password ada --username ada@example.org < password.txt`
 }
 
-// Run says whose password it set.
+// Run sets the password and prints the id of the user.
 func (c *userSetPasswordCommand) Run(ctx context.Context, streams Streams) (err error) {
 	cfg, err := c.load(streams)
 	if err != nil {

@@ -31,15 +31,15 @@ const (
 	otherPassword = "another long one"
 )
 
-// place is where the commands of a test work.
+// place is where the commands of a test run.
 type place struct {
 	folder string
 	env    map[string]string
-	flags  []string // behind those of each call
+	flags  []string // added after the arguments of each call
 
 	mutex    sync.Mutex
-	all      strings.Builder // what was printed, by commands and server
-	password []string        // typed by the person at the terminal; nil for no terminal
+	all      strings.Builder // output of the commands and the server
+	password []string        // what the user types at the terminal; nil if there is no terminal
 }
 
 func (p *place) Write(text []byte) (int, error) {
@@ -48,7 +48,7 @@ func (p *place) Write(text []byte) (int, error) {
 	return p.all.Write(text)
 }
 
-// printed is all that was printed so far.
+// printed returns all output so far.
 func (p *place) printed() string {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -66,7 +66,7 @@ func (p *place) run(t *testing.T, input string, args ...string) result {
 func (p *place) streams(input string, out, errs io.Writer) cli.Streams {
 	variables := map[string]string{
 		"WEB_BACKEND_DATA_DIR": filepath.Join(p.folder, "data"), "WEB_BACKEND_LOG_PATH": filepath.Join(p.folder, "server.log"),
-		"WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "8", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS": "1", // quick
+		"WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "8", "WEB_BACKEND_PASSWORD_HASH_ITERATIONS": "1", // fast
 	}
 	maps.Copy(variables, p.env)
 	streams := cli.Streams{In: strings.NewReader(input), Out: out, Err: errs, Getenv: func(name string) (string, bool) {
@@ -87,7 +87,7 @@ func (p *place) streams(input string, out, errs io.Writer) cli.Streams {
 	return streams
 }
 
-// must runs a command that works, and gives what it printed.
+// must runs a command that has to succeed, and returns its output.
 func (p *place) must(t *testing.T, input string, args ...string) string {
 	t.Helper()
 	got := p.run(t, input, args...)
@@ -97,7 +97,8 @@ func (p *place) must(t *testing.T, input string, args ...string) string {
 	return strings.TrimSuffix(got.out, "\n")
 }
 
-// fails runs a command that does not, with one line that holds all of want.
+// fails runs a command that has to fail with a line that contains every text of
+// want.
 func (p *place) fails(t *testing.T, input string, args []string, want ...string) {
 	t.Helper()
 	got := p.run(t, input, args...)
@@ -111,8 +112,8 @@ func (p *place) fails(t *testing.T, input string, args []string, want ...string)
 	}
 }
 
-// serve runs a server until the test ends or stop is called, and gives its
-// address.
+// serve runs a server until the test ends or stop is called. It returns the
+// address of the server.
 func (p *place) serve(t *testing.T, args ...string) (host, port string, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -145,7 +146,7 @@ func (p *place) serve(t *testing.T, args ...string) (host, port string, stop fun
 	}
 }
 
-// shownUser is what user show and user list print as JSON.
+// shownUser is the JSON output of user show and user list.
 type shownUser struct {
 	UserID       string   `json:"user_id"`
 	Username     string   `json:"username"`
@@ -180,8 +181,8 @@ func (p *place) list(t *testing.T) (users []shownUser) {
 	return users
 }
 
-// forEachPlace runs a test with both stores, and with a server on the embedded
-// one; on MongoDB nothing changes by that.
+// forEachPlace runs a test with both stores, and with a running server on the
+// embedded store. On MongoDB a running server makes no difference.
 func forEachPlace(t *testing.T, test func(t *testing.T, p *place)) {
 	t.Helper()
 	t.Run("embedded", func(t *testing.T) {
@@ -206,8 +207,8 @@ func forEachPlace(t *testing.T, test func(t *testing.T, p *place)) {
 	})
 }
 
-// The life of users, by commands alone. No password is anywhere in what was
-// printed or logged.
+// Users are managed with commands only. No password appears in the output or in
+// the log.
 func TestUser(t *testing.T) {
 	t.Parallel()
 	forEachPlace(t, func(t *testing.T, p *place) {
@@ -248,7 +249,7 @@ func TestUser(t *testing.T) {
 			p.fails(t, text, []string{"user", "set-password", "--username", "Bob"}, "the password", want, "nothing was done")
 			p.fails(t, text, []string{"user", "create", "--username", "Dora", "dora"}, "the password", want, "nothing was done")
 		}
-		p.must(t, "\ufeff"+otherPassword+"\r\n", "user", "set-password", "--username", "Bob") // a byte order mark is no part of it
+		p.must(t, "\ufeff"+otherPassword+"\r\n", "user", "set-password", "--username", "Bob") // the byte order mark is not part of the password
 
 		p.must(t, otherPassword, "user", "set-password", "--username", "Bob")
 		p.must(t, otherPassword, "user", "set-password", "ada", "--username", "Ada")
@@ -293,7 +294,7 @@ func TestUser(t *testing.T) {
 	})
 }
 
-// A password that a command set is the one to log in with.
+// After a command sets a password, a login works only with that password.
 func TestUser_PasswordCounts(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
@@ -322,7 +323,7 @@ func TestUser_PasswordCounts(t *testing.T) {
 	}
 }
 
-// At a terminal a password is typed twice, and a deletion is confirmed.
+// At a terminal the user types a password twice, and confirms a deletion.
 func TestUser_AtATerminal(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir(), password: []string{goodPassword, goodPassword}}
@@ -350,12 +351,12 @@ func TestUser_AtATerminal(t *testing.T) {
 	}
 }
 
-// Provider keys are shown by name alone, and an account that nobody used yet
-// is not set up.
+// Only the names of provider keys are shown. An account that has never been
+// used is not set up.
 func TestUser_ShowsNoKey(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
-	p.must(t, "", "user", "create", "first") // makes the key file
+	p.must(t, "", "user", "create", "first") // creates the key file
 	data := filepath.Join(p.folder, "data")
 	ring, err := masterkey.ReadFile(filepath.Join(data, masterkey.FileName))
 	if err != nil {
@@ -393,8 +394,8 @@ func TestUser_ShowsNoKey(t *testing.T) {
 	}
 }
 
-// A provider key that a command sets is in the store, and one that it unsets is
-// not. The key is nowhere in what was printed or logged.
+// A provider key that a command sets is in the store, and one that a command
+// unsets is not. The key does not appear in the output or in the log.
 func TestUser_ProviderKeys(t *testing.T) {
 	t.Parallel()
 	forEachPlace(t, func(t *testing.T, p *place) {
@@ -416,7 +417,7 @@ func TestUser_ProviderKeys(t *testing.T) {
 		if got := p.must(t, "", "user", "unset-key", "ada", "openai_api_key"); got != "openai_api_key of user ada is not set any more" {
 			t.Errorf("printed %q", got)
 		}
-		p.must(t, "", "user", "unset-key", "ada", "openai_api_key") // once more
+		p.must(t, "", "user", "unset-key", "ada", "openai_api_key") // a second time
 		p.must(t, "", "user", "unset-key", "xai_api_key", "--username", "Bob")
 
 		for text, want := range map[string]string{
@@ -439,8 +440,8 @@ func TestUser_ProviderKeys(t *testing.T) {
 	})
 }
 
-// At a terminal a key is typed once; the one that was typed is stored. Who never
-// logged in has none.
+// At a terminal the user types a key once, and that key is stored. A user that
+// has never logged in has no keys.
 func TestUser_ProviderKeyAtATerminal(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir(), password: []string{secretText}}
@@ -467,7 +468,8 @@ func TestUser_ProviderKeyAtATerminal(t *testing.T) {
 	}
 }
 
-// The list is right about who is set up, however many users there are between.
+// The list shows correctly which users are set up, however many users are
+// between them.
 func TestUserList_Long(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
@@ -500,7 +502,8 @@ func TestUserList_Long(t *testing.T) {
 	}
 }
 
-// What is wrong about the server of a data folder that is in use.
+// The errors for a data folder that is in use by a server that cannot be
+// reached.
 func TestUser_ServerThatCannotBeAsked(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
@@ -522,19 +525,19 @@ func TestUser_ServerThatCannotBeAsked(t *testing.T) {
 		t.Errorf("a password was printed: %s", p.printed())
 	}
 	p.env = nil
-	// Reading needs no server, not even its address.
+	// Reading does not need the server or its address.
 	if got := p.list(t); len(got) != 0 {
 		t.Errorf("users were made: %+v", got)
 	}
 	stop()
-	p.leave(t, "http://127.0.0.1:1\n") // as if it had been killed
+	p.leave(t, "http://127.0.0.1:1\n") // as if the server had been killed
 	p.must(t, "", "user", "create")
 	if _, err := os.Stat(filepath.Join(p.folder, "data", "server.address")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the address of a server that ended: got %v, want none", err)
 	}
 }
 
-// leave puts an address in the data folder in place of the server's own.
+// leave replaces the server's address in the data folder.
 func (p *place) leave(t *testing.T, text string) {
 	t.Helper()
 	path := filepath.Join(p.folder, "data", "server.address")
@@ -544,8 +547,8 @@ func (p *place) leave(t *testing.T, text string) {
 	writeNew(t, path, text)
 }
 
-// The server says where it is; what the caller's configuration says of that
-// does not count.
+// The server's own address in the data folder is used, not the address in the
+// configuration of the caller.
 func TestUser_FindsTheServer(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{}, {"--host", "0.0.0.0"}, {"--host", "::"}, {"--host", "::1"}, {"--host", "localhost"}} {
@@ -583,7 +586,7 @@ func hasIPv6Loopback(t *testing.T) bool {
 	return listener.Close() == nil
 }
 
-// Where another command owns the folder nobody is asked.
+// If another command owns the folder, no server is called.
 func TestUser_BesideAnotherCommand(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
@@ -595,8 +598,8 @@ func TestUser_BesideAnotherCommand(t *testing.T) {
 	p.fails(t, "", []string{"user", "create"}, "data folder", "in use by another command", "try again")
 }
 
-// Another program at the address of the server is not believed, even if it
-// answers that all went well.
+// The response of another program at the address of the server is not trusted,
+// even if it reports success.
 func TestUser_AnotherProgramAnswers(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
@@ -613,7 +616,8 @@ func TestUser_AnotherProgramAnswers(t *testing.T) {
 	}
 }
 
-// A folder without a database has no users, and none is made to look.
+// A folder without a database has no users, and reading does not create a
+// database.
 func TestUser_NoDatabase(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
@@ -643,7 +647,7 @@ func TestUser_WrongUsage(t *testing.T) {
 	}
 }
 
-// A user of before whose id no URL can name comes along, and is named.
+// An old user whose id cannot be part of a URL is copied too, and is reported.
 func TestCopy_NamesUnreachableIDs(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
@@ -664,7 +668,7 @@ func TestCopy_NamesUnreachableIDs(t *testing.T) {
 	}
 }
 
-// Text that is not UTF-8 is refused wherever it comes from, and is not shown.
+// Text that is not UTF-8 is refused, whatever its source, and is not shown.
 func TestText_NotUTF8(t *testing.T) {
 	t.Parallel()
 	const latin1 = "caf\xe9-s3cret"

@@ -18,8 +18,8 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// The operator token goes to a server with the certificate of tls_cert and to
-// no other, below its base_path.
+// The operator token is sent only to a server with the certificate of tls_cert.
+// The request is below its base_path.
 func TestUser_ThroughTLS(t *testing.T) {
 	t.Parallel()
 	token := strings.Repeat("operator-token-", 4)
@@ -64,7 +64,7 @@ func TestUser_ThroughTLS(t *testing.T) {
 	}
 }
 
-// newCertificate makes a certificate, in DER.
+// newCertificate returns a new certificate in DER.
 func newCertificate(t *testing.T) []byte {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

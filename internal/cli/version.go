@@ -6,14 +6,14 @@ import (
 	"runtime/debug"
 )
 
-// Version and commit of a release are set by the linker:
+// The linker sets the version and commit of a release:
 //
 //	-ldflags "-X web-backend/internal/cli.version=1.0.0 -X web-backend/internal/cli.commit=abc"
 //
-// Without it the build's own record is used.
+// Without these flags, the build information of the binary is used.
 var version, commit string
 
-// versionCommand prints what this binary is.
+// versionCommand prints the version of this binary.
 type versionCommand struct {
 	JSON bool `name:"json" help:"Print a JSON object."`
 }

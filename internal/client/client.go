@@ -1,5 +1,5 @@
-// Package client is the HTTP client of the server: for an operator who changes
-// users while it runs, and for who asks whether it is well.
+// Package client is an HTTP client for the server. It is used to change users
+// while the server runs, and to check the health of a server.
 package client
 
 import (
@@ -27,21 +27,22 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// callTimeout bounds one call of the running server; hashing a password is
-// the longest of its work.
+// callTimeout limits the time of one call to the running server. The slowest
+// work of the server is to hash a password.
 const callTimeout = 30 * time.Second
 
-// Operator changes users through the running server, which owns the data
-// folder. Errors are for a person.
+// Operator changes users through the running server that owns the data folder.
+// Its errors are messages for people.
 type Operator struct {
 	url   string
-	token backend.Secret // of an operator; empty if none was found
-	place string         // where the token was looked for
+	token backend.Secret // operator token; empty if none was found
+	place string         // where the token was expected
 	http  *http.Client
 }
 
-// Reach prepares calls of the server that owns the data folder, at the
-// URL that it announced there: the token goes nowhere else.
+// Reach returns an Operator for the server that owns the data folder. It calls
+// the URL that this server stored in the folder. The operator token is sent to
+// no other URL.
 func Reach(cfg *config.Config) (*Operator, error) {
 	o := &Operator{place: "the configuration (operator_token)"}
 	var err error
@@ -77,7 +78,8 @@ func Reach(cfg *config.Config) (*Operator, error) {
 	return o, nil
 }
 
-// answerBody is what the answers of the routes below hold, success or not.
+// answerBody is the body of the responses of the routes below, for success and
+// for errors.
 type answerBody struct {
 	UserID   string `json:"user_id"`
 	AuthCode int    `json:"auth_code"`
@@ -90,8 +92,8 @@ type answerBody struct {
 	} `json:"detail"`
 }
 
-// CreateUser makes a user and gives its id: userID, or a new one if that is
-// empty.
+// CreateUser creates a user. It returns the user id, which is userID, or a new
+// id if userID is empty.
 func (o *Operator) CreateUser(ctx context.Context, userID string) (string, error) {
 	body := map[string]string{}
 	if userID != "" {
@@ -101,14 +103,14 @@ func (o *Operator) CreateUser(ctx context.Context, userID string) (string, error
 	return answer.UserID, err
 }
 
-// DeleteUser removes a user with everything stored for it.
+// DeleteUser removes a user and everything that is stored for the user.
 func (o *Operator) DeleteUser(ctx context.Context, userID string) error {
 	_, err := o.call(ctx, "delete_user", map[string]string{"user_id": userID})
 	return err
 }
 
-// SetPassword gives the user of this id, or of this user name, a new password,
-// and returns the id.
+// SetPassword sets the password of the user with this id or this user name. It
+// returns the id.
 func (o *Operator) SetPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error) {
 	body := map[string]string{"new_password": password.Reveal()}
 	if userID != "" {
@@ -130,7 +132,7 @@ func (o *Operator) SetProviderKey(ctx context.Context, userID, name string, key 
 	return err
 }
 
-// call posts to a route that an operator may call.
+// call sends a POST request to a route that an operator may use.
 func (o *Operator) call(ctx context.Context, operation string, body map[string]string) (answer answerBody, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {
@@ -155,7 +157,7 @@ func (o *Operator) call(ctx context.Context, operation string, body map[string]s
 		return answer, fmt.Errorf("the server at %s broke off its answer: %w", o.url, err)
 	}
 	readable := len(data) == 0 || json.Unmarshal(data, &answer) == nil
-	ours := response.Header.Get("X-Request-ID") != "" // which every answer has
+	ours := response.Header.Get("X-Request-ID") != "" // every response of web-backend has it
 	switch {
 	case response.StatusCode == http.StatusOK && readable && ours:
 		return answer, nil
@@ -171,11 +173,12 @@ func (o *Operator) call(ctx context.Context, operation string, body map[string]s
 		"run the command on the machine, or in the container, of the server", o.url, response.Status)
 }
 
-// CheckURL checks what is to be the URL of a server. Its error never shows it.
+// CheckURL checks that text can be the URL of a server. Its error never
+// contains text.
 func CheckURL(text string) error {
 	address, err := url.Parse(text)
 	switch {
-	case err != nil: // which would repeat the text
+	case err != nil: // err would repeat the text
 		return errors.New("it is no URL")
 	case address.Scheme != "http" && address.Scheme != "https" || address.Hostname() == "" || address.Opaque != "":
 		return errors.New("want a URL such as http://127.0.0.1:18080")
@@ -187,9 +190,9 @@ func CheckURL(text string) error {
 	return nil
 }
 
-// newHTTPClient gives a client for one server. It uses no proxy, which could
-// not reach a loopback address, and follows no redirect, which would lead away
-// from the server that is meant.
+// newHTTPClient returns a client for one server. It uses no proxy, because a
+// proxy could not reach a loopback address. It follows no redirects, because
+// they would lead to another server.
 func newHTTPClient(tlsConfig *tls.Config, timeout time.Duration) *http.Client {
 	return &http.Client{
 		Timeout:       timeout,
@@ -198,15 +201,16 @@ func newHTTPClient(tlsConfig *tls.Config, timeout time.Duration) *http.Client {
 	}
 }
 
-// unverifiedTLS takes any certificate. The one of tls_cert is for the public
-// name, not for the loopback address that is called from the same machine; and
-// a health check sends no secret and believes nothing beyond "OK".
+// unverifiedTLS accepts any certificate. The certificate of tls_cert is for the
+// public name of the server, not for the loopback address that is called on the
+// same machine. A health check sends no secret, and uses nothing of the
+// response except whether it is "OK".
 func unverifiedTLS() *tls.Config {
 	return &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12} //nolint:gosec // see above
 }
 
-// ownCertificateTLS takes the certificate in a PEM file and no other, whatever
-// name it is for: an operator token goes over the connection.
+// ownCertificateTLS accepts only the certificate in a PEM file, whatever name
+// it is for, because an operator token is sent over the connection.
 func ownCertificateTLS(path string) (*tls.Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -230,5 +234,5 @@ func ownCertificateTLS(path string) (*tls.Config, error) {
 	return checked, nil
 }
 
-// maxAnswer bounds what is read of an answer, in bytes.
+// maxAnswer is the maximum number of bytes that is read of a response.
 const maxAnswer = 1 << 20

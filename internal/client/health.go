@@ -17,11 +17,12 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// knownURL is the URL of the server that runs on the data folder, if there is
-// one and it is asked for, else that of the configuration.
+// knownURL returns the URL of the server that runs on the data folder, if
+// running is set and there is one. Otherwise it returns the URL of the
+// configuration.
 func knownURL(cfg *config.Config, running bool) (string, error) {
 	if running && store.InDataFolder(cfg) {
-		// Who may not read it, or finds nothing, goes by the configuration.
+		// If the URL cannot be read or does not exist, use the configuration.
 		if url, err := sqlite.Announced(cfg.DataDir); err == nil && CheckURL(url) == nil {
 			return url, nil
 		}
@@ -29,27 +30,28 @@ func knownURL(cfg *config.Config, running bool) (string, error) {
 	return cfg.URL()
 }
 
-// HealthCheck says which server is asked, and for what.
+// HealthCheck says which server to check, and how.
 type HealthCheck struct {
-	URL string // of the server, without /health; "" for that of the configuration
-	// Running makes it the server that runs on the data folder of the
-	// configuration, if there is one, wherever that listens.
+	URL string // URL of the server, without /health; "" for the URL of the configuration
+	// Running selects the server that runs on the data folder of the
+	// configuration, at whatever address it listens. If there is none, the URL
+	// of the configuration is used.
 	Running bool
-	Ready   bool // /health/ready instead of /health
+	Ready   bool // request /health/ready instead of /health
 	Timeout time.Duration
 }
 
-// A URLError says what is wrong with the URL of a [HealthCheck].
+// A URLError is an error in the URL of a [HealthCheck].
 type URLError struct{ Err error }
 
 // Error implements error.
 func (e *URLError) Error() string { return "URL of the server: " + e.Err.Error() }
 
-// Unwrap gives what is wrong.
+// Unwrap returns e.Err.
 func (e *URLError) Unwrap() error { return e.Err }
 
-// CheckHealth asks a server whether it is well. It gives the URL that was asked;
-// the error says why the server is not well.
+// CheckHealth asks a server whether it is healthy. It returns the URL of the
+// request. The error says why the server is not healthy.
 func CheckHealth(ctx context.Context, cfg *config.Config, check HealthCheck) (string, error) {
 	tlsConfig := unverifiedTLS()
 	address := check.URL
@@ -63,7 +65,7 @@ func CheckHealth(ctx context.Context, cfg *config.Config, check HealthCheck) (st
 			return "", &URLError{err}
 		}
 		if parsed, err := url.Parse(address); err != nil || !auth.IsLoopbackHost(parsed.Host) {
-			tlsConfig = nil // checked as usual
+			tlsConfig = nil // verify the certificate as usual
 		}
 	}
 	asked := strings.TrimRight(address, "/") + "/health"
@@ -85,14 +87,14 @@ func CheckHealth(ctx context.Context, cfg *config.Config, check HealthCheck) (st
 		return asked, fmt.Errorf("%s: %w", asked, err)
 	case answer.StatusCode != http.StatusOK:
 		return asked, fmt.Errorf("%s answered %s%s", asked, answer.Status, reasonIn(body))
-	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte(`"OK`)): // a reason not to be quite content may follow
+	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte(`"OK`)): // a warning may follow
 		return asked, fmt.Errorf("%s answered 200, but not as web-backend does; is another program there?", asked)
 	}
 	return asked, nil
 }
 
-// reasonIn is what an error response says, to follow its status; "" if it says
-// nothing.
+// reasonIn returns the message of an error response, with a colon before it, to
+// follow the status. It returns "" if there is no message.
 func reasonIn(body []byte) string {
 	var answer struct{ Detail struct{ Error string } }
 	if json.Unmarshal(body, &answer) != nil || answer.Detail.Error == "" {

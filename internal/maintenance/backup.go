@@ -1,4 +1,4 @@
-// Package maintenance looks after the embedded store: backups, and the master
+// Package maintenance maintains the embedded store: its backups, and the master
 // keys that seal provider keys.
 package maintenance
 
@@ -18,8 +18,8 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// BackupReport says what a backup holds. Its JSON form is for programs, Text
-// for people.
+// BackupReport describes the contents of a backup. Its JSON form is for
+// programs, Text for people.
 type BackupReport struct {
 	File         string         `json:"file"`
 	Bytes        int64          `json:"bytes"`
@@ -30,19 +30,20 @@ type BackupReport struct {
 	Configs      int64          `json:"configs"`
 	Characters   int64          `json:"characters"`
 	ProviderKeys int64          `json:"provider_keys"`
-	MasterKeys   []masterkey.ID `json:"master_keys"` // that sealed the provider keys
-	Plain        int            `json:"plain"`       // provider keys that no version has sealed yet
+	MasterKeys   []masterkey.ID `json:"master_keys"` // the keys that sealed the provider keys
+	Plain        int            `json:"plain"`       // number of provider keys that are not sealed yet
 	Seconds      float64        `json:"seconds"`
 }
 
-// WriteBackup copies the embedded store to a new file, whether a server runs
-// on it or not. "" is for one in the folder of backups, named after the time.
+// WriteBackup copies the embedded store to a new file. A server may use the
+// store at the same time. If file is "", the backup is created in the folder of
+// backups and its name contains the time.
 func WriteBackup(ctx context.Context, cfg *config.Config, file string) (BackupReport, error) {
 	if err := store.CanBackUp(cfg); err != nil {
 		return BackupReport{}, err
 	}
 	began := time.Now()
-	if file == "" && sqlite.Exists(cfg.DataDir) { // else nothing is made
+	if file == "" && sqlite.Exists(cfg.DataDir) { // without a database nothing is created
 		file = filepath.Join(cfg.Backup.Dir, "web-backend-manual-"+began.UTC().Format(scheduledTime)+".db")
 		if err := fileowner.MkdirAll(cfg.Backup.Dir, 0o700); err != nil {
 			return BackupReport{}, fmt.Errorf("backup.dir: %w", err)
@@ -78,7 +79,7 @@ func reportBackup(b sqlite.Backup, keys sqlite.KeyCheck, began time.Time) Backup
 	return report
 }
 
-// Text gives the report for a person.
+// Text returns the report as text for people.
 func (r BackupReport) Text() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "file            %s\nsize            %d bytes\nsha256          %s\nschema          version %d\n",

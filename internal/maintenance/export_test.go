@@ -6,13 +6,14 @@ import (
 	"web-backend/internal/config"
 )
 
-// RetryAfter is how long a schedule waits after so many failed backups.
+// RetryAfter returns how long a schedule waits after a number of failed
+// backups.
 var RetryAfter = retryAfter
 
-// RotationSteps is how many steps a rotation of keys has.
+// RotationSteps is the number of steps of a key rotation.
 var RotationSteps = len(new(rotation).steps())
 
-// BreakOffRotation does the first steps of a rotation and no more.
+// BreakOffRotation runs only the first steps of a key rotation.
 func BreakOffRotation(ctx context.Context, cfg *config.Config, steps int) error {
 	r := &rotation{cfg: cfg}
 	return r.run(ctx, r.steps()[:steps])

@@ -13,37 +13,37 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// KeyReport is what keys doctor found. It holds no key. Its JSON form is for
-// programs, Text for people.
+// KeyReport is the result of keys doctor. It contains no key. Its JSON form is
+// for programs, Text for people.
 type KeyReport struct {
 	Store      string     `json:"store"`
 	Source     string     `json:"source,omitempty"` // configuration, file or none
-	File       string     `json:"file,omitempty"`   // where the key file is, or would be
+	File       string     `json:"file,omitempty"`   // path of the key file, which may not exist
 	Keys       []KeyInUse `json:"keys"`
-	Missing    []KeyInUse `json:"missing"` // sealed something, and are nowhere
-	Plain      int        `json:"plain"`   // values of a version that did not seal
+	Missing    []KeyInUse `json:"missing"` // keys that sealed values but cannot be found
+	Plain      int        `json:"plain"`   // number of values from a version that did not seal
 	Unreadable int        `json:"unreadable"`
 	Notes      []string   `json:"notes"`
 	Verdict    string     `json:"verdict"`
 	OK         bool       `json:"ok"`
 }
 
-// KeyInUse says what one master key has sealed.
+// KeyInUse describes what one master key has sealed.
 type KeyInUse struct {
 	ID     masterkey.ID `json:"id"`
-	Seals  bool         `json:"seals"`  // it seals what is stored from now on
-	Values int          `json:"values"` // that it has sealed
-	Opened int          `json:"opened"` // of these
+	Seals  bool         `json:"seals"`  // new values are sealed with this key
+	Values int          `json:"values"` // number of values that it has sealed
+	Opened int          `json:"opened"` // number of these values that it opens
 }
 
-// DoctorKeys examines master keys and what they have sealed. It changes
-// nothing, and may run beside the server. An error is one of examining; what
-// it found wrong is in the report.
+// DoctorKeys examines the master keys and the values that they have sealed. It
+// changes nothing, and a server may run at the same time. It returns an error
+// if the examination fails; the problems that it finds are in the report.
 func DoctorKeys(cfg *config.Config) (KeyReport, error) {
 	report := KeyReport{Store: cfg.Store, Keys: []KeyInUse{}, Missing: []KeyInUse{}, Notes: []string{}, OK: true}
 	if err := store.SealsKeys(cfg); err != nil {
 		report.Verdict = err.Error()
-		return report, nil //nolint:nilerr // nothing to examine is a finding, not an error
+		return report, nil //nolint:nilerr // a store without sealed keys is a result, not an error
 	}
 	found, err := masterkey.Find(cfg.MasterKey, cfg.DataDir)
 	if err != nil {
@@ -62,7 +62,7 @@ func DoctorKeys(cfg *config.Config) (KeyReport, error) {
 	return report, nil
 }
 
-// count fills in who has sealed what.
+// count fills in which key has sealed how many values.
 func (r *KeyReport) count(ring masterkey.Ring, check sqlite.KeyCheck) {
 	sealed := map[masterkey.ID]sqlite.SealedBy{}
 	for _, by := range check.Sealed {
@@ -79,7 +79,7 @@ func (r *KeyReport) count(ring masterkey.Ring, check sqlite.KeyCheck) {
 	r.Plain = check.Plain
 }
 
-// note adds what is no fault by itself.
+// note adds observations that are not errors by themselves.
 func (r *KeyReport) note(found masterkey.Found) {
 	if mode, exposed := secretfile.Exposed(found.Path); exposed {
 		r.Notes = append(r.Notes, fmt.Sprintf("%s can be read by others (mode %04o); run: chmod 600 %s", found.Path, mode, found.Path))
@@ -103,7 +103,7 @@ func (r *KeyReport) note(found masterkey.Found) {
 	}
 }
 
-// judge gives the verdict.
+// judge sets the verdict.
 func (r *KeyReport) judge(found masterkey.Found) {
 	altered := r.Unreadable
 	for _, key := range r.Missing {
@@ -130,7 +130,7 @@ func (r *KeyReport) judge(found masterkey.Found) {
 	}
 }
 
-// Text gives the report for a person.
+// Text returns the report as text for people.
 func (r KeyReport) Text() string {
 	if r.Source == "" {
 		return r.Verdict + "\n"
@@ -162,7 +162,8 @@ func (r KeyReport) Text() string {
 	return text.String()
 }
 
-// keysAre counts provider keys in a sentence.
+// keysAre returns a count of provider keys, with its verb, for use in a
+// sentence.
 func keysAre(count int) string {
 	if count == 1 {
 		return "1 provider key is"

@@ -13,15 +13,16 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// ErrUnreadable says that no master key opens some provider keys, which have to
-// be given up before RotateKeys goes on.
+// ErrUnreadable means that no master key opens some provider keys. They must be
+// discarded before RotateKeys can continue.
 var ErrUnreadable = errors.New("no master key was dropped")
 
-// RotateKeys seals every provider key anew: with a new master key if they come
-// from the key file, else with the first that is configured. It needs the data
-// folder for itself. With discard it removes values that no key opens, which
-// are an error otherwise. Broken off at any moment it leaves all readable, and
-// the next run finishes.
+// RotateKeys seals every provider key again. If the master keys come from the
+// key file, it uses a new master key; otherwise it uses the first configured
+// key. No other process may use the data folder at the same time. With discard
+// it removes the values that no key opens; otherwise such values are an error.
+// If a run is interrupted at any moment, all values stay readable and the next
+// run completes the rotation.
 func RotateKeys(ctx context.Context, cfg *config.Config, discard bool, console io.Writer) error {
 	if err := store.SealsKeys(cfg); err != nil {
 		return fmt.Errorf("there is nothing to rotate: %w", err)
@@ -34,14 +35,15 @@ func RotateKeys(ctx context.Context, cfg *config.Config, discard bool, console i
 	return err
 }
 
-// rotation is one run. What each step leaves behind is enough to start again.
+// rotation is one run of RotateKeys. Each step leaves enough behind to start
+// again.
 type rotation struct {
 	cfg     *config.Config
 	discard bool
 
 	store *sqlite.Store
-	found masterkey.Found // with the keys of the run
-	began bool            // with a new key, not with that of a run that was broken off
+	found masterkey.Found // the keys of the run, and where they come from
+	began bool            // the run made a new key, and did not continue an interrupted run
 	done  sqlite.Resealed
 }
 
@@ -49,7 +51,7 @@ func (r *rotation) steps() []func(context.Context) error {
 	return []func(context.Context) error{r.begin, r.reseal, r.finish}
 }
 
-// run runs steps and closes what they opened.
+// run runs the steps and closes the store that they opened.
 func (r *rotation) run(ctx context.Context, steps []func(context.Context) error) (err error) {
 	defer func() {
 		if r.store != nil {
@@ -64,7 +66,8 @@ func (r *rotation) run(ctx context.Context, steps []func(context.Context) error)
 	return nil
 }
 
-// begin takes the data folder and puts a new key before the old one.
+// begin opens the store. takeKeys then adds the new key in front of the old
+// one.
 func (r *rotation) begin(context.Context) (err error) {
 	if !sqlite.Exists(r.cfg.DataDir) {
 		return fmt.Errorf("there is nothing to rotate: no database is in %s", r.cfg.DataDir)
@@ -73,8 +76,8 @@ func (r *rotation) begin(context.Context) (err error) {
 	return err
 }
 
-// takeKeys gives the keys of the run: those of the configuration, those of a
-// run that was broken off, or a new one before the old.
+// takeKeys returns the keys of the run: the keys of the configuration, the keys
+// of an interrupted run, or a new key followed by the old one.
 func (r *rotation) takeKeys(use sqlite.KeyUse) (masterkey.Ring, error) {
 	var err error
 	if r.found, err = masterkey.Find(r.cfg.MasterKey, r.cfg.DataDir); err != nil {
@@ -100,7 +103,7 @@ func (r *rotation) takeKeys(use sqlite.KeyUse) (masterkey.Ring, error) {
 	return r.found.Ring, masterkey.WriteFile(r.found.Path, r.found.Ring)
 }
 
-// reseal seals everything with the first key.
+// reseal seals every provider key with the first key.
 func (r *rotation) reseal(ctx context.Context) (err error) {
 	r.done, err = r.store.Reseal(ctx, r.discard)
 	if err != nil && r.done.Discarded > 0 {
@@ -109,7 +112,7 @@ func (r *rotation) reseal(ctx context.Context) (err error) {
 	return err
 }
 
-// finish drops the old keys from the file.
+// finish removes the old keys from the key file.
 func (r *rotation) finish(context.Context) error {
 	if r.found.Source == masterkey.FromConfig {
 		return nil
@@ -117,7 +120,7 @@ func (r *rotation) finish(context.Context) error {
 	return masterkey.WriteFile(r.found.Path, masterkey.NewRing(r.found.Ring.Keys()[0]))
 }
 
-// report says what was done and what is left to do.
+// report writes what was done and what is left to do.
 func (r *rotation) report(console io.Writer) {
 	keys := r.found.Ring.Keys()
 	if r.done.Discarded > 0 {

@@ -22,7 +22,7 @@ import (
 
 const plantedKey = "sk-planted-in-a-test"
 
-// testConfig is a configuration with all files in a folder of the test.
+// testConfig returns a configuration with all files in a folder of the test.
 func testConfig(t *testing.T) *config.Config {
 	t.Helper()
 	cfg := config.Default()
@@ -30,7 +30,8 @@ func testConfig(t *testing.T) *config.Config {
 	return cfg
 }
 
-// open opens the store as a server does, until close or the test's end.
+// open opens the store as a server does. The store stays open until it is
+// closed or the test ends.
 func open(t *testing.T, cfg *config.Config) backend.Store {
 	t.Helper()
 	opened, err := store.Open(t.Context(), cfg, slog.New(slog.DiscardHandler))
@@ -41,7 +42,7 @@ func open(t *testing.T, cfg *config.Config) backend.Store {
 	return opened.Store
 }
 
-// withKey makes a user with a provider key.
+// withKey creates a user with a provider key.
 func withKey(t *testing.T, cfg *config.Config) {
 	t.Helper()
 	edit(t, cfg, func(editor *users.Editor) error {
@@ -70,7 +71,7 @@ func edit(t *testing.T, cfg *config.Config, do func(*users.Editor) error) {
 	}
 }
 
-// wantKeyReadable checks whether a server would read the key of withKey.
+// wantKeyReadable checks whether a server could read the key of withKey.
 func wantKeyReadable(t *testing.T, cfg *config.Config, want bool) {
 	t.Helper()
 	server := open(t, cfg)
@@ -104,8 +105,8 @@ func writeFile(t *testing.T, path, content string) {
 	}
 }
 
-// wantNothingShown checks that neither the provider key nor a master key is in
-// a text.
+// wantNothingShown checks that a text contains neither the provider key nor a
+// master key.
 func wantNothingShown(t *testing.T, what, text string, secrets ...string) {
 	t.Helper()
 	for _, secret := range append(secrets, plantedKey) {
@@ -115,8 +116,8 @@ func wantNothingShown(t *testing.T, what, text string, secrets ...string) {
 	}
 }
 
-// A rotation that is broken off after any step leaves all readable, and the
-// next one finishes it.
+// If a rotation is interrupted after any step, all values stay readable and the
+// next rotation completes it.
 func TestRotateKeys_BrokenOff(t *testing.T) {
 	t.Parallel()
 	for steps := range maintenance.RotationSteps + 1 {
@@ -131,7 +132,7 @@ func TestRotateKeys_BrokenOff(t *testing.T) {
 			if held := readFile(t, keyFile(cfg)); strings.Contains(held, old) != (steps < maintenance.RotationSteps) {
 				t.Errorf("after %d steps the file holds the old key: %v", steps, strings.Contains(held, old))
 			}
-			writeFile(t, keyFile(cfg)+".tmp", "half a k") // as a crash within a step leaves it
+			writeFile(t, keyFile(cfg)+".tmp", "half a k") // the state after a crash within a step
 			wantKeyReadable(t, cfg, true)
 
 			var console strings.Builder
@@ -222,7 +223,7 @@ func TestRotateKeys_Refuses(t *testing.T) {
 		t.Error("a refused rotation made a key")
 	}
 
-	var console strings.Builder // the one who gives up what is lost can go on
+	var console strings.Builder // with discard the rotation can continue
 	if err := maintenance.RotateKeys(t.Context(), lost, true, &console); err != nil || !strings.Contains(console.String(), "removed") {
 		t.Fatalf("discard: %v, %s", err, console.String())
 	}

@@ -12,21 +12,22 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// RestoreReport says what was put in place, and whether the master key fits.
-// It holds no key. Its JSON form is for programs, Text for people.
+// RestoreReport describes the backup that was restored, and whether the
+// available master keys open its provider keys. It contains no key. Its JSON
+// form is for programs, Text for people.
 type RestoreReport struct {
 	BackupReport
-	Restored    bool           `json:"restored"`            // false if it was only checked
-	Kept        string         `json:"kept,omitempty"`      // where the old database is
-	MissingKeys []masterkey.ID `json:"missing_keys"`        // of MasterKeys, those that are not at hand
-	Unreadable  int            `json:"unreadable"`          // provider keys that no master key at hand opens
+	Restored    bool           `json:"restored"`            // false if the file was only checked
+	Kept        string         `json:"kept,omitempty"`      // path of the old database
+	MissingKeys []masterkey.ID `json:"missing_keys"`        // the MasterKeys that are not available
+	Unreadable  int            `json:"unreadable"`          // number of provider keys that no available master key opens
 	KeyFault    string         `json:"key_fault,omitempty"` // why the key file cannot be used
 	Verdict     string         `json:"verdict"`
-	KeysOK      bool           `json:"keys_ok"` // every provider key opens
+	KeysOK      bool           `json:"keys_ok"` // every provider key can be opened
 }
 
-// Restore puts a backup in place of the embedded store; with check it only
-// examines the file. The data folder must belong to no server then.
+// Restore replaces the embedded store with a backup. If check is set, it only
+// examines the file. No server may use the data folder while it is replaced.
 func Restore(ctx context.Context, cfg *config.Config, file string, check bool) (report RestoreReport, err error) {
 	if err := store.CanBackUp(cfg); err != nil {
 		return report, err
@@ -57,7 +58,8 @@ func Restore(ctx context.Context, cfg *config.Config, file string, check bool) (
 	return report, nil
 }
 
-// judge compares the keys that the backup needs with those that were found.
+// judge compares the keys that the backup needs with the keys that were found,
+// and sets the verdict.
 func (r *RestoreReport) judge(found masterkey.Found, keys sqlite.KeyCheck) {
 	for _, by := range keys.Sealed {
 		r.Unreadable += by.Values - by.Opened
@@ -82,7 +84,7 @@ func (r *RestoreReport) judge(found masterkey.Found, keys sqlite.KeyCheck) {
 	}
 }
 
-// Text gives the report for a person.
+// Text returns the report as text for people.
 func (r RestoreReport) Text() string {
 	var text strings.Builder
 	if r.Restored {

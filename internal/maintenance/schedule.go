@@ -16,40 +16,41 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// The times of a schedule.
+// The times between attempts after a failure.
 const (
-	retryFirst = time.Minute // after a failure; twice as long after each further one
+	retryFirst = time.Minute // after the first failure; it doubles after each further failure
 	retryMost  = time.Hour
 )
 
-// scheduledName is that of the backups of a schedule; other files in their
-// folder are never touched. The names are in order of time.
+// scheduledName matches the names of scheduled backups. Other files in their
+// folder are never touched. The names sort in order of time.
 const (
 	scheduledPrefix = "web-backend-"
 	scheduledTime   = "20060102T150405.000Z"
 )
 
-// scheduledAt is the name of the backup of a time.
+// scheduledAt returns the name of a backup that is made at this time.
 func scheduledAt(at time.Time) string {
 	return scheduledPrefix + at.UTC().Format(scheduledTime) + ".db"
 }
 
 var scheduledName = regexp.MustCompile(`^web-backend-(\d{8}T\d{6}\.\d{3}Z)\.db$`)
 
-// Schedule makes a backup now and then, until it is stopped.
+// Schedule makes backups at regular intervals until it is stopped.
 type Schedule struct {
 	every  time.Duration
 	keep   int
-	dir    string // of the backups
+	dir    string // folder of the backups
 	data   string // folder of the embedded store
 	log    *slog.Logger
-	done   func(at time.Time, size int64, err error) // told of each backup, and at the start of the last one
+	done   func(at time.Time, size int64, err error) // called for each backup, and at the start for the last one
 	cancel context.CancelFunc
 	ended  chan struct{}
 }
 
-// ScheduleBackups starts what the configuration asks for; nil if that is
-// nothing. done is told what became of each.
+// ScheduleBackups starts the schedule of the configuration. It returns nil if
+// there is none, or if the store cannot be backed up this way. done is called
+// with the result of each backup.
 func ScheduleBackups(
 	cfg *config.Config, log *slog.Logger, done func(at time.Time, size int64, err error),
 ) *Schedule {
@@ -69,8 +70,7 @@ func ScheduleBackups(
 	return b
 }
 
-// Stop breaks off a backup that is being made, and returns when nothing of the
-// schedule runs any more.
+// Stop aborts a backup in progress, and returns when the schedule has ended.
 func (b *Schedule) Stop() {
 	if b == nil {
 		return
@@ -79,8 +79,9 @@ func (b *Schedule) Stop() {
 	<-b.ended
 }
 
-// run makes the backups: each in its turn after the last that is there, so that
-// a server which is started anew every day makes them too.
+// run makes the backups. The first one is due one interval after the last
+// existing backup, so that a server that is restarted every day makes backups
+// too.
 func (b *Schedule) run(ctx context.Context) {
 	defer close(b.ended)
 	var wait time.Duration
@@ -114,13 +115,14 @@ func (b *Schedule) run(ctx context.Context) {
 	}
 }
 
-// retryAfter is how long to wait after so many failures, one at the least.
+// retryAfter returns how long to wait after this number of failures, which is
+// at least 1.
 func retryAfter(failures int, every time.Duration) time.Duration {
-	const doublings = 6 // beyond retryMost
+	const doublings = 6 // enough to exceed retryMost
 	return min(retryFirst<<min(failures-1, doublings), retryMost, every)
 }
 
-// make makes one backup and then removes those that are too many.
+// make makes one backup and then removes the oldest ones if there are too many.
 func (b *Schedule) make(ctx context.Context, now time.Time) error {
 	if err := fileowner.MkdirAll(b.dir, 0o700); err != nil {
 		return err
@@ -143,9 +145,9 @@ func (b *Schedule) make(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// names are the backups of the schedule, oldest first. Those of the future count
-// as oldest: a clock was wrong when they were made, and must not make them take
-// the place of each new one.
+// names returns the names of the scheduled backups, oldest first. Backups with
+// a time in the future count as the oldest: the clock was wrong when they were
+// made, and they must not displace each new backup.
 func (b *Schedule) names(now time.Time) (names []string, err error) {
 	entries, err := os.ReadDir(b.dir)
 	for _, entry := range entries {
@@ -154,13 +156,14 @@ func (b *Schedule) names(now time.Time) (names []string, err error) {
 		}
 	}
 	slices.Sort(names)
-	past, _ := slices.BinarySearch(names, scheduledAt(now.Add(time.Millisecond))) // that of now is no future
+	past, _ := slices.BinarySearch(names, scheduledAt(now.Add(time.Millisecond))) // now is not in the future
 	return slices.Concat(names[past:], names[:past]), err
 }
 
-// last is when the newest backup was made, and its size in bytes.
+// last returns when the newest backup was made, and its size in bytes. ok is
+// false if there is none.
 func (b *Schedule) last() (at time.Time, size int64, ok bool) {
-	names, _ := b.names(time.Now()) // a folder that is missing or cannot be read has none
+	names, _ := b.names(time.Now()) // a folder that is missing or unreadable counts as empty
 	if len(names) == 0 {
 		return time.Time{}, 0, false
 	}

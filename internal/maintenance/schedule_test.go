@@ -7,7 +7,7 @@ import (
 	"web-backend/internal/maintenance"
 )
 
-// A schedule tries again ever later, but never later than the next backup.
+// The wait grows with each failure, but never exceeds the time between backups.
 func TestRetryAfter(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -4,7 +4,7 @@
 // send, and makes the next one when the data changes.
 //
 // The rules are those of the original's motion file API. Section numbers in
-// comments refer to its contract.
+// comments, such as §2.1, refer to docs/motion-contract.md.
 package motion
 
 import (

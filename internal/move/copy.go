@@ -13,38 +13,38 @@ import (
 	"web-backend/internal/store/mongo"
 )
 
-// CopyOptions say what is copied between which stores.
+// CopyOptions are the options of [Copy].
 type CopyOptions struct {
-	From, To   string // see placeOf
+	From, To   string // names of places, see placeOf
 	Secrets    bool
 	OnConflict backend.OnConflict
 	DryRun     bool
 	Verify     bool // compare source and target afterwards
-	// LeaveOutBad goes on without the documents that cannot be read; else they are
-	// an error that names them, and nothing is written.
+	// LeaveOutBad skips documents that cannot be read. Otherwise such documents
+	// cause an error that names them, and nothing is written.
 	LeaveOutBad bool
 }
 
-// A SourceError says what is wrong with the source of a copy.
+// A SourceError is an error in the source of a copy.
 type SourceError struct{ Err error }
 
 // Error implements error.
 func (e *SourceError) Error() string { return "source: " + e.Err.Error() }
 
-// Unwrap returns what is wrong.
+// Unwrap returns e.Err.
 func (e *SourceError) Unwrap() error { return e.Err }
 
-// A TargetError says what is wrong with the target of a copy.
+// A TargetError is an error in the target of a copy.
 type TargetError struct{ Err error }
 
 // Error implements error.
 func (e *TargetError) Error() string { return "target: " + e.Err.Error() }
 
-// Unwrap returns what is wrong.
+// Unwrap returns e.Err.
 func (e *TargetError) Unwrap() error { return e.Err }
 
-// Copy moves everything of one store into another one. It changes nothing in
-// the source. After an error or the end of ctx a later run completes the work.
+// Copy copies the contents of one store to another store. It changes nothing in
+// the source. After an error, or if ctx ends, a later run completes the work.
 func Copy(ctx context.Context, cfg *config.Config, options CopyOptions, messages Messages) (Report, error) {
 	from, err := placeOf(cfg, options.From)
 	if err != nil {
@@ -96,20 +96,21 @@ func copyFrom(ctx context.Context, source backend.Store, to place, options CopyO
 	return report, err
 }
 
-// ErrBadDocuments says that documents of the source cannot be read.
+// ErrBadDocuments means that documents of the source cannot be read.
 var ErrBadDocuments = errors.New("nothing was written")
 
-// Differences count the users of a source that are not in the target as they
-// are in the source. Users that only the target has are not counted.
+// Differences counts the users that are missing in the target or differ from
+// the source. Users that only the target has are not counted.
 type Differences struct {
-	Users      int64  `json:"users"` // that were compared
+	Users      int64  `json:"users"` // number that was compared
 	Characters int64  `json:"characters"`
-	Different  int64  `json:"different"`       // of Users
-	First      string `json:"first,omitempty"` // the id of the first one that is different
+	Different  int64  `json:"different"`       // number of Users that are missing or different
+	First      string `json:"first,omitempty"` // id of the first of these users
 }
 
-// compare asks the importer what it would still add or replace. Without secrets
-// it compares neither passwords nor provider keys.
+// compare runs the importer without writing, and counts the users that it would
+// still add or replace. Without secrets it compares neither passwords nor
+// provider keys.
 func (m job) compare(ctx context.Context, to place) (found *Differences, err error) {
 	store, err := to.openSource(ctx)
 	if err != nil {
@@ -128,17 +129,18 @@ func (m job) compare(ctx context.Context, to place) (found *Differences, err err
 	return &Differences{report.Users(), report.Compared, report.Users() - report.Unchanged, report.FirstDifferent}, nil
 }
 
-// mostBadShown bounds how many documents one message names.
+// mostBadShown is the maximum number of documents that one message names.
 const mostBadShown = 1000
 
-// examine looks for documents in source that cannot be read, and gives their
-// number. It tells of each: in an error, unless they are to be left out.
+// examine looks for documents in source that cannot be read, and returns their
+// number. It reports each of them: as a note if leaveOut is set, and otherwise
+// in an error. A message names at most mostBadShown documents.
 func examine(ctx context.Context, source backend.Store, leaveOut bool, messages Messages) (count int64, err error) {
 	documents, ok := source.(interface {
 		BadDocuments(ctx context.Context, report func(mongo.BadDocument)) error
 	})
 	if !ok {
-		return 0, nil // the embedded store holds no others
+		return 0, nil // the embedded store contains only readable documents
 	}
 	var lines []string
 	err = documents.BadDocuments(ctx, func(bad mongo.BadDocument) {

@@ -1,5 +1,5 @@
-// Package move moves what is in a store: to a file, from a file, and to another
-// store.
+// Package move moves the contents of a store: to a file, from a file, and to
+// another store.
 package move
 
 import (
@@ -17,23 +17,25 @@ import (
 	"web-backend/internal/transfer"
 )
 
-// ExportOptions say what is exported, and to where.
+// ExportOptions are the options of [Export].
 type ExportOptions struct {
-	Out        string // file; "" for the stream
-	Force      bool   // replace a file that is there
-	Secrets    bool   // with passwords and provider keys; needs encryption
+	Out        string // path of the file; "" to write to the stream
+	Force      bool   // replace an existing file
+	Secrets    bool   // include passwords and provider keys; requires encryption
 	Recipients []string
-	// LeaveOutBad goes on without the documents that cannot be read; else they are
-	// an error that names them.
+	// LeaveOutBad skips documents that cannot be read. Otherwise such documents
+	// cause an error that names them.
 	LeaveOutBad bool
-	// Passphrase is asked where the file shall be encrypted with one: with
-	// Secrets unless there are Recipients, and with Encrypt.
+	// Passphrase is called if the export is to be encrypted with a passphrase.
+	// That is the case with Secrets unless there are Recipients, and with
+	// Encrypt.
 	Passphrase func() (backend.Secret, error)
-	Encrypt    bool // with the passphrase, also without Secrets
+	Encrypt    bool // encrypt with the passphrase, even without Secrets
 }
 
-// Export writes everything of the configured store as an export file, beside a
-// server that may be running. The stream gets the export alone.
+// Export writes the contents of the configured store as an export file. A
+// server may use the store at the same time. Only the export is written to
+// stream.
 func Export(ctx context.Context, cfg *config.Config, options ExportOptions, stream io.Writer, messages Messages) error {
 	recipients, err := exportRecipients(options)
 	if err != nil {
@@ -59,8 +61,8 @@ func Export(ctx context.Context, cfg *config.Config, options ExportOptions, stre
 	return stopped(ctx, errors.Join(err, store.Close()))
 }
 
-// exportRecipients says who shall be able to read an export; nobody in
-// particular if it is not encrypted.
+// exportRecipients returns the recipients that an export is encrypted for, or
+// nil if it is not encrypted.
 func exportRecipients(options ExportOptions) ([]age.Recipient, error) {
 	if len(options.Recipients) > 0 {
 		if options.Encrypt {
@@ -118,10 +120,12 @@ func exportStore(
 	return nil
 }
 
-// ErrKeyMissing says that secrets cannot be moved.
+// ErrKeyMissing means that secrets cannot be moved because a master key is
+// missing.
 var ErrKeyMissing = errors.New("a master key that seals is missing")
 
-// readableSecrets is an error if secrets shall move and some cannot be read.
+// readableSecrets returns an error if secrets are to be moved and some of them
+// cannot be read.
 func readableSecrets(counts backend.Counts, secrets bool) error {
 	if !secrets || counts.UnreadableKeys == 0 {
 		return nil
@@ -130,7 +134,7 @@ func readableSecrets(counts backend.Counts, secrets bool) error {
 		number(counts.UnreadableKeys, "provider key"), ErrKeyMissing, store.KeysRemedy)
 }
 
-// exportPass is how one export goes.
+// exportPass holds the options of one call of exportTo.
 type exportPass struct {
 	secrets  bool
 	messages Messages
@@ -162,14 +166,14 @@ func tellExport(messages Messages, totals transfer.Totals, counts backend.Counts
 	tellOrphans(messages, counts)
 }
 
-// tellOrphans says what no export and no copy takes along.
+// tellOrphans reports the characters that exports and copies do not include.
 func tellOrphans(messages Messages, counts backend.Counts) {
 	if counts.Orphans > 0 {
 		messages.note("%s of users without a config stayed behind: no list shows them", number(counts.Orphans, "character"))
 	}
 }
 
-// number counts things in a sentence.
+// number returns a count with its noun, in the singular or plural.
 func number(count int64, thing string) string {
 	if count == 1 {
 		return "1 " + thing

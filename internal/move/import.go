@@ -20,19 +20,19 @@ import (
 	"web-backend/internal/transfer"
 )
 
-// ImportOptions say what is imported, and how.
+// ImportOptions are the options of [Import].
 type ImportOptions struct {
-	File       string // [StandardInput] for the stream
+	File       string // path, or [StandardInput] to read from stdin
 	OnConflict backend.OnConflict
 	DryRun     bool
 	Identity   string                         // age identity file; "" for none
-	Passphrase func() (backend.Secret, error) // asked if the file needs one
+	Passphrase func() (backend.Secret, error) // called if the file needs a passphrase
 }
 
-// Import reads an export file into the configured store. It reads all of the
-// file, and with backend.FailOnConflict compares all of it with the store,
-// before it writes anything. After an error or the end of ctx a later run
-// completes the work.
+// Import imports an export file into the configured store. Before it writes
+// anything, it reads the whole file. With [backend.FailOnConflict] it also
+// compares the whole file with the store first. After an error, or if ctx ends,
+// a later run completes the work.
 func Import(ctx context.Context, cfg *config.Config, options ImportOptions, stdin io.Reader, messages Messages) (Report, error) {
 	target, err := placeOf(cfg, "")
 	if err != nil {
@@ -68,7 +68,7 @@ func importFile(ctx context.Context, file exportFile, target place, options Impo
 	return report, err
 }
 
-// ErrIdentity says that an identity file is of no use.
+// ErrIdentity means that an identity file cannot be used.
 var ErrIdentity = errors.New("identity file")
 
 func readIdentities(path string) ([]age.Identity, error) {
@@ -84,7 +84,8 @@ func readIdentities(path string) ([]age.Identity, error) {
 	return identities, nil
 }
 
-// stopped gives the error of a command, in plain words if a signal ended it.
+// stopped returns the error of a command. If ctx has ended, it returns a plain
+// message in place of err.
 func stopped(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return errors.New("stopped before the end; the same command again completes the work")
@@ -92,7 +93,8 @@ func stopped(ctx context.Context, err error) error {
 	return err
 }
 
-// exportFile is an export that is read from its beginning several times.
+// exportFile is an export file that can be read from its beginning more than
+// once.
 type exportFile struct {
 	file      *os.File
 	keys      *transfer.Keys
@@ -114,7 +116,7 @@ func (f exportFile) reader() (*transfer.Reader, error) {
 	return r, err
 }
 
-// verify reads the whole file and keeps nothing of it.
+// verify reads the whole file and checks it. It does not keep the users.
 func (f exportFile) verify(ctx context.Context, messages Messages) (transfer.Header, transfer.Totals, error) {
 	r, err := f.reader()
 	if err != nil {
@@ -134,7 +136,7 @@ func (f exportFile) verify(ctx context.Context, messages Messages) (transfer.Hea
 	return r.Header(), r.Totals(), nil
 }
 
-// users iterates over the file again.
+// users returns an iterator over the users of the file, from its beginning.
 func (f exportFile) users(ctx context.Context) iter.Seq2[backend.UserData, error] {
 	return func(yield func(backend.UserData, error) bool) {
 		r, err := f.reader()
@@ -153,20 +155,20 @@ func (f exportFile) users(ctx context.Context) iter.Seq2[backend.UserData, error
 	}
 }
 
-// job is one way of users into a place.
+// job moves users from any source to a place.
 type job struct {
-	users      func() iter.Seq2[backend.UserData, error] // may be asked for more than once
-	count      int64                                     // of users, about
+	users      func() iter.Seq2[backend.UserData, error] // may be called more than once
+	count      int64                                     // approximate number of users
 	secrets    bool
 	onConflict backend.OnConflict
 	dryRun     bool
 	what       string
 	messages   Messages
-	passwords  *auth.Passwords // of the target
+	passwords  *auth.Passwords // hashes passwords with the parameters of the target
 }
 
-// run sets the target up, looks for conflicts if one shall stop everything, and
-// then writes.
+// run sets up the target and writes the users. With [backend.FailOnConflict] it
+// looks for conflicts before it writes anything.
 func (m job) run(ctx context.Context, target place) (report Report, err error) {
 	if m.dryRun {
 		return m.rehearse(ctx, target)
@@ -192,7 +194,7 @@ func (m job) run(ctx context.Context, target place) (report Report, err error) {
 	return m.write(ctx, &targetStore{Store: store}, locked, m.what)
 }
 
-// rehearse does everything but opening the target for writing.
+// rehearse does the same as run, but opens the target only for reading.
 func (m job) rehearse(ctx context.Context, target place) (report Report, err error) {
 	store, err := target.openDry(ctx)
 	if err != nil {
@@ -218,13 +220,14 @@ func (m job) write(ctx context.Context, target *targetStore, locked backend.Secr
 	return reportOf(report, target.lockedUsers), err
 }
 
-// targetStore is the store of a target. In a dry run it shows what is there and
-// keeps nothing; its Store may then be nil, for one that is empty.
+// targetStore is the store of a target. In a dry run it shows what is stored
+// but discards what is written. In a dry run Store may be nil, which stands for
+// an empty store.
 type targetStore struct {
 	backend.Store
 	dry         bool
 	locked      backend.Secret
-	lockedUsers int64 // that got the locked password
+	lockedUsers int64 // number of users that got the locked password
 }
 
 // UserData implements [backend.Archive].
@@ -258,7 +261,7 @@ func (t *targetStore) PutUsers(ctx context.Context, users []backend.UserData) er
 	return nil
 }
 
-// lockedPassword makes the hash of a password that nobody knows.
+// lockedPassword returns the hash of a random password that is not kept.
 func lockedPassword(ctx context.Context, passwords *auth.Passwords) (backend.Secret, error) {
 	var unknown [32]byte
 	_, _ = rand.Read(unknown[:]) // never fails

@@ -18,12 +18,13 @@ import (
 	"web-backend/internal/users"
 )
 
-// deadline bounds what must happen soon, on a machine that is busy.
+// deadline is the maximum time for anything that must happen soon, on a busy
+// machine.
 const deadline = 20 * time.Second
 
 const plantedKey = "sk-planted-in-a-test"
 
-// testConfig is a configuration with all files in a folder of the test.
+// testConfig returns a configuration with all files in a folder of the test.
 func testConfig(t *testing.T) *config.Config {
 	t.Helper()
 	cfg := config.Default()
@@ -31,7 +32,7 @@ func testConfig(t *testing.T) *config.Config {
 	return cfg
 }
 
-// withKey makes a user with a provider key.
+// withKey creates a user with a provider key.
 func withKey(t *testing.T, cfg *config.Config) {
 	t.Helper()
 	editor, err := users.Edit(t.Context(), cfg, io.Discard)
@@ -45,8 +46,8 @@ func withKey(t *testing.T, cfg *config.Config) {
 	}
 }
 
-// At a terminal there is a bar with a rate; with Quiet there is nothing; the
-// export itself has the stream alone.
+// At a terminal there is a progress bar with a rate. With Quiet there is no
+// output. Only the export is written to the stream.
 func TestExport_Progress(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
@@ -78,7 +79,7 @@ func TestExport_Progress(t *testing.T) {
 	}
 }
 
-// Beside the store of a running server an export works, and an import does not.
+// While a server uses the store, an export works and an import does not.
 func TestTransfer_BesideAServer(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
@@ -99,7 +100,7 @@ func TestTransfer_BesideAServer(t *testing.T) {
 	}
 }
 
-// waiting is an input of which nothing comes.
+// waiting is an input that never returns data.
 type waiting struct{ asked, ended chan struct{} }
 
 func (w waiting) Read([]byte) (int, error) {

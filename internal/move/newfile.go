@@ -11,21 +11,21 @@ import (
 	"web-backend/internal/fileowner"
 )
 
-// Why a file is not made.
+// The reasons why a file is not created.
 var (
 	ErrExists     = errors.New("exists already and is left alone")
 	ErrNotRegular = errors.New("is no ordinary file")
 )
 
-// newFile is a file that appears under its name only when it is complete.
+// newFile is a file that gets its final name only when it is complete.
 type newFile struct {
 	*os.File
 	path  string
 	force bool
 }
 
-// createFile begins a private file that shall be at path. Without force
-// nothing may be there.
+// createFile creates a private temporary file that commit moves to path. Unless
+// force is set, path must not exist.
 func createFile(path string, force bool) (*newFile, error) {
 	if err := mayCreate(path, force); err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func mayCreate(path string, force bool) error {
 		return fmt.Errorf("%s cannot be written: %w", path, err)
 	case info.IsDir():
 		return fmt.Errorf("%s is a folder; name a file", path)
-	case !info.Mode().IsRegular(): // a device, which would become a file
+	case !info.Mode().IsRegular(): // for example a device, which a regular file would replace
 		return fmt.Errorf("%s %w", path, ErrNotRegular)
 	case !force:
 		return fmt.Errorf("%s %w", path, ErrExists)
@@ -59,7 +59,8 @@ func mayCreate(path string, force bool) error {
 	return nil
 }
 
-// commit puts the file in its place, on disk when it returns.
+// commit moves the file to its final path. When it returns, the file is on
+// disk.
 func (f *newFile) commit() error {
 	err := f.Sync()
 	err = errors.Join(err, f.File.Close())
@@ -71,7 +72,7 @@ func (f *newFile) commit() error {
 		return fmt.Errorf("%s cannot be written: %w", f.path, err)
 	}
 	if runtime.GOOS == "windows" {
-		return nil // it syncs no folders on request
+		return nil // Windows cannot sync a folder
 	}
 	folder, err := os.Open(filepath.Dir(f.path))
 	if err != nil {
@@ -80,9 +81,11 @@ func (f *newFile) commit() error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// place gives the file its name. Without force it never takes one that another
-// process has made meanwhile: a second name fails where a rename replaces. File
-// systems without second names look first.
+// place gives the file its final name. Without force it must not replace a file
+// that another process has created in the meantime. It therefore makes a hard
+// link, which fails if the name exists; a rename would replace the file. If the
+// file system does not support hard links, place checks the name and then
+// renames.
 func (f *newFile) place() error {
 	if f.force {
 		return os.Rename(f.Name(), f.path)
@@ -100,7 +103,7 @@ func (f *newFile) place() error {
 	return os.Rename(f.Name(), f.path)
 }
 
-// discard gives the file up.
+// discard closes and removes the temporary file.
 func (f *newFile) discard() {
 	_ = f.File.Close()
 	_ = os.Remove(f.Name())

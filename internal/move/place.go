@@ -12,15 +12,16 @@ import (
 	"web-backend/internal/store"
 )
 
-// A place is a store that data moves from or to.
+// A place is a store that data is moved from or to.
 type place struct {
-	cfg  *config.Config // of this store
-	text string         // for a person; without what is secret
+	cfg  *config.Config // configuration of this store
+	text string         // name of the store for people; contains no secrets
 }
 
-// placeOf reads the name of a place: a data folder, or a MongoDB
-// connection string whose path may name the database. "" is the store of cfg, and
-// mongodb:// alone the MongoDB of cfg, whichever store cfg chooses.
+// placeOf parses the name of a place. The name is a data folder, or a MongoDB
+// connection string whose path may name the database. "" is the store of cfg.
+// The name mongodb:// alone is the MongoDB of cfg, even if cfg chooses the
+// other store.
 func placeOf(cfg *config.Config, name string) (place, error) {
 	own := *cfg
 	switch scheme, rest, _ := strings.Cut(name, "://"); {
@@ -31,7 +32,8 @@ func placeOf(cfg *config.Config, name string) (place, error) {
 		}
 		own.Store = config.StoreMongoDB
 	case scheme == "mongodb" && rest != "", scheme == "mongodb+srv" && rest != "":
-		// The user of the configuration is for the server of the configuration.
+		// The credentials in the configuration are only for the server in the
+		// configuration.
 		own.Store, own.MongoDB.URI, own.MongoDB.Host = config.StoreMongoDB, backend.NewSecret(name), ""
 		own.MongoDB.Username, own.MongoDB.Password = "", backend.Secret{}
 		database, err := databaseOf(rest)
@@ -50,34 +52,36 @@ func placeOf(cfg *config.Config, name string) (place, error) {
 	return place{cfg: &own, text: text}, err
 }
 
-// databaseOf gives the path of a connection string without its scheme.
+// databaseOf returns the path of a connection string. The string has no scheme.
 func databaseOf(uri string) (string, error) {
 	uri, _, _ = strings.Cut(uri, "?")
 	_, database, _ := strings.Cut(uri, "/")
 	database, err := url.PathUnescape(database)
 	if err != nil || strings.ContainsAny(database, "/@") {
-		// The password may be in what was taken for the database.
+		// The supposed database name may contain the password, so the error
+		// does not show it.
 		return "", errors.New("the URI of MongoDB cannot be read; user name and password must be percent-encoded")
 	}
 	return database, nil
 }
 
-// same reports whether two places are one, as far as their names tell.
+// same reports whether two places are the same, as far as their names show.
 func (p place) same(other place) bool { return store.Same(p.cfg, other.cfg) }
 
-// openSource opens a place to read from. It makes and changes nothing there.
+// openSource opens a place for reading. It creates and changes nothing there.
 func (p place) openSource(ctx context.Context) (backend.Store, error) {
 	return store.OpenSource(ctx, p.cfg)
 }
 
-// openTarget opens a place to write to, and sets it up as serve does.
+// openTarget opens a place for writing, and sets it up in the same way as serve
+// does.
 func (p place) openTarget(ctx context.Context, log *slog.Logger) (backend.Store, error) {
 	opened, err := store.Open(ctx, p.cfg, log)
 	return opened.Store, err
 }
 
-// openDry opens a place to see what would be written. Nothing is made or
-// changed; a folder without a database is nil.
+// openDry opens a place to find out what would be written. It creates and
+// changes nothing. If there is no database, it returns nil.
 func (p place) openDry(ctx context.Context) (backend.Store, error) {
 	if there, err := store.Exists(p.cfg); err != nil || !there {
 		return nil, err

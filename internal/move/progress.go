@@ -8,32 +8,32 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// Messages are where a long command tells a person how it goes. Its result goes
-// elsewhere.
+// Messages are how a long command reports its progress to people. The result of
+// the command is written elsewhere.
 type Messages struct {
-	Out      io.Writer // standard error, mostly
-	Terminal bool      // Out is one: a bar in place of lines
-	Quiet    bool      // neither bar, lines nor notes
+	Out      io.Writer // usually standard error
+	Terminal bool      // Out is a terminal: show a bar instead of lines
+	Quiet    bool      // show no bar, no lines and no notes
 }
 
-// note prints one sentence.
+// note prints one line.
 func (m Messages) note(format string, args ...any) {
 	if !m.Quiet {
 		fmt.Fprintf(m.Out, format+"\n", args...)
 	}
 }
 
-// linePause is the time between two lines of progress.
+// linePause is the minimum time between two lines of progress.
 const linePause = 5 * time.Second
 
-// progress shows how far a pass over users is.
+// progress shows how much of a pass over users is done.
 type progress struct {
 	messages Messages
 	what     string // the pass, such as "import"
-	total    int64  // users that are expected; what comes may be more
+	total    int64  // expected number of users; there may be more
 	bar      *progressbar.ProgressBar
 	begin    time.Time
-	last     time.Time // of a line
+	last     time.Time // time of the last line
 }
 
 func (m Messages) progress(what string, total int64) *progress {
@@ -48,7 +48,7 @@ func (m Messages) progress(what string, total int64) *progress {
 	return p
 }
 
-// at shows that so many users are done.
+// at shows that this many users and characters are done.
 func (p *progress) at(users, characters int64) {
 	switch now := time.Now(); {
 	case p.messages.Quiet:
@@ -56,7 +56,7 @@ func (p *progress) at(users, characters int64) {
 		if users > p.total {
 			p.bar.ChangeMax64(users)
 		}
-		_ = p.bar.Set64(users) // a terminal that is gone needs no bar
+		_ = p.bar.Set64(users) // if the terminal is gone, no bar is needed
 	case now.Sub(p.last) >= linePause:
 		p.last = now
 		p.line(users, characters, now.Sub(p.begin))
@@ -72,7 +72,7 @@ func (p *progress) line(users, characters int64, took time.Duration) {
 	p.messages.note("%s: %d of %d users, %d characters, %.0f users/s%s", p.what, users, max(p.total, users), characters, rate, left)
 }
 
-// end leaves the line of the bar.
+// end stops the bar and starts a new line.
 func (p *progress) end() {
 	if p.bar != nil {
 		_ = p.bar.Exit()

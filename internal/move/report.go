@@ -7,37 +7,37 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Report is what an import or a copy did, or would do. Its JSON form is for
-// programs, Text for people.
+// Report describes what an import or a copy did, or what a dry run would do.
+// Its JSON form is for programs, Text for people.
 type Report struct {
-	From       string `json:"from,omitempty"` // of a copy
+	From       string `json:"from,omitempty"` // source and target, for a copy only
 	To         string `json:"to,omitempty"`
 	DryRun     bool   `json:"dry_run"`
-	Secrets    bool   `json:"secrets"` // passwords and provider keys came along
-	Users      int64  `json:"users"`   // that were read
-	Added      int64  `json:"added"`   // of Users: nothing, or only a part, was stored of them
+	Secrets    bool   `json:"secrets"` // passwords and provider keys were moved too
+	Users      int64  `json:"users"`   // number that was read
+	Added      int64  `json:"added"`   // users of whom nothing, or only a part, was in the target
 	Unchanged  int64  `json:"unchanged"`
 	Replaced   int64  `json:"replaced"`
-	Skipped    int64  `json:"skipped"`    // conflicts that were left as they are
-	Refused    int64  `json:"refused"`    // not replaced: the user name belongs to another user id
-	Characters int64  `json:"characters"` // that were written
+	Skipped    int64  `json:"skipped"`    // conflicts in which the target was left as it was
+	Refused    int64  `json:"refused"`    // not replaced, because the user name belongs to another user id
+	Characters int64  `json:"characters"` // number that was written
 	Locked     int64  `json:"locked"`     // users that cannot log in until they have a password
 
-	// Conflicts are the first user ids of those replaced, skipped or refused.
+	// Conflicts are the first user ids that were replaced, skipped or refused.
 	Conflicts []string `json:"conflicts,omitempty"`
-	// Unreachable are user ids that no URL can name.
+	// Unreachable are user ids that cannot be part of a URL.
 	Unreachable []string `json:"unreachable,omitempty"`
 
-	Orphans       int64 `json:"orphans"`  // characters without a user config, left behind
-	LeftOut       int64 `json:"left_out"` // documents that cannot be read
+	Orphans       int64 `json:"orphans"`  // characters without a user config; they are not moved
+	LeftOut       int64 `json:"left_out"` // documents that cannot be read and were not moved
 	KeysLeft      int64 `json:"provider_keys_left"`
 	PasswordsLeft int64 `json:"passwords_left"`
 
-	// SecretsHint ends the sentence on secrets that stayed behind: what takes them
-	// along.
+	// SecretsHint is the end of the note about secrets that were not moved. It
+	// says how to move them.
 	SecretsHint string `json:"-"`
 
-	Differences *Differences `json:"differences,omitempty"` // nil unless compared
+	Differences *Differences `json:"differences,omitempty"` // nil unless source and target were compared
 }
 
 func reportOf(r backend.ImportReport, locked int64) Report {
@@ -48,7 +48,7 @@ func reportOf(r backend.ImportReport, locked int64) Report {
 	}
 }
 
-// Text gives the report for a person.
+// Text returns the report as text for people.
 func (r Report) Text() string {
 	var text strings.Builder
 	if r.From != "" {
@@ -91,8 +91,7 @@ func (r Report) notes() (notes []string) {
 	return notes
 }
 
-// Fault is an error if something was not moved though it should, or arrived as
-// something else.
+// Fault returns an error if a user was refused, or if source and target differ.
 func (r Report) Fault() error {
 	switch d := r.Differences; {
 	case r.Refused > 0:

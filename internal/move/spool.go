@@ -8,13 +8,14 @@ import (
 	"os"
 )
 
-// StandardInput is the name that stands for it.
+// StandardInput is the file name that stands for standard input.
 const StandardInput = "-"
 
-// openTwice opens what has to be read more than once. What cannot be read again
-// is kept in a private temporary file as it comes, so that what is encrypted
-// stays so. closed gives the file back, and removes a temporary one. The end of
-// ctx ends the waiting for more of it.
+// openTwice opens an export that has to be read more than once. If the input
+// cannot be read again, openTwice copies it to a private temporary file without
+// decrypting it, so that encrypted data stays encrypted. The caller must call
+// closed, which closes the file and removes a temporary file. The end of ctx
+// ends the wait for more input.
 func openTwice(ctx context.Context, path string, stdin io.Reader) (file *os.File, closed func() error, err error) {
 	if path != StandardInput {
 		if file, err = os.Open(path); err != nil {
@@ -41,8 +42,8 @@ func spool(ctx context.Context, in io.Reader) (*os.File, func() error, error) {
 		return nil, nil, err
 	}
 	name := file.Name()
-	// Where the system can, the file has no name from now on, and is gone
-	// however this process ends.
+	// If the system allows it, remove the name of the file now. Then the file
+	// disappears when this process ends, however it ends.
 	gone := os.Remove(name) == nil
 	closed := func() error {
 		err := file.Close()
@@ -58,7 +59,7 @@ func spool(ctx context.Context, in io.Reader) (*os.File, func() error, error) {
 	}()
 	select {
 	case err = <-copied:
-	case <-ctx.Done(): // the read waits on, until the input or the process ends
+	case <-ctx.Done(): // the read goes on until the input or the process ends
 		err = ctx.Err()
 	}
 	if err != nil {

@@ -26,7 +26,7 @@ func (embedded) open(_ context.Context, cfg *config.Config, log *slog.Logger) (o
 	}
 	store.KeepRecent(int64(cfg.CacheMB) << 20)
 	path := store.Path()
-	if full, err := filepath.Abs(path); err == nil { // a relative one says little elsewhere
+	if full, err := filepath.Abs(path); err == nil { // a relative path means little elsewhere
 		path = full
 	}
 	opened.Store, opened.System, opened.Place = store, "sqlite", "embedded, in "+path
@@ -36,7 +36,7 @@ func (embedded) open(_ context.Context, cfg *config.Config, log *slog.Logger) (o
 func (embedded) read(_ context.Context, cfg *config.Config, keys sqlite.KeySource) (backend.Store, error) {
 	store, err := sqlite.OpenReadOnly(cfg.DataDir, keys)
 	if err != nil {
-		return nil, err // and no nil in an interface
+		return nil, err // not a nil *sqlite.Store in an interface
 	}
 	return store, nil
 }
@@ -69,17 +69,18 @@ func (embedded) canBackUp() error { return nil }
 
 func (embedded) sealsKeys() error { return nil }
 
-// ownFiles are what the names of the server's files in a data folder begin with.
+// ownFiles are the prefixes of the names of the server's files in a data
+// folder.
 var ownFiles = []string{sqlite.FilePrefix, masterkey.FileName, auth.OperatorTokenFile}
 
-// NotOwn refuses a path that stands for a file of the server in its data folder,
-// present or to come: whoever writes there destroys the database, or the key to
-// it.
+// NotOwn returns an error if path is the path of a file that the server has, or
+// may create, in its data folder. Writing to such a path would destroy the
+// database or its key.
 func NotOwn(cfg *config.Config, path string) error {
 	if folderOf(filepath.Dir(path)) != folderOf(cfg.DataDir) {
 		return nil
 	}
-	name := strings.ToLower(filepath.Base(path)) // some file systems know no capitals
+	name := strings.ToLower(filepath.Base(path)) // some file systems ignore case
 	for _, own := range ownFiles {
 		if strings.HasPrefix(name, own) {
 			return fmt.Errorf("%s is the name of a file of the server; choose one that does not begin with %s", path, own)
@@ -88,7 +89,7 @@ func NotOwn(cfg *config.Config, path string) error {
 	return nil
 }
 
-// folderOf gives the one name of a folder, which may not be there yet.
+// folderOf returns the canonical path of a folder, which may not exist yet.
 func folderOf(path string) string {
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute

@@ -9,17 +9,18 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// KeysRemedy is what an operator does about a missing master key.
+// KeysRemedy is the command with which an operator handles a missing master
+// key.
 const KeysRemedy = "web-backend keys doctor"
 
-// keysAdvice is the same for who asks a server whether it is well.
+// keysAdvice is the advice in the response of a health check.
 const keysAdvice = "the log and `web-backend keys doctor` say more; put the key right and start the server anew"
 
-// masterKeys finds the master keys of a server that starts. It makes a key
-// file when there is neither a key nor a value that one has sealed: else the
-// right key is elsewhere, and a new one would only hide that. What is wrong
-// goes to the log, and the server starts without; *unready is then why it is
-// not well, if no provider key can be read.
+// masterKeys returns the source of the master keys for a server that starts. It
+// creates a key file only if there is no key and no value that a key has
+// sealed. Otherwise the right key is elsewhere, and a new key would only hide
+// that. Problems go to the log, and the server starts anyway. If no provider
+// key can be read, *unready is set to the reason why the server is not healthy.
 func masterKeys(cfg *config.Config, log *slog.Logger, unready *string) sqlite.KeySource {
 	return func(use sqlite.KeyUse) (masterkey.Ring, error) {
 		found, err := masterkey.Find(cfg.MasterKey, cfg.DataDir)
@@ -61,7 +62,8 @@ func masterKeys(cfg *config.Config, log *slog.Logger, unready *string) sqlite.Ke
 	}
 }
 
-// serverKeys gives the master keys that a server would use. It makes none.
+// serverKeys returns the source of the master keys that a server would use. It
+// creates no key.
 func serverKeys(cfg *config.Config) sqlite.KeySource {
 	return func(sqlite.KeyUse) (masterkey.Ring, error) {
 		found, err := masterkey.Find(cfg.MasterKey, cfg.DataDir)
@@ -69,8 +71,8 @@ func serverKeys(cfg *config.Config) sqlite.KeySource {
 	}
 }
 
-// allKeys gives every master key that there is for a data folder: that of the
-// configuration, and that of the folder. It makes none.
+// allKeys returns the source of every master key that exists for a data folder:
+// the one in the configuration and the one in the folder. It creates no key.
 func allKeys(cfg *config.Config) sqlite.KeySource {
 	return func(sqlite.KeyUse) (masterkey.Ring, error) {
 		found, err := masterkey.Find(cfg.MasterKey, cfg.DataDir)
@@ -78,7 +80,7 @@ func allKeys(cfg *config.Config) sqlite.KeySource {
 			return masterkey.Ring{}, err
 		}
 		keys := found.Ring.Keys()
-		if own, err := masterkey.ReadFile(found.Path); err == nil { // else keys doctor says what is wrong
+		if own, err := masterkey.ReadFile(found.Path); err == nil { // on an error, keys doctor explains it
 			keys = append(keys, own.Keys()...)
 		}
 		return masterkey.NewRing(keys...), nil

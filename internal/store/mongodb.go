@@ -20,7 +20,7 @@ import (
 // mongoDB is the store in a MongoDB database.
 type mongoDB struct{}
 
-// open sets the database up if it has to, then connects.
+// open sets the database up if needed, then connects.
 func (mongoDB) open(ctx context.Context, cfg *config.Config, log *slog.Logger) (Opened, error) {
 	options := bootstrapOptions(cfg)
 	err := bootstrap.Run(ctx, options, func(line string) { log.Info("mongodb start-up", "step", line) })
@@ -44,7 +44,8 @@ func (mongoDB) open(ctx context.Context, cfg *config.Config, log *slog.Logger) (
 	}, nil
 }
 
-// read connects without the first run's steps and without indexes.
+// read connects without running the first-run steps and without creating
+// indexes.
 func (m mongoDB) read(ctx context.Context, cfg *config.Config, _ sqlite.KeySource) (backend.Store, error) {
 	options := bootstrapOptions(cfg).Store
 	store, err := mongo.Open(options)
@@ -88,7 +89,8 @@ func (mongoDB) same(a, b *config.Config) bool {
 		slices.ContainsFunc(hosts(a), func(host string) bool { return slices.Contains(hosts(b), host) })
 }
 
-// hosts are the servers of MongoDB, each in one spelling.
+// hosts returns the addresses of the MongoDB servers, each in one canonical
+// form.
 func hosts(cfg *config.Config) []string {
 	hosts := strings.Split(strings.ToLower(bootstrapOptions(cfg).Store.HostList()), ",")
 	for i, host := range hosts {
@@ -116,7 +118,8 @@ func (mongoDB) sealsKeys() error {
 		"see docs/provider-keys.md for what protects them there")
 }
 
-// bootstrapOptions puts the configuration in the terms of package bootstrap.
+// bootstrapOptions converts the configuration to the options of package
+// bootstrap.
 func bootstrapOptions(cfg *config.Config) bootstrap.Options {
 	m := cfg.MongoDB
 	return bootstrap.Options{
@@ -155,7 +158,8 @@ func (mongoDB) bootstrap(ctx context.Context, cfg *config.Config, check bool, co
 	return errors.Join(err, store.Close())
 }
 
-// checkIndexes says which indexes are missing, and what keeps them from being made.
+// checkIndexes reports the missing indexes, and the reasons why they cannot be
+// created.
 func checkIndexes(ctx context.Context, store *mongo.Store, say func(line string)) error {
 	lines, err := store.CheckIndexes(ctx)
 	if mongo.IsRefused(err) || mongo.IsForbidden(err) {

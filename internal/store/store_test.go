@@ -12,7 +12,7 @@ import (
 	"web-backend/internal/store"
 )
 
-// Every store that can be chosen has a kind, and is named for people.
+// Every store in the configuration has a kind, and a name for people.
 func TestKinds_AreThoseOfTheConfiguration(t *testing.T) {
 	t.Parallel()
 	for _, name := range config.Stores {
@@ -24,7 +24,7 @@ func TestKinds_AreThoseOfTheConfiguration(t *testing.T) {
 	}
 }
 
-// A store of no kind is no other store: nothing is opened or made.
+// An unknown kind does not select another store: nothing is opened or created.
 func TestKinds_Unknown(t *testing.T) {
 	t.Parallel()
 	cfg := config.Default()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"iter"
-	"reflect"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -18,37 +17,33 @@ import (
 
 // Store returns a store that measures every operation of next and makes a span
 // for it. If tracing is nil, it does not create spans. system is the database's
-// name in OpenTelemetry's conventions: sqlite or mongodb. Close is not
-// measured.
+// name in OpenTelemetry's conventions: sqlite or mongodb. Close is not measured.
 func Store(next backend.Store, system string, metrics *Metrics, tracing *Tracing) backend.Store {
-	m := &meter{tracing: tracing}
-	fields := reflect.ValueOf(&m.operations).Elem()
-	for i := range fields.NumField() {
-		name := fields.Type().Field(i).Name
-		*fields.Field(i).Addr().Interface().(*operation) = newOperation(name, system, metrics) //nolint:forcetypeassert // all fields are operations
+	m := &meter{tracing, map[string]*operation{}}
+	for _, name := range operations {
+		m.operations[name] = newOperation(name, system, metrics)
 	}
-	archive, _ := next.(backend.Archive)
-	return &store{archiveStore{archive, m}, next, m}
+	return &store{next, m}
 }
 
 // meter measures operations.
 type meter struct {
 	tracing    *Tracing
-	operations operations
+	operations map[string]*operation // by name; does not change after Store has returned
 }
 
-// operations has a field for each measured method, with the name of the method.
-type operations struct {
-	CreateUser, SetUpUser, DeleteUser, Users        operation
-	CreateCredential, Credential, ReplacePassword   operation
-	CreateToken, Token, UserTokens, DeleteToken     operation
-	UserConfig, UpdateUserConfig                    operation
-	CharacterNames, CharacterSummaries              operation
-	Character, CharacterDocument                    operation
-	CountUsers                                      operation
-	CopyCharacter, UpdateCharacter, DeleteCharacter operation
-	Ping                                            operation
-	Count, ExportUsers, UserData, PutUsers          operation
+// operations are the names of the measured methods.
+var operations = []string{
+	"CreateUser", "SetUpUser", "DeleteUser", "Users",
+	"CreateCredential", "Credential", "ReplacePassword",
+	"CreateToken", "Token", "UserTokens", "DeleteToken",
+	"UserConfig", "UpdateUserConfig",
+	"CharacterNames", "CharacterSummaries",
+	"Character", "CharacterDocument",
+	"CountUsers",
+	"CopyCharacter", "UpdateCharacter", "DeleteCharacter",
+	"Ping",
+	"Count", "ExportUsers", "UserData", "PutUsers",
 }
 
 // operation holds the metrics that a method updates.
@@ -60,8 +55,8 @@ type operation struct {
 	failed   map[string]prometheus.Counter // by outcome
 }
 
-func newOperation(name, system string, metrics *Metrics) operation {
-	op := operation{
+func newOperation(name, system string, metrics *Metrics) *operation {
+	op := &operation{
 		name:     name,
 		start:    trace.WithAttributes(semconv.DBSystemNameKey.String(system), semconv.DBOperationName(name)),
 		duration: metrics.operationDurations.WithLabelValues(name),
@@ -99,7 +94,8 @@ func outcomeOf(err error) string {
 const outcomeKey = attribute.Key("webbackend.store.outcome")
 
 // measure runs and measures one operation that returns a T.
-func measure[T any](ctx context.Context, m *meter, op *operation, run func(context.Context) (T, error)) (T, error) {
+func measure[T any](ctx context.Context, m *meter, name string, run func(context.Context) (T, error)) (T, error) {
+	op := m.operations[name]
 	start := time.Now()
 	var span trace.Span
 	if m.tracing != nil {
@@ -133,16 +129,16 @@ func endSpan(span trace.Span, err error) {
 }
 
 // do is like measure, for an operation that returns only an error.
-func do(ctx context.Context, m *meter, op *operation, run func(context.Context) error) error {
-	_, err := measure(ctx, m, op, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
+func do(ctx context.Context, m *meter, name string, run func(context.Context) error) error {
+	_, err := measure(ctx, m, name, func(ctx context.Context) (struct{}, error) { return struct{}{}, run(ctx) })
 	return err
 }
 
 // list is like measure, for an operation that returns a sequence, and records
 // the first error in it. The measured time includes the time of the consumer.
-func list[T any](ctx context.Context, m *meter, op *operation, run func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
+func list[T any](ctx context.Context, m *meter, name string, run func(context.Context) iter.Seq2[T, error]) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		_ = do(ctx, m, op, func(ctx context.Context) error {
+		_ = do(ctx, m, name, func(ctx context.Context) error {
 			for item, err := range run(ctx) {
 				if !yield(item, err) || err != nil {
 					return err

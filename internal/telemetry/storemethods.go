@@ -8,11 +8,9 @@ import (
 	"web-backend/internal/backend"
 )
 
-// store is the type that Store returns. It does not embed a store, so that the
-// compiler reports a method of the interface that is missing here.
+// store is what Store returns. It does not embed next, so a method that is added
+// to the interface must be added here: otherwise this package does not compile.
 type store struct {
-	archiveStore
-
 	next  backend.Store
 	meter *meter
 }
@@ -21,143 +19,135 @@ var _ backend.Store = (*store)(nil)
 
 // CreateUser implements [backend.Store].
 func (s *store) CreateUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
-	return do(ctx, s.meter, &s.meter.operations.CreateUser, func(ctx context.Context) error { return s.next.CreateUser(ctx, config, characters) })
+	return do(ctx, s.meter, "CreateUser", func(ctx context.Context) error { return s.next.CreateUser(ctx, config, characters) })
 }
 
 // SetUpUser implements [backend.Store].
 func (s *store) SetUpUser(ctx context.Context, config backend.UserConfig, characters []backend.Character) error {
-	return do(ctx, s.meter, &s.meter.operations.SetUpUser, func(ctx context.Context) error { return s.next.SetUpUser(ctx, config, characters) })
+	return do(ctx, s.meter, "SetUpUser", func(ctx context.Context) error { return s.next.SetUpUser(ctx, config, characters) })
 }
 
 // DeleteUser implements [backend.Store].
 func (s *store) DeleteUser(ctx context.Context, userID string) error {
-	return do(ctx, s.meter, &s.meter.operations.DeleteUser, func(ctx context.Context) error { return s.next.DeleteUser(ctx, userID) })
+	return do(ctx, s.meter, "DeleteUser", func(ctx context.Context) error { return s.next.DeleteUser(ctx, userID) })
 }
 
 // CreateCredential implements [backend.Store].
 func (s *store) CreateCredential(ctx context.Context, credential backend.Credential) error {
-	return do(ctx, s.meter, &s.meter.operations.CreateCredential, func(ctx context.Context) error { return s.next.CreateCredential(ctx, credential) })
+	return do(ctx, s.meter, "CreateCredential", func(ctx context.Context) error { return s.next.CreateCredential(ctx, credential) })
 }
 
 // Credential implements [backend.Store].
 func (s *store) Credential(ctx context.Context, username string) (backend.Credential, error) {
-	return measure(ctx, s.meter, &s.meter.operations.Credential, func(ctx context.Context) (backend.Credential, error) { return s.next.Credential(ctx, username) })
+	return measure(ctx, s.meter, "Credential", func(ctx context.Context) (backend.Credential, error) { return s.next.Credential(ctx, username) })
 }
 
 // ReplacePassword implements [backend.Store].
 func (s *store) ReplacePassword(ctx context.Context, credential backend.Credential, password backend.Secret, fate backend.TokenFate) error {
-	return do(ctx, s.meter, &s.meter.operations.ReplacePassword, func(ctx context.Context) error { return s.next.ReplacePassword(ctx, credential, password, fate) })
+	return do(ctx, s.meter, "ReplacePassword", func(ctx context.Context) error { return s.next.ReplacePassword(ctx, credential, password, fate) })
 }
 
 // CreateToken implements [backend.Store].
 func (s *store) CreateToken(ctx context.Context, token backend.Token, credential backend.Credential) error {
-	return do(ctx, s.meter, &s.meter.operations.CreateToken, func(ctx context.Context) error { return s.next.CreateToken(ctx, token, credential) })
+	return do(ctx, s.meter, "CreateToken", func(ctx context.Context) error { return s.next.CreateToken(ctx, token, credential) })
 }
 
 // Token implements [backend.Store].
 func (s *store) Token(ctx context.Context, hash backend.TokenHash, now time.Time) (backend.Token, error) {
-	return measure(ctx, s.meter, &s.meter.operations.Token, func(ctx context.Context) (backend.Token, error) { return s.next.Token(ctx, hash, now) })
+	return measure(ctx, s.meter, "Token", func(ctx context.Context) (backend.Token, error) { return s.next.Token(ctx, hash, now) })
 }
 
 // UserTokens implements [backend.Store].
 func (s *store) UserTokens(ctx context.Context, userID string, now time.Time) ([]backend.Token, error) {
-	return measure(ctx, s.meter, &s.meter.operations.UserTokens, func(ctx context.Context) ([]backend.Token, error) { return s.next.UserTokens(ctx, userID, now) })
+	return measure(ctx, s.meter, "UserTokens", func(ctx context.Context) ([]backend.Token, error) { return s.next.UserTokens(ctx, userID, now) })
 }
 
 // DeleteToken implements [backend.Store].
 func (s *store) DeleteToken(ctx context.Context, hash backend.TokenHash) error {
-	return do(ctx, s.meter, &s.meter.operations.DeleteToken, func(ctx context.Context) error { return s.next.DeleteToken(ctx, hash) })
+	return do(ctx, s.meter, "DeleteToken", func(ctx context.Context) error { return s.next.DeleteToken(ctx, hash) })
 }
 
 // Users implements [backend.Store].
 func (s *store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[backend.User, error] {
-	return list(ctx, s.meter, &s.meter.operations.Users, func(ctx context.Context) iter.Seq2[backend.User, error] { return s.next.Users(ctx, filter) })
+	return list(ctx, s.meter, "Users", func(ctx context.Context) iter.Seq2[backend.User, error] { return s.next.Users(ctx, filter) })
 }
 
 // CountUsers implements [backend.Store].
 func (s *store) CountUsers(ctx context.Context) (int64, error) {
-	return measure(ctx, s.meter, &s.meter.operations.CountUsers, func(ctx context.Context) (int64, error) { return s.next.CountUsers(ctx) })
+	return measure(ctx, s.meter, "CountUsers", func(ctx context.Context) (int64, error) { return s.next.CountUsers(ctx) })
 }
 
 // UserConfig implements [backend.Store].
 func (s *store) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
-	return measure(ctx, s.meter, &s.meter.operations.UserConfig, func(ctx context.Context) (backend.UserConfig, error) { return s.next.UserConfig(ctx, userID) })
+	return measure(ctx, s.meter, "UserConfig", func(ctx context.Context) (backend.UserConfig, error) { return s.next.UserConfig(ctx, userID) })
 }
 
 // UpdateUserConfig implements [backend.Store].
 func (s *store) UpdateUserConfig(ctx context.Context, userID string, patch backend.UserConfigPatch) error {
-	return do(ctx, s.meter, &s.meter.operations.UpdateUserConfig, func(ctx context.Context) error { return s.next.UpdateUserConfig(ctx, userID, patch) })
+	return do(ctx, s.meter, "UpdateUserConfig", func(ctx context.Context) error { return s.next.UpdateUserConfig(ctx, userID, patch) })
 }
 
 // CharacterNames implements [backend.Store].
 func (s *store) CharacterNames(ctx context.Context, userID string) ([]backend.CharacterName, error) {
-	return measure(ctx, s.meter, &s.meter.operations.CharacterNames, func(ctx context.Context) ([]backend.CharacterName, error) { return s.next.CharacterNames(ctx, userID) })
+	return measure(ctx, s.meter, "CharacterNames", func(ctx context.Context) ([]backend.CharacterName, error) { return s.next.CharacterNames(ctx, userID) })
 }
 
 // CharacterSummaries implements [backend.Store].
 func (s *store) CharacterSummaries(ctx context.Context, userID string) ([]backend.CharacterSummary, error) {
-	return measure(ctx, s.meter, &s.meter.operations.CharacterSummaries, func(ctx context.Context) ([]backend.CharacterSummary, error) {
+	return measure(ctx, s.meter, "CharacterSummaries", func(ctx context.Context) ([]backend.CharacterSummary, error) {
 		return s.next.CharacterSummaries(ctx, userID)
 	})
 }
 
 // Character implements [backend.Store].
 func (s *store) Character(ctx context.Context, key backend.CharacterKey) (backend.Character, error) {
-	return measure(ctx, s.meter, &s.meter.operations.Character, func(ctx context.Context) (backend.Character, error) { return s.next.Character(ctx, key) })
+	return measure(ctx, s.meter, "Character", func(ctx context.Context) (backend.Character, error) { return s.next.Character(ctx, key) })
 }
 
 // CharacterDocument implements [backend.Store].
 func (s *store) CharacterDocument(ctx context.Context, key backend.CharacterKey) ([]byte, error) {
-	return measure(ctx, s.meter, &s.meter.operations.CharacterDocument, func(ctx context.Context) ([]byte, error) { return s.next.CharacterDocument(ctx, key) })
+	return measure(ctx, s.meter, "CharacterDocument", func(ctx context.Context) ([]byte, error) { return s.next.CharacterDocument(ctx, key) })
 }
 
 // CopyCharacter implements [backend.Store].
 func (s *store) CopyCharacter(ctx context.Context, key backend.CharacterKey, most int, edit func(backend.Character) backend.Character) error {
-	return do(ctx, s.meter, &s.meter.operations.CopyCharacter, func(ctx context.Context) error { return s.next.CopyCharacter(ctx, key, most, edit) })
+	return do(ctx, s.meter, "CopyCharacter", func(ctx context.Context) error { return s.next.CopyCharacter(ctx, key, most, edit) })
 }
 
 // UpdateCharacter implements [backend.Store].
 func (s *store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {
-	return do(ctx, s.meter, &s.meter.operations.UpdateCharacter, func(ctx context.Context) error { return s.next.UpdateCharacter(ctx, key, patch) })
+	return do(ctx, s.meter, "UpdateCharacter", func(ctx context.Context) error { return s.next.UpdateCharacter(ctx, key, patch) })
 }
 
 // DeleteCharacter implements [backend.Store].
 func (s *store) DeleteCharacter(ctx context.Context, key backend.CharacterKey) error {
-	return do(ctx, s.meter, &s.meter.operations.DeleteCharacter, func(ctx context.Context) error { return s.next.DeleteCharacter(ctx, key) })
+	return do(ctx, s.meter, "DeleteCharacter", func(ctx context.Context) error { return s.next.DeleteCharacter(ctx, key) })
 }
 
 // Ping implements [backend.Store].
 func (s *store) Ping(ctx context.Context) error {
-	return do(ctx, s.meter, &s.meter.operations.Ping, func(ctx context.Context) error { return s.next.Ping(ctx) })
+	return do(ctx, s.meter, "Ping", func(ctx context.Context) error { return s.next.Ping(ctx) })
 }
 
 // Close implements [backend.Store].
 func (s *store) Close() error { return s.next.Close() }
 
-// archiveStore is a store that also implements [backend.Archive].
-type archiveStore struct {
-	next  backend.Archive
-	meter *meter
-}
-
-var _ backend.Archive = archiveStore{}
-
 // Count implements [backend.Archive].
-func (s archiveStore) Count(ctx context.Context) (backend.Counts, error) {
-	return measure(ctx, s.meter, &s.meter.operations.Count, func(ctx context.Context) (backend.Counts, error) { return s.next.Count(ctx) })
+func (s *store) Count(ctx context.Context) (backend.Counts, error) {
+	return measure(ctx, s.meter, "Count", func(ctx context.Context) (backend.Counts, error) { return s.next.Count(ctx) })
 }
 
 // ExportUsers implements [backend.Archive].
-func (s archiveStore) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
-	return list(ctx, s.meter, &s.meter.operations.ExportUsers, func(ctx context.Context) iter.Seq2[backend.UserData, error] { return s.next.ExportUsers(ctx) })
+func (s *store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
+	return list(ctx, s.meter, "ExportUsers", func(ctx context.Context) iter.Seq2[backend.UserData, error] { return s.next.ExportUsers(ctx) })
 }
 
 // UserData implements [backend.Archive].
-func (s archiveStore) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
-	return measure(ctx, s.meter, &s.meter.operations.UserData, func(ctx context.Context) ([]backend.UserData, error) { return s.next.UserData(ctx, userIDs) })
+func (s *store) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
+	return measure(ctx, s.meter, "UserData", func(ctx context.Context) ([]backend.UserData, error) { return s.next.UserData(ctx, userIDs) })
 }
 
 // PutUsers implements [backend.Archive].
-func (s archiveStore) PutUsers(ctx context.Context, users []backend.UserData) error {
-	return do(ctx, s.meter, &s.meter.operations.PutUsers, func(ctx context.Context) error { return s.next.PutUsers(ctx, users) })
+func (s *store) PutUsers(ctx context.Context, users []backend.UserData) error {
+	return do(ctx, s.meter, "PutUsers", func(ctx context.Context) error { return s.next.PutUsers(ctx, users) })
 }

@@ -55,7 +55,7 @@ type footerLine struct {
 // configFields are the fields of a config in their order (contract §5).
 var configFields = append([]string{"timezone"}, backend.ProviderKeys...)
 
-// MarshalJSON writes the fields in the order of the contract.
+// MarshalJSON writes the fields in the order of configFields.
 func (c configLine) MarshalJSON() ([]byte, error) {
 	if c == nil {
 		return []byte("null"), nil

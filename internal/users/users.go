@@ -1,5 +1,5 @@
-// Package users reads and changes users for commands: in the store, or through
-// the server that owns it.
+// Package users reads and changes users for commands. It works on the store, or
+// through the server that owns it.
 package users
 
 import (
@@ -20,34 +20,34 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// Listed is what a list shows of a user.
+// Listed is one user in a list.
 type Listed struct {
 	UserID   string `json:"user_id"`
 	Username string `json:"username"` // "" for a user that cannot log in
-	SetUp    bool   `json:"set_up"`   // whether it has config and characters yet
+	SetUp    bool   `json:"set_up"`   // the user has a config and characters
 }
 
-// Shown is what is shown of one user. It holds no secret.
+// Shown describes one user. It contains no secrets.
 type Shown struct {
 	Listed
-	Timezone string `json:"timezone"` // "" for a user that was not set up
-	// ProviderKeys are the names of those that are set and can be read.
+	Timezone string `json:"timezone"` // "" for a user that is not set up
+	// ProviderKeys are the names of the keys that are set and can be read.
 	ProviderKeys []string    `json:"provider_keys"`
 	Characters   []Character `json:"characters"` // in creation order
 }
 
-// Character names a character.
+// Character identifies a character.
 type Character struct {
 	CharacterID   string `json:"character_id"`
 	CharacterName string `json:"character_name"`
 	ReadOnly      bool   `json:"read_only"`
 }
 
-// Reader reads users from the store. It changes nothing and works beside a
-// server. Close it.
+// Reader reads users from the store. It changes nothing, and a server may use
+// the store at the same time. The caller must close it.
 type Reader struct{ store backend.Store }
 
-// ErrNone says that the store is not there yet.
+// ErrNone means that the store does not exist yet.
 var ErrNone = errors.New("there are no users")
 
 // Read opens the store for reading.
@@ -62,15 +62,18 @@ func Read(ctx context.Context, cfg *config.Config) (*Reader, error) {
 // Close closes the store.
 func (r *Reader) Close() error { return r.store.Close() }
 
-// lookAhead is how many users the two lists behind List may be apart: more than
-// are made or deleted while they are read.
+// lookAhead is how far apart, in users, the two lists that List reads may be.
+// It is more than the number of users that are created or deleted while the
+// lists are read.
 const lookAhead = 10_000
 
-// List iterates over all users in creation order, in bounded memory. A user
-// made or deleted meanwhile may be in or out. The first error ends it.
+// List returns an iterator over all users in creation order. It uses bounded
+// memory. A user that is created or deleted during the iteration may or may not
+// be included. The first error ends the iteration.
 func (r *Reader) List(ctx context.Context) iter.Seq2[Listed, error] {
 	return func(yield func(Listed, error) bool) {
-		// Both lists are in the same order, so who is set up comes soon.
+		// Both lists are in the same order, so a user that is set up appears
+		// soon in the second list.
 		next, stop := iter.Pull2(r.store.Users(ctx, backend.UsersWithConfig))
 		defer stop()
 		setUp := make(map[string]bool)
@@ -95,7 +98,8 @@ func (r *Reader) List(ctx context.Context) iter.Seq2[Listed, error] {
 	}
 }
 
-// ID gives the id of a user name; the error of an unknown one is NotFound.
+// ID returns the id of the user with this user name. The error is NotFound if
+// the user name is unknown.
 func (r *Reader) ID(ctx context.Context, username string) (string, error) {
 	credential, err := r.store.Credential(ctx, username)
 	if errors.Is(err, backend.NotFound) {
@@ -104,7 +108,8 @@ func (r *Reader) ID(ctx context.Context, username string) (string, error) {
 	return credential.UserID, err
 }
 
-// Show gives what there is of a user; NotFound if there is nothing.
+// Show returns what is stored about a user. The error is NotFound if nothing is
+// stored.
 func (r *Reader) Show(ctx context.Context, userID string) (Shown, error) {
 	found, err := r.store.UserData(ctx, []string{userID})
 	if err != nil {
@@ -133,30 +138,30 @@ func (r *Reader) Show(ctx context.Context, userID string) (Shown, error) {
 	return user, nil
 }
 
-// Editor changes users: in the store, or through the server that owns it.
-// Close it.
+// Editor changes users in the store, or through the server that owns it. The
+// caller must close it.
 type Editor struct {
 	editor
 
 	store io.Closer // nil if a server owns the store
 }
 
-// editor is one of the two ways. Errors are for a person.
+// editor is one of these two ways. Its errors are messages for people.
 type editor interface {
-	// CreateUser makes a user with the default config and characters, and gives
-	// its id: userID, or a new one if that is empty.
+	// CreateUser creates a user with the default config and characters. It
+	// returns the user id, which is userID, or a new id if userID is empty.
 	CreateUser(ctx context.Context, userID string) (string, error)
-	// DeleteUser removes a user with everything stored for it.
+	// DeleteUser removes a user and everything that is stored for the user.
 	DeleteUser(ctx context.Context, userID string) error
-	// SetPassword is that of [backend.Service].
+	// SetPassword does the same as [backend.Service.SetPassword].
 	SetPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error)
-	// SetProviderKey stores a provider key of a user that was set up, or removes it
-	// if key is empty.
+	// SetProviderKey stores a provider key of a user that is set up, or removes
+	// it if key is empty.
 	SetProviderKey(ctx context.Context, userID, name string, key backend.Secret) error
 }
 
-// Edit opens the store, which is made if it is missing; if a server owns
-// it, changes go through that server. Warnings go to logLines.
+// Edit opens the store, and creates it if it does not exist. If a server owns
+// the store, changes go through that server. Warnings go to logLines.
 func Edit(ctx context.Context, cfg *config.Config, logLines io.Writer) (*Editor, error) {
 	defaults, err := cfg.UserDefaults()
 	if err != nil {
@@ -190,8 +195,8 @@ func (e *Editor) Close() error {
 	return e.store.Close()
 }
 
-// CreateAccount makes a user that can log in. If name or password are refused
-// the user is removed again.
+// CreateAccount creates a user that can log in. If the user name or the
+// password is refused, the user is removed again.
 func (e *Editor) CreateAccount(ctx context.Context, userID, username string, password backend.Secret) (string, error) {
 	id, err := e.CreateUser(ctx, userID)
 	if err != nil {
@@ -206,10 +211,10 @@ func (e *Editor) CreateAccount(ctx context.Context, userID, username string, pas
 	return id, nil
 }
 
-// stored changes users in a store of its own.
+// stored changes users directly in the store.
 type stored struct{ *backend.Service }
 
-// SetPassword implements editor.
+// SetPassword implements editor. It turns a refusal into its message.
 func (s stored) SetPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error) {
 	id, err := s.Service.SetPassword(ctx, userID, username, password)
 	if refusal, ok := errors.AsType[*backend.Refusal](err); ok {

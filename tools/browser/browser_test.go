@@ -1,9 +1,9 @@
-// Package browser tests in a real browser what only a browser can tell: that
-// the pages work under their policies, that what strangers wrote into the log
-// runs nothing, and that pages of other origins get nowhere.
+// Package browser tests in a real browser what only a browser can show: the
+// pages work under their policies, text that other people put into the log runs
+// no code, and pages of other origins get no access.
 //
-// The tests share one Chromium and have a tab each. They stand in a module of
-// their own, so that the product's tests need no browser.
+// The tests share one Chromium and use one tab each. They are in a separate
+// module, so that the tests of the product do not need a browser.
 package browser
 
 import (
@@ -26,13 +26,14 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// deadline bounds whatever should happen soon, on a machine that is busy.
+// deadline is the maximum time for anything that should happen soon, on a busy
+// machine.
 const deadline = 30 * time.Second
 
 var (
-	// openBrowser starts the one browser for the first test that needs it.
+	// openBrowser starts the shared browser for the first test that needs it.
 	openBrowser = sync.OnceValues(startBrowser)
-	// closeBrowser ends it, if it was started.
+	// closeBrowser closes the browser if it was started.
 	closeBrowser = func() {}
 )
 
@@ -43,13 +44,13 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(buildFolder) //nolint:errcheck // nobody to tell
+		defer os.RemoveAll(buildFolder) //nolint:errcheck // an error cannot be reported here
 		defer func() { closeBrowser() }()
 		return m.Run()
 	}())
 }
 
-// findBrowser gives the path of Chromium by the names it goes by.
+// findBrowser returns the path of Chromium. It tries all usual names.
 func findBrowser() (string, error) {
 	names := []string{"chromium", "chromium-browser", "google-chrome"}
 	for _, name := range names {
@@ -67,16 +68,16 @@ func startBrowser() (context.Context, error) {
 	}
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path))
 	if os.Geteuid() == 0 {
-		options = append(options, chromedp.NoSandbox) // it refuses to run as root with one
+		options = append(options, chromedp.NoSandbox) // Chromium refuses to run as root with a sandbox
 	}
 	allocator, _ := chromedp.NewExecAllocator(context.Background(), options...)
 	ctx, _ := chromedp.NewContext(allocator)
-	closeBrowser = func() { _ = chromedp.Cancel(ctx) } // it is killed if it does not end
+	closeBrowser = func() { _ = chromedp.Cancel(ctx) } // the browser is killed if it does not end
 	return ctx, chromedp.Do(ctx)
 }
 
-// needBrowser skips a test on a machine without Chromium, and fails it where
-// there has to be one.
+// needBrowser skips the test on a machine without Chromium, or fails it if
+// Chromium is required there.
 func needBrowser(t *testing.T) context.Context {
 	t.Helper()
 	if _, err := findBrowser(); err != nil {
@@ -93,10 +94,10 @@ func needBrowser(t *testing.T) context.Context {
 	return ctx
 }
 
-// tab is a tab of the browser and what was seen in it.
+// tab is a tab of the browser and the events that were recorded in it.
 type tab struct {
 	t   *testing.T
-	ctx context.Context //nolint:containedctx // chromedp's handle on a tab is a context
+	ctx context.Context //nolint:containedctx // chromedp identifies a tab by its context
 
 	mutex sync.Mutex
 	seen
@@ -105,19 +106,19 @@ type tab struct {
 
 // seen is what happened in a tab since it was opened.
 type seen struct {
-	violations []string // of a Content-Security-Policy
-	errors     []string // on the console and in the browser's log, and uncaught exceptions
+	violations []string // violations of a Content-Security-Policy
+	errors     []string // errors on the console and in the log of the browser, and uncaught exceptions
 	dialogs    []string
 	requests   []string // addresses
-	refused    []string // addresses of documents that the browser did not show for their headers
+	refused    []string // addresses of documents that the browser did not show because of their headers
 }
 
-// watch reports each violation of a policy to the test. It is not held to the
-// policy of the page itself.
+// watch reports each violation of a policy to the test. The policy of the page
+// does not apply to it.
 const watch = `document.addEventListener("securitypolicyviolation", (e) =>
 	reportViolation(e.violatedDirective + " refused " + (e.blockedURI || "?") + " in " + e.documentURI + " " + e.sample))`
 
-// newTab opens a tab that closes with the test.
+// newTab opens a tab that is closed when the test ends.
 func newTab(t *testing.T) *tab {
 	t.Helper()
 	parent := needBrowser(t)
@@ -127,7 +128,8 @@ func newTab(t *testing.T) *tab {
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("open a tab: %v", err)
 	}
-	// Only now: a deadline of its first use would be one of the whole tab.
+	// Set the deadline only now: a deadline on the first use of the context
+	// would apply to the whole tab.
 	timed, cancelTimed := context.WithTimeout(ctx, 2*deadline)
 	t.Cleanup(cancelTimed)
 	tab.ctx = timed
@@ -145,7 +147,7 @@ func newTab(t *testing.T) *tab {
 	return tab
 }
 
-// event notes what the tests ask for later.
+// event records what the tests check later.
 func (b *tab) event(event any) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
@@ -166,7 +168,8 @@ func (b *tab) event(event any) {
 		}
 	case *page.EventJavascriptDialogOpening:
 		b.dialogs = append(b.dialogs, e.Message)
-		// The page waits for its answer, and no command may be sent from here.
+		// The page waits until the dialog is closed, but a command must not be
+		// sent from this callback.
 		go func() {
 			_, _ = chromedp.Call(b.ctx, page.HandleJavaScriptDialog, page.HandleJavaScriptDialogParams{Accept: true})
 		}()
@@ -180,7 +183,7 @@ func (b *tab) event(event any) {
 	}
 }
 
-// now gives what was seen so far.
+// now returns what was seen so far.
 func (b *tab) now() seen {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
@@ -190,7 +193,7 @@ func (b *tab) now() seen {
 	}
 }
 
-// open loads a page and waits for all that it loads.
+// open opens a page and waits until everything on it is loaded.
 func (b *tab) open(address string) {
 	b.t.Helper()
 	if err := chromedp.Do(b.ctx, chromedp.Navigate(address)); err != nil {
@@ -198,7 +201,7 @@ func (b *tab) open(address string) {
 	}
 }
 
-// click clicks on an element as a person does, once it can be seen.
+// click clicks on an element as a user does, once the element is visible.
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, deadline)
@@ -208,8 +211,9 @@ func (b *tab) click(selector string) {
 	}
 }
 
-// evaluate gives the value of a JavaScript expression, or of the promise that
-// it gives. The page's policy does not bind it.
+// evaluate returns the value of a JavaScript expression. If the value is a
+// promise, it returns the result of the promise. The policy of the page does
+// not apply.
 func evaluate[T any](b *tab, expression string) T {
 	b.t.Helper()
 	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
@@ -219,8 +223,8 @@ func evaluate[T any](b *tab, expression string) T {
 	return value
 }
 
-// wait waits until a JavaScript expression is true; a page may reload
-// meanwhile.
+// wait waits until a JavaScript expression is true. The page may reload in the
+// meantime.
 func (b *tab) wait(expression string) {
 	b.t.Helper()
 	eventually(b.t, expression, func() bool {
@@ -232,7 +236,7 @@ func (b *tab) wait(expression string) {
 	})
 }
 
-// eventually waits until something holds.
+// eventually waits until holds returns true.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(deadline); !holds(); time.Sleep(20 * time.Millisecond) {
@@ -242,8 +246,8 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// quiet checks that nothing was held against the page, that it asked no host
-// but its own, and that it opened no dialog.
+// quiet checks that the browser reported no problem with the page, that the
+// page sent requests only to its own host, and that it opened no dialog.
 func (b *tab) quiet(root string) {
 	b.t.Helper()
 	got := b.now()
@@ -261,8 +265,9 @@ func (b *tab) quiet(root string) {
 	}
 }
 
-// policyHolds proves that the page is under a policy and that the test would
-// see a violation: script and style that come in by the DOM are refused.
+// policyHolds checks that the page is under a policy and that the test would
+// see a violation. It adds a script and a style through the DOM, which must be
+// refused.
 func (b *tab) policyHolds() {
 	b.t.Helper()
 	before := len(b.now().violations)

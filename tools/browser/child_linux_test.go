@@ -2,5 +2,6 @@ package browser
 
 import "syscall"
 
-// A test that is killed, or that panics at its timeout, cleans nothing up.
+// End the children with this process, because a test that is killed, or that
+// panics at its timeout, cleans up nothing.
 func init() { childAttributes = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

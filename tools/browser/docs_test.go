@@ -5,20 +5,21 @@ import (
 	"testing"
 )
 
-// openAPI is as much of the OpenAPI document as the tests use.
+// openAPI is the part of the OpenAPI document that the tests use.
 type openAPI struct {
 	Components struct {
 		SecuritySchemes map[string]any `json:"securitySchemes"`
 	} `json:"components"`
 }
 
-// Both pages find what they load, and the API, also below a base path.
+// Both pages find the files that they load, and the API, with and without a
+// base path.
 
 func TestDocs(t *testing.T) { eachBasePath(t, testDocs) }
 
 func TestReDoc(t *testing.T) { eachBasePath(t, testReDoc) }
 
-// eachBasePath runs test on a server at the root and on one below a path.
+// eachBasePath runs test on a server at the root and on a server below a path.
 func eachBasePath(t *testing.T, test func(*testing.T, *server)) {
 	t.Helper()
 	for _, path := range []string{"", "/stack/characters"} {
@@ -64,15 +65,15 @@ func testReDoc(t *testing.T, s *server) {
 	t.Helper()
 	tab := newTab(t)
 	tab.open(s.url + "/redoc")
-	// It shows what is in view; the rest comes by scrolling.
+	// The page shows only what is in view. Scrolling shows the rest.
 	tab.wait(`(scrollBy(0, 100), /(GET|POST)\s+\/api\/v1\/[a-z_]+/.test(document.querySelector("#redoc")?.innerText))`)
 	tab.quiet(s.url)
 	tab.asked(s.url+"/openapi.json", s.url+"/redoc/redoc.standalone.js")
 	tab.policyHolds()
 }
 
-// asked checks that the page made these requests: that the test would have
-// seen others.
+// asked checks that the page made these requests. This shows that the test
+// would also have seen other requests.
 func (b *tab) asked(addresses ...string) {
 	b.t.Helper()
 	requests := b.now().requests

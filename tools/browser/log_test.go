@@ -15,8 +15,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// payloads are pieces of markup that tell on themselves if a browser takes them
-// for markup: each asks the canary at this address for its own name.
+// payloads returns pieces of markup that reveal themselves if a browser treats
+// them as markup. Each of them then requests its own name from the canary at
+// this address.
 func payloads(canary string) map[string]string {
 	ask := func(name string) string { return "new Image().src='" + canary + "/" + name + "'" }
 	return map[string]string{
@@ -34,7 +35,8 @@ func payloads(canary string) map[string]string {
 	}
 }
 
-// together is all payloads in one text. Without refresh the page stays.
+// together joins all payloads into one text. It leaves out refresh, so that the
+// page stays.
 func together(all map[string]string) string {
 	var text strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -45,7 +47,7 @@ func together(all map[string]string) string {
 	return text.String()
 }
 
-// canary is a server that notes what it was asked for.
+// canary is a server that records the requests that it receives.
 type canary struct {
 	*httptest.Server
 
@@ -71,10 +73,11 @@ func (c *canary) wasAsked(path string) bool {
 	return slices.Contains(c.asked, path)
 }
 
-// Whatever strangers bring into the log or into the data is text to a browser.
+// Text that other people put into the log or into the data is only text for a
+// browser.
 func TestStrangersTextRunsNothing(t *testing.T) {
 	t.Parallel()
-	// Ids and names of any length may stand in old data.
+	// Old data may contain ids and names of any length.
 	unbounded := []string{"WEB_BACKEND_MAX_ID_LENGTH=0", "WEB_BACKEND_MAX_TEXT_LENGTH=0"}
 	answers, log, canary, s := newTab(t), newTab(t), newCanary(t), serve(t, unbounded...)
 
@@ -104,7 +107,7 @@ func TestStrangersTextRunsNothing(t *testing.T) {
 		t.Errorf("the page has the elements %s, want %s", tags, own)
 	}
 
-	canary.proveThatPayloadsFire(t) // which also gives the others their time
+	canary.proveThatPayloadsFire(t) // this also gives the other payloads time to run
 
 	for name := range all {
 		if canary.wasAsked("/product/" + name) {
@@ -124,8 +127,8 @@ func TestStrangersTextRunsNothing(t *testing.T) {
 	log.policyHolds()
 }
 
-// pushThroughAPI brings text into every place that a client fills, and gives
-// the paths of answers that hold it.
+// pushThroughAPI sends text in every place that a client can fill. It returns
+// the paths of the responses that contain the text.
 func (s *server) pushThroughAPI(t *testing.T, text string) (pages []string) {
 	t.Helper()
 	const v1 = "/api/v1/"
@@ -164,8 +167,9 @@ func (s *server) pushThroughAPI(t *testing.T, text string) (pages []string) {
 	return pages
 }
 
-// proveThatPayloadsFire shows the payloads unescaped and without a policy, in
-// the same browser: each does what it was written for, and the tab sees it.
+// proveThatPayloadsFire shows the payloads unescaped and without a policy in
+// the same browser. It checks that each payload works, and that the tab sees
+// it.
 func (c *canary) proveThatPayloadsFire(t *testing.T) {
 	t.Helper()
 	all := payloads(c.URL + "/control")
@@ -197,7 +201,7 @@ func (c *canary) proveThatPayloadsFire(t *testing.T) {
 	fires("refresh")
 }
 
-// The page reloads itself, and has its colours, under its policy.
+// The log page reloads itself and shows its colors under its policy.
 func TestLogPage(t *testing.T) {
 	t.Parallel()
 	tab, s := newTab(t), serve(t)

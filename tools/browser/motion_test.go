@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// motionData is a small folder of motion files.
+// motionData returns a small folder of motion files.
 func motionData(t *testing.T) string {
 	t.Helper()
 	folder, err := filepath.Abs("../../internal/motion/testdata/golden")
@@ -19,7 +19,8 @@ func motionData(t *testing.T) string {
 	return "WEB_BACKEND_MOTION_DATA_DIR=" + folder
 }
 
-// motionExample is the code of docs/motion.md, without the lines that call it.
+// motionExample returns the code of docs/motion.md, without the lines that call
+// it.
 func motionExample(t *testing.T) string {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/motion.md")
@@ -34,7 +35,7 @@ func motionExample(t *testing.T) string {
 	return code
 }
 
-// The example of docs/motion.md gets the clips of an avatar, for a page of
+// The example of docs/motion.md gets the clips of an avatar for a page of
 // another origin.
 func TestMotionExample(t *testing.T) {
 	t.Parallel()
@@ -83,7 +84,7 @@ func TestMotionExample(t *testing.T) {
 	}
 }
 
-// A page of another origin opens no WebSocket without enable_cors.
+// A page of another origin cannot open a WebSocket without enable_cors.
 func TestMotionFiles_OtherSites(t *testing.T) {
 	t.Parallel()
 	tab, s, site := newTab(t), serve(t, motionData(t)), stranger(t)

@@ -11,9 +11,9 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// stranger is a server with a page of another site: the product is at
-// 127.0.0.1, this one at localhost. It lets itself be framed and opened, and
-// tells those who did so.
+// stranger starts a server with a page of another site. The product is at
+// 127.0.0.1 and this server at localhost. Other pages may frame or open the
+// page, and it then sends them a message.
 func stranger(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -69,7 +69,8 @@ func TestOtherSitesCannotReadAnswers(t *testing.T) {
 	if body := read(tab, users); body != "refused" {
 		t.Errorf("another site reads %s", body)
 	}
-	// Without CORS a page sees nothing of these, but they would be in its process.
+	// Without CORS a page cannot read these responses, but they would be loaded
+	// into its process.
 	for _, address := range []string{users, s.url + "/docs/docs.js"} {
 		if got := evaluate[string](tab, fmt.Sprintf(`fetch(%q, {mode: "no-cors"}).then((r) => r.type, () => "refused")`, address)); got != "refused" {
 			t.Errorf("another site gets %s, %s", address, got)
@@ -90,7 +91,7 @@ func TestOtherSitesCannotReadAnswers(t *testing.T) {
 	}
 }
 
-// With enable_cors the security headers stand in nobody's way.
+// With enable_cors the security headers do not block pages of other origins.
 func TestCORS(t *testing.T) {
 	t.Parallel()
 	tab, s, site := newTab(t), serve(t, "WEB_BACKEND_ENABLE_CORS=true"), stranger(t)
@@ -111,7 +112,7 @@ func TestCORS(t *testing.T) {
 	}
 }
 
-// A page that opens one of ours keeps no handle on its window.
+// A page that opens one of our pages gets no reference to its window.
 func TestOpenedPagesAreOnTheirOwn(t *testing.T) {
 	t.Parallel()
 	tab, s, site, other := newTab(t), serve(t), stranger(t), stranger(t)
@@ -129,14 +130,14 @@ func TestOpenedPagesAreOnTheirOwn(t *testing.T) {
 	}
 }
 
-// at opens a page and gives the tab.
+// at opens a page and returns the tab.
 func (b *tab) at(address string) *tab {
 	b.t.Helper()
 	b.open(address)
 	return b
 }
 
-// read gives what a page can read at an address.
+// read returns what a page can read at an address.
 func read(tab *tab, address string) string {
 	tab.t.Helper()
 	return evaluate[string](tab, fmt.Sprintf(`fetch(%q).then((r) => r.text(), () => "refused")`, address))

@@ -17,10 +17,11 @@ import (
 	"time"
 )
 
-// buildFolder is where the program is built; the end of all tests removes it.
+// buildFolder is the folder in which the program is built. It is removed after
+// all tests.
 var buildFolder string
 
-// build builds the program as people start it, once.
+// build builds the program once, as users run it.
 var build = sync.OnceValues(func() (path string, err error) {
 	path = filepath.Join(buildFolder, "web-backend")
 	command := exec.Command("go", "build", "-buildvcs=false", "-o", path, "./cmd/web-backend")
@@ -31,18 +32,19 @@ var build = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// childAttributes make children end with this process where the system can.
+// childAttributes make child processes end with this process, if the system
+// supports it.
 var childAttributes *syscall.SysProcAttr
 
-// server is the program, running in a folder of its own.
+// server is the running program. Each has a separate folder.
 type server struct {
 	url, logFile string
 }
 
 var announced = regexp.MustCompile(`listening on (http://\S+)\n`)
 
-// serve starts the program on a free port, with more of its environment, and
-// waits until it says where it listens.
+// serve starts the program on a free port, with additional environment
+// variables, and waits until it prints its address.
 func serve(t *testing.T, environment ...string) *server {
 	t.Helper()
 	path, err := build()
@@ -60,11 +62,11 @@ func serve(t *testing.T, environment ...string) *server {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = command.Wait() // what it printed says why
+		_ = command.Wait() // its output says why it ended
 		close(ended)
 	}()
 	t.Cleanup(func() {
-		_ = command.Process.Kill() // it may have ended
+		_ = command.Process.Kill() // the process may have ended
 		<-ended
 		if t.Failed() {
 			t.Logf("the program printed\n%s", output)
@@ -88,8 +90,8 @@ func serve(t *testing.T, environment ...string) *server {
 
 var client = &http.Client{Timeout: deadline, Transport: &http.Transport{DisableKeepAlives: true}}
 
-// send makes a request, a POST of JSON if there is a body, and gives the body
-// of its answer.
+// send sends a request, which is a POST of JSON if there is a body. It returns
+// the body of the response.
 func (s *server) send(t *testing.T, path string, body any, header ...string) string {
 	t.Helper()
 	method, content := http.MethodGet, []byte(nil)
@@ -120,7 +122,7 @@ func (s *server) send(t *testing.T, path string, body any, header ...string) str
 	return string(answer)
 }
 
-// decode makes a request and decodes its answer.
+// decode sends a request and decodes its response.
 func decode[T any](t *testing.T, s *server, path string, body any) T {
 	t.Helper()
 	var value T
@@ -130,7 +132,7 @@ func decode[T any](t *testing.T, s *server, path string, body any) T {
 	return value
 }
 
-// appendLog writes lines into the log as another program could.
+// appendLog appends lines to the log, as another program could.
 func (s *server) appendLog(t *testing.T, lines ...string) {
 	t.Helper()
 	file, err := os.OpenFile(s.logFile, os.O_APPEND|os.O_WRONLY, 0)
@@ -143,7 +145,8 @@ func (s *server) appendLog(t *testing.T, lines ...string) {
 	}
 }
 
-// console is what the program prints, to be read meanwhile.
+// console collects the output of the program, which can be read while the
+// program runs.
 type console struct {
 	mutex sync.Mutex
 	text  bytes.Buffer
@@ -161,7 +164,8 @@ func (c *console) String() string {
 	return c.text.String()
 }
 
-// record is the time of a line as the program writes it.
+// record returns a log line with the current time, in the format of the
+// program.
 func record(level, message string) string {
 	return "time=" + time.Now().Format(time.RFC3339) + " level=" + level + " msg=" + message
 }

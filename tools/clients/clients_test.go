@@ -1,8 +1,9 @@
-// Package clients tests the examples for authors of clients, as a reader uses
-// them: it starts the program, generates each client from the document that it
-// serves, type-checks the example against that, runs it, and compares what it
-// prints. It stands in a module of its own, so that the product's tests need
-// neither Node nor Python.
+// Package clients tests the examples for authors of clients in the way that a
+// reader uses them. It starts the program, generates each client from the
+// document that the program serves, and checks the types of the example against
+// the client. Then it runs the example and compares its output. It is in a
+// separate module, so that the tests of the product need neither Node nor
+// Python.
 package clients
 
 import (
@@ -19,16 +20,16 @@ import (
 	"testing"
 )
 
-// example is a folder of examples/ and what its README tells to do.
+// example is a folder of examples/ and the steps of its README.
 type example struct {
 	folder   string
-	needs    [][]string // commands that have to work, or there is nothing to test with
+	needs    [][]string // commands that have to work; without them the example cannot be tested
 	remedy   string
-	sources  []string // files that a reader takes over
-	locks    []string // files that say what is installed
-	install  []string // run once for the same locks, in the folder of the cache
-	lends    string   // what of the installation is put into the work folder
-	path     string   // folder of the installation with its programs
+	sources  []string // files that a reader copies
+	locks    []string // files that determine what is installed
+	install  []string // run once for the same locks, in the cache folder
+	lends    string   // the part of the installation that is put into the work folder
+	path     string   // folder with the installed programs
 	generate string
 	check    string
 	run      string
@@ -59,7 +60,7 @@ var examples = []example{
 	},
 }
 
-// printed is what every example prints; … stands for what differs.
+// printed is the output of every example. … stands for the parts that vary.
 const printed = `
 wrong password: refused: The user name or the password is not correct.
 logged in for 604800 s
@@ -101,8 +102,8 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// The examples fit the document that is served, and the check would tell if
-// they did not.
+// The examples match the document that the server serves, and the type check
+// fails if they do not.
 func TestTypes(t *testing.T) {
 	t.Parallel()
 	for _, e := range examples {
@@ -122,8 +123,8 @@ func TestTypes(t *testing.T) {
 	}
 }
 
-// renamed serves the document of another server with a property renamed, and
-// gives the URL of its own.
+// renamed serves the document of another server, with one property renamed. It
+// returns its own URL.
 func renamed(t *testing.T, document, before, after string) string {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, document, http.NoBody)
@@ -151,7 +152,7 @@ func renamed(t *testing.T, document, before, after string) string {
 	return server.URL
 }
 
-// The examples' READMEs tell to do what is tested here.
+// The READMEs of the examples describe the steps that are tested here.
 func TestReadMe(t *testing.T) {
 	t.Parallel()
 	for _, e := range examples {
@@ -171,8 +172,9 @@ func TestReadMe(t *testing.T) {
 	}
 }
 
-// need skips a test on a machine without what the example needs, and fails it
-// where there has to be. It gives the versions that were found.
+// need skips the test on a machine without the commands that the example needs,
+// or fails it if they are required there. It returns the versions that it
+// found.
 func (e example) need(t *testing.T) string {
 	t.Helper()
 	var versions strings.Builder

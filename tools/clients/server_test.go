@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// buildFolder is where the program is built; the end of all tests removes it.
+// buildFolder is the folder in which the program is built. It is removed after
+// all tests.
 var buildFolder string
 
 func TestMain(m *testing.M) {
@@ -23,12 +24,12 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, err)
 			return 1
 		}
-		defer os.RemoveAll(buildFolder) //nolint:errcheck // nobody to tell
+		defer os.RemoveAll(buildFolder) //nolint:errcheck // an error cannot be reported here
 		return m.Run()
 	}())
 }
 
-// build builds the program as people start it, once.
+// build builds the program once, as users run it.
 var build = sync.OnceValues(func() (path string, err error) {
 	path = filepath.Join(buildFolder, "web-backend")
 	command := exec.Command("go", "build", "-buildvcs=false", "-o", path, "./cmd/web-backend")
@@ -39,16 +40,17 @@ var build = sync.OnceValues(func() (path string, err error) {
 	return path, nil
 })
 
-// childAttributes make children end with this process where the system can.
+// childAttributes make child processes end with this process, if the system
+// supports it.
 var childAttributes *syscall.SysProcAttr
 
 var announced = regexp.MustCompile(`listening on (http://\S+)\n`)
 
-// startTime bounds how long the program takes until it listens.
+// startTime is the maximum time until the program listens.
 const startTime = 30 * time.Second
 
-// serve starts the program in a folder of its own on a free port, with more of
-// its environment, and gives the URL that it says it listens at.
+// serve starts the program in a separate folder on a free port, with additional
+// environment variables. It returns the URL that the program prints.
 func serve(t *testing.T, environment ...string) string {
 	t.Helper()
 	path, err := build()
@@ -65,11 +67,11 @@ func serve(t *testing.T, environment ...string) string {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = command.Wait() // what it printed says why
+		_ = command.Wait() // its output says why it ended
 		close(ended)
 	}()
 	t.Cleanup(func() {
-		_ = command.Process.Kill() // it may have ended
+		_ = command.Process.Kill() // the process may have ended
 		<-ended
 		if t.Failed() {
 			t.Logf("the program printed\n%s", output)
@@ -86,7 +88,8 @@ func serve(t *testing.T, environment ...string) string {
 	return ""
 }
 
-// console is what the program prints. It sends the URL where it listens, once.
+// console collects the output of the program. It sends the URL of the server
+// once.
 type console struct {
 	mutex     sync.Mutex
 	text      bytes.Buffer

@@ -15,9 +15,9 @@ import (
 	"time"
 )
 
-// Bounds of one command, on a machine that is busy.
+// The time limits of one command, on a busy machine.
 const (
-	installTime = 5 * time.Minute // it loads packages
+	installTime = 5 * time.Minute // it downloads packages
 	commandTime = 2 * time.Minute
 )
 
@@ -25,11 +25,11 @@ const (
 type work struct {
 	t      *testing.T
 	folder string
-	path   string // of the installed programs
-	url    string // of the server
+	path   string // folder of the installed programs
+	url    string // URL of the server
 }
 
-// prepare copies an example, so that nothing is generated in the repository.
+// prepare copies an example, so that no files are generated in the repository.
 func prepare(t *testing.T, e example) *work {
 	t.Helper()
 	installation := e.installed(t)
@@ -54,7 +54,7 @@ func prepare(t *testing.T, e example) *work {
 	return w
 }
 
-// try runs a command in the work folder, as a reader in a shell does.
+// try runs a command in the work folder, as a reader does in a shell.
 func (w *work) try(command string) (string, error) {
 	w.t.Helper()
 	return shell(w.t.Context(), commandTime, w.folder, command, "URL="+w.url, "PYTHONUTF8=1",
@@ -77,16 +77,18 @@ func shell(ctx context.Context, limit time.Duration, folder, command string, env
 	child := exec.CommandContext(ctx, "sh", "-c", command)
 	child.Dir, child.Env = folder, append(os.Environ(), environment...)
 	child.SysProcAttr = childAttributes
-	child.WaitDelay = time.Second // children of a shell that was killed hold its output open
+	child.WaitDelay = time.Second // children of a killed shell keep its output open
 	output, err := child.CombinedOutput()
 	return string(output), errors.Join(err, ctx.Err())
 }
 
-// installations holds one function for each example that installs it once.
+// installations contains a function for each example, which installs the
+// example once.
 var installations sync.Map
 
-// installed gives the folder of the cache with the packages of an example. They
-// are installed at the first time, and when a lock file or a version changed.
+// installed returns the cache folder with the packages of an example. The
+// packages are installed the first time, and again when a lock file or a
+// version has changed.
 func (e example) installed(t *testing.T) string {
 	t.Helper()
 	versions := e.need(t)
@@ -98,9 +100,10 @@ func (e example) installed(t *testing.T) string {
 	return folder
 }
 
-// installNew installs into a folder of its own, and then lets a link point to it:
-// several may do so at once, and one that is killed leaves nothing half done. A
-// rename would not do, since scripts of Python hold their own path.
+// installNew installs into a separate folder and then makes a link point to it.
+// So several processes can install at the same time, and a process that is
+// killed leaves no incomplete installation. Renaming the folder would not work,
+// because Python scripts contain their own path.
 func (e example) installNew(versions string) (link string, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {

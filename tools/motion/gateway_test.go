@@ -30,17 +30,18 @@ const (
 	oddContents = "odd"
 )
 
-// gateway is a server that speaks S3 and checks signatures, with the golden
+// gateway is a server that speaks S3 and checks signatures. It has the golden
 // files in a bucket.
 type gateway struct {
 	t       *testing.T
 	address string
-	client  *s3.Client // of the makers of S3
+	client  *s3.Client // the official client for S3
 	stop    func()
 }
 
-// startGateway can be called once at a time in a process. It changes the
-// working folder until the end of the test, as the server does so.
+// startGateway starts a gateway. Only one can run at a time in a process. It
+// changes the working folder until the end of the test, because the server does
+// so.
 func startGateway(t *testing.T) *gateway {
 	t.Helper()
 	golden := goldenFolder(t)
@@ -96,7 +97,8 @@ func startGateway(t *testing.T) *gateway {
 	return g
 }
 
-// wait returns when the server takes connections: it does not say so.
+// wait waits until the server accepts connections. The server does not announce
+// it.
 func (g *gateway) wait(done <-chan error) {
 	g.t.Helper()
 	again := time.NewTicker(10 * time.Millisecond)

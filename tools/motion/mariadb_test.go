@@ -24,7 +24,7 @@ import (
 const (
 	readerPassword = "what only the reader knows"
 
-	// schema is that of the golden database with types as MySQL has them.
+	// schema is the schema of the golden database, with the types of MySQL.
 	schema = `
 CREATE TABLE motion_record (motion_record_id INT UNSIGNED PRIMARY KEY, motion_file_id BIGINT, motion_keyword_id INT,
   speech_keyword_id INT, random_id SMALLINT, loop_id MEDIUMINT, states VARCHAR(255), labels TEXT, is_idle_long TINYINT,
@@ -41,10 +41,11 @@ CREATE TABLE loopable (loop_id MEDIUMINT PRIMARY KEY, loop_start_frame INT, loop
 `
 )
 
-// childAttributes ends a child with the test, where the system can.
+// childAttributes make child processes end with the test, if the system
+// supports it.
 var childAttributes *syscall.SysProcAttr
 
-// mariaDB is a server of its own, which holds the golden records.
+// mariaDB is a separate server that contains the golden records.
 type mariaDB struct {
 	t       *testing.T
 	program string
@@ -54,7 +55,7 @@ type mariaDB struct {
 	admin   *sql.DB
 }
 
-// startMariaDB skips the test where there is no MariaDB.
+// startMariaDB starts a server. It skips the test if MariaDB is not installed.
 func startMariaDB(t *testing.T) *mariaDB {
 	t.Helper()
 	program, err := findProgram("mariadbd")
@@ -83,7 +84,8 @@ func startMariaDB(t *testing.T) *mariaDB {
 	return m
 }
 
-// findProgram looks where Debian has servers as well.
+// findProgram looks for a program in PATH and in the folder where Debian
+// installs servers.
 func findProgram(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -100,8 +102,9 @@ func (m *mariaDB) arguments(more ...string) []string {
 	return append(all, more...)
 }
 
-// start returns when the server takes connections. Somebody may take the free
-// port before it does: then it ends, and is started at another.
+// start starts the server and waits until it accepts connections. If another
+// process takes the free port first, the server ends and is started on another
+// port.
 func (m *mariaDB) start() {
 	m.t.Helper()
 	var log strings.Builder
@@ -123,7 +126,7 @@ func (m *mariaDB) start() {
 			fmt.Fprintln(&log, lines.Text())
 			if strings.Contains(lines.Text(), "ready for connections") {
 				go func() {
-					for lines.Scan() { // so that it can write on
+					for lines.Scan() { // so that the server can continue to write
 					}
 				}()
 				return
@@ -161,7 +164,7 @@ func (m *mariaDB) exec(statement string, args ...any) {
 	}
 }
 
-// fill makes the database motion with the golden records, a database empty
+// fill creates the database motion with the golden records, the database empty
 // with the same tables, and a user who can only read both.
 func (m *mariaDB) fill() {
 	m.t.Helper()
@@ -174,7 +177,7 @@ func (m *mariaDB) fill() {
 	}
 	m.admin = sql.OpenDB(connector)
 	m.t.Cleanup(func() { m.admin.Close() })
-	m.admin.SetMaxOpenConns(1) // USE is of a connection
+	m.admin.SetMaxOpenConns(1) // USE applies to one connection
 	m.exec("CREATE USER reader@'127.0.0.1' IDENTIFIED BY '" + readerPassword + "'")
 	for _, name := range []string{"empty", "motion"} {
 		m.exec("CREATE DATABASE " + name + " CHARACTER SET utf8mb4; GRANT SELECT ON " + name + ".* TO reader@'127.0.0.1'; USE " + name + ";" + schema)
@@ -210,7 +213,7 @@ func (m *mariaDB) fill() {
 	m.exec("COMMIT")
 }
 
-// database gives a database of the server as its reader sees it.
+// database returns a database of the server as its reader sees it.
 func (m *mariaDB) database(name, join string) *source.MySQL {
 	return source.NewMySQL(m.options(name, join))
 }

@@ -1,5 +1,5 @@
-// Package motion tests the sources of motion files against real servers: MariaDB
-// and one that speaks S3.
+// Package motion tests the sources of motion files against real servers:
+// MariaDB and a server that speaks S3.
 package motion
 
 import (
@@ -32,7 +32,7 @@ import (
 	"web-backend/internal/motion/source"
 )
 
-// goldenFolder is the data folder that real NumPy made.
+// goldenFolder returns the data folder that was created with real NumPy.
 func goldenFolder(t *testing.T) string {
 	t.Helper()
 	path, err := filepath.Abs("../../internal/motion/testdata/golden")
@@ -42,8 +42,7 @@ func goldenFolder(t *testing.T) string {
 	return path
 }
 
-// The parts stand in order: the servers are started once, and stopped at the
-// end.
+// The parts run in order. The servers are started once and stopped at the end.
 func TestSources(t *testing.T) {
 	golden := goldenFolder(t) // the S3 server changes the working folder
 	db := startMariaDB(t)
@@ -58,7 +57,7 @@ func TestSources(t *testing.T) {
 	t.Run("outages", testOutages(golden, db, s3))
 }
 
-// staticPaths are the golden static files, by kind and avatar.
+// staticPaths returns the golden static files, by kind and avatar.
 func staticPaths(t *testing.T, golden string) [5]map[string]string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(golden, "expected.json"))
@@ -81,8 +80,8 @@ func newSources(t *testing.T, golden string, database motion.Database, clips, st
 	return s
 }
 
-// MySQL and S3 give, byte for byte, what SQLite and a folder give, with the
-// built-in join and with that of the original.
+// MySQL and S3 return the same bytes as SQLite and a folder, with the built-in
+// join and with the join of the original.
 func testGolden(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
 	return func(t *testing.T) {
 		original := filepath.Join(golden, "3dac_sql_join.sql")
@@ -116,7 +115,7 @@ func load(t *testing.T, sources motion.Sources, options motion.Options) *motion.
 	return g
 }
 
-// contentOf leaves out of a version that of the database.
+// contentOf returns a version without the version of the database.
 func contentOf(version string) string { return version[strings.LastIndex(version, "-")+1:] }
 
 func compareAnswers(t *testing.T, got, want *motion.Generation) {
@@ -142,7 +141,7 @@ func compareAnswers(t *testing.T, got, want *motion.Generation) {
 	}
 }
 
-// ask gives the answers of g to a request, as clients get them.
+// ask returns the messages of g for a request, as clients receive them.
 func ask(t *testing.T, g *motion.Generation, class, avatar, app string) (messages [][]byte, err error) {
 	t.Helper()
 	raw, err := proto.Marshal(&motionpb.MotionFileV1Request{ClassName: class, Avatar: avatar, AppName: app})
@@ -170,7 +169,7 @@ func ask(t *testing.T, g *motion.Generation, class, avatar, app string) (message
 	return messages, nil
 }
 
-// writeJoin gives the file of a join.
+// writeJoin writes the file of a join and returns its path.
 func writeJoin(t *testing.T, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "join.sql")
@@ -180,7 +179,8 @@ func writeJoin(t *testing.T, text string) string {
 	return path
 }
 
-// Types become those of a row, and of columns with one name the last counts.
+// Values are converted to the types of a row. If several columns have the same
+// name, the last one is used.
 func testValues(db *mariaDB) func(t *testing.T) {
 	return func(t *testing.T) {
 		db.exec(`CREATE TABLE motion.kinds (id INT, tiny TINYINT, small SMALLINT UNSIGNED, medium MEDIUMINT, big BIGINT, huge BIGINT UNSIGNED,
@@ -216,7 +216,7 @@ func testValues(db *mariaDB) func(t *testing.T) {
 	}
 }
 
-// The fingerprint changes with what is read, and with nothing else.
+// The fingerprint changes when the data that is read changes, and only then.
 func testVersion(db *mariaDB) func(t *testing.T) {
 	return func(t *testing.T) {
 		none, err := db.database("empty", "").Read(t.Context())
@@ -260,14 +260,15 @@ func testVersion(db *mariaDB) func(t *testing.T) {
 	}
 }
 
-// The ids and the rows are those of one moment, while somebody writes.
+// The ids and the rows are from the same moment, even while another client
+// writes.
 func testSnapshot(db *mariaDB) func(t *testing.T) {
 	return func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() {
 			for i := 0; ctx.Err() == nil; i++ {
-				// One of the two is enabled, and marked.
+				// One of the two records is enabled and marked.
 				id := 11 + 4*(i%2)
 				_, err := db.admin.Exec("UPDATE motion.motion_record SET enabled = (motion_record_id = ?), recovery_frame = (motion_record_id = ?)"+
 					" WHERE motion_record_id IN (11, 15)", id, id)
@@ -381,7 +382,7 @@ func testObjects(s3 *gateway) func(t *testing.T) {
 	}
 }
 
-// lines are those of a log.
+// lines are the lines of a log.
 type lines chan string
 
 func (l lines) Write(line []byte) (int, error) {
@@ -389,7 +390,7 @@ func (l lines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// wait gives the next line that has the text.
+// wait returns the next line that contains text.
 func (l lines) wait(t *testing.T, text string) string {
 	t.Helper()
 	limit := time.After(time.Minute)
@@ -405,7 +406,7 @@ func (l lines) wait(t *testing.T, text string) string {
 	}
 }
 
-// What a server had before it went stays in use.
+// The motion files that were loaded before a source went away stay in use.
 func testOutages(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
 	return func(t *testing.T) {
 		log := make(lines, 1000)
@@ -447,17 +448,17 @@ func testOutages(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
 		if _, err := bucket.Open(t.Context(), oddKey); !errors.Is(err, motion.ErrUnavailable) {
 			t.Errorf("without the S3 server: got %v", err)
 		}
-		// The meshes are open, whatever becomes of the bucket.
+		// The meshes are already open, whatever happens to the bucket.
 		if messages, err = ask(t, second, "MeshV1Request", "KQ-default", ""); err != nil || len(messages) != 1 {
 			t.Errorf("without the S3 server there are %d messages, %v", len(messages), err)
 		}
 	}
 }
 
-// testProgram runs the program as a person would configure it.
+// testProgram runs the program with the configuration that a user would write.
 func testProgram(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
 	return func(t *testing.T) {
-		folder := t.TempDir() // the working folder is the S3 server's
+		folder := t.TempDir() // the S3 server uses the working folder
 		for name, value := range map[string]string{
 			"PORT": "0", "DATA_DIR": filepath.Join(folder, "data"), "LOG_PATH": filepath.Join(folder, "log"),
 			"MOTION_MYSQL_HOST": "127.0.0.1", "MOTION_MYSQL_PORT": strconv.Itoa(db.port), "MOTION_MYSQL_USERNAME": "reader",

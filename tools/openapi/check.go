@@ -1,5 +1,5 @@
-// Package openapi proves that a document is a correct OpenAPI 3.1 document. It stands in the tools
-// module so that the server itself does not carry a validator.
+// Package openapi checks that a document is a correct OpenAPI 3.1 document. It
+// is in the tools module, so that the server does not depend on a validator.
 package openapi
 
 import (
@@ -16,8 +16,9 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
-// The official schema of OpenAPI 3.1 leaves schema objects open for any dialect. The strict one adds
-// that each of them is also a JSON Schema of draft 2020-12.
+// The official schema of OpenAPI 3.1 allows any dialect for schema objects. The
+// strict schema also requires that each of them is a JSON Schema of draft
+// 2020-12.
 const (
 	officialURL = "https://spec.openapis.org/oas/3.1/schema/2022-10-07"
 	strictURL   = "urn:web-backend:openapi-3.1-strict"
@@ -34,10 +35,11 @@ const (
 }`
 )
 
-// Check returns every fault found in an OpenAPI 3.1 document in JSON, joined into one error, or nil.
-// It holds the document against the official schema, then against the rules that the specification
-// states in words only: references lead somewhere, an operation's id is unique, and a path's
-// parameters are those that its template names.
+// Check returns all faults of an OpenAPI 3.1 document in JSON, joined into one
+// error, or nil. It checks the document against the official schema, and then
+// against rules that the specification states only in text. The target of each
+// reference must exist, operation ids must be unique, and the parameters of a
+// path must be those that its template names.
 func Check(document []byte) error {
 	root, err := jsonschema.UnmarshalJSON(bytes.NewReader(document))
 	if err != nil {
@@ -48,7 +50,7 @@ func Check(document []byte) error {
 		return fmt.Errorf("the schema of OpenAPI 3.1 itself: %w", err)
 	}
 	if err := schema.Validate(root); err != nil {
-		return err // a document of the wrong shape cannot be walked
+		return err // the other checks need a document of the right shape
 	}
 	c := checker{root: root}
 	c.references("#", root)
@@ -71,7 +73,8 @@ func compile() (*jsonschema.Schema, error) {
 	return compiler.Compile(strictURL)
 }
 
-// checker walks a document of the right shape, as encoding/json decodes it, and gathers its faults.
+// checker checks a document of the right shape, as encoding/json decodes it,
+// and collects its faults.
 type checker struct {
 	root   any
 	faults []error
@@ -81,7 +84,7 @@ func (c *checker) fault(format string, args ...any) {
 	c.faults = append(c.faults, fmt.Errorf(format, args...))
 }
 
-// references looks at every $ref from place downwards.
+// references checks every $ref in value, which is at place in the document.
 func (c *checker) references(place string, value any) {
 	switch value := value.(type) {
 	case map[string]any:
@@ -100,8 +103,9 @@ func (c *checker) references(place string, value any) {
 
 var unescape = strings.NewReplacer("~1", "/", "~0", "~")
 
-// resolve follows a reference within the document. Any other reference is a fault here: the document
-// is served alone, from one address.
+// resolve returns the target of a reference within the document. It returns nil
+// for any other reference, because the document is served alone, from one
+// address.
 func (c *checker) resolve(ref string) any {
 	pointer, local := strings.CutPrefix(ref, "#/")
 	if !local {
@@ -114,7 +118,8 @@ func (c *checker) resolve(ref string) any {
 	return value
 }
 
-// member returns what an object holds under key, or nil, also for what is no object.
+// member returns the value of key in an object. It returns nil if the key is
+// missing or value is not an object.
 func member(value any, key string) any {
 	object, _ := value.(map[string]any)
 	return object[key]

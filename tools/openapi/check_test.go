@@ -19,7 +19,8 @@ func TestServedDocumentIsValid(t *testing.T) {
 	}
 }
 
-// sound is a correct document; each row of the table below breaks it in one place.
+// sound is a correct document. Each row of the table below breaks it in one
+// place.
 const sound = `{
   "openapi": "3.1.0",
   "info": {"title": "Sample", "version": "1"},
@@ -71,8 +72,8 @@ func TestCheckAcceptsASoundDocument(t *testing.T) {
 func TestCheckRefusesBrokenDocuments(t *testing.T) {
 	tests := []struct {
 		name     string
-		old, new string // what is replaced in sound, and by what
-		want     string // what the error speaks of
+		old, new string // old is replaced with new in sound
+		want     string // text that the error contains
 	}{
 		{"not JSON", `"info": {`, `"info": [`, "not a JSON document"},
 		{"no version", `"openapi": "3.1.0",`, ``, "openapi"},

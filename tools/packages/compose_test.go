@@ -12,9 +12,9 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 )
 
-// load reads a compose file, named from the root of the repository or from that
-// of the machine, as Docker Compose does, with the settings of .env.example if
-// example.
+// load reads a compose file as Docker Compose does. file is relative to the
+// root of the repository, or an absolute path. If example is set, the settings
+// of .env.example are used.
 func load(t *testing.T, file string, example bool, profiles ...string) *types.Project {
 	t.Helper()
 	options := []cli.ProjectOptionsFn{cli.WithWorkingDirectory(root), cli.WithProfiles(profiles), cli.WithResolvedPaths(true)}
@@ -36,7 +36,8 @@ func load(t *testing.T, file string, example bool, profiles ...string) *types.Pr
 	return project
 }
 
-// composeCases are the files with the services that each profile starts.
+// composeCases are the compose files with the services that each profile
+// starts.
 var composeCases = []struct {
 	file     string
 	profiles []string
@@ -104,7 +105,7 @@ func TestCompose_MongoDBIsReachedByWebBackendAlone(t *testing.T) {
 	}
 }
 
-// What a compose file mounts is there, or made by secrets.sh.
+// Every file that a compose file mounts exists, or secrets.sh creates it.
 func TestCompose_FilesAreThere(t *testing.T) {
 	t.Parallel()
 	script, err := read("deploy/docker/secrets.sh")
@@ -119,7 +120,7 @@ func TestCompose_FilesAreThere(t *testing.T) {
 	}
 	for _, volume := range project.Services["nginx"].Volumes {
 		if filepath.Base(volume.Source) == "certs" {
-			continue // the operator's
+			continue // the operator provides it
 		}
 		if _, err := os.Stat(volume.Source); err != nil {
 			t.Error(err)

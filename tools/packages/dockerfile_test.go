@@ -56,7 +56,7 @@ func TestDockerfile(t *testing.T) {
 	}
 }
 
-// goDirective is the version of Go in the product's go.mod.
+// goDirective returns the Go version in the go.mod of the product.
 func goDirective(t *testing.T) string {
 	t.Helper()
 	text, err := read("go.mod")

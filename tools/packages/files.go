@@ -1,6 +1,7 @@
-// Package packages holds the image, the compose files, the Kubernetes
-// manifests, the systemd unit and the releases against what each of their
-// readers makes of them. Nothing here needs a container engine or a cluster.
+// Package packages tests the image, the compose files, the Kubernetes
+// manifests, the systemd unit and the releases. It reads each of them in the
+// way that the program that uses it does. The tests need no container engine
+// and no cluster.
 package packages
 
 import (
@@ -8,10 +9,10 @@ import (
 	"path/filepath"
 )
 
-// root is the product's folder.
+// root is the root folder of the repository.
 var root = filepath.Join("..", "..")
 
-// read gives a file of the product.
+// read returns the contents of a file of the repository.
 func read(path string) ([]byte, error) {
 	return os.ReadFile(filepath.Join(root, filepath.FromSlash(path)))
 }

@@ -26,11 +26,12 @@ var kinds = map[string]func() any{
 	"networking.k8s.io/v1/NetworkPolicy": func() any { return &networkingv1.NetworkPolicy{} },
 }
 
-// unchecked are documents whose types the API does not have.
+// unchecked are the kinds of documents whose types the Kubernetes API does not
+// have.
 var unchecked = []string{"kustomize.config.k8s.io/v1beta1/Kustomization", "monitoring.coreos.com/v1/ServiceMonitor"}
 
-// manifests gives the objects of all manifests, each with its file. A field
-// that the API does not have, or of another type, is an error.
+// manifests returns the objects of all manifests by file. A field that the API
+// does not have, or that has another type, is an error.
 func manifests(t *testing.T) map[string][]any {
 	t.Helper()
 	objects := map[string][]any{}
@@ -99,8 +100,8 @@ func TestKubernetes_PodsAreConfined(t *testing.T) {
 	}
 }
 
-// checkPod holds a pod against the restricted profile of the Pod Security
-// Standards, and what this server needs beside it.
+// checkPod checks a pod against the restricted profile of the Pod Security
+// Standards, and against what this server also needs.
 func checkPod(t *testing.T, file string, pod corev1.PodTemplateSpec) {
 	t.Helper()
 	spec := pod.Spec
@@ -135,7 +136,7 @@ func checkPod(t *testing.T, file string, pod corev1.PodTemplateSpec) {
 	}
 }
 
-// What a kustomization names is there.
+// Every file that a kustomization names exists.
 func TestKubernetes_ResourcesAreThere(t *testing.T) {
 	t.Parallel()
 	for _, folder := range []string{"deploy/kubernetes", "deploy/kubernetes/embedded"} {

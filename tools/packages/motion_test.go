@@ -14,11 +14,12 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// commentedOut is a line that a person takes the # from to have motion files.
+// commentedOut matches the lines from which a user removes the # to have motion
+// files.
 var commentedOut = regexp.MustCompile(`(?m)^( *)# (- .*motion|WEB_BACKEND_MOTION|  persistentVolumeClaim: \{claimName: motion)`)
 
-// withMotionFiles gives a file of the repository with the lines that serve
-// motion files.
+// withMotionFiles returns a file of the repository with the lines that serve
+// motion files enabled.
 func withMotionFiles(t *testing.T, name string) []byte {
 	t.Helper()
 	text, err := read(name)
@@ -31,8 +32,8 @@ func withMotionFiles(t *testing.T, name string) []byte {
 	return commentedOut.ReplaceAll(text, []byte("$1$2"))
 }
 
-// The lines that compose files have for motion files fit together: the folder
-// is mounted, read-only, where the server looks for it.
+// The lines for motion files in the compose files fit together: the folder is
+// mounted read-only at the path where the server looks for it.
 func TestCompose_MotionFiles(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"compose.yaml", "compose.embedded.yaml"} {
@@ -50,7 +51,7 @@ func TestCompose_MotionFiles(t *testing.T) {
 	}
 }
 
-// So do those of the manifests.
+// The lines for motion files in the manifests fit together.
 func TestKubernetes_MotionFiles(t *testing.T) {
 	t.Parallel()
 	var deployment appsv1.Deployment

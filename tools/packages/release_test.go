@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// GoReleaser and build.sh give the same bytes: the flags differ only in how
-// each names version and commit.
+// GoReleaser and build.sh produce the same bytes. Their flags differ only in
+// how they write version and commit.
 func TestRelease_FlagsAgree(t *testing.T) {
 	t.Parallel()
 	script, err := read("tools/packages/build.sh")
@@ -56,7 +56,7 @@ func TestSystemdUnit(t *testing.T) {
 	if output, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", unit).CombinedOutput(); err != nil || len(output) > 0 {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, output)
 	}
-	// The exposure is 1.1 of 10 with systemd 252; the threshold is in tenths.
+	// The exposure is 1.1 of 10 with systemd 252. The threshold is in tenths.
 	output, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=yes", "--threshold=20", "--no-pager", unit).CombinedOutput()
 	if err != nil {
 		t.Errorf("systemd-analyze security: %v\n%s", err, output)

@@ -1,6 +1,7 @@
-// Package promql holds the queries of deploy/, which a person's eye would let pass, against the
-// metrics that a running server shows. It stands in a module of its own, so that the server does not
-// carry the parser of Prometheus.
+// Package promql checks the queries in deploy/ against the metrics of a running
+// server, because a person who reads the queries can overlook faults. It is in
+// a separate module, so that the server does not depend on the parser of
+// Prometheus.
 package promql
 
 import (
@@ -13,10 +14,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Query is one expression and where it stands.
+// Query is an expression and the place where it is used.
 type Query struct{ Place, Expr string }
 
-// Queries of a dashboard of Grafana, those of its variables excepted.
+// dashboardQueries returns the queries of a Grafana dashboard, except those of
+// its variables.
 func dashboardQueries(data []byte) ([]Query, error) {
 	var dashboard struct {
 		Panels []struct {
@@ -27,7 +29,7 @@ func dashboardQueries(data []byte) ([]Query, error) {
 	if err := json.Unmarshal(data, &dashboard); err != nil {
 		return nil, fmt.Errorf("dashboard: %w", err)
 	}
-	// What Grafana puts in the place of its variables.
+	// The values that replace the variables of Grafana.
 	fill := strings.NewReplacer("$__rate_interval", "1m", "$job", "web-backend", "$instance", ".*")
 	var queries []Query
 	for _, panel := range dashboard.Panels {
@@ -38,7 +40,7 @@ func dashboardQueries(data []byte) ([]Query, error) {
 	return queries, nil
 }
 
-// Queries of a file of alert rules.
+// ruleQueries returns the queries of a file of alert rules.
 func ruleQueries(data []byte) ([]Query, error) {
 	var file struct {
 		Groups []struct {
@@ -57,14 +59,14 @@ func ruleQueries(data []byte) ([]Query, error) {
 	return queries, nil
 }
 
-// Series are the labels of each metric: their values.
+// Series maps each metric to its labels, and each label to its values.
 type Series map[string]map[string][]string
 
-// scrapeLabels are what Prometheus itself adds to each series.
+// scrapeLabels are the labels that Prometheus itself adds to each series.
 var scrapeLabels = map[string]bool{"job": true, "instance": true}
 
-// Check gives the faults of a query: that it cannot be parsed, or names a
-// metric, a label or a value that no series has.
+// Check returns the faults of a query. A query has a fault if it cannot be
+// parsed, or if it uses a metric, a label or a label value that no series has.
 func (s Series) Check(query Query) (faults []string) {
 	fault := func(format string, args ...any) {
 		faults = append(faults, query.Place+": "+fmt.Sprintf(format, args...))
@@ -77,7 +79,7 @@ func (s Series) Check(query Query) (faults []string) {
 	parser.Inspect(expr, func(node parser.Node, _ []parser.Node) error {
 		switch node := node.(type) {
 		case *parser.VectorSelector:
-			if node.Name != "up" { // Prometheus' own
+			if node.Name != "up" { // a metric of Prometheus itself
 				s.checkSelector(node, fault)
 			}
 		case *parser.AggregateExpr:

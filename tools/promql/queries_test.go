@@ -23,7 +23,8 @@ const deadline = 30 * time.Second
 
 const operatorToken = "an-operator-token-of-the-tests-0123456789"
 
-// console is what the program prints, to be read meanwhile.
+// console collects the output of the program, which can be read while the
+// program runs.
 type console struct {
 	mutex sync.Mutex
 	text  bytes.Buffer
@@ -43,7 +44,7 @@ func (c *console) String() string {
 
 var announced = regexp.MustCompile(`listening on (http://\S+)\n`)
 
-// serve builds and starts the program on a free port and gives its address.
+// serve builds the program, starts it on a free port and returns its address.
 func serve(t *testing.T, environment ...string) string {
 	t.Helper()
 	folder := t.TempDir()
@@ -81,7 +82,7 @@ func serve(t *testing.T, environment ...string) string {
 	return ""
 }
 
-// send makes a request, a POST of JSON if there is a body.
+// send sends a request, which is a POST of JSON if there is a body.
 func send(t *testing.T, url, body, token string) (status int, answer string) {
 	t.Helper()
 	method := http.MethodGet
@@ -108,7 +109,7 @@ func send(t *testing.T, url, body, token string) (status int, answer string) {
 	return response.StatusCode, string(data)
 }
 
-// scrape gives the series that the server shows to who has the token.
+// scrape returns the series that the server shows to a client with the token.
 func scrape(t *testing.T, url string) Series {
 	t.Helper()
 	status, page := send(t, url+"/metrics", "", operatorToken)
@@ -147,7 +148,7 @@ func read(t *testing.T, name string) []byte {
 	return data
 }
 
-// Every query of the dashboard and of the rules asks for what a server shows
+// Every query of the dashboard and of the rules uses only series of a server
 // that has had some traffic.
 func TestQueries(t *testing.T) {
 	motions, err := filepath.Abs(filepath.Join("..", "..", "internal", "motion", "testdata", "golden"))
@@ -162,7 +163,8 @@ func TestQueries(t *testing.T) {
 		t.Errorf("a scrape without a token: got %d, want 401", status)
 	}
 	series := scrape(t, url)
-	// What only a broken server shows; the label is there in any case.
+	// Add a value that only a broken server shows. The label itself always
+	// exists.
 	requests := series["webbackend_http_requests_total"]
 	requests["status"] = append(requests["status"], "500")
 
@@ -192,8 +194,8 @@ func TestQueries(t *testing.T) {
 	}
 }
 
-// A server without motion files has no metrics of them, so that no alert that
-// finds them out of date can fire there.
+// A server without motion files has no metrics for them, so the alerts for
+// outdated motion files cannot fire.
 func TestMotionMetrics_OnlyWithMotionFiles(t *testing.T) {
 	t.Parallel()
 	for name := range scrape(t, serve(t)) {
@@ -203,7 +205,7 @@ func TestMotionMetrics_OnlyWithMotionFiles(t *testing.T) {
 	}
 }
 
-// The check finds what it is there for.
+// Check finds the faults that it exists for.
 func TestCheck_FindsFaults(t *testing.T) {
 	t.Parallel()
 	series := Series{"a_total": {"kind": {"x", "y"}}}
@@ -223,7 +225,8 @@ func TestCheck_FindsFaults(t *testing.T) {
 	}
 }
 
-// The scrape file is what Prometheus reads: YAML with a token from a file.
+// The scrape file has the format that Prometheus reads: YAML with a token from
+// a file.
 func TestScrape(t *testing.T) {
 	t.Parallel()
 	var file struct {

@@ -1,5 +1,5 @@
 // Command protobuf compiles the .proto files of this repository to Go. With
-// -check it writes nothing and fails if a generated file differs from what it
+// -check it writes nothing, and fails if a generated file differs from what it
 // would write.
 package main
 
@@ -21,7 +21,7 @@ import (
 	"google.golang.org/protobuf/types/pluginpb"
 )
 
-// schemas are below the root of the repository.
+// schemas are the .proto files, relative to the root of the repository.
 var schemas = []string{"internal/motion/motionpb/motion_file_v1.proto"}
 
 func main() {
@@ -55,12 +55,12 @@ func run(schema string, check bool) error {
 	return nil
 }
 
-// compile gives the Go code of one schema.
+// compile returns the Go code of one schema.
 func compile(schema string) ([]byte, error) {
 	name := filepath.Base(schema)
 	compiler := protocompile.Compiler{
 		Resolver:       &protocompile.SourceResolver{ImportPaths: []string{filepath.Dir(schema)}},
-		SourceInfoMode: protocompile.SourceInfoStandard, // for the comments
+		SourceInfoMode: protocompile.SourceInfoStandard, // keep the comments
 	}
 	files, err := compiler.Compile(context.Background(), name)
 	if err != nil {

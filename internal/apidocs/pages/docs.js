@@ -1,12 +1,13 @@
 "use strict";
 
-// Swagger UI has a dark style, but leaves it to the page to ask for it.
+// Swagger UI has a dark style, but the page must turn it on.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const setTheme = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", setTheme);
 setTheme();
 
-// A document without servers stands for the root of its host. Behind a proxy the API may be deeper: where this page is.
+// A document without servers applies to the root of its host. Behind a proxy the API may be below another path, so the
+// server is the folder of this page.
 const server = new URL(".", location.href).href.replace(/\/$/, "");
 const ServerPlugin = () => ({
   statePlugins: {
@@ -15,11 +16,11 @@ const ServerPlugin = () => ({
 });
 
 SwaggerUIBundle({
-  url: "openapi.json", // relative to the page, so that a proxy may serve both under a path of its own
+  url: "openapi.json", // relative to the page, so that a proxy can serve both below another path
   dom_id: "#swagger-ui",
   plugins: [ServerPlugin],
   deepLinking: true,
   displayRequestDuration: true,
   persistAuthorization: true,
-  validatorUrl: null, // the default shows the document to another host
+  validatorUrl: null, // the default sends the address of the document to another host
 });

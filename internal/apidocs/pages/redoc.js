@@ -1,10 +1,10 @@
 import { init } from "./redoc.standalone.js";
 
 init(
-  "openapi.json", // relative to the page, so that a proxy may serve both under a path of its own
+  "openapi.json", // relative to the page, so that a proxy can serve both below another path
   {
-    disableTelemetry: true, // the committed bundle has nowhere to send it either
-    scrollYOffset: () => document.querySelector("nav").offsetHeight, // what our own bar covers
+    disableTelemetry: true, // the committed bundle also has no address to send it to
+    scrollYOffset: () => document.querySelector("nav").offsetHeight, // the height of our own bar
   },
   document.getElementById("redoc"),
 );

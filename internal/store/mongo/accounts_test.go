@@ -18,7 +18,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// A name that looks the same in three forms, of which Unicode calls two normal.
+// A name in three forms that look the same. Two of them are Unicode normal
+// forms.
 const (
 	composed   = "Zo\u00eb Nu\u00f1ez"
 	decomposed = "Zoe\u0308 Nun\u0303ez"
@@ -107,12 +108,13 @@ func wantTokenDocument(t *testing.T, database *driver.Database, token backend.To
 	}
 }
 
-// TestCredential_OfTheOriginal has names of the original in every form.
+// TestCredential_OfTheOriginal uses names that the original stored, in every
+// form.
 func TestCredential_OfTheOriginal(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		stored []string          // the user ids are the names
-		found  map[string]string // by the name that is asked for; others are not found
+		stored []string          // each user id is equal to its name
+		found  map[string]string // by the requested name; other names are not found
 	}{
 		"composed":   {[]string{composed}, map[string]string{composed: composed, decomposed: composed, mixed: composed}},
 		"decomposed": {[]string{decomposed}, map[string]string{composed: decomposed, decomposed: decomposed, mixed: decomposed}},
@@ -159,9 +161,10 @@ func TestCredential_OfTheOriginal(t *testing.T) {
 	}
 }
 
-// TestNameKey_OfTheOriginal has credentials that the original stored before the
-// start, more than are changed by one command, and since. All keep their names
-// and log in; none of the names can be registered again as people take it.
+// TestNameKey_OfTheOriginal uses credentials that the original stored before
+// the start (more than one command changes) and after it. All of them keep
+// their names and can log in. No name that people would confuse with one of
+// them can be registered.
 func TestNameKey_OfTheOriginal(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
@@ -212,8 +215,8 @@ func TestNameKey_OfTheOriginal(t *testing.T) {
 	must(t, "a free name", store.CreateCredential(t.Context(), storetest.Credential("Crowd 1100", "new")))
 }
 
-// TestToken_EndsWithWhatTheOriginalDoes changes credentials behind the store's
-// back, as the original does: it knows no tokens.
+// TestToken_EndsWithWhatTheOriginalDoes changes credentials without the store,
+// as the original does, which knows no tokens.
 func TestToken_EndsWithWhatTheOriginalDoes(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(context.Context, *driver.Collection) error{

@@ -12,12 +12,13 @@ import (
 	"web-backend/internal/backend"
 )
 
-// countTimeout is time enough to look at every document once.
+// countTimeout is enough time to read every document once.
 const countTimeout = 10 * time.Minute
 
-// A page of ExportUsers holds so many users, fewer if their characters have
-// more bytes than this. Each page has queries of its own, of which none waits
-// for the consumer: MongoDB would end a cursor that rests for ten minutes.
+// Limits of a page of ExportUsers: the number of users, and the bytes of
+// characters after which the page ends earlier. Each page has its own queries,
+// and no query stays open while the consumer works, because MongoDB ends a
+// cursor that is idle for ten minutes.
 const (
 	exportPage  = 200
 	exportBytes = 32 << 20
@@ -52,23 +53,25 @@ func (s *Store) Count(ctx context.Context) (counts backend.Counts, err error) {
 
 const sumField = "sum"
 
-// sumOf adds up value over all documents.
+// sumOf returns a pipeline that adds up value over all documents.
 func sumOf(value any) mongo.Pipeline {
 	return mongo.Pipeline{{{Key: "$group", Value: bson.D{
 		{Key: fieldID, Value: nil}, {Key: sumField, Value: bson.D{{Key: "$sum", Value: value}}}}}}}
 }
 
-// keysSet is how many provider keys of a config are set.
+// keysSet returns an expression for the number of provider keys that are set in
+// a config.
 func keysSet() bson.D {
 	keys := bson.A{}
-	for _, name := range backend.ProviderKeys { // what is null or missing is less than a text
+	for _, name := range backend.ProviderKeys { // null and missing values are less than any string
 		set := bson.D{{Key: "$gt", Value: bson.A{"$" + name, ""}}}
 		keys = append(keys, bson.D{{Key: "$cond", Value: bson.A{set, 1, 0}}})
 	}
 	return bson.D{{Key: "$add", Value: keys}}
 }
 
-// withoutConfigs keeps documents whose user, named by field, has no config.
+// withoutConfigs selects the documents whose user, named by field, has no
+// config.
 func (s *Store) withoutConfigs(field string) mongo.Pipeline {
 	const configs = "configs"
 	return mongo.Pipeline{
@@ -82,12 +85,14 @@ func (s *Store) withoutConfigs(field string) mongo.Pipeline {
 	}
 }
 
-// withoutConfig counts the credentials of users without a config.
+// withoutConfig returns a pipeline that counts the credentials of users without
+// a config.
 func (s *Store) withoutConfig() mongo.Pipeline {
 	return append(s.withoutConfigs(fieldUserID), sumOf(1)...)
 }
 
-// orphans counts the characters of users without a config.
+// orphans returns a pipeline that counts the characters of users without a
+// config.
 func (s *Store) orphans() mongo.Pipeline {
 	ofUsers := mongo.Pipeline{{{Key: "$group", Value: bson.D{
 		{Key: fieldID, Value: "$" + fieldUserID}, {Key: sumField, Value: bson.D{{Key: "$sum", Value: 1}}}}}}}
@@ -106,8 +111,8 @@ func sum(ctx context.Context, from *mongo.Collection, pipeline mongo.Pipeline) (
 	return found[0].Sum, nil
 }
 
-// ExportUsers implements [backend.Archive]. Documents that [Store.BadDocuments]
-// tells of are left out.
+// ExportUsers implements [backend.Archive]. It leaves out the documents that
+// [Store.BadDocuments] reports.
 func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
 	return func(yield func(backend.UserData, error) bool) {
 		s.running.Add(1)
@@ -157,8 +162,8 @@ func (s *Store) UserData(ctx context.Context, userIDs []string) ([]backend.UserD
 	return users, nil
 }
 
-// userOrder reads the ids of all users in creation order: a user is as old as
-// the older one of its config and its credential.
+// userOrder reads the ids of all users in creation order. The age of a user is
+// the age of the older one of its config and its credential.
 type userOrder struct{ lists [2]*idList }
 
 func (s *Store) userOrder() *userOrder {
@@ -168,7 +173,7 @@ func (s *Store) userOrder() *userOrder {
 	}}
 }
 
-// next gives the ids of up to count users; none at the end.
+// next returns the ids of up to count users, or none at the end.
 func (o *userOrder) next(ctx context.Context, count int) (userIDs []string, err error) {
 	for len(userIDs) < count {
 		for _, list := range o.lists {
@@ -190,17 +195,18 @@ func (o *userOrder) next(ctx context.Context, count int) (userIDs []string, err 
 	return userIDs, nil
 }
 
-// idList reads the users whose oldest document is in from, each once.
+// idList reads the users whose oldest document is in from. It returns each user
+// once.
 type idList struct {
 	store *Store
 	from  *mongo.Collection
 
 	page []ownedID
-	last bson.ObjectID // of the documents that were read
+	last bson.ObjectID // _id of the last document that was read
 	done bool
 }
 
-// ownedID is a document's _id and user.
+// ownedID is the _id and the user of a document.
 type ownedID struct {
 	ID     bson.ObjectID
 	UserID string
@@ -208,7 +214,7 @@ type ownedID struct {
 
 var onlyOwnedID = bson.D{{Key: fieldUserID, Value: 1}}
 
-// fill reads on until there is a user in the page, or no more documents.
+// fill reads until the page holds a user, or until there are no more documents.
 func (l *idList) fill(ctx context.Context) error {
 	for len(l.page) == 0 && !l.done {
 		if err := l.read(ctx); err != nil {
@@ -222,7 +228,7 @@ func (l *idList) read(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.store.timeout)
 	defer cancel()
 	const count = exportPage
-	filter := bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: l.last}}}} // which are ObjectIDs only
+	filter := bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: l.last}}}} // matches ObjectIDs only
 	cursor, err := l.from.Find(ctx, filter, options.Find().SetProjection(onlyOwnedID).
 		SetSort(bson.D{{Key: fieldID, Value: 1}}).SetLimit(count))
 	if err != nil {
@@ -260,14 +266,14 @@ func (l *idList) read(ctx context.Context) error {
 	return nil
 }
 
-// placedID is a document of a collection.
+// placedID identifies a document and its collection.
 type placedID struct {
 	in *mongo.Collection
 	id bson.ObjectID
 }
 
-// oldest gives the oldest config or credential of each user. Without a unique
-// index a user may have several.
+// oldest returns the oldest config or credential of each user. Without a unique
+// index a user may have several of them.
 func (s *Store) oldest(ctx context.Context, userIDs []string) (map[string]placedID, error) {
 	oldest := map[string]placedID{}
 	for _, collection := range []*mongo.Collection{s.configs, s.credentials} {
@@ -292,7 +298,7 @@ func (s *Store) oldest(ctx context.Context, userIDs []string) (map[string]placed
 	return oldest, nil
 }
 
-// ofUsers selects what belongs to some users.
+// ofUsers selects the documents that belong to some users.
 func ofUsers(userIDs []string) bson.D {
 	return bson.D{{Key: fieldUserID, Value: bson.D{{Key: "$in", Value: userIDs}}}}
 }

@@ -10,8 +10,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// TestPutUsers_DocumentsAreThoseOfTheContract puts users anew and in place of
-// others, and looks at every document.
+// TestPutUsers_DocumentsAreThoseOfTheContract puts new users, then replaces
+// them, and checks every document.
 func TestPutUsers_DocumentsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
@@ -48,7 +48,7 @@ func TestPutUsers_DocumentsAreThoseOfTheContract(t *testing.T) {
 				}
 			}
 		}
-		for i := range users { // another time in place, and once with other characters
+		for i := range users { // the next rounds replace users, once with other characters
 			users[i].Credential.Password = backend.NewSecret("another")
 			users[i].Config.Timezone = "Asia/Tokyo"
 			if round == 1 {
@@ -61,8 +61,8 @@ func TestPutUsers_DocumentsAreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-// TestArchive_OfTheOriginal exports databases of the original, puts what came
-// out in its place, and gets the same.
+// TestArchive_OfTheOriginal exports databases of the original, puts the result
+// in place of the originals, and exports the same again.
 func TestArchive_OfTheOriginal(t *testing.T) {
 	t.Parallel()
 	for _, fixture := range fixtures {
@@ -100,7 +100,7 @@ func TestArchive_OfTheOriginal(t *testing.T) {
 	}
 }
 
-// TestArchive_LeavesOrphansOut has characters of users without a config.
+// TestArchive_LeavesOrphansOut uses characters of users without a config.
 func TestArchive_LeavesOrphansOut(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)

@@ -15,16 +15,16 @@ import (
 // BadDocument is a document that cannot move to another store.
 type BadDocument struct {
 	Collection string
-	ID         string // its _id, as mongosh takes it
-	Problem    string // without a value of it
+	ID         string // its _id, in the notation of mongosh
+	Problem    string // holds no value of the document
 }
 
-// String names the document and what is wrong with it.
+// String names the document and its problem.
 func (d BadDocument) String() string {
 	return fmt.Sprintf("%s, _id %s: %s", d.Collection, d.ID, d.Problem)
 }
 
-// badPolicy says what reading users does with documents that cannot be read.
+// badPolicy says how to handle documents that cannot be read.
 type badPolicy bool
 
 const (
@@ -32,9 +32,9 @@ const (
 	leaveOutBad badPolicy = true
 )
 
-// BadDocuments reads every document and calls report for each that cannot be
-// read, or that stands where another one does already, of which the oldest is
-// good. It changes nothing.
+// BadDocuments reads every document. It calls report for each document that
+// cannot be read, and for each document that has the same key as an older one;
+// the oldest one is good. It changes nothing.
 func (s *Store) BadDocuments(ctx context.Context, report func(BadDocument)) error {
 	s.running.Add(1)
 	defer s.running.Done()
@@ -42,7 +42,7 @@ func (s *Store) BadDocuments(ctx context.Context, report func(BadDocument)) erro
 	defer cancel()
 	for _, part := range []struct {
 		collection *mongo.Collection
-		key        []string // which one document may have
+		key        []string // which must be unique
 	}{
 		{s.credentials, []string{fieldUserID}},
 		{s.configs, []string{fieldUserID}},
@@ -79,7 +79,7 @@ func (s *Store) eachBad(ctx context.Context, collection *mongo.Collection, tell 
 	return cursor.Err()
 }
 
-// eachSecond tells of documents that share their key with an older one.
+// eachSecond reports the documents that have the same key as an older one.
 func eachSecond(ctx context.Context, collection *mongo.Collection, key []string, tell func(id bson.RawValue, problem string)) error {
 	group := bson.D{}
 	texts := bson.D{{Key: fieldID, Value: bson.D{{Key: "$type", Value: "objectId"}}}}
@@ -123,7 +123,7 @@ func eachSecond(ctx context.Context, collection *mongo.Collection, key []string,
 	return cursor.Err()
 }
 
-// joined names the fields of a key.
+// joined returns the names of the fields of a key as text.
 func joined(key []string) string {
 	if len(key) == 1 {
 		return key[0]
@@ -131,7 +131,7 @@ func joined(key []string) string {
 	return key[0] + " and " + key[1]
 }
 
-// markSeconds marks characters that share their id with one before.
+// markSeconds marks each character that has the same id as an earlier one.
 func markSeconds(characters []storedCharacter) {
 	seen := map[string]bool{}
 	for i, c := range characters {
@@ -143,7 +143,8 @@ func markSeconds(characters []storedCharacter) {
 	}
 }
 
-// problem says why a document of a collection cannot be read; "" if it can.
+// problem returns the reason why a document of a collection cannot be read, or
+// "" if it can.
 func (s *Store) problem(collection *mongo.Collection, document bson.Raw) string {
 	if problem := problemOfOwner(document); problem != "" {
 		return problem
@@ -182,7 +183,8 @@ func (s *Store) problem(collection *mongo.Collection, document bson.Raw) string 
 	return ""
 }
 
-// problemOfOwner says why nobody can tell whose a document is, and since when.
+// problemOfOwner returns the reason why the user or the age of a document is
+// unknown, or "".
 func problemOfOwner(document bson.Raw) string {
 	if id := document.Lookup(fieldID); id.Type != bson.TypeObjectID {
 		return wrongType(fieldID, id, "objectID")

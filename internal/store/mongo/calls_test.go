@@ -15,22 +15,23 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// call is one method of the store, called so that it succeeds once after
-// prepare has stored the users of a life. Each life has users of its own; who
-// is its name.
+// call is one method of the store with arguments for which it succeeds once,
+// after prepare has stored the users of a life. Each life has its own users,
+// and who is its name.
 type call struct {
 	name string
-	// do also fails if the method gives a wrong answer and no error.
+	// do also fails if the method returns a wrong result and no error.
 	do func(ctx context.Context, s backend.Store, who string) error
-	// stored reports whether the effect of do is in the database; nil for one
-	// without an effect.
+	// stored reports whether the effect of do is in the database. It is nil if
+	// do has no effect.
 	stored func(t *testing.T, database *driver.Database, who string) bool
 }
 
 var errWrongAnswer = errors.New("wrong answer")
 
-// prepare stores the users of a life: ada with two characters, bob with none
-// and a credential, eve with a credential only. Bob and eve have a token.
+// prepare stores the users of a life: ada with two characters, bob with a
+// credential and no characters, and eve with only a credential. Bob and eve
+// have a token.
 func prepare(ctx context.Context, s backend.Store, who string) error {
 	ada, bob, eve := who+" ada", who+" bob", who+" eve"
 	return errors.Join(
@@ -40,13 +41,13 @@ func prepare(ctx context.Context, s backend.Store, who string) error {
 		createAccount(ctx, s, eve))
 }
 
-// createAccount stores a credential, with the user id as the name, and a token.
+// createAccount stores a token, and a credential whose name is the user id.
 func createAccount(ctx context.Context, s backend.Store, userID string) error {
 	credential := storetest.Credential(userID, userID)
 	return errors.Join(s.CreateCredential(ctx, credential), s.CreateToken(ctx, tokenOf(userID, "old"), credential))
 }
 
-// tokenOf is one of a user's tokens.
+// tokenOf returns one of a user's tokens.
 func tokenOf(userID, name string) backend.Token { return storetest.Token(name+" of "+userID, userID) }
 
 // byHash selects a token.
@@ -59,7 +60,7 @@ func byHash(suffix, name string) func(who string) bson.D {
 
 var newPassword = backend.NewSecret("new password")
 
-// has gives a check for the number of documents that a filter finds.
+// has returns a check of the number of documents that a filter selects.
 func has(collection string, want int64, filter func(who string) bson.D) func(*testing.T, *driver.Database, string) bool {
 	return func(t *testing.T, database *driver.Database, who string) bool {
 		t.Helper()
@@ -83,7 +84,7 @@ var writes = []call{
 	}, has("UserConfigs", 1, byUser(" carol"))},
 
 	{"CreateCredential", func(ctx context.Context, s backend.Store, who string) error {
-		return s.CreateCredential(ctx, storetest.Credential(who+" Do\u0308ra", who+" dora")) // not in NFC, so it is looked for first
+		return s.CreateCredential(ctx, storetest.Credential(who+" Do\u0308ra", who+" dora")) // not in NFC: queried first
 	}, has("UserCredentials", 1, byUser(" dora"))},
 
 	{"SetUpUser", func(ctx context.Context, s backend.Store, who string) error {
@@ -108,7 +109,7 @@ var writes = []call{
 
 	{"DeleteUser", func(ctx context.Context, s backend.Store, who string) error {
 		return s.DeleteUser(ctx, who+" bob")
-	}, has("web_backend_tokens", 0, byUser(" bob"))}, // they go last
+	}, has("web_backend_tokens", 0, byUser(" bob"))}, // the tokens are removed last
 
 	{"UpdateUserConfig", func(ctx context.Context, s backend.Store, who string) error {
 		zone := "Asia/Tokyo"
@@ -182,7 +183,8 @@ var reads = []call{
 	{"Ping", func(ctx context.Context, s backend.Store, _ string) error { return s.Ping(ctx) }, nil},
 }
 
-// The list that a page begins with takes one command, however long it is.
+// The list that a page of the client starts with needs one command, whatever
+// its length is.
 func TestCharacterSummaries_OneCommand(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
@@ -206,7 +208,7 @@ func TestCharacterSummaries_OneCommand(t *testing.T) {
 	}
 }
 
-// calls are all of them; the writes change what the reads expect.
+// calls are the reads and then the writes, which change what the reads expect.
 var calls = slices.Concat(reads, writes)
 
 func right(answer bool) error {
@@ -216,5 +218,5 @@ func right(answer bool) error {
 	return errWrongAnswer
 }
 
-// life makes the name of a life.
+// life returns the name of a life.
 func life(name string, parts ...any) string { return fmt.Sprint(append([]any{name}, parts...)...) }

@@ -13,9 +13,10 @@ import (
 	"web-backend/internal/backend"
 )
 
-// CharacterNames implements [backend.Store]. The config is looked at before and
-// after: characters without one are those of a user that is not wholly made, or
-// not wholly removed, and are nobody's to see.
+// CharacterNames implements [backend.Store]. It checks the config before and
+// after it reads the characters. Characters without a config belong to a user
+// that is not completely created, or not completely removed, and must not be
+// visible.
 func (s *Store) CharacterNames(ctx context.Context, userID string) ([]backend.CharacterName, error) {
 	ctx, done := s.begin(ctx)
 	defer done()
@@ -55,8 +56,8 @@ func (s *Store) characterNames(ctx context.Context, userID string) ([]backend.Ch
 	return names, nil
 }
 
-// CharacterSummaries implements [backend.Store]. The config is looked at before
-// and after, as by CharacterNames, within one command.
+// CharacterSummaries implements [backend.Store]. It checks the config before
+// and after, as CharacterNames does, but within one command.
 func (s *Store) CharacterSummaries(ctx context.Context, userID string) ([]backend.CharacterSummary, error) {
 	ctx, done := s.begin(ctx)
 	defer done()
@@ -68,7 +69,7 @@ func (s *Store) CharacterSummaries(ctx context.Context, userID string) ([]backen
 		case err != nil:
 			return nil, storeError(err)
 		case len(found.After) != 1 || !found.After[0].Lookup(fieldID).Equal(found.Before):
-			continue // it was removed or replaced meanwhile
+			continue // the config was removed or replaced in the meantime
 		}
 		summaries := make([]backend.CharacterSummary, len(found.Characters))
 		for i, document := range found.Characters {
@@ -78,7 +79,8 @@ func (s *Store) CharacterSummaries(ctx context.Context, userID string) ([]backen
 	}
 }
 
-// summarized is a user config's _id before its characters were read, and after.
+// summarized holds the characters of a user, and the _id of the user's config
+// before and after they were read.
 type summarized struct {
 	Before     bson.RawValue `bson:"_id"`
 	Characters []bson.Raw
@@ -116,8 +118,8 @@ func (s *Store) summarized(ctx context.Context, userID string) (found summarized
 	return found, cursor.Decode(&found)
 }
 
-// summaryFields are what is read of a character for its summary. Long texts stay
-// in the database: all characters of a user come in one document.
+// summaryFields is the projection of a character for its summary. Long texts
+// stay in the database, because all characters of a user come in one document.
 var summaryFields = bson.D{
 	{Key: fieldID, Value: 0},
 	{Key: fieldCharacterID, Value: 1}, {Key: fieldReadOnly, Value: 1},
@@ -126,8 +128,9 @@ var summaryFields = bson.D{
 	{Key: fieldSceneName, Value: shortText(fieldSceneName)},
 }
 
-// shortText gives a text of a document that is short enough for a summary, the
-// empty one for what is no text, and null for one that is too long.
+// shortText returns an expression for a text field: the text if it is short
+// enough for a summary, "" if the field is not a text, and null if the text is
+// too long.
 func shortText(field string) bson.D {
 	isText := bson.D{{Key: "$eq", Value: bson.A{bson.D{{Key: "$type", Value: "$" + field}}, "string"}}}
 	text := bson.D{{Key: "$cond", Value: bson.A{isText, "$" + field, ""}}}
@@ -135,7 +138,7 @@ func shortText(field string) bson.D {
 	return bson.D{{Key: "$cond", Value: bson.A{isShort, text, nil}}}
 }
 
-// summaryFrom reads what summaryFields gave.
+// summaryFrom converts the result of summaryFields.
 func summaryFrom(document bson.Raw) backend.CharacterSummary {
 	summary := backend.CharacterSummary{}
 	summary.CharacterID, _ = document.Lookup(fieldCharacterID).StringValueOK()
@@ -185,7 +188,7 @@ func (s *Store) character(ctx context.Context, from collections, key backend.Cha
 		}
 		return none, backend.CharacterNotFound(key)
 	}
-	character := backend.NewCharacter() // holds the defaults of fields that an older document lacks
+	character := backend.NewCharacter() // has the defaults for fields that an older document lacks
 	if err := cursor.Decode(&character); err != nil {
 		return none, err
 	}
@@ -201,9 +204,10 @@ func (s *Store) CharacterDocument(ctx context.Context, key backend.CharacterKey)
 	return backend.EncodeCharacter(character)
 }
 
-// CopyCharacter implements [backend.Store]. The copy is stored, and then the
-// config is looked at: a deletion that removed it meanwhile either saw the
-// copy too, or is seen here and the copy is taken back. So is one too many.
+// CopyCharacter implements [backend.Store]. It stores the copy and then checks
+// the config. If a deletion removes the config in the meantime, either the
+// deletion also sees the copy, or CopyCharacter notices the deletion and
+// removes the copy. CopyCharacter also removes a copy that exceeds the limit.
 func (s *Store) CopyCharacter(
 	ctx context.Context, key backend.CharacterKey, most int, edit func(backend.Character) backend.Character,
 ) error {
@@ -241,8 +245,8 @@ func (s *Store) CopyCharacter(
 	return refusal
 }
 
-// refusalOfCopy tells why a copy that was just stored must not stay; nil if it
-// may.
+// refusalOfCopy returns the reason why a copy that was just stored must not
+// stay, or nil if it may stay.
 func (s *Store) refusalOfCopy(ctx context.Context, key backend.CharacterKey, config bson.RawValue, most int) (refusal, err error) {
 	after, err := idOf(ctx, s.configs, key.UserID)
 	if err != nil {
@@ -261,28 +265,29 @@ func (s *Store) refusalOfCopy(ctx context.Context, key backend.CharacterKey, con
 	return refusal, err
 }
 
-// lastID gives a new _id that sorts behind those of all characters of a user,
-// also when a server whose clock is ahead made the last one.
+// lastID returns a new _id that sorts after the _ids of all characters of a
+// user, even if a server whose clock is ahead created the last one.
 func (s *Store) lastID(ctx context.Context, userID string) (bson.ObjectID, error) {
 	last, err := idFrom(s.characters.FindOne(ctx, byUser(userID), options.FindOne().
 		SetSort(bson.D{{Key: fieldID, Value: -1}}).SetProjection(onlyID)))
 	id := bson.NewObjectID()
 	if last, ok := last.ObjectIDOK(); ok && compareIDs(id, last) < 0 {
-		// An ObjectID begins with its second; the rest stays unique.
+		// An ObjectID begins with a time in seconds. The rest stays unique.
 		binary.BigEndian.PutUint32(id[:], binary.BigEndian.Uint32(last[:])+1)
 	}
 	return id, err
 }
 
-// UpdateCharacter implements [backend.Store]: check and change are one
-// command; only a refusal takes a second one, to tell its reasons apart.
+// UpdateCharacter implements [backend.Store]. One command checks and changes
+// the character. Only a rejection needs a second command, which finds the
+// reason.
 func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {
 	ctx, done := s.begin(ctx)
 	defer done()
 	filter := append(byKey(key), bson.E{Key: fieldReadOnly, Value: bson.D{{Key: "$ne", Value: true}}})
 	changes := characterChanges(patch)
 	for {
-		// MongoDB refuses an empty $set; an empty patch is only the check.
+		// MongoDB rejects an empty $set. An empty patch needs only the check.
 		if len(changes) > 0 {
 			result, err := s.characters.UpdateOne(ctx, filter, bson.D{{Key: "$set", Value: changes}})
 			if err != nil || result.MatchedCount > 0 {
@@ -298,7 +303,8 @@ func (s *Store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, p
 		case len(changes) == 0:
 			return nil
 		}
-		// It was made, or may be changed again, in between: once more.
+		// The character was created, or became changeable, in between: try
+		// again.
 	}
 }
 
@@ -316,8 +322,8 @@ func (s *Store) DeleteCharacter(ctx context.Context, key backend.CharacterKey) e
 	return nil
 }
 
-// characterDocument is a character as it is stored, under an _id of our own
-// making: it is the creation order.
+// characterDocument returns a character as it is stored. This program chooses
+// the _id, because the _ids define the creation order.
 func characterDocument(id bson.ObjectID, character backend.Character) bson.D {
 	return append(bson.D{{Key: fieldID, Value: id}}, characterFields(character)...)
 }

@@ -33,8 +33,9 @@ func TestStore(t *testing.T) {
 	})
 }
 
-// optionsFor are the options of a server for a database of the tests. A call
-// has much time: all tests share the engine, and few connections suit it best.
+// optionsFor returns the options for a server and a database of the tests. The
+// time limit of a call is long, because all tests share the engine. The pool is
+// small, because the engine works best with few connections.
 func optionsFor(uri, database string) mongo.Options {
 	return mongo.Options{
 		URI: backend.NewSecret(uri), Database: database,
@@ -43,8 +44,8 @@ func optionsFor(uri, database string) mongo.Options {
 	}
 }
 
-// openStore opens a store with its indexes. The test may close it; else it is
-// closed when the test ends.
+// openStore opens a store with its indexes. The test may close it; otherwise it
+// is closed when the test ends.
 func openStore(t testing.TB, o mongo.Options) *mongo.Store {
 	t.Helper()
 	store := openBare(t, o)
@@ -54,7 +55,7 @@ func openStore(t testing.TB, o mongo.Options) *mongo.Store {
 	return store
 }
 
-// openBare opens a store and makes no indexes.
+// openBare opens a store and creates no indexes.
 func openBare(t testing.TB, o mongo.Options) *mongo.Store {
 	t.Helper()
 	store, err := mongo.Open(o)
@@ -70,8 +71,8 @@ func openBare(t testing.TB, o mongo.Options) *mongo.Store {
 }
 
 // balanced is two servers behind a load balancer: calls go to them in turn. So
-// the suite's races are also races between servers, and whatever one of them
-// stored the other one must see.
+// the races of the suite are also races between servers, and each server must
+// see what the other one stored.
 type balanced struct {
 	servers [2]backend.Store
 	calls   atomic.Uint32

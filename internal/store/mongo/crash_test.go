@@ -20,16 +20,17 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// several is a call of several commands, which a crash can break off anywhere.
+// several is a call of several commands. A crash can interrupt it at any of
+// them.
 type several struct {
 	name        string
 	prepare, do func(ctx context.Context, s backend.Store, userID string) error
-	// before and after describe what is visible of the user; partly, if it is
-	// set, what may be visible beside these when the call was broken off.
+	// before and after describe the visible data of the user. If partly is set,
+	// it returns what else may be visible after the call was interrupted.
 	before, after func(userID string) string
 	partly        func(userID string) []string
-	again         error // what a second call says
-	readsFirst    bool  // before PutUsers; a caller who goes away then breaks it off
+	again         error // the result of a second call
+	readsFirst    bool  // before PutUsers; if the caller hangs up then, the call is interrupted
 	stored        map[string]int64
 }
 
@@ -57,7 +58,7 @@ var severals = []several{
 		prepare: createBoth,
 		do:      func(ctx context.Context, s backend.Store, userID string) error { return s.DeleteUser(ctx, userID) },
 		before:  func(userID string) string { return whole(userID, userID) + withOldPassword },
-		partly: func(userID string) []string { // who can ask for it again
+		partly: func(userID string) []string { // this user can repeat the deletion
 			return []string{fmt.Sprintf("user %q%s", userID, withOldPassword)}
 		},
 		after:  func(string) string { return "" },
@@ -138,8 +139,9 @@ var severals = []several{
 	},
 }
 
-// importWithoutSecrets replaces what createBoth made: there is a character more.
-// What is kept, as the source does not carry it, must not get lost on the way.
+// importWithoutSecrets replaces the user that createBoth created, and adds a
+// character. Data that the source does not have is kept, and must not get lost
+// on the way.
 func importWithoutSecrets(ctx context.Context, s backend.Store, userID string) error {
 	data := putData(userID, backend.Secret{})
 	data.Config.Keys = nil
@@ -150,7 +152,8 @@ func importWithoutSecrets(ctx context.Context, s backend.Store, userID string) e
 	return err
 }
 
-// putData is what PutUsers stores of a user: other characters than createWhole.
+// putData returns the data that PutUsers stores for a user. Its characters
+// differ from those of createWhole.
 func putData(userID string, password backend.Secret) backend.UserData {
 	data := storetest.UserData(userID, 3)
 	data.Credential.Username, data.Credential.Password = userID, password
@@ -166,10 +169,11 @@ func createBoth(ctx context.Context, s backend.Store, userID string) error {
 	return errors.Join(createWhole(ctx, s, userID), createAccount(ctx, s, userID))
 }
 
-// withOldPassword describes what createAccount made, as visible does.
+// withOldPassword describes the account of createAccount in the form of
+// visible.
 const withOldPassword = ", old password, old token"
 
-// whole describes a user that createWhole made, as visible does.
+// whole describes a user of createWhole in the form of visible.
 func whole(userID, username string, copies ...string) string {
 	return fmt.Sprintf("user %q, config with key, characters %q", username, append(threeIDs(userID), copies...))
 }
@@ -181,7 +185,7 @@ func threeIDs(userID string) (ids []string) {
 	return ids
 }
 
-// visible describes all that a server shows of a user, "" for nothing.
+// visible describes all data of a user that a server shows, or "" for none.
 func visible(t *testing.T, s backend.Store, userID string) string {
 	t.Helper()
 	var found []string
@@ -244,8 +248,9 @@ func visibleAccount(t *testing.T, s backend.Store, userID string) (found []strin
 	return found
 }
 
-// crash is one way to break a call off: at one of its commands, before the
-// server has seen it, or when it has carried it out and nobody hears of it.
+// crash is one way to interrupt a call at one of its commands: either before
+// the server has seen the command, or after the server has run it but before
+// its reply arrives.
 type crash struct {
 	several
 	fault  mongotest.Fault
@@ -253,11 +258,11 @@ type crash struct {
 	at     int
 }
 
-// crashSite is where crashes happen.
+// crashSite is the environment of the crash tests.
 type crashSite struct {
 	server   *mongotest.Server
 	options  mongo.Options
-	other    *mongo.Store // a server that nothing happens to
+	other    *mongo.Store // a server that does not crash
 	database *driver.Database
 }
 
@@ -268,7 +273,7 @@ func newCrashSite(t *testing.T) *crashSite {
 	return &crashSite{server, o, openStore(t, o), server.Client(t).Database(o.Database)}
 }
 
-// behindProxy opens a store behind a proxy of its own, connected and ready.
+// behindProxy opens a store behind a new proxy, connected and ready.
 func (s *crashSite) behindProxy(t *testing.T, timeout time.Duration) (*mongo.Store, *mongotest.Proxy) {
 	t.Helper()
 	proxy := s.server.Proxy(t)
@@ -279,14 +284,14 @@ func (s *crashSite) behindProxy(t *testing.T, timeout time.Duration) (*mongo.Sto
 	return store, proxy
 }
 
-// everyCrash has the tests try each crash, as `make torture` does. Otherwise
+// everyCrash makes the tests try each crash, as `make torture` does. Otherwise
 // they try a sample.
 var everyCrash = os.Getenv("TORTURE") == "long"
 
-// crashes lists the ways to break off every call, or a sample of them. A call
-// that breaks off after one command leaves what it leaves before the next one,
-// so only the last one is tried in that way too; and of a reply that is held
-// back nothing comes late.
+// crashes returns the ways to interrupt every call, or a sample of them. An
+// interruption after one command leaves the same state as one before the next
+// command, so only the last command is also interrupted after it. A reply that
+// is held back does not delay any command, so it is not tried.
 func (s *crashSite) crashes(t *testing.T, fault mongotest.Fault) (all []crash) {
 	t.Helper()
 	store, proxy := s.behindProxy(t, s.options.Timeout)
@@ -307,7 +312,7 @@ func (s *crashSite) crashes(t *testing.T, fault mongotest.Fault) (all []crash) {
 	if everyCrash {
 		return all
 	}
-	const one = 6 // in so many
+	const one = 6 // one of this many
 	sample := slices.Collect(slices.Chunk(all, one))
 	all = nil
 	for i, chunk := range sample {
@@ -316,8 +321,8 @@ func (s *crashSite) crashes(t *testing.T, fault mongotest.Fault) (all []crash) {
 	return all
 }
 
-// each runs fn as a test for every way to crash, several at the same time:
-// mostly they wait.
+// each runs fn as a test for every way to crash, several at the same time,
+// because they mostly wait.
 func (s *crashSite) each(t *testing.T, fault mongotest.Fault, fn func(t *testing.T, userID string, c crash)) {
 	t.Helper()
 	inParallel(s.crashes(t, fault), func(c crash) {
@@ -327,7 +332,8 @@ func (s *crashSite) each(t *testing.T, fault mongotest.Fault, fn func(t *testing
 	})
 }
 
-// inParallel calls fn for all, a dozen at a time: mostly they wait.
+// inParallel calls fn for all values, a dozen at a time, because they mostly
+// wait.
 func inParallel[T any](all []T, fn func(one T)) {
 	var running sync.WaitGroup
 	slots := make(chan struct{}, 12)
@@ -341,9 +347,10 @@ func inParallel[T any](all []T, fn func(one T)) {
 	running.Wait()
 }
 
-// strike has a fault strike a call and gives what the call said of it. Where the
-// machine is so busy that the call's time was over before the command that the
-// fault waits for, it is done once more with more time.
+// strike applies a fault to a call and returns the result of the call. On a
+// busy machine the time of the call may be over before the command that the
+// fault waits for. In that case strike repeats the call with a longer time
+// limit.
 func (s *crashSite) strike(t *testing.T, userID string, c crash) (*mongo.Store, *mongotest.Proxy, error) {
 	t.Helper()
 	for timeout := 600 * time.Millisecond; timeout < 15*time.Second; timeout *= 2 {
@@ -362,9 +369,10 @@ func (s *crashSite) strike(t *testing.T, userID string, c crash) (*mongo.Store, 
 	return nil, nil, nil
 }
 
-// breakOff has a call broken off and checks what is left of it: all, nothing,
-// or what the call allows, and no provider key that is not visible. It gives
-// what is visible, and the store and proxy that it happened to.
+// breakOff interrupts a call and checks the result: everything is visible, or
+// nothing, or what the call allows, and there is no provider key that is not
+// visible. It returns the visible data, and the store and the proxy of the
+// call.
 func (s *crashSite) breakOff(t *testing.T, userID string, c crash) (string, *mongo.Store, *mongotest.Proxy) {
 	t.Helper()
 	store, proxy, err := s.strike(t, userID, c)
@@ -391,8 +399,8 @@ func (s *crashSite) breakOff(t *testing.T, userID string, c crash) (string, *mon
 	return left, store, proxy
 }
 
-// complete has another server do the call again, and checks that all is well
-// then. It has to wait for the lock that the crash left behind.
+// complete repeats the call on another server, and checks the final state. That
+// server has to wait for the lock that the crash left behind.
 func (s *crashSite) complete(t *testing.T, userID, left string, c crash) {
 	t.Helper()
 	err := c.do(t.Context(), s.other, userID)
@@ -411,9 +419,9 @@ func (s *crashSite) complete(t *testing.T, userID, left string, c crash) {
 	}
 }
 
-// TestCrash_LeavesNothingHalf cuts a server off from the database at one of
-// its commands: nothing half is visible, no provider key lies about,
-// and doing it again on another server completes it.
+// TestCrash_LeavesNothingHalf disconnects a server from the database at one of
+// its commands. Nothing partial is visible, no hidden provider key is left, and
+// repeating the call on another server completes it.
 func TestCrash_LeavesNothingHalf(t *testing.T) {
 	t.Parallel()
 	site := newCrashSite(t)
@@ -428,9 +436,9 @@ func TestCrash_LeavesNothingHalf(t *testing.T) {
 	})
 }
 
-// TestCrash_LateCommandsDoNoHarm has the network hold a command back until
-// long after its caller has given up, and another server has completed the call
-// and, after a deletion, made the user anew.
+// TestCrash_LateCommandsDoNoHarm makes the network delay a command. The command
+// arrives long after its caller has given up, another server has completed the
+// call, and the user was deleted and created again.
 func TestCrash_LateCommandsDoNoHarm(t *testing.T) {
 	t.Parallel()
 	site := newCrashSite(t)
@@ -445,25 +453,28 @@ func TestCrash_LateCommandsDoNoHarm(t *testing.T) {
 		}
 		proxy.Set(mongotest.None)
 		wantPing(t, store)
-		proxy.Settle(t) // what was held back has been carried out
+		proxy.Settle(t) // the delayed command has run
 		if got := visible(t, site.other, userID); got != want {
 			t.Errorf("visible when it came through in the end:\n got %s\nwant %s", got, want)
 		}
 	})
 }
 
-// recoveryTime is how long a store may take to work again: less than the
-// driver's own patience of 30 s, and much on a machine that runs other tests.
+// recoveryTime is how long a store may take to work again. It is less than the
+// driver's default timeout of 30 s, and long enough for a machine that runs
+// other tests.
 const recoveryTime = 20 * time.Second
 
-// wantPing checks that a store answers again by itself when its network does.
+// wantPing checks that a store responds again without help after its network
+// recovers.
 func wantPing(t *testing.T, store *mongo.Store) {
 	t.Helper()
 	wantRecovery(t, "ping", func() error { return store.Ping(t.Context()) })
 }
 
-// wantRecovery checks that a call succeeds again by itself when the network
-// is whole. On a busy machine the short time of one call may not be enough.
+// wantRecovery checks that a call succeeds again without help after the network
+// recovers. It repeats the call, because on a busy machine the short time limit
+// of one call may not be enough.
 func wantRecovery(t *testing.T, what string, call func() error) {
 	t.Helper()
 	start := time.Now()
@@ -479,8 +490,9 @@ func wantRecovery(t *testing.T, what string, call func() error) {
 	}
 }
 
-// TestCopyCharacter_OfAUserThatGoesAway removes the user between the two looks
-// that a copy takes at it, and makes it anew or not: no copy stays behind.
+// TestCopyCharacter_OfAUserThatGoesAway removes the user between the two checks
+// of the config by a copy, and in some cases creates it again. No copy may stay
+// behind.
 func TestCopyCharacter_OfAUserThatGoesAway(t *testing.T) {
 	t.Parallel()
 	site := newCrashSite(t)

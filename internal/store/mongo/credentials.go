@@ -14,9 +14,10 @@ import (
 	"web-backend/internal/backend"
 )
 
-// usernameForms are the forms in which a user name may be stored, the best one
-// first. Here it is stored as its key. The original stored it as it came, so a
-// mixture of composed and decomposed characters is found as it is only.
+// usernameForms returns the forms in which a user name may be stored, the best
+// one first. This program stores the key of the name. The original stored the
+// name as it was given. So a stored name that mixes composed and decomposed
+// characters is found only in exactly that form.
 func usernameForms(username string) []string {
 	forms := []string{username}
 	for _, form := range []string{backend.UsernameKey(username), norm.NFD.String(username)} {
@@ -32,12 +33,13 @@ func byUsername(username string) bson.D {
 	return bson.D{{Key: fieldUsername, Value: bson.D{{Key: "$in", Value: usernameForms(username)}}}}
 }
 
-// mostWithoutKey bounds how many credentials that others stored since the start
-// a registration looks at.
+// mostWithoutKey limits how many credentials without a name key a registration
+// examines. Other programs may have stored such credentials since the start.
 const mostWithoutKey = 10_000
 
-// fillNameKeys gives the credentials that have no name key theirs. A name that
-// another program changes meanwhile is left for the next start.
+// fillNameKeys adds the name key to the credentials that have none. If another
+// program changes a name at the same time, its credential stays without a key
+// until the next start.
 func (s *Store) fillNameKeys(ctx context.Context) error {
 	const atOnce = 1000
 	cursor, err := s.credentials.Find(ctx,
@@ -64,14 +66,15 @@ func (s *Store) fillNameKeys(ctx context.Context) error {
 	return cursor.Err()
 }
 
-// nameTaken reports whether a credential has a name that people take for
-// username, also one of those that the original stored since the start.
+// nameTaken reports whether a credential has a name that people would confuse
+// with username. It includes names that the original has stored since the
+// start.
 func (s *Store) nameTaken(ctx context.Context, username string) (bool, error) {
 	key := backend.NameKey(username)
 	cursor, err := s.credentials.Find(ctx,
 		bson.D{{Key: fieldNameKey, Value: bson.D{{Key: "$in", Value: bson.A{key, nil}}}}},
 		options.Find().SetProjection(bson.D{{Key: fieldUsername, Value: 1}}).
-			SetSort(bson.D{{Key: fieldNameKey, Value: -1}}). // those with the key first
+			SetSort(bson.D{{Key: fieldNameKey, Value: -1}}). // credentials with the key come first
 			SetLimit(mostWithoutKey))
 	if err != nil {
 		return false, err
@@ -85,12 +88,13 @@ func (s *Store) nameTaken(ctx context.Context, username string) (bool, error) {
 	return false, cursor.Err()
 }
 
-// CreateCredential implements [backend.Store]. The unique indexes decide between
-// calls at the same moment: all of them store one username or one claim.
+// CreateCredential implements [backend.Store]. The unique indexes decide
+// between concurrent calls, because all of these calls store the same username
+// or the same claim.
 func (s *Store) CreateCredential(ctx context.Context, credential backend.Credential) error {
 	ctx, done := s.begin(ctx)
 	defer done()
-	if len(usernameForms(credential.Username)) > 1 { // of which the index knows but one
+	if len(usernameForms(credential.Username)) > 1 { // the index knows only one of the forms
 		id, err := idFrom(s.credentials.FindOne(ctx, byUsername(credential.Username), options.FindOne().SetProjection(onlyID)))
 		if err != nil {
 			return storeError(err)
@@ -121,7 +125,7 @@ func (s *Store) CreateCredential(ctx context.Context, credential backend.Credent
 	return backend.UsernameTaken(credential.Username)
 }
 
-// credentialDocument is a credential as it is stored.
+// credentialDocument returns a credential as it is stored.
 func credentialDocument(credential backend.Credential) bson.D {
 	key := backend.UsernameKey(credential.Username)
 	document := bson.D{
@@ -147,15 +151,15 @@ func credentialFrom(document bson.Raw) backend.Credential {
 	return backend.Credential{Username: username, Password: backend.NewSecret(password), UserID: userID}
 }
 
-// storedAs selects a credential that is stored as it is given.
+// storedAs selects a credential that is stored exactly as given.
 func storedAs(credential backend.Credential) bson.D {
 	return append(byUsername(credential.Username),
 		bson.E{Key: fieldUserID, Value: credential.UserID},
 		bson.E{Key: fieldPassword, Value: credential.Password.Reveal()})
 }
 
-// Credential implements [backend.Store]. Where the original stored a name in
-// more than one form, each form finds its own credential.
+// Credential implements [backend.Store]. If the original stored a name in more
+// than one form, each form finds its own credential.
 func (s *Store) Credential(ctx context.Context, username string) (backend.Credential, error) {
 	ctx, done := s.begin(ctx)
 	defer done()
@@ -182,11 +186,11 @@ func (s *Store) Credential(ctx context.Context, username string) (backend.Creden
 }
 
 // ReplacePassword implements [backend.Store]. One command replaces the password
-// and ends the tokens that were given for the old one. Tokens that are to be
-// kept are made good for the new one before; that one is a hash with a salt of
-// its own, so if it is not stored in the end, it never will be. When the
-// password is replaced, what is left is only tidying up, and its failure is
-// none of the call.
+// and thereby ends the tokens that were issued for the old one. If tokens are
+// to be kept, ReplacePassword first makes them valid for the new password too.
+// The new password is a hash with its own salt, so if this call does not store
+// it, it is never stored. After the password is replaced, only cleanup is left,
+// and a failure of the cleanup is not an error of the call.
 func (s *Store) ReplacePassword(
 	ctx context.Context, credential backend.Credential, password backend.Secret, fate backend.TokenFate,
 ) error {
@@ -212,11 +216,11 @@ func (s *Store) ReplacePassword(
 		return backend.CredentialNotFound(credential.Username)
 	}
 	if fate == backend.KeepTokens {
-		_ = s.retag(ctx, tokens, "$set", bson.A{after}) // also those that a login stored since
+		_ = s.retag(ctx, tokens, "$set", bson.A{after}) // includes tokens that a login has stored since
 		return nil
 	}
 	_, err = s.tokens.DeleteMany(ctx, tokens)
-	if password == credential.Password { // then nothing else ends them
+	if password == credential.Password { // then only the deletion ends the tokens
 		return storeError(err)
 	}
 	return nil

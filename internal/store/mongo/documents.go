@@ -8,7 +8,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// The field names that queries use (contract §6), and some more.
+// Field names that queries use (contract §6), and some others.
 const (
 	fieldID            = "_id"
 	fieldUserID        = "user_id"
@@ -18,16 +18,16 @@ const (
 	fieldAvatar        = "avatar"
 	fieldSceneName     = "scene_name"
 	fieldUsername      = "username"
-	fieldUsernameGiven = "username_given" // where it is not the username
+	fieldUsernameGiven = "username_given" // set if it differs from the username
 	fieldNameKey       = "name_key"       // backend.NameKey of the username
-	fieldNameClaim     = "name_claim"     // the same, on what CreateCredential stored
+	fieldNameClaim     = "name_claim"     // the same value; only CreateCredential stores it
 	fieldPassword      = "password"
 	fieldTimezone      = "timezone"
 
-	fieldReplacing = "web_backend_replacing" // on a config for as long as PutUsers needs to remove it
+	fieldReplacing = "web_backend_replacing" // on a config while PutUsers removes it
 )
 
-// byUser selects what belongs to a user.
+// byUser selects the documents that belong to a user.
 func byUser(userID string) bson.D { return bson.D{{Key: fieldUserID, Value: userID}} }
 
 // byKey selects one character.
@@ -35,8 +35,9 @@ func byKey(key backend.CharacterKey) bson.D {
 	return bson.D{{Key: fieldUserID, Value: key.UserID}, {Key: fieldCharacterID, Value: key.CharacterID}}
 }
 
-// configDocument is a user config as it is stored: every key is there, empty
-// when it is not set, since the orchestrator reads the document as it is.
+// configDocument returns a user config as it is stored. It holds every provider
+// key; a key that is not set is empty, because the orchestrator reads the
+// document directly.
 func configDocument(config backend.UserConfig) bson.D {
 	document := byUser(config.UserID)
 	for _, name := range backend.ProviderKeys {
@@ -45,8 +46,8 @@ func configDocument(config backend.UserConfig) bson.D {
 	return append(document, bson.E{Key: fieldTimezone, Value: config.Timezone})
 }
 
-// configFrom reads a stored user config; a key that is missing or no text is
-// not set, a missing time zone is the default one.
+// configFrom reads a stored user config. A key that is missing or not a string
+// is not set. A missing time zone is the default time zone.
 func configFrom(userID string, document bson.Raw) backend.UserConfig {
 	config := backend.UserConfig{UserID: userID, Timezone: backend.DefaultTimezone, Keys: map[string]backend.Secret{}}
 	for _, name := range backend.ProviderKeys {
@@ -60,8 +61,9 @@ func configFrom(userID string, document bson.Raw) backend.UserConfig {
 	return config
 }
 
-// characterChanges gives the stored fields that a patch sets. Patch and
-// character name their fields alike, and the JSON name is the stored one.
+// characterChanges returns the stored fields that a patch sets. CharacterPatch
+// and Character use the same field names, and the JSON name of a field is its
+// stored name.
 func characterChanges(patch backend.CharacterPatch) bson.D {
 	changes := bson.D{}
 	values := reflect.ValueOf(patch)
@@ -75,8 +77,8 @@ func characterChanges(patch backend.CharacterPatch) bson.D {
 	return changes
 }
 
-// characterFields gives the fields of a character in their stored order, each
-// in its own type.
+// characterFields returns the fields of a character in their stored order. Each
+// keeps its own type.
 func characterFields(character backend.Character) bson.D {
 	values := reflect.ValueOf(character)
 	fields := make(bson.D, values.NumField())

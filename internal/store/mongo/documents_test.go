@@ -21,8 +21,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// The documents of contract §6, spelled out: a field that is renamed, moved or
-// stored as another type breaks the orchestrator and the original.
+// The fields of the documents of contract §6. If a field is renamed, moved or
+// stored with another type, the orchestrator and the original stop working.
 const (
 	credentialFields = "_id:objectID username:string password:string user_id:string name_key:string"
 	registeredFields = credentialFields + " name_claim:string"
@@ -46,7 +46,7 @@ const (
 		"shyness_threshold:32-bit_integer"
 )
 
-// fieldsOf describes the fields of a document, in their order, with their types.
+// fieldsOf describes the fields of a document with their types, in their order.
 func fieldsOf(t *testing.T, document bson.Raw) string {
 	t.Helper()
 	elements, err := document.Elements()
@@ -60,7 +60,7 @@ func fieldsOf(t *testing.T, document bson.Raw) string {
 	return strings.Join(fields, " ")
 }
 
-// stored reads what lies in a collection, in the order of creation.
+// stored returns the documents of a collection, in creation order.
 func stored(t *testing.T, database *driver.Database, collection string) []bson.Raw {
 	t.Helper()
 	cursor, err := database.Collection(collection).Find(t.Context(), bson.D{},
@@ -90,9 +90,10 @@ func withID(id string) func(backend.Character) backend.Character {
 	}
 }
 
-// everyPatch changes one field each; together they change all that can be.
+// everyPatch returns patches that change one field each. Together they change
+// every field that can change.
 func everyPatch() []backend.CharacterPatch {
-	text, speed, yes := "changed", 2.0, true // a double without a fraction stays one
+	text, speed, yes := "changed", 2.0, true // a double without a fraction stays a double
 	return []backend.CharacterPatch{
 		{CharacterName: &text}, {Avatar: &text}, {SceneName: &text}, {Prompt: &text}, {ASRAdapter: &text},
 		{TTSAdapter: &text, Voice: &text, VoiceSpeed: &speed},
@@ -162,8 +163,8 @@ func TestDocuments_AreThoseOfTheContract(t *testing.T) {
 	}
 }
 
-// loadFixture stores a database of the original: extended JSON with a list of
-// documents for each collection.
+// loadFixture stores a database of the original. The fixture is extended JSON
+// with a list of documents for each collection.
 func loadFixture(t *testing.T, database *driver.Database, name string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name+".json"))
@@ -180,7 +181,7 @@ const oldUser = "0b6d1c1e-52c5-4c52-8f8e-0d9f4c3a7e11"
 
 var oldKey = backend.CharacterKey{UserID: oldUser, CharacterID: "5f0c9a52-7a0e-4a35-9a5e-1c2d3e4f5a6b"}
 
-// oldCharacter is the character of the fixture "complete".
+// oldCharacter returns the character of the fixture "complete".
 func oldCharacter() backend.Character {
 	return backend.Character{
 		UserID: oldKey.UserID, CharacterID: oldKey.CharacterID, CharacterName: "凌星",
@@ -206,7 +207,7 @@ func oldConfig() backend.UserConfig {
 
 var fixtures = []struct {
 	name string
-	edit func(character *backend.Character, config *backend.UserConfig) // what it differs in from "complete"
+	edit func(character *backend.Character, config *backend.UserConfig) // the differences from "complete"
 }{
 	{"complete", func(*backend.Character, *backend.UserConfig) {}},
 	{"first-generation", func(c *backend.Character, config *backend.UserConfig) {
@@ -228,7 +229,7 @@ var fixtures = []struct {
 	{"extra-fields", func(*backend.Character, *backend.UserConfig) {}},
 }
 
-// TestFixtures_Load reads databases of the original, and changes them.
+// TestFixtures_Load reads databases of the original and changes them.
 func TestFixtures_Load(t *testing.T) {
 	t.Parallel()
 	for _, fixture := range fixtures {
@@ -307,8 +308,9 @@ func wantOld(t *testing.T, store *mongo.Store, character backend.Character, conf
 	}
 }
 
-// TestFixtures_ExtraFieldsSurvive changes a user of the fixture in every way
-// there is, and compares what the changes have no business with byte for byte.
+// TestFixtures_ExtraFieldsSurvive changes a user of the fixture in every
+// possible way. It checks that data which the changes do not concern stays the
+// same byte for byte.
 func TestFixtures_ExtraFieldsSurvive(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
@@ -357,8 +359,8 @@ func TestFixtures_ExtraFieldsSurvive(t *testing.T) {
 	}
 }
 
-// appUser makes a user with role readWrite on a database and gives the
-// connection string for it.
+// appUser creates a user with role readWrite on a database and returns its
+// connection string.
 func appUser(t *testing.T, server *mongotest.Server, database string) string {
 	t.Helper()
 	admin := server.Client(t).Database("admin")
@@ -372,9 +374,9 @@ func appUser(t *testing.T, server *mongotest.Server, database string) string {
 	return fmt.Sprintf("mongodb://%s:hush@%s/?authSource=admin", database, strings.Join(server.Options().Hosts, ","))
 }
 
-// TestOrchestrator_ReadsWhatIsStored does all that the store can do as the
-// application user, and reads it with a connection of the orchestrator's kind:
-// plain finds with a projection of what it needs.
+// TestOrchestrator_ReadsWhatIsStored calls every operation of the store as the
+// application user. It reads the results in the way of the orchestrator: with
+// plain finds and a projection of the fields that it needs.
 func TestOrchestrator_ReadsWhatIsStored(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
@@ -407,7 +409,7 @@ func TestOrchestrator_ReadsWhatIsStored(t *testing.T) {
 		must(t, "read "+collection, err)
 		return document
 	}
-	names := func(fields string) string { // without types, and without what the orchestrator does not ask for
+	names := func(fields string) string { // without types and fields that the orchestrator does not request
 		var names []string
 		for _, field := range strings.Fields(fields)[1:] {
 			name, _, _ := strings.Cut(field, ":")
@@ -436,9 +438,9 @@ func TestOrchestrator_ReadsWhatIsStored(t *testing.T) {
 	}
 }
 
-// TestCopyCharacter_GoesLastBehindAFastClock has a character of a server whose
-// clock is hours ahead: copies of other servers still come after it, and after
-// each other.
+// TestCopyCharacter_GoesLastBehindAFastClock uses a character from a server
+// whose clock is hours ahead. Copies on other servers must still come after it,
+// and after each other.
 func TestCopyCharacter_GoesLastBehindAFastClock(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)

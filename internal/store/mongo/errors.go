@@ -13,8 +13,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Server error codes after which a later try may succeed, from MongoDB's
-// error_codes.yml; the driver's predicates cover the network.
+// Server error codes after which a later attempt may succeed, from MongoDB's
+// error_codes.yml. The predicates of the driver cover network errors.
 var transientCodes = []int{
 	13,    // Unauthorized: the role was taken away, or is not granted yet
 	18,    // AuthenticationFailed: the password was changed
@@ -31,9 +31,9 @@ var transientCodes = []int{
 	14031, // OutOfDiskSpace
 }
 
-// storeError turns an error of the driver into one of the domain, by the
-// driver's predicates and the server's codes. Errors that are of the domain
-// already stay as they are.
+// storeError converts an error of the driver to an error of package backend. It
+// uses the predicates of the driver and the codes of the server. It returns a
+// *backend.Error unchanged.
 func storeError(err error) error {
 	if err == nil {
 		return nil
@@ -47,13 +47,13 @@ func storeError(err error) error {
 	return err
 }
 
-// unavailable is the error for a store that cannot answer now.
+// unavailable returns the error for a store that cannot respond now.
 func unavailable(cause error) error {
 	return &backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: cause}
 }
 
-// IsUnavailable reports whether an error of the driver says that the cluster
-// cannot answer now, and may later.
+// IsUnavailable reports whether an error of the driver means that the cluster
+// cannot respond now, but may later.
 func IsUnavailable(err error) bool {
 	return mongo.IsNetworkError(err) || mongo.IsTimeout(err) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
@@ -63,17 +63,19 @@ func IsUnavailable(err error) bool {
 		isTransient(err)
 }
 
-// Error codes of a server that refuses, from MongoDB's error_codes.yml.
+// Error codes of a server that rejects a user, from MongoDB's error_codes.yml.
 const (
 	codeUnauthorized         = 13
 	codeAuthenticationFailed = 18
 )
 
-// IsRefused reports whether the server does not know the user, or not with this
-// password. A server waits for that to be mended; a command says it.
+// IsRefused reports whether the server does not know the user, or rejects this
+// password. A server process waits until that is corrected; a command reports
+// it.
 func IsRefused(err error) bool { return hasCode(err, codeAuthenticationFailed) }
 
-// IsForbidden reports whether the user may not do what it tried.
+// IsForbidden reports whether the user does not have permission for its
+// request.
 func IsForbidden(err error) bool { return hasCode(err, codeUnauthorized) }
 
 func hasCode(err error, code int) bool {
@@ -81,14 +83,14 @@ func hasCode(err error, code int) bool {
 	return ok && server.HasErrorCode(code)
 }
 
-// is reports whether an error of type E, or with the methods of E, is in err's
-// chain.
+// is reports whether err's chain contains an error of type E, or, if E is an
+// interface, one that implements E.
 func is[E any](err error) bool {
 	var target E
 	return errors.As(err, &target)
 }
 
-// isTransient reports whether a server answered that it cannot do this now.
+// isTransient reports whether the server responded that it cannot do this now.
 func isTransient(err error) bool {
 	server, ok := errors.AsType[mongo.ServerError](err)
 	return ok && (slices.ContainsFunc(transientCodes, server.HasErrorCode) ||

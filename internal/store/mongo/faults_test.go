@@ -13,15 +13,16 @@ import (
 )
 
 const (
-	faultTimeout = 700 * time.Millisecond // of a call
+	faultTimeout = 700 * time.Millisecond // time limit of a call
 
-	// margin is for a machine that does other things too; the driver by itself
-	// would wait for 30 s.
+	// margin allows for a machine that also runs other programs. The driver's
+	// default timeout is 30 s.
 	margin = 10 * time.Second
 )
 
-// wantUnavailable checks how a call ended that had a time limit, and when: in
-// success, or in the one kind of error that tells the caller to try again.
+// wantUnavailable checks the result and the duration of a call with a time
+// limit. The call must succeed, or return the kind of error that tells the
+// caller to try again.
 func wantUnavailable(t *testing.T, err error, limit, took time.Duration) {
 	t.Helper()
 	e, ok := errors.AsType[*backend.Error](err)
@@ -33,9 +34,9 @@ func wantUnavailable(t *testing.T, err error, limit, took time.Duration) {
 	}
 }
 
-// TestFaults_InTheMiddleOfEachCall breaks the network in the middle of each
-// method of the store: at the first command, and, since the others are the
-// matter of the crash tests, before and after the server saw it.
+// TestFaults_InTheMiddleOfEachCall interrupts the network during each method of
+// the store, before and after the server has seen the command. It does so at
+// the first command, because the crash tests cover the others.
 func TestFaults_InTheMiddleOfEachCall(t *testing.T) {
 	t.Parallel()
 	type trial struct {
@@ -43,18 +44,18 @@ func TestFaults_InTheMiddleOfEachCall(t *testing.T) {
 		name    string
 		fault   mongotest.Fault
 		moment  mongotest.Moment
-		succeed bool // a fault that a call survives
+		succeed bool // the call survives the fault
 	}
 	var trials []trial
 	for _, c := range calls {
-		retried := c.name != "Ping" // which asks how things are now
+		retried := c.name != "Ping" // the driver does not retry Ping, which asks for the current state
 		trials = append(trials,
 			trial{c, "cut before", mongotest.Cut, mongotest.BeforeCommand, false},
 			trial{c, "stalled before", mongotest.Stall, mongotest.BeforeCommand, false},
 			trial{c, "reset before", mongotest.Reset, mongotest.BeforeCommand, retried},
 			trial{c, "slow", mongotest.Slow, mongotest.BeforeCommand, true})
 		if c.stored == nil {
-			continue // of what changes nothing, "after" is as "before"
+			continue // without a change, "after" is the same as "before"
 		}
 		trials = append(trials,
 			trial{c, "cut after", mongotest.Cut, mongotest.BeforeReply, false},
@@ -72,8 +73,8 @@ func TestFaults_InTheMiddleOfEachCall(t *testing.T) {
 			if trial.succeed {
 				timeout = site.options.Timeout
 			}
-			// On a busy machine the time of a call may be over before the fault strikes. It is done
-			// once more with more time then.
+			// On a busy machine the time of a call may be over before the fault
+			// starts. In that case repeat the call with a longer time limit.
 			for attempt := 0; proxy == nil || !proxy.Struck(); attempt, timeout = attempt+1, 2*timeout {
 				if attempt == 6 {
 					t.Fatal("the fault did not strike")
@@ -106,8 +107,8 @@ func TestFaults_InTheMiddleOfEachCall(t *testing.T) {
 	})
 }
 
-// TestFaults_NoServer calls each method while nobody answers, on connections
-// that were there and on new ones.
+// TestFaults_NoServer calls each method while no server responds, on existing
+// connections and on new ones.
 func TestFaults_NoServer(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]mongotest.Fault{"refused": mongotest.Cut, "silent": mongotest.Stall} {
@@ -133,7 +134,8 @@ func TestFaults_NoServer(t *testing.T) {
 	}
 }
 
-// TestFaults_CallerGivesUp cancels a call that waits: it ends at once.
+// TestFaults_CallerGivesUp cancels a call that waits. The call must end at
+// once.
 func TestFaults_CallerGivesUp(t *testing.T) {
 	t.Parallel()
 	site := newCrashSite(t)
@@ -153,13 +155,13 @@ func TestFaults_CallerGivesUp(t *testing.T) {
 	})
 }
 
-// TestFaults_HangingUpDoesNotBreakOff has the caller of a call that changes
-// several documents go away in the middle of it: it is completed all the same.
+// TestFaults_HangingUpDoesNotBreakOff cancels a call that changes several
+// documents while it runs. The call must be completed anyway.
 func TestFaults_HangingUpDoesNotBreakOff(t *testing.T) {
 	t.Parallel()
 	site := newCrashSite(t)
 	store, proxy := site.behindProxy(t, site.options.Timeout)
-	proxy.Set(mongotest.Slow) // so that there is a middle
+	proxy.Set(mongotest.Slow) // so that the call takes long enough to be cancelled
 	for _, call := range severals {
 		must(t, "prepare", call.prepare(t.Context(), site.other, call.name))
 		ctx, cancel := context.WithCancel(t.Context())
@@ -176,7 +178,7 @@ func TestFaults_HangingUpDoesNotBreakOff(t *testing.T) {
 	}
 }
 
-// hangsUp is a store whose caller goes away in the middle of PutUsers.
+// hangsUp is a store whose caller hangs up during PutUsers.
 type hangsUp struct {
 	backend.Store
 	hangUp context.CancelFunc
@@ -187,7 +189,8 @@ func (h hangsUp) PutUsers(ctx context.Context, users []backend.UserData) error {
 	return h.Store.PutUsers(ctx, users)
 }
 
-// TestFaults_FrozenServer freezes the database as an overloaded machine does.
+// TestFaults_FrozenServer freezes the database, which simulates an overloaded
+// machine.
 func TestFaults_FrozenServer(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
@@ -211,8 +214,8 @@ func TestFaults_FrozenServer(t *testing.T) {
 	wantPing(t, store)
 }
 
-// TestStore_RefusedUserIsUnavailable is for a password that an operator
-// changes while the server runs.
+// TestStore_RefusedUserIsUnavailable covers a password that an operator changes
+// while the server runs.
 func TestStore_RefusedUserIsUnavailable(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
@@ -228,7 +231,7 @@ func TestStore_RefusedUserIsUnavailable(t *testing.T) {
 		store := openBare(t, o)
 		for _, c := range calls {
 			if c.name == "Ping" && user.Username == "" {
-				continue // for which no server asks for a user
+				continue // no server requires a login for Ping
 			}
 			if err := c.do(t.Context(), store, "who"); !errors.Is(err, backend.Unavailable) {
 				t.Errorf("%s, %s: got error %v, want %q", name, c.name, err, backend.Unavailable)

@@ -12,7 +12,7 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// indexTimeout is time enough to index a large collection for the first time.
+// indexTimeout is enough time to index a large collection for the first time.
 const indexTimeout = 10 * time.Minute
 
 // index is one index that the store relies on.
@@ -28,15 +28,17 @@ const (
 	plain indexKind = iota
 	unique
 	claims   // unique among the documents that have the key
-	expires  // a document is removed when the time in its key has come
-	outdates // a document is removed when that is outdatedAfter ago
+	expires  // a document is removed at the time in its key
+	outdates // a document is removed outdatedAfter after the time in its key
 )
 
-// outdatedAfter is how long the lock of a crash is kept: an import that broke
-// off can be run again meanwhile, and finds the config that was out of sight.
+// outdatedAfter is how long the lock of a crashed server is kept. During that
+// time an interrupted import can run again, and finds the hidden config in the
+// lock.
 const outdatedAfter = 30 * 24 * time.Hour
 
-// options are new ones each time: the driver writes the name into them.
+// options returns a new value for each call, because the driver writes the name
+// into it.
 func (k indexKind) options() *options.IndexOptionsBuilder {
 	switch k {
 	case unique:
@@ -52,10 +54,11 @@ func (k indexKind) options() *options.IndexOptionsBuilder {
 	}
 }
 
-// indexes are those of contract §6, and more: a user has one credential at
-// most, names that people take for one are found and not registered twice,
-// tokens are found by their user, and tokens that have expired and locks that
-// a crash left behind are removed some day.
+// indexes returns the indexes of contract §6 and additional ones. The
+// additional ones ensure that a user has at most one credential, that a name
+// which people would confuse with another is found and not registered twice,
+// and that tokens are found by their user. They also remove expired tokens, and
+// locks that a crash left behind.
 func (s *Store) indexes() []index {
 	return []index{
 		{s.credentials, []string{fieldUsername}, unique},
@@ -70,16 +73,17 @@ func (s *Store) indexes() []index {
 	}
 }
 
-// EnsureIndexes makes the indexes that are missing, and gives credentials that
-// others stored their name keys; many servers may do so at once. It returns a
-// warning, naming the first offenders, for each unique index that a
-// collection's documents do not allow: such a collection is left as it is, and
-// the server can run on it, though without that uniqueness. The error is that
-// of the connection.
+// EnsureIndexes creates the missing indexes, and adds name keys to credentials
+// that other programs stored. Many servers may call it at the same time. If the
+// documents of a collection violate a unique index, EnsureIndexes leaves the
+// collection as it is, and returns a warning that names the first offenders.
+// The server can run on such a collection, but without that uniqueness. It also
+// returns a warning for each index that cannot be created for another reason.
+// It returns an error if the store is unavailable or a query fails.
 func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
 	defer cancel()
-	leave := false // the credentials as they are
+	leave := false // do not change the credentials
 	for _, index := range s.indexes() {
 		keys := bson.D{}
 		for _, key := range index.keys {
@@ -110,14 +114,14 @@ func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error
 	return warnings, storeError(s.fillNameKeys(ctx))
 }
 
-// notUnique is the warning of documents that a unique index does not allow.
+// notUnique returns the warning for documents that violate a unique index.
 func (i index) notUnique(offenders []string) string {
 	return fmt.Sprintf("collection %s has documents with the same %s, so it is without a unique index on it; first: %s",
 		i.collection.Name(), strings.Join(i.keys, ", "), strings.Join(offenders, "; "))
 }
 
-// CheckIndexes says, a line for each index that is missing, what EnsureIndexes
-// would do or warn of. It changes nothing.
+// CheckIndexes returns one line for each missing index, with what EnsureIndexes
+// would do or warn about. It changes nothing.
 func (s *Store) CheckIndexes(ctx context.Context) (lines []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
 	defer cancel()
@@ -164,7 +168,7 @@ func (i index) isThere(ctx context.Context) (bool, error) {
 	return false, nil
 }
 
-// duplicates describes the first values that stand in more than one document.
+// duplicates describes the first values that are in more than one document.
 func (s *Store) duplicates(ctx context.Context, index index) ([]string, error) {
 	const most = 3
 	group := bson.D{}

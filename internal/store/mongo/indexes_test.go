@@ -15,7 +15,7 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// wantIndexes are the indexes beside those on _id.
+// wantIndexes are the indexes in addition to those on _id.
 var wantIndexes = []string{
 	"CharacterConfigs user_id character_id unique",
 	"UserConfigs user_id unique",
@@ -82,9 +82,9 @@ func TestEnsureIndexes_ManyServersAtOnceAndAgain(t *testing.T) {
 	}
 }
 
-// TestEnsureIndexes_ReportsDuplicates has documents that break each unique
-// index: they are named, nothing is changed, the other indexes are made, and
-// the store works.
+// TestEnsureIndexes_ReportsDuplicates uses documents that violate each unique
+// index. The warning names them, nothing is changed, the other indexes are
+// created, and the store works.
 func TestEnsureIndexes_ReportsDuplicates(t *testing.T) {
 	t.Parallel()
 	user := func(id, name string) bson.D {
@@ -99,7 +99,7 @@ func TestEnsureIndexes_ReportsDuplicates(t *testing.T) {
 	for name, test := range map[string]struct {
 		collection string
 		documents  []bson.D
-		words      []string // of the only warning
+		words      []string // parts of the only warning
 		missing    string
 	}{
 		"user name": {"UserCredentials", []bson.D{user("1", "ada"), user("2", "ada"), user("3", "bob")},
@@ -123,7 +123,7 @@ func TestEnsureIndexes_ReportsDuplicates(t *testing.T) {
 			before := stored(t, database, test.collection)
 
 			store := openBare(t, o)
-			for range 2 { // the second server says it too
+			for range 2 { // the second server also warns
 				warnings, err := store.EnsureIndexes(t.Context())
 				if err != nil || len(warnings) != 1 {
 					t.Fatalf("make the indexes: got warnings %q, error %v, want one warning", warnings, err)
@@ -133,7 +133,7 @@ func TestEnsureIndexes_ReportsDuplicates(t *testing.T) {
 						t.Errorf("warning: got %q, want %q in it", warnings[0], word)
 					}
 				}
-				for _, never := range []string{"hush", `"e"`, `"d"`, `"bob"`} { // a secret; no offender, or not among the first
+				for _, never := range []string{"hush", `"e"`, `"d"`, `"bob"`} { // a secret, and values not to name
 					if strings.Contains(warnings[0], never) {
 						t.Errorf("warning: got %q, want no %q in it", warnings[0], never)
 					}
@@ -160,7 +160,7 @@ func TestEnsureIndexes_LeavesOtherIndexesAlone(t *testing.T) {
 	o := optionsFor(server.URI(), server.Database(t))
 	database := server.Client(t).Database(o.Database)
 	_, err := database.Collection("UserConfigs").Indexes().CreateOne(t.Context(),
-		driver.IndexModel{Keys: bson.D{{Key: "user_id", Value: 1}}}) // of an operator, and not unique
+		driver.IndexModel{Keys: bson.D{{Key: "user_id", Value: 1}}}) // created by an operator, and not unique
 	must(t, "make an index", err)
 	warnings, err := openBare(t, o).EnsureIndexes(t.Context())
 	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "UserConfigs") {
@@ -173,9 +173,9 @@ func TestEnsureIndexes_LeavesOtherIndexesAlone(t *testing.T) {
 	}
 }
 
-// TestQueries_UseAnIndex looks at every command that the store sends, and asks
-// the server how it finds the fields that an index has. The engine of the tests
-// tells the truth about these alone; see docs/mongodb.md.
+// TestQueries_UseAnIndex examines every command that the store sends. It asks
+// the server how it finds the fields that have an index. The database engine of
+// the tests reports the truth only about these fields; see docs/mongodb.md.
 func TestQueries_UseAnIndex(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
@@ -186,7 +186,7 @@ func TestQueries_UseAnIndex(t *testing.T) {
 	throughProxy.URI = backend.NewSecret(proxy.Through(server.URI()))
 	store := openBare(t, throughProxy)
 	database := server.Client(t).Database(o.Database)
-	indexed := map[string][][]string{ // the indexes beside that on _id, by collection
+	indexed := map[string][][]string{ // in addition to those on _id, by collection
 		"UserCredentials": {{"user_id"}, {"username"}, {"name_key"}}, "UserConfigs": {{"user_id"}},
 		"CharacterConfigs": {{"user_id", "character_id"}}, "web_backend_tokens": {{"user_id"}},
 	}
@@ -211,13 +211,13 @@ func TestQueries_UseAnIndex(t *testing.T) {
 	}
 }
 
-// query is how a command chooses documents.
+// query is how a command selects documents.
 type query struct {
 	collection string
 	filter     bson.Raw
 }
 
-// queriesOf reads the filters out of a command.
+// queriesOf returns the filters in a command.
 func queriesOf(t *testing.T, command mongotest.Command) (queries []query) {
 	t.Helper()
 	collection, _ := command.Body.Lookup(command.Name).StringValueOK()
@@ -264,7 +264,7 @@ func queriesOf(t *testing.T, command mongotest.Command) (queries []query) {
 }
 
 // wantIndex checks that a filter has a field of an index, and that the server
-// finds documents by it without looking at all of them.
+// uses that index instead of examining all documents.
 func wantIndex(t *testing.T, database *driver.Database, what string, q query, indexed [][]string) {
 	t.Helper()
 	bare := bson.D{}
@@ -295,9 +295,9 @@ func wantIndex(t *testing.T, database *driver.Database, what string, q query, in
 	}
 }
 
-// BenchmarkCalls_AmongUsers measures each call among few and among many users.
-// A call that looks at all of them takes far longer among the many. The shortest
-// time of each is the one that nothing else disturbed.
+// BenchmarkCalls_AmongUsers measures each call with few and with many users. A
+// call that examines all users takes much longer with many. The shortest time
+// of each call is the one without disturbance.
 func BenchmarkCalls_AmongUsers(b *testing.B) {
 	server := mongotest.Engine(b)
 	for _, users := range []int{50, 3000} {
@@ -311,7 +311,7 @@ func BenchmarkCalls_AmongUsers(b *testing.B) {
 				must(b, "prepare", prepare(b.Context(), store, who))
 				for _, call := range calls {
 					if call.name == "Users" {
-						continue // reads all of them
+						continue // reads all users
 					}
 					start := time.Now()
 					must(b, call.name, call.do(b.Context(), store, who))

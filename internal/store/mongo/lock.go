@@ -11,11 +11,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/mongo/options"
 )
 
-// The locks have a collection of their own, with a document for each user that
-// is being made, replaced or removed: the user id as _id, who holds the lock,
-// and until when by the clock of the database. While a user is replaced, it
-// also keeps the config that is out of sight meanwhile. A server that crashes
-// leaves its lock behind; it ends by itself.
+// The locks have their own collection, with one document for each user that is
+// being created, replaced or removed. A document has the user id as _id, the
+// holder of the lock, and the end of the lock by the clock of the database.
+// While a user is replaced, it also holds the config, which is hidden during
+// that time. A server that crashes leaves its lock behind; the lock ends at its
+// time.
 const (
 	lockCollection = "web_backend_locks"
 	lockHolder     = "holder"
@@ -23,15 +24,17 @@ const (
 	lockConfig     = "config"
 )
 
-// lease is how long a lock lasts. Its holder stops when its call's time is up;
-// the rest is for a last command that is still on its way.
+// lease returns how long a lock lasts. Its holder stops when the time of its
+// call is over. The rest of the lease is for a last command that is still in
+// transit.
 func (s *Store) lease() time.Duration { return s.timeout * 3 / 2 }
 
-// alone runs change while no other call, of this or of another server, makes,
-// replaces or removes the same user. Where such a replacement broke off, it
-// brings the config back first. Unavailable if others do all the time.
+// alone runs change while no other call, on this or another server, creates,
+// replaces or removes the same user. If an earlier replacement of the user was
+// interrupted, alone restores its config first. It returns Unavailable if it
+// does not get the lock before ctx ends.
 func (s *Store) alone(ctx context.Context, userID string, change func(heldLock) error) error {
-	// Of the calls of this server only one at a time asks for the lock.
+	// Only one call of this server at a time asks for the lock of a user.
 	leave, err := s.queues.enter(ctx, userID)
 	if err != nil {
 		return unavailable(err)
@@ -62,26 +65,26 @@ func (s *Store) alone(ctx context.Context, userID string, change func(heldLock) 
 	}
 	err = change(held)
 	release := held.filter()
-	if err != nil { // a config that is out of sight stays saved
+	if err != nil { // a hidden config stays saved
 		release = append(release, bson.E{Key: lockConfig, Value: bson.D{{Key: "$exists", Value: false}}})
 	}
-	_, _ = s.locks.DeleteOne(ctx, release) // if this fails, the lock ends with its lease
+	_, _ = s.locks.DeleteOne(ctx, release) // on an error, the lock ends with its lease
 	return err
 }
 
-// heldLock is a lock that the caller has.
+// heldLock is a lock that the caller holds.
 type heldLock struct {
 	userID string
 	holder bson.ObjectID
 }
 
-// filter finds the lock for as long as nobody else has taken it.
+// filter selects the lock as long as no other call has taken it.
 func (l heldLock) filter() bson.D {
 	return bson.D{{Key: fieldID, Value: l.userID}, {Key: lockHolder, Value: l.holder}}
 }
 
-// save keeps a config with the lock before it goes out of sight. It is
-// unavailable if the lock has ended.
+// save stores a config in the lock before the config is hidden. It returns
+// Unavailable if the lock has ended.
 func (s *Store) save(ctx context.Context, held heldLock, config bson.Raw) error {
 	saved, err := s.locks.UpdateOne(ctx, held.filter(),
 		bson.D{{Key: "$set", Value: bson.D{{Key: lockConfig, Value: withUnknown(nil, config)}}}})
@@ -96,9 +99,9 @@ func (s *Store) save(ctx context.Context, held heldLock, config bson.Raw) error 
 
 var errLockEnded = errors.New("the lock on the user has ended")
 
-// bringBack undoes the first step of a replacement that broke off: it stores
-// the config again that was out of sight. If it is in its place, or the new one
-// already, that one stays, without the mark that a removal on its way looks for.
+// bringBack undoes the first step of an interrupted replacement: it stores the
+// hidden config again. If there is a config, either the same or already the new
+// one, that one stays, but loses the mark that a removal in transit looks for.
 func (s *Store) bringBack(ctx context.Context, held heldLock, config bson.Raw) error {
 	_, err := s.configs.InsertOne(ctx, config)
 	if mongo.IsDuplicateKeyError(err) {
@@ -113,8 +116,8 @@ func (s *Store) bringBack(ctx context.Context, held heldLock, config bson.Raw) e
 	return err
 }
 
-// withSavedConfig tells which of users have a config that a replacement which
-// broke off has left out of sight.
+// withSavedConfig returns those users whose config is still hidden after an
+// interrupted replacement.
 func (s *Store) withSavedConfig(ctx context.Context, userIDs []string) (saved []string, err error) {
 	if len(userIDs) == 0 {
 		return nil, nil
@@ -139,15 +142,15 @@ func (s *Store) withSavedConfig(ctx context.Context, userIDs []string) (saved []
 	return saved, nil
 }
 
-// number is a time of the database as a number: the engine of the tests cannot
-// compare a stored time with the present one.
+// number converts a time of the database to a number, because the database
+// engine of the tests cannot compare a stored time with the current one.
 func number(time string) bson.D { return bson.D{{Key: "$toLong", Value: time}} }
 
-// lock takes the lock of a user if it is free or has ended, in one command, and
-// reports whether holder has it. saved is the config that the lock keeps of a
-// replacement that broke off, nil for none.
+// lock takes the lock of a user with one command, if the lock is free or has
+// ended, and reports whether holder has it. saved is the config that an
+// interrupted replacement left in the lock, or nil.
 func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (locked bool, saved bson.Raw, err error) {
-	// A lock that is not there has ended too: null is less than any number.
+	// A missing lock counts as ended, because null is less than any number.
 	ended := bson.D{{Key: "$lt", Value: bson.A{number("$" + lockUntil), number("$$NOW")}}}
 	takeIfEnded := func(value any, field string) bson.D {
 		return bson.D{{Key: "$cond", Value: bson.A{ended, value, "$" + field}}}
@@ -164,17 +167,18 @@ func (s *Store) lock(ctx context.Context, userID string, holder bson.ObjectID) (
 		options.FindOneAndUpdate().SetUpsert(true).SetReturnDocument(options.After),
 	).Decode(&found)
 	if mongo.IsDuplicateKeyError(err) || errors.Is(err, mongo.ErrNoDocuments) {
-		return false, nil, nil // it was taken, or given back, in the middle of it
+		return false, nil, nil // another call took or released it during the command
 	}
 	return found.Holder == holder, found.Config, err
 }
 
-// leaseEnd is when a lock ends that is taken now, by the clock of the database.
+// leaseEnd returns when a lock that is taken now ends, by the clock of the
+// database.
 func (s *Store) leaseEnd() bson.D {
 	return bson.D{{Key: "$add", Value: bson.A{"$$NOW", s.lease().Milliseconds()}}}
 }
 
-// lockedOf tells which of users somebody has a lock for now.
+// lockedOf returns those users for which any call holds a lock now.
 func (s *Store) lockedOf(ctx context.Context, userIDs []string) (map[string]bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -197,19 +201,19 @@ func (s *Store) lockedOf(ctx context.Context, userIDs []string) (map[string]bool
 	return locked, nil
 }
 
-// queues has the calls of this server for one user wait for each other.
+// queues makes the calls of this server for the same user wait for each other.
 type queues struct {
 	mu    sync.Mutex
 	users map[string]*queue
 }
 
 type queue struct {
-	head    chan struct{} // holds one element while a call is at its head
-	callers int           // at its head and behind
+	head    chan struct{} // holds one element while a call is at the head of the queue
+	callers int           // calls at the head and behind it
 }
 
-// enter waits until the caller is at the head of a user's queue, for as long as
-// ctx lasts. leave lets the next one come there.
+// enter waits until the caller is at the head of a user's queue, or until ctx
+// ends. leave lets the next caller proceed.
 func (q *queues) enter(ctx context.Context, userID string) (leave func(), err error) {
 	q.mu.Lock()
 	if q.users == nil {

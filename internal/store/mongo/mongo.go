@@ -1,14 +1,15 @@
 // Package mongo is the store on a MongoDB server or cluster. It shares the
-// database with the orchestrator and with the Python original (contract §6):
-// documents are plain, complete and named as they name them.
+// database with the orchestrator and with the Python original (contract §6). So
+// documents are plain and complete, and use the names that those programs use.
 //
-// A standalone server has no multi-document transactions, so none are used.
-// Each operation is one atomic command where it can be; where it cannot, its
-// commands are ordered so that a crash between two of them leaves nothing half
-// visible and a retry completes it. A user's config is what makes the user's
-// characters visible: it is written last and removed first. Calls that make or
-// remove a user take turns, across servers; see lock.go. A token is good only
-// beside the password that it was given for; see tokens.go.
+// A standalone server has no multi-document transactions, so this package uses
+// none. Where possible, an operation is one atomic command. Otherwise its
+// commands are ordered so that a crash between two of them leaves nothing
+// partly visible, and a retry completes the operation. A user's config makes
+// the user's characters visible: it is written last and removed first. Calls
+// that create or remove a user take turns, across servers; see lock.go. A token
+// is valid only while the user has the password that the token was issued for;
+// see tokens.go.
 package mongo
 
 import (
@@ -28,31 +29,31 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Store is the store on MongoDB. [Open] makes it.
+// Store is the store on MongoDB. Use [Open] to create one.
 type Store struct {
 	pool     *pool
 	client   *mongo.Client
 	database *mongo.Database
 	timeout  time.Duration
 
-	collections             // read from the primary: what is decided on must be true
-	answers     collections // read as the URI says: what is only told to a client
+	collections             // read from the primary, because decisions need current data
+	answers     collections // read as the URI says; only for data that is returned to a client
 	locks       *mongo.Collection
 	tokens      *mongo.Collection
 	queues      queues
 
-	running sync.WaitGroup // calls
+	running sync.WaitGroup // running calls
 	close   func() error
 }
 
-// collections are those of contract §6.
+// collections are the collections of contract §6.
 type collections struct{ credentials, configs, characters *mongo.Collection }
 
 var _ backend.Store = (*Store)(nil)
 
-// Open connects to the cluster, with one pool of connections for the life of
-// the store. It does not wait for a server to answer; see [Store.Ping] and
-// [Store.EnsureIndexes].
+// Open returns a store for the cluster, with one pool of connections for the
+// lifetime of the store. It does not wait for a server to respond; see
+// [Store.Ping] and [Store.EnsureIndexes].
 func Open(o Options) (*Store, error) {
 	pool := new(pool)
 	client, err := connect(o, pool)
@@ -81,11 +82,12 @@ func Open(o Options) (*Store, error) {
 	return s, nil
 }
 
-// Connect makes a client with the settings that every connection of this
-// program has: writes acknowledged by a majority and journaled, and retried
-// once by the driver; reads from the primary; unless the URI says otherwise.
-// The error is of kind Unavailable if the name service did not know the
-// servers, else the settings are wrong. It holds no part of the URI.
+// Connect creates a client with the settings that all connections of this
+// program use: a majority acknowledges and journals each write, the driver
+// retries a write once, and reads go to the primary. The URI may override these
+// settings. The error is of kind Unavailable if the name service did not know
+// the servers; otherwise the settings are wrong. The error contains no part of
+// the URI.
 func Connect(o Options) (*mongo.Client, error) { return connect(o, new(pool)) }
 
 func connect(o Options, pool *pool) (*mongo.Client, error) {
@@ -94,7 +96,7 @@ func connect(o Options, pool *pool) (*mongo.Client, error) {
 	}
 	encrypted, err := o.tlsConfig()
 	if err != nil {
-		return nil, errors.New("mongodb_tls_ca_file: " + err.Error()) // not wrapped: no later try helps
+		return nil, errors.New("mongodb_tls_ca_file: " + err.Error()) // not wrapped: retrying does not help
 	}
 	client := o.parsed().
 		SetAppName("web-backend").
@@ -118,8 +120,9 @@ func connect(o Options, pool *pool) (*mongo.Client, error) {
 	if client.MaxPoolSize == nil && o.MaxPoolSize > 0 {
 		client.SetMaxPoolSize(uint64(o.MaxPoolSize))
 	}
-	// The driver's own 30 s would keep the pool waiting for connections that a
-	// broken network swallowed, long after the network is whole again.
+	// With the driver's default of 30 s, the pool would still wait for
+	// connections that a network failure cut, long after the network works
+	// again.
 	if client.ConnectTimeout == nil {
 		client.SetConnectTimeout(o.Timeout)
 	}
@@ -136,7 +139,7 @@ func connect(o Options, pool *pool) (*mongo.Client, error) {
 	return connected, nil
 }
 
-// begin starts a call: it bounds the call in time and has Close wait for it
+// begin starts a call. It limits the time of the call, and makes Close wait
 // until done is called.
 func (s *Store) begin(ctx context.Context) (_ context.Context, done func()) {
 	s.running.Add(1)
@@ -147,9 +150,9 @@ func (s *Store) begin(ctx context.Context) (_ context.Context, done func()) {
 	}
 }
 
-// beginWhole starts a call of several commands that belong together: a caller
-// that gives up half-way, as one that hangs up does, does not break it off.
-// The error is that of a context that ended before.
+// beginWhole starts a call of several commands that belong together. A caller
+// that gives up half-way, for example one that hangs up, does not interrupt it.
+// It returns an error if ctx has already ended.
 func (s *Store) beginWhole(ctx context.Context) (_ context.Context, done func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, storeError(err)

@@ -16,16 +16,17 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Options say how to reach the cluster and where the documents lie.
+// Options are the address of the cluster and the names of the database and its
+// collections.
 type Options struct {
-	// URI is a connection string. It says where the servers are, in place of
-	// Host and Port; what it says of the user counts unless Username is set.
+	// URI is a connection string. It names the servers instead of Host and
+	// Port. It also names the user, unless Username is set.
 	URI  backend.Secret
 	Host string
 	Port int
-	// TLS encrypts the connection to Host and Port. TLSCAFile is the PEM file of
-	// the authority that signed the server's certificate; "" for those that the
-	// system trusts. A URI says both itself.
+	// TLS encrypts the connection to Host and Port. TLSCAFile is the PEM file
+	// of the authority that signed the server's certificate; "" means the
+	// authorities that the system trusts. A URI has its own options for both.
 	TLS          bool
 	TLSCAFile    string
 	Username     string
@@ -37,22 +38,22 @@ type Options struct {
 	UserCollection       string
 	CharacterCollection  string
 
-	// Timeout bounds each call of the store, waiting for a server included.
+	// Timeout limits each call of the store, including the wait for a server.
 	Timeout time.Duration
-	// MaxPoolSize bounds the connections to each server; 0 is the driver's own
-	// bound. The URI may say otherwise.
+	// MaxPoolSize limits the connections to each server; 0 means the default of
+	// the driver. The URI may override it.
 	MaxPoolSize int
 }
 
-// Login is who a connection logs in as.
+// Login is the user that a connection logs in as.
 type Login struct {
-	Username string // "" for nobody
+	Username string // "" for no login
 	Password backend.Secret
 	Database string // where the user is defined
 }
 
-// parsed is the connection string, read by the driver. For a mongodb+srv
-// string it asks the name service.
+// parsed returns the driver's options for the connection string. For a
+// mongodb+srv URI it queries the name service.
 func (o Options) parsed() *options.ClientOptions {
 	if o.URI.IsSet() {
 		return options.Client().ApplyURI(o.URI.Reveal())
@@ -60,8 +61,8 @@ func (o Options) parsed() *options.ClientOptions {
 	return options.Client().SetHosts([]string{net.JoinHostPort(o.Host, strconv.Itoa(o.Port))})
 }
 
-// tlsConfig is how to encrypt the connection to Host and Port; nil for not at
-// all.
+// tlsConfig returns the TLS settings for the connection to Host and Port, or
+// nil for no encryption.
 func (o Options) tlsConfig() (*tls.Config, error) {
 	if o.URI.IsSet() || !o.TLS {
 		return nil, nil //nolint:nilnil // plain, as the driver has it
@@ -81,21 +82,22 @@ func (o Options) tlsConfig() (*tls.Config, error) {
 	return encrypted, nil
 }
 
-// CheckTLS says what is wrong with TLSCAFile.
+// CheckTLS returns an error if TLSCAFile cannot be used.
 func (o Options) CheckTLS() error {
 	_, err := o.tlsConfig()
 	return err
 }
 
-// errNotValid is the error of settings that the driver does not take. Its own
-// text can quote the connection string.
+// errNotValid is the error for settings that the driver rejects. The driver's
+// own text can quote the connection string.
 var errNotValid = errors.New("the MongoDB connection settings are not valid; check mongodb_uri, or host and port")
 
-// errUnacknowledged is the error of a URI with w=0.
+// errUnacknowledged is the error for a URI with w=0.
 var errUnacknowledged = errors.New("mongodb_uri asks for unacknowledged writes (w=0); they would be lost unnoticed")
 
-// CheckURI says what is wrong with a URI, as far as that can be told without a
-// server: not of one whose servers the name service knows (mongodb+srv).
+// CheckURI returns an error if the URI is not valid, as far as it can tell
+// without a server. It does not check a mongodb+srv URI, whose servers only the
+// name service knows.
 func (o Options) CheckURI() error {
 	if !o.URI.IsSet() || strings.HasPrefix(o.URI.Reveal(), "mongodb+srv:") {
 		return nil
@@ -110,7 +112,8 @@ func (o Options) CheckURI() error {
 	return nil
 }
 
-// Login is the user of the options: that of Username, else that of the URI.
+// Login returns the user of the options: the one of Username if it is set,
+// otherwise the one of the URI.
 func (o Options) Login() Login {
 	if o.Username != "" {
 		return Login{o.Username, o.Password, o.AuthDatabase}
@@ -121,14 +124,14 @@ func (o Options) Login() Login {
 	return Login{}
 }
 
-// As gives the options for another user of the same servers.
+// As returns the options for another user on the same servers.
 func (o Options) As(user Login) Options {
 	o.Username, o.Password, o.AuthDatabase = user.Username, user.Password, user.Database
 	return o
 }
 
-// HostList names the servers for a message. It shows nothing of a URI that is
-// not valid: who knows which part of it is the password.
+// HostList names the servers for a message. It returns no part of an invalid
+// URI, because any part of it may be the password.
 func (o Options) HostList() string {
 	if !o.URI.IsSet() {
 		return net.JoinHostPort(o.Host, strconv.Itoa(o.Port))
@@ -140,9 +143,9 @@ func (o Options) HostList() string {
 	return authority[strings.Index(authority, "@")+1:]
 }
 
-// authorityOf gives the part of a URI that names user and servers. Not ok means
-// that the "@" between the two is not the only one: part of the password would
-// be taken for a server, looked up, and shown in messages.
+// authorityOf returns the part of a URI that names the user and the servers. ok
+// is false if the "@" between the two is not the only one: part of the password
+// would then be treated as a server, looked up, and shown in messages.
 func authorityOf(uri string) (authority string, ok bool) {
 	_, rest, _ := strings.Cut(uri, "://")
 	authority = rest

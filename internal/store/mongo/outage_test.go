@@ -18,26 +18,27 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// worker writes one thing after the other and notes what was acknowledged.
-// What was not may have happened or not.
+// worker writes continuously and records which writes were acknowledged. Other
+// writes may or may not be stored.
 type worker struct {
 	*testing.T
 	store *mongo.Store
-	home  backend.Character // of a user that stays
+	home  backend.Character // belongs to a user that stays
 	round int
-	done  *atomic.Int64 // acknowledged, of all workers
+	done  *atomic.Int64 // acknowledged calls of all workers
 
-	prompt, zone      int             // the last ones acknowledged
-	copies            map[string]bool // by id: whether it is there, for sure
+	prompt, zone      int             // the last acknowledged values
+	copies            map[string]bool // by id: whether it is certain that the copy exists
 	users             map[string]bool
 	tokens            map[string]bool // by name
 	acknowledged      int
 	unavailable, lost int
 }
 
-// try does one call and reports whether it was acknowledged. The engine of the
-// tests forgets in a crash which writes it has carried out, so that the driver's
-// second attempt may find its own first one: retried is what it then says.
+// try makes one call and reports whether it was acknowledged. After a crash the
+// database engine of the tests does not know which writes it has completed. So
+// the driver's second attempt may find the result of its first one; the error
+// is then of kind retried.
 func (w *worker) try(what string, retried backend.Kind, call func(ctx context.Context) error) bool {
 	switch err := call(w.Context()); {
 	case err == nil:
@@ -54,7 +55,7 @@ func (w *worker) try(what string, retried backend.Kind, call func(ctx context.Co
 	return false
 }
 
-// work does a round of everything.
+// work runs one round of all operations.
 func (w *worker) work() {
 	w.round++
 	text, user, id := strconv.Itoa(w.round), fmt.Sprintf("%s, %d", w.home.UserID, w.round), "copy "+strconv.Itoa(w.round)
@@ -95,8 +96,8 @@ func (w *worker) work() {
 	}
 }
 
-// workOnAccount makes a token and, every other time, another password, which
-// ends all tokens that are there.
+// workOnAccount creates a token and, every second time, changes the password,
+// which ends all existing tokens.
 func (w *worker) workOnAccount() {
 	var credential backend.Credential
 	if !w.try("read credential", backend.Unavailable, func(ctx context.Context) (err error) {
@@ -125,7 +126,7 @@ func (w *worker) workOnAccount() {
 	}
 }
 
-// check compares what is stored with what was acknowledged.
+// check compares the stored data with the acknowledged writes.
 func (w *worker) check(store *mongo.Store) {
 	home, err := store.Character(w.Context(), w.home.Key())
 	must(w.T, "read character", err)
@@ -160,8 +161,9 @@ func (w *worker) check(store *mongo.Store) {
 	}
 }
 
-// TestOutage_LosesNothingAcknowledged kills the database under load and starts
-// it again: the same store goes on, and all that it acknowledged is there.
+// TestOutage_LosesNothingAcknowledged kills the database under load and
+// restarts it. The same store must continue, and everything that it
+// acknowledged must be stored.
 func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
@@ -214,7 +216,7 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 	}
 	before := work(func() {
 		load()
-		server.Kill(t) // in the middle of it
+		server.Kill(t) // during the load
 	})
 	during := work(func() {})
 	after := work(func() {

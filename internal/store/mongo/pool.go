@@ -6,11 +6,12 @@ import (
 	"go.mongodb.org/mongo-driver/v2/event"
 )
 
-// pool counts what the driver tells of its connections, to all servers
-// together, monitoring connections left out.
+// pool counts the driver's connections to all servers together, without the
+// monitoring connections.
 type pool struct{ open, inUse, waiting atomic.Int64 }
 
-// note takes one event of the driver, which calls it in the way of the caller.
+// note handles one event. The driver calls it synchronously, so its caller
+// waits for it.
 func (p *pool) note(e *event.PoolEvent) {
 	switch e.Type {
 	case event.ConnectionCreated:
@@ -29,13 +30,13 @@ func (p *pool) note(e *event.PoolEvent) {
 	}
 }
 
-// Stats is what the store's connections are like at one moment.
+// Stats describes the connections of the store at one moment.
 type Stats struct {
 	Open, InUse int64
 	Waiting     int64 // calls that wait for a connection
 }
 
-// Stats costs nothing.
+// Stats returns the current numbers. It sends no command.
 func (s *Store) Stats() Stats {
 	return Stats{Open: s.pool.open.Load(), InUse: s.pool.inUse.Load(), Waiting: s.pool.waiting.Load()}
 }

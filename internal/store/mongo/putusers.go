@@ -14,8 +14,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// putAtOnce is how many users are stored at the same time: mostly each waits
-// for the database.
+// putAtOnce is how many users are stored at the same time. Each one mostly
+// waits for the database.
 const putAtOnce = 8
 
 // PutUsers implements [backend.Archive].
@@ -30,8 +30,9 @@ func (s *Store) PutUsers(ctx context.Context, users []backend.UserData) error {
 	return nil
 }
 
-// distinctUsers returns the first of users, up to one whose id or user name is
-// among them already: that one has to wait for the other.
+// distinctUsers returns the users before the first one whose id or user name is
+// the same as that of an earlier user. Such a user must be stored after the
+// earlier one.
 func distinctUsers(users []backend.UserData) []backend.UserData {
 	ids, names := map[string]bool{}, map[string]bool{}
 	for i, user := range users {
@@ -75,7 +76,7 @@ func (s *Store) putDistinct(ctx context.Context, users []backend.UserData) error
 		if !exists[i] {
 			continue
 		}
-		// Another of users may have given the name up since.
+		// Another user may have given up the name since.
 		if err := s.putOne(ctx, user, [2]bson.ObjectID(ids[2*i:])); err != nil {
 			return err
 		}
@@ -83,8 +84,8 @@ func (s *Store) putDistinct(ctx context.Context, users []backend.UserData) error
 	return nil
 }
 
-// nameFree is Exists if the user name of a credential that is put in place of
-// old belongs to another user. It does not ask where the index can decide, and
+// nameFree returns Exists if another user has the user name of a credential
+// that is about to replace old. It does not query if the index can decide and
 // nothing is removed before that.
 func (s *Store) nameFree(ctx context.Context, old stored, credential *backend.Credential) error {
 	if credential == nil || old.config == nil && len(usernameForms(credential.Username)) == 1 {
@@ -106,17 +107,17 @@ func (s *Store) nameFree(ctx context.Context, old stored, credential *backend.Cr
 	return nil
 }
 
-// withID is a document under an _id of our own making.
+// withID returns a document with an _id that this program chose.
 func withID(id any, document bson.D) bson.D {
 	return append(bson.D{{Key: fieldID, Value: id}}, document...)
 }
 
-// putOne stores a user in place of what is stored of it. Where that changes the
-// characters, the config goes first, so that the user is out of sight
-// meanwhile, and comes back last, under its _id. If this breaks off, the lock
-// still keeps the config as it was, with the provider keys that an import
-// without secrets does not bring along. fresh are the _ids of a credential and a
-// config that are new.
+// putOne replaces everything that is stored for a user. If the characters
+// change, putOne removes the config first, so that the user is hidden during
+// the change, and stores it last, under the same _id. If putOne is interrupted,
+// the lock still holds the old config with its provider keys, which an import
+// without secrets does not bring along. fresh are the _ids for a new credential
+// and a new config.
 func (s *Store) putOne(ctx context.Context, data backend.UserData, fresh [2]bson.ObjectID) error {
 	if err := distinct(data.Characters); err != nil {
 		return err
@@ -139,7 +140,7 @@ func (s *Store) putOne(ctx context.Context, data backend.UserData, fresh [2]bson
 	})
 }
 
-// replace stores data in place of old, of the same user.
+// replace stores data in place of old, which belongs to the same user.
 func (s *Store) replace(
 	ctx context.Context, held heldLock, old stored, data backend.UserData, fresh [2]bson.ObjectID,
 ) error {
@@ -180,7 +181,8 @@ func (s *Store) replace(
 	return err
 }
 
-// removeCharacters removes these, and none that came since they were read.
+// removeCharacters removes these characters, but none that were created after
+// they were read.
 func (s *Store) removeCharacters(ctx context.Context, characters []storedCharacter) error {
 	if len(characters) == 0 {
 		return nil
@@ -193,9 +195,9 @@ func (s *Store) removeCharacters(ctx context.Context, characters []storedCharact
 	return err
 }
 
-// hide removes a config that comes back under the same _id. It is marked first,
-// and removed by its mark: so a removal that is held up on its way, and carried
-// out when the new config is there, finds nothing.
+// hide removes a config that will come back under the same _id. It marks the
+// config first and then removes it by that mark. So a removal that is delayed
+// in transit until the new config is stored does not match the new config.
 func (s *Store) hide(ctx context.Context, config bson.Raw) error {
 	byID := bson.D{{Key: fieldID, Value: config.Lookup(fieldID)}}
 	mark := bson.E{Key: fieldReplacing, Value: bson.NewObjectID()}
@@ -206,9 +208,9 @@ func (s *Store) hide(ctx context.Context, config bson.Raw) error {
 	return err
 }
 
-// placesOf gives the _ids of credential and config of data: those of old, and
-// where a document goes that made the user's place in the creation order, the
-// other one takes over its _id.
+// placesOf returns the _ids for the credential and the config of data. These
+// are the _ids of old. If the document that determined the user's place in the
+// creation order is removed, the other document takes over its _id.
 func placesOf(old stored, data backend.UserData, fresh [2]bson.ObjectID) (credential, config bson.RawValue) {
 	credential, config = rawID(fresh[0]), rawID(fresh[1])
 	if old.credential != nil {
@@ -231,9 +233,10 @@ func rawID(id bson.ObjectID) bson.RawValue {
 	return bson.RawValue{Type: bson.TypeObjectID, Value: id[:]}
 }
 
-// replaceCredential stores data's credential, if any, under id in place of the old one.
-// Tokens are worth nothing from then on unless the password is the same; they
-// are removed lest it comes back one day.
+// replaceCredential stores data's credential, if there is one, under id in
+// place of the old one. Tokens are no longer valid after that unless the
+// password is the same. They are removed, because the old password could come
+// back one day.
 func (s *Store) replaceCredential(ctx context.Context, old stored, data backend.UserData, id bson.RawValue) error {
 	credential := data.Credential
 	var before backend.Credential
@@ -259,14 +262,14 @@ func (s *Store) replaceCredential(ctx context.Context, old stored, data backend.
 		}
 	}
 	if old.credential == nil && old.config == nil {
-		return nil // a new user has none
+		return nil // a new user has no tokens
 	}
 	return s.removeDeadTokens(ctx, data.UserID(), credential)
 }
 
-// removeDeadTokens removes the tokens of a user that were given for another
-// password than that of credential, also those that a put which broke off left
-// behind.
+// removeDeadTokens removes the tokens of a user that were issued for a password
+// other than the one of credential. That includes tokens that an interrupted
+// put left behind.
 func (s *Store) removeDeadTokens(ctx context.Context, userID string, credential *backend.Credential) error {
 	dead := byUser(userID)
 	if credential != nil {
@@ -277,8 +280,9 @@ func (s *Store) removeDeadTokens(ctx context.Context, userID string, credential 
 	return err
 }
 
-// updateCredential changes the document under id, which has the name before. A
-// new name is not claimed: that could be refused, where a put must not be.
+// updateCredential changes the document under id, whose name was before. It
+// does not claim a new name, because a claim could be rejected, but a put must
+// not be.
 func (s *Store) updateCredential(ctx context.Context, id bson.RawValue, before string, credential backend.Credential) error {
 	change, gone := bson.D{{Key: "$set", Value: credentialDocument(credential)}}, bson.D{}
 	if backend.UsernameKey(credential.Username) == credential.Username {
@@ -294,7 +298,7 @@ func (s *Store) updateCredential(ctx context.Context, id bson.RawValue, before s
 	return nameError(err, credential.Username)
 }
 
-// nameError gives Exists where a unique index refused a user name.
+// nameError returns Exists if a unique index rejected a user name.
 func nameError(err error, username string) error {
 	if mongo.IsDuplicateKeyError(err) {
 		return backend.UsernameTaken(username)
@@ -307,11 +311,11 @@ func remove(ctx context.Context, collection *mongo.Collection, document bson.Raw
 	return err
 }
 
-// withUnknown adds the fields of old that this server does not know, as they
-// survive every change.
+// withUnknown adds those fields of old that this server does not know, because
+// they must survive every change.
 func withUnknown(document bson.D, old bson.Raw) bson.D {
 	own := []string{fieldUsernameGiven, fieldNameClaim, fieldReplacing}
-	elements, _ := old.Elements() // of nil there are none
+	elements, _ := old.Elements() // nil has no elements
 	for _, element := range elements {
 		key := element.Key()
 		known := slices.ContainsFunc(document, func(e bson.E) bool { return e.Key == key })

@@ -8,10 +8,10 @@ import (
 	"go.mongodb.org/mongo-driver/v2/bson"
 )
 
-// registry decodes what old documents hold into the domain's types: a
-// threshold may be an int32, an int64 or a double, a speed any number, and a
-// null, or what is no finite number, is an absent value (contract §6). Encoding stays the driver's own:
-// int32, double, bool and string.
+// registry returns the decoders for values in old documents (contract §6). A
+// threshold may be an int32, an int64 or a double, and a speed may be any
+// number. A null or a number that is not finite counts as an absent value.
+// Encoding stays the driver's own: int32, double, bool and string.
 func registry() *bson.Registry {
 	r := bson.NewRegistry()
 	r.RegisterTypeDecoder(reflect.TypeFor[int32](), bson.ValueDecoderFunc(decodeNumber))
@@ -19,8 +19,8 @@ func registry() *bson.Registry {
 	return r
 }
 
-// decodeNumber reads any BSON number into an int32 or a float64 and keeps the
-// value that is there for a null and for what is not finite.
+// decodeNumber reads any BSON number into an int32 or a float64. For a null or
+// a number that is not finite it keeps the current value.
 func decodeNumber(_ bson.DecodeContext, reader bson.ValueReader, target reflect.Value) error {
 	var number float64
 	switch reader.Type() {
@@ -47,7 +47,7 @@ func decodeNumber(_ bson.DecodeContext, reader bson.ValueReader, target reflect.
 	default:
 		return fmt.Errorf("a BSON %s where a number belongs", reader.Type())
 	}
-	if math.IsNaN(number) || math.IsInf(number, 0) { // JSON has none: it would make the character unreadable
+	if math.IsNaN(number) || math.IsInf(number, 0) { // JSON cannot hold these, so the character would be unreadable
 		return nil
 	}
 	if target.Kind() == reflect.Float64 {

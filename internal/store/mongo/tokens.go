@@ -16,19 +16,19 @@ import (
 	"web-backend/internal/backend"
 )
 
-// The tokens have a collection of their own, with a document for each. A token
-// holds a tag of the stored password that it was given for, and is good only
-// while its user has that password. So whoever replaces or removes a
-// credential, the original too, ends its tokens with that one command. Two tags
-// are in it while a password is stored in another form.
+// The tokens have their own collection, with one document for each. A token
+// holds a tag of the stored password that it was issued for, and is valid only
+// while the user has that password. So a program that replaces or removes a
+// credential, including the original, ends its tokens with the same command. A
+// token has two tags while a password is being stored in another form.
 const (
 	tokenCollection   = "web_backend_tokens"
 	tokenPasswordTags = "password_tags"
 	tokenExpiresAt    = "expires_at"
 )
 
-// tokenDocument is a token as it is stored. Times become BSON dates, to the
-// millisecond.
+// tokenDocument is a token as it is stored. Times become BSON dates with a
+// precision of one millisecond.
 type tokenDocument struct {
 	Hash         []byte    `bson:"_id"`
 	UserID       string    `bson:"user_id"`
@@ -37,16 +37,17 @@ type tokenDocument struct {
 	ExpiresAt    time.Time `bson:"expires_at"`
 }
 
-// passwordTag tells the stored passwords of a user apart, and shows none of
-// them where they are hashes.
+// passwordTag returns a tag that distinguishes the stored passwords of a user.
+// It does not reveal a password that is stored as a hash.
 func passwordTag(userID, stored string) []byte {
 	tag := hmac.New(sha256.New, []byte(userID))
 	tag.Write([]byte(stored))
 	return tag.Sum(nil)
 }
 
-// retag changes the password tags of tokens. The driver sends no command again
-// that changes several documents; this one may be carried out twice.
+// retag changes the password tags of tokens. The driver does not retry a
+// command that changes several documents. retag does, because this command may
+// run twice.
 func (s *Store) retag(ctx context.Context, filter bson.D, operator string, tags any) error {
 	change := bson.D{{Key: operator, Value: bson.D{{Key: tokenPasswordTags, Value: tags}}}}
 	_, err := s.tokens.UpdateMany(ctx, filter, change)
@@ -56,9 +57,9 @@ func (s *Store) retag(ctx context.Context, filter bson.D, operator string, tags 
 	return err
 }
 
-// CreateToken implements [backend.Store]. The credential is looked at when the
-// token is stored: a change of the password either saw the token too, or is
-// seen here.
+// CreateToken implements [backend.Store]. It checks the credential after it has
+// stored the token. If the password changes in the meantime, either the change
+// also sees the token, or CreateToken notices the change.
 func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential backend.Credential) error {
 	ctx, done, err := s.beginWhole(ctx)
 	if err != nil {
@@ -66,7 +67,7 @@ func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential
 	}
 	defer done()
 	byHash := bson.D{{Key: fieldID, Value: token.Hash[:]}}
-	// Replaced, so that it may be done again.
+	// Replace instead of insert, so that the command may be repeated.
 	_, err = s.tokens.ReplaceOne(ctx, byHash, tokenDocument{
 		Hash: token.Hash[:], UserID: token.UserID,
 		PasswordTags: [][]byte{passwordTag(credential.UserID, credential.Password.Reveal())},
@@ -88,7 +89,8 @@ func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential
 	return backend.CredentialNotFound(credential.Username)
 }
 
-// Token implements [backend.Store]: token and password are read by one command.
+// Token implements [backend.Store]. One command reads the token and the
+// password.
 func (s *Store) Token(ctx context.Context, hash backend.TokenHash, now time.Time) (backend.Token, error) {
 	ctx, done := s.begin(ctx)
 	defer done()
@@ -122,8 +124,9 @@ func (s *Store) Token(ctx context.Context, hash backend.TokenHash, now time.Time
 		Hash: hash, UserID: token.UserID, CreatedAt: token.CreatedAt.UTC(), ExpiresAt: token.ExpiresAt.UTC()}, nil
 }
 
-// UserTokens implements [backend.Store]. The passwords are read after the
-// tokens: what a change of the password has ended by then is left out.
+// UserTokens implements [backend.Store]. It reads the passwords after the
+// tokens, so it leaves out tokens that a change of the password has ended by
+// then.
 func (s *Store) UserTokens(ctx context.Context, userID string, now time.Time) ([]backend.Token, error) {
 	ctx, done := s.begin(ctx)
 	defer done()
@@ -159,7 +162,7 @@ func (s *Store) UserTokens(ctx context.Context, userID string, now time.Time) ([
 	return tokens, nil
 }
 
-// isFor reports whether the token was given for the password of a credential.
+// isFor reports whether the token was issued for the password of a credential.
 func (d tokenDocument) isFor(credential bson.Raw) bool {
 	password, ok := credential.Lookup(fieldPassword).StringValueOK()
 	tag := passwordTag(d.UserID, password)

@@ -33,7 +33,7 @@ func (s *Store) UpdateUserConfig(ctx context.Context, userID string, patch backe
 	for name, key := range patch.Keys {
 		changes = append(changes, bson.E{Key: name, Value: key.Reveal()})
 	}
-	if len(changes) == 0 { // MongoDB refuses an empty $set
+	if len(changes) == 0 { // MongoDB rejects an empty $set
 		_, err := s.UserConfig(ctx, userID)
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// stored is what is in the collections of one user.
+// stored holds the documents of one user in all collections.
 type stored struct {
 	credential, config bson.Raw // nil for none
 	characters         []storedCharacter
@@ -24,12 +24,12 @@ type stored struct {
 
 type storedCharacter struct {
 	id        bson.ObjectID
-	character backend.Character // zero where only the id was read
-	bad       bool              // it is left out
+	character backend.Character // zero if only the id was read
+	bad       bool              // the character is left out
 }
 
-// data gives s as the domain knows it. Characters without a config are
-// nobody's.
+// data converts s to the types of package backend. It leaves out characters
+// without a config, because they belong to no user.
 func (s stored) data(userID string) (data backend.UserData) {
 	if s.credential != nil {
 		data.Credential = new(credentialFrom(s.credential))
@@ -45,8 +45,8 @@ func (s stored) data(userID string) (data backend.UserData) {
 	return data
 }
 
-// sameAs reports whether s and what was read later are of one state: whoever
-// replaces a user's characters gives them new ids.
+// sameAs reports whether s and a later reading show the same state. Replacing a
+// user's characters gives them new ids.
 func (s stored) sameAs(later stored) bool {
 	sameID := func(a, b storedCharacter) bool { return a.id == b.id }
 	return bytes.Equal(s.credential, later.credential) && bytes.Equal(s.config, later.config) &&
@@ -55,8 +55,9 @@ func (s stored) sameAs(later stored) bool {
 
 var errTooLarge = errors.New("more than is read at once")
 
-// load reads users in this order, without those of whom nothing is stored. Of
-// large ones it reads only the first; read is how many.
+// load reads users in the order of userIDs, and leaves out users without stored
+// data. If the users are large, it reads only the first ones; read is their
+// number.
 func (s *Store) load(ctx context.Context, userIDs []string, bad badPolicy) (users []backend.UserData, read int, err error) {
 	for read = len(userIDs); ; read = max(1, read/2) {
 		limit := exportBytes
@@ -70,13 +71,14 @@ func (s *Store) load(ctx context.Context, userIDs []string, bad badPolicy) (user
 	}
 }
 
-// loadWhole reads users, each of one moment, or gives errTooLarge.
+// loadWhole reads users, each in one consistent state, or returns errTooLarge.
 //
-// There is no snapshot on a standalone server. So each user is read twice, and
-// in between it is looked that nobody is making, replacing or removing it. Whom
-// somebody was, or whose two states differ, is read again.
+// A standalone server has no snapshots. So each user is read twice, and between
+// the two readings loadWhole checks that no call is creating, replacing or
+// removing the user. It reads a user again if there was such a call, or if the
+// two readings differ.
 func (s *Store) loadWhole(ctx context.Context, userIDs []string, limit int, bad badPolicy) (users []backend.UserData, err error) {
-	ctx, cancel := context.WithTimeout(ctx, s.lease()+s.timeout) // the lock of a crash ends meanwhile
+	ctx, cancel := context.WithTimeout(ctx, s.lease()+s.timeout) // long enough for the lock of a crashed server to end
 	defer cancel()
 	whole := map[string]stored{}
 	waiting := slices.Clone(userIDs)
@@ -105,8 +107,9 @@ func (s *Store) loadWhole(ctx context.Context, userIDs []string, limit int, bad 
 	return users, nil
 }
 
-// loadSome reads users once, and adds to whole those that are of one moment. A
-// user whose replacement broke off gets the config back, and is read next time.
+// loadSome reads users once, and adds to whole those whose state is consistent.
+// If a replacement of a user was interrupted, loadSome restores the user's
+// config; the user is read next time.
 func (s *Store) loadSome(ctx context.Context, userIDs []string, limit int, bad badPolicy, whole map[string]stored) error {
 	before, err := s.readStored(ctx, userIDs, limit, bad)
 	if err != nil {
@@ -139,13 +142,13 @@ func (s *Store) loadSome(ctx context.Context, userIDs []string, limit int, bad b
 	return nil
 }
 
-// onlyIDs is the limit of readStored for which it reads no character itself.
+// onlyIDs is a limit for readStored: it then reads only the ids of characters.
 const onlyIDs = -1
 
-// readStored reads what there is of users, by few commands for all of them. Of
-// two documents where there should be one, which only a missing index allows,
-// the older one counts. It is errTooLarge if characters have more bytes than
-// limit.
+// readStored reads the documents of users, with few commands for all of them.
+// If there are two documents where there should be one, which is possible only
+// without the unique index, it returns the older one. It returns errTooLarge if
+// the characters have more bytes than limit.
 func (s *Store) readStored(ctx context.Context, userIDs []string, limit int, bad badPolicy) (map[string]stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -179,7 +182,8 @@ func (s *Store) readStored(ctx context.Context, userIDs []string, limit int, bad
 	return found, s.readCharacters(ctx, userIDs, limit, bad, found)
 }
 
-// readCharacters adds the characters of users, each user's in their order.
+// readCharacters adds the characters of users to found. The characters of each
+// user are in creation order.
 func (s *Store) readCharacters(ctx context.Context, userIDs []string, limit int, bad badPolicy, found map[string]stored) error {
 	find := options.Find()
 	if limit == onlyIDs {

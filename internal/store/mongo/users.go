@@ -54,9 +54,9 @@ func (s *Store) CountUsers(ctx context.Context) (int64, error) {
 	return configs + others, storeError(err)
 }
 
-// makeUser stores config and characters if allowed gives no error and there is
-// no config yet. The config goes last: without it the characters are nobody's,
-// and the next attempt replaces them.
+// makeUser stores config and characters if allowed returns no error and there
+// is no config yet. It stores the config last: without a config the characters
+// belong to no user, and the next attempt replaces them.
 func (s *Store) makeUser(
 	ctx context.Context, config backend.UserConfig, characters []backend.Character, allowed func(context.Context) error,
 ) error {
@@ -86,14 +86,14 @@ func (s *Store) makeUser(
 			return storeError(err)
 		}
 		_, err = s.configs.InsertOne(ctx, configDocument(config))
-		if mongo.IsDuplicateKeyError(err) { // the original was faster, which takes no turns
+		if mongo.IsDuplicateKeyError(err) { // the original, which takes no locks, was faster
 			return backend.UserExists(config.UserID)
 		}
 		return storeError(err)
 	})
 }
 
-// distinct gives an Exists error if two of characters have one key.
+// distinct returns an Exists error if two of characters have the same key.
 func distinct(characters []backend.Character) error {
 	seen := make(map[backend.CharacterKey]bool, len(characters))
 	for _, character := range characters {
@@ -105,12 +105,13 @@ func distinct(characters []backend.Character) error {
 	return nil
 }
 
-// idOf gives the _id of a user's document in collection; zero if there is none.
+// idOf returns the _id of a user's document in collection, or zero if there is
+// none.
 func idOf(ctx context.Context, collection *mongo.Collection, userID string) (bson.RawValue, error) {
 	return idFrom(collection.FindOne(ctx, byUser(userID), options.FindOne().SetProjection(onlyID)))
 }
 
-// idFrom gives the _id of a result; zero if there is none.
+// idFrom returns the _id of a result, or zero if there is none.
 func idFrom(result *mongo.SingleResult) (bson.RawValue, error) {
 	document, err := result.Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
@@ -124,7 +125,7 @@ func idFrom(result *mongo.SingleResult) (bson.RawValue, error) {
 
 var onlyID = bson.D{{Key: fieldID, Value: 1}}
 
-// insertCharacters stores characters so that their _ids are in their order.
+// insertCharacters stores characters with _ids in the order of characters.
 func (s *Store) insertCharacters(ctx context.Context, characters []backend.Character) error {
 	if len(characters) == 0 {
 		return nil
@@ -138,20 +139,20 @@ func (s *Store) insertCharacters(ctx context.Context, characters []backend.Chara
 	return err
 }
 
-// newIDs gives _ids in their order.
+// newIDs returns new _ids in ascending order.
 func newIDs(count int) []bson.ObjectID {
 	ids := make([]bson.ObjectID, count)
 	for i := range ids {
 		ids[i] = bson.NewObjectID()
 	}
-	// Sorted, since the counter in an ObjectID may begin again in between.
+	// Sort them, because the counter in an ObjectID may wrap around in between.
 	slices.SortFunc(ids, compareIDs)
 	return ids
 }
 
-// deleteOwned removes the documents that a user has in collection now. It names
-// them one by one: a command that is held up on its way, and carried out when
-// the user has been made anew, finds nothing of the new user.
+// deleteOwned removes the documents that a user has in collection now. It
+// selects them by their _ids. So if the command is delayed until the user has
+// been created again, it matches no document of the new user.
 func deleteOwned(ctx context.Context, collection *mongo.Collection, userID string) (removed int64, err error) {
 	return deleteFound(ctx, collection, byUser(userID))
 }
@@ -177,11 +178,11 @@ func deleteFound(ctx context.Context, collection *mongo.Collection, filter bson.
 	return result.DeletedCount, nil
 }
 
-// DeleteUser implements [backend.Store]. The config goes first: with it the
-// provider keys are gone and the characters are out of sight. The credential
-// goes last of what is visible, so that a deletion that broke off can be asked
-// for again, and with it every token is worth nothing. The tokens are removed
-// after it: no login can add one then.
+// DeleteUser implements [backend.Store]. It removes the config first, which
+// removes the provider keys and hides the characters. Of the visible documents
+// it removes the credential last, so that an interrupted deletion can be
+// repeated. Without the credential no token is valid. It removes the tokens
+// after the credential, because then no login can add another.
 func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	ctx, done, err := s.beginWhole(ctx)
 	if err != nil {
@@ -207,9 +208,9 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 	})
 }
 
-// Users implements [backend.Store]. A user is as old as the older one of
-// config and credential, so the list is merged from both collections, each in
-// its creation order.
+// Users implements [backend.Store]. The age of a user is the age of the older
+// one of config and credential. So the list is merged from both collections,
+// each in its creation order.
 func (s *Store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[backend.User, error] {
 	return func(yield func(backend.User, error) bool) {
 		s.running.Add(1)
@@ -242,21 +243,21 @@ func (s *Store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[
 	}
 }
 
-// userList reads the users whose document in first is older than that in
-// second.
+// userList reads the users whose document in first is older than their document
+// in second.
 type userList struct {
 	store         *Store
 	first, second *mongo.Collection
-	alone         bool // whether users without a document in second are wanted
+	alone         bool // whether to include users without a document in second
 
 	cursor *mongo.Cursor
 	done   bool
-	id     bson.ObjectID // of the document in first
+	id     bson.ObjectID // _id of the document in first
 	user   backend.User
 }
 
-// next reads on to the next user that is wanted. Each step is bounded in time
-// by itself: the whole list may be long, and its reader slow.
+// next reads the next user to include. Each step has its own time limit,
+// because the list may be long and its reader slow.
 func (l *userList) next(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, l.store.timeout)
 	defer cancel()
@@ -288,7 +289,7 @@ func (l *userList) pipeline() mongo.Pipeline {
 		wanted = append(wanted, bson.D{{Key: "$not", Value: bson.A{"$" + other}}})
 	}
 	return mongo.Pipeline{
-		{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}}, // walks the index
+		{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}}, // uses the index
 		{{Key: "$lookup", Value: bson.D{
 			{Key: "from", Value: l.second.Name()},
 			{Key: "localField", Value: fieldUserID},

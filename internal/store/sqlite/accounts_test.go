@@ -17,8 +17,9 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// What the tables of version 1 hold in the upgrade test. Two names are one
-// name, which version 1 did not see, and others are taken for one.
+// contentsOfV1 fills the tables of version 1 in the upgrade test. Two of the
+// names are the same name, which version 1 did not detect. Others are names
+// that people would confuse with each other.
 const contentsOfV1 = `
 	INSERT INTO users (user_id, username, password) VALUES
 		('config', NULL, NULL), ('plain', 'Ada L.', 'old 1'), ('combining', 'Rene' || char(0x301) || 'e', 'old 2'),
@@ -31,7 +32,7 @@ func TestOpen_UpgradesASchemaOfVersion1(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	sql(sqlite.SchemaV1+contentsOfV1)(t, filepath.Join(dir, sqlite.DatabaseFile))
-	for range 2 { // the second time there is nothing left to upgrade
+	for range 2 { // the second time there is nothing to upgrade
 		store := openStore(t, dir)
 		wantV1Users(t, store)
 		mustClose(t, store)
@@ -100,7 +101,7 @@ func credentialOf(t *testing.T, store *sqlite.Store, username string) backend.Cr
 }
 
 // TestCreateToken_RemovesExpiredTokens lets more tokens expire than one
-// creation removes: the next creation removes the rest.
+// creation removes. The next creation removes the rest.
 func TestCreateToken_RemovesExpiredTokens(t *testing.T) {
 	t.Parallel()
 	const rest = 3
@@ -125,7 +126,7 @@ func TestCreateToken_RemovesExpiredTokens(t *testing.T) {
 		create(fmt.Sprint("short ", n), ada, start, time.Hour+time.Duration(n)*time.Millisecond)
 	}
 	wantTokenRows(t, store, sqlite.MaxExpired+rest+1)
-	for n, want := range []int64{rest + 2, 3, 4} { // the long one and those made here stay
+	for n, want := range []int64{rest + 2, 3, 4} { // the long token and the new ones stay
 		create(fmt.Sprint("later ", n), bob, start.Add(2*time.Hour), time.Hour)
 		wantTokenRows(t, store, want)
 	}
@@ -137,7 +138,7 @@ func TestCreateToken_RemovesExpiredTokens(t *testing.T) {
 	}
 }
 
-// wantTokenRows checks how many tokens are stored, expired ones included.
+// wantTokenRows checks the number of stored tokens, including expired ones.
 func wantTokenRows(t *testing.T, store *sqlite.Store, want int64) {
 	t.Helper()
 	var got int64
@@ -155,8 +156,8 @@ func wantTokenRows(t *testing.T, store *sqlite.Store, want int64) {
 	}
 }
 
-// A plain password that was replaced, or whose user was deleted, and the text
-// of a token are in no file; nor is the hash of a token that ended.
+// No file contains a plain password that was replaced or whose user was
+// deleted, or the text of a token, or the hash of a token that ended.
 func TestFiles_HoldNoEndedCredential(t *testing.T) {
 	t.Parallel()
 	const residue = "text-that-must-not-remain-"
@@ -188,7 +189,7 @@ func TestFiles_HoldNoEndedCredential(t *testing.T) {
 	wantInNoFile(t, dir, append(secrets, residue)...)
 }
 
-// wantInNoFile checks that no file of a folder holds one of the texts.
+// wantInNoFile checks that no file in a folder contains one of the texts.
 func wantInNoFile(t *testing.T, dir string, texts ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)

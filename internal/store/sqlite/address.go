@@ -15,20 +15,21 @@ import (
 	"web-backend/internal/secretfile"
 )
 
-// addressFile is beside the lock and not in it: on Windows others cannot read
-// a file that is locked.
+// addressFile is a separate file beside the lock file, because on Windows other
+// processes cannot read a locked file.
 const addressFile = "server.address"
 
-// maxAddress bounds what is read of the file, in bytes.
+// maxAddress is the most that is read of the file, in bytes.
 const maxAddress = 4096
 
-// ErrNoAddress is the error of [Announced] when the owner of the folder serves
-// at no address: another command, or a server that starts or stops.
+// ErrNoAddress is the error of [Announced] if the owner of the folder has no
+// address: it is another command, or a server that is starting or stopping.
 var ErrNoAddress = errors.New("it is in use by another command, or by a server that is starting or stopping; " +
 	"wait until that has ended, and try again")
 
-// lockFolder makes a process the owner of folder dir until the lock is closed.
-// What a former owner announced, and could not take back, is gone then.
+// lockFolder makes this process the owner of folder dir until the lock is
+// closed. It removes an address that a former owner announced and did not
+// remove.
 func lockFolder(dir string) (*flock.Flock, error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
@@ -36,7 +37,8 @@ func lockFolder(dir string) (*flock.Flock, error) {
 	if err := fileowner.Touch(filepath.Join(dir, lockFile), 0o600); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
 	}
-	// It is there now, so the lock makes none: not where a link in its place leads.
+	// The file exists now, so the lock does not create one where a link in its
+	// place leads.
 	lock := flock.New(filepath.Join(dir, lockFile), flock.SetFlag(os.O_RDONLY))
 	locked, err := lock.TryLock()
 	if err != nil {
@@ -51,7 +53,8 @@ func lockFolder(dir string) (*flock.Flock, error) {
 	return lock, nil
 }
 
-// checkFolder refuses a data folder in which everybody may put files.
+// checkFolder returns an error for a data folder in which every user may create
+// files.
 func checkFolder(dir string) error {
 	if err := secretfile.CheckFolder(dir); err != nil {
 		return fmt.Errorf("data folder %w", err)
@@ -59,9 +62,9 @@ func checkFolder(dir string) error {
 	return nil
 }
 
-// Announce leaves in the data folder, for commands, the URL at which the owner
-// of the store can be asked. It lasts until Close or the next owner. Only the
-// owner of the file may read it.
+// Announce writes to the data folder the URL at which commands can reach the
+// owner of the store. The URL stays there until Close or the next owner. Only
+// the owner of the file may read it.
 func (s *Store) Announce(url string) error {
 	path := filepath.Join(filepath.Dir(s.path), addressFile)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -72,14 +75,14 @@ func (s *Store) Announce(url string) error {
 		return err
 	}
 	if err = fileowner.TakeOwner(file, filepath.Dir(path)); err == nil {
-		_, err = file.WriteString(url + "\n") // whoever reads half of it misses the end
+		_, err = file.WriteString(url + "\n") // without the newline, a reader knows that it read only a part
 	}
 	return errors.Join(err, file.Close())
 }
 
-// Announced gives the URL that the owner of folder dir announced. It is to be
-// believed only while another process owns the folder, and not checked. The
-// error is ErrNoAddress if there is none.
+// Announced returns the URL that the owner of folder dir announced. It does not
+// check the URL. The URL is valid only while another process owns the folder.
+// The error is ErrNoAddress if there is no URL.
 func Announced(dir string) (string, error) {
 	if err := checkFolder(dir); err != nil {
 		return "", err
@@ -97,7 +100,7 @@ func Announced(dir string) (string, error) {
 	}
 	file, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", ErrNoAddress // taken back meanwhile
+		return "", ErrNoAddress // removed in the meantime
 	}
 	if err != nil {
 		return "", err
@@ -114,7 +117,8 @@ func Announced(dir string) (string, error) {
 	return url, nil
 }
 
-// forgetAddress takes back what was announced. Only the owner may.
+// forgetAddress removes the announced address. Only the owner of the folder may
+// call it.
 func forgetAddress(dir string) error {
 	err := os.Remove(filepath.Join(dir, addressFile))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -12,17 +12,18 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// rewrite gives statements that change the text of what a database consists of,
-// as only someone can who means harm.
+// rewrite returns statements that change the text of the schema of a database.
+// Only an attacker would do that.
 func rewrite(change string) string {
 	return "PRAGMA writable_schema = ON; " + change + "; PRAGMA writable_schema = RESET;"
 }
 
-// endless is a view that takes for ever to count.
+// endless is the definition of a view that takes forever to count.
 const endless = ` AS WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i FROM n) SELECT i AS seq, i AS user_id,
 	i AS username, i AS password, i AS username_given FROM n;`
 
-// alterations of an honest database, and what each refusal says.
+// alterations are changes to a valid database, and a part of the error for
+// each.
 var alterations = map[string]struct{ change, want string }{
 	"a trigger that plants a token": {`CREATE TRIGGER plant AFTER INSERT ON tokens BEGIN
 		INSERT OR IGNORE INTO tokens VALUES (x'00', NEW.user_id, 0, 9000000000000); END`, `"trigger" "plant" is not one of`},
@@ -51,8 +52,8 @@ var alterations = map[string]struct{ change, want string }{
 	"a table for Litestream's": {"CREATE TABLE _litestream_lock (id INTEGER, a AS (1))", `"table" "_litestream_lock" is not one of`},
 }
 
-// A file that is not exactly as its version is, is refused wherever it comes
-// in, before what is in it acts.
+// A file whose schema is not exactly that of its version is rejected by every
+// operation that reads it, before its content can act.
 func TestAlteredSchema_IsRefused(t *testing.T) {
 	t.Parallel()
 	for name, altered := range alterations {
@@ -90,8 +91,8 @@ func TestAlteredSchema_IsRefused(t *testing.T) {
 	}
 }
 
-// What got into a database while it was open does not act either, and no
-// statement of the program can write the texts of its tables.
+// Objects that were added to an open database do not act either, and no
+// statement of the program can change the texts of the schema.
 func TestGuards(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, t.TempDir())
@@ -109,7 +110,7 @@ func TestGuards(t *testing.T) {
 	}
 }
 
-// Tables that Litestream leaves in a database are no fault.
+// Tables that Litestream leaves in a database are accepted.
 func TestLitestreamTables_AreTaken(t *testing.T) {
 	t.Parallel()
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "b")
@@ -127,7 +128,7 @@ func TestLitestreamTables_AreTaken(t *testing.T) {
 	wantUser(t, openStore(t, dir), "ada", 1)
 }
 
-// A database of each older version is taken, and ends as the newest one.
+// A database of each older version is accepted, and upgraded to the newest one.
 func TestOlderSchemas_AreTaken(t *testing.T) {
 	t.Parallel()
 	for version := 1; version <= sqlite.SchemaVersion; version++ {
@@ -152,9 +153,9 @@ func TestOlderSchemas_AreTaken(t *testing.T) {
 	}
 }
 
-// SQLite writes parts of these texts itself (ALTER TABLE). Where another
-// version of it writes them otherwise, databases that are in use would be
-// refused: then both texts must be allowed.
+// SQLite itself writes parts of these texts (ALTER TABLE). If another version
+// of SQLite writes them differently, this program would reject existing
+// databases. In that case both texts must be allowed.
 func TestSchemaTexts_AreThoseOfDatabasesInUse(t *testing.T) {
 	t.Parallel()
 	for version, want := range []string{"4f53cda18c2b", "3e55a798e3e8", "709fc2066948", "b90d7367fdcc", "b6944183f43f", "77391bacd5b1", "5b6c507d74ed", "4916a4a9a722"} {

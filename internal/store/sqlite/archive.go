@@ -11,8 +11,9 @@ import (
 	"web-backend/internal/backend"
 )
 
-// A page of ExportUsers: so many users, fewer if their documents have so many
-// bytes before. Each page is one snapshot, which a slow consumer does not hold.
+// Limits of a page of ExportUsers: the number of users, and the bytes of
+// documents after which the page ends earlier. Each page is one snapshot. A
+// slow consumer does not keep the snapshot open.
 const (
 	exportPage  = 200
 	exportBytes = 8 << 20
@@ -49,8 +50,8 @@ func (s *Store) Count(ctx context.Context) (counts backend.Counts, err error) {
 	return counts, err
 }
 
-// ExportUsers implements [backend.Archive]. A provider key that no master key
-// opens is given as not set, as UserConfig does.
+// ExportUsers implements [backend.Archive]. Like UserConfig, it returns a
+// provider key that no master key opens as not set.
 func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
 	return func(yield func(backend.UserData, error) bool) {
 		var rests backend.RestCache
@@ -87,8 +88,8 @@ func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, err
 	}
 }
 
-// exportPage reads the users behind position last in the creation order, and
-// gives the position of the page's own last one.
+// exportPage reads the users after position last in the creation order, and
+// returns the position of the last user on the page.
 func (s *Store) exportPage(c *conn, last int64, rests *backend.RestCache) (page []backend.UserData, end int64, err error) {
 	var users []account
 	err = c.query(accountColumns+`WHERE seq > ? ORDER BY seq LIMIT ?`, []any{last, int64(exportPage)},
@@ -156,7 +157,7 @@ func accountFrom(row *sqlite3.Stmt) account {
 	return found
 }
 
-// readAccount gives the row of a user; nil if there is none.
+// readAccount returns the row of a user, or nil if there is none.
 func readAccount(c *conn, userID string) (found *account, err error) {
 	err = c.query(accountColumns+`WHERE user_id = ?`, []any{userID}, func(row *sqlite3.Stmt) error {
 		found = new(accountFrom(row))
@@ -165,8 +166,8 @@ func readAccount(c *conn, userID string) (found *account, err error) {
 	return found, err
 }
 
-// userData reads what belongs to a row of users, and gives the size of its
-// character documents.
+// userData reads the data that belongs to a row of users, and also returns the
+// size of its character documents.
 func (s *Store) userData(c *conn, user account, rests *backend.RestCache) (data backend.UserData, size int, err error) {
 	data.Credential = user.credential
 	if data.Config, err = s.userConfig(c, user.userID); err != nil {
@@ -181,7 +182,7 @@ func (s *Store) userData(c *conn, user account, rests *backend.RestCache) (data 
 	return data, size, err
 }
 
-// PutUsers implements [backend.Archive]: all of users, or none.
+// PutUsers implements [backend.Archive]. It stores all of users or none.
 func (s *Store) PutUsers(ctx context.Context, users []backend.UserData) error {
 	userIDs, characters := make([]string, len(users)), make([][]storedCharacter, len(users))
 	for i, user := range users {
@@ -201,7 +202,8 @@ func (s *Store) PutUsers(ctx context.Context, users []backend.UserData) error {
 	})
 }
 
-// putUser replaces all that is stored of a user. characters are those of data.
+// putUser replaces everything that is stored for a user. characters are the
+// encoded characters of data.
 func (s *Store) putUser(c *conn, data backend.UserData, characters []storedCharacter) error {
 	userID := data.UserID()
 	stored, err := readAccount(c, userID)
@@ -231,7 +233,8 @@ func (s *Store) putUser(c *conn, data backend.UserData, characters []storedChara
 	return s.setUp(c, config, characters)
 }
 
-// putAccount stores a user's row with this credential, or with none.
+// putAccount stores a user's row with this credential, or without one if it is
+// nil.
 func putAccount(c *conn, userID string, credential *backend.Credential) error {
 	if credential == nil {
 		_, err := c.run(`INSERT INTO users (user_id) VALUES (?)
@@ -246,8 +249,9 @@ func putAccount(c *conn, userID string, credential *backend.Credential) error {
 	return err
 }
 
-// clear removes a user's config and characters, but not its provider keys, and
-// ends its tokens unless credential has the password that was stored.
+// clear removes a user's config and characters, but not its provider keys. It
+// ends the user's tokens unless credential has the same password as the stored
+// one.
 func (s *Store) clear(c *conn, stored account, credential *backend.Credential) error {
 	if _, err := deleteCharacters(c, deleteUserCharacters, stored.userID); err != nil {
 		return err
@@ -261,8 +265,8 @@ func (s *Store) clear(c *conn, stored account, credential *backend.Credential) e
 	return endTokens(c, stored.userID)
 }
 
-// withCleared gives keys, and an empty one for each other that is stored: so
-// setProviderKeys sees what it would destroy.
+// withCleared returns keys, plus an empty key for each other stored one, so
+// that setProviderKeys sees which keys it would remove.
 func withCleared(c *conn, userID string, keys map[string]backend.Secret) (map[string]backend.Secret, error) {
 	all := map[string]backend.Secret{}
 	err := c.query(`SELECT name FROM provider_keys WHERE user_id = ?1

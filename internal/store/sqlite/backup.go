@@ -19,8 +19,8 @@ import (
 	"web-backend/internal/fileowner"
 )
 
-// Backup describes a file that [WriteBackup] has written, or [CheckBackup] has
-// found whole.
+// Backup describes a file that [WriteBackup] has written, or that [CheckBackup]
+// has verified.
 type Backup struct {
 	Path   string
 	Schema int64 // version of the tables
@@ -29,37 +29,37 @@ type Backup struct {
 	SHA256 string // of the file, in hexadecimal
 }
 
-// How a backup copies. Between two steps it rests as long as a step took, so
-// that it never has more than half of a core.
+// Pace of a backup. Between two steps it sleeps as long as a step took, so that
+// it never uses more than half of a core.
 const (
 	stepPages = 64 // of 4 KiB
 	restLeast = time.Millisecond
 	restMost  = 100 * time.Millisecond
-	// syncEvery bounds how much a sync of the copy can put before one of the
-	// store, in pages.
+	// syncEvery is the number of pages between two syncs of the copy. It limits
+	// how long a sync of the copy can delay a sync of the store.
 	syncEvery = 1024
 )
 
-// What has been begun and is not whole yet. One that nobody has written to for
-// as long as abandonedAfter belongs to a process that is gone.
+// Unfinished backups. If a file has not been written to for abandonedAfter, its
+// process no longer runs.
 const (
 	partialPattern = "web-backend-backup-*.partial"
 	abandonedAfter = time.Hour
 )
 
-// sidecars are what SQLite adds to the name of a database for files beside it.
+// sidecars are the suffixes of the files that SQLite puts beside a database.
 var sidecars = []string{"-wal", "-shm", "-journal"}
 
-// WriteBackup copies the database in folder dir, as it is at this moment, to a
-// new file at target, whose folder must exist. It works beside the process
-// that owns dir, also from within. The file appears at target whole, verified
-// and synced, or not at all: an error, or the end of ctx, leaves nothing
-// behind. It is fs.ErrExist if something is at target already, and
-// fs.ErrNotExist if there is no database.
+// WriteBackup copies the current state of the database in folder dir to a new
+// file at target. The folder of target must exist. WriteBackup works while a
+// process owns dir, also within that process. The file appears at target only
+// when it is complete, verified and synced. If WriteBackup fails or ctx ends,
+// it leaves nothing behind. The error is fs.ErrExist if target already exists,
+// and fs.ErrNotExist if there is no database.
 //
-// Provider keys are sealed in it as they are in the database. The tokens of
-// logins are left out: they would be open sessions in a file that is carried
-// around, and would bring ended ones back.
+// Provider keys are sealed in the backup as they are in the database. Login
+// tokens are left out. Otherwise a file that is carried around would hold open
+// sessions, and a restore would bring ended sessions back.
 func WriteBackup(ctx context.Context, dir, target string) (made Backup, err error) {
 	if err := checkFolder(dir); err != nil {
 		return made, err
@@ -73,7 +73,7 @@ func WriteBackup(ctx context.Context, dir, target string) (made Backup, err erro
 	}
 	folder := filepath.Dir(target)
 	removeAbandoned(folder)
-	partial, err := os.CreateTemp(folder, partialPattern) // with mode 0600
+	partial, err := os.CreateTemp(folder, partialPattern) // mode 0600
 	if err != nil {
 		return made, fmt.Errorf("backup cannot be written: %w", err)
 	}
@@ -109,9 +109,10 @@ func WriteBackup(ctx context.Context, dir, target string) (made Backup, err erro
 	return made, putInPlace(partial.Name(), target)
 }
 
-// copySnapshot copies a database to an empty file, and gives what it holds. One
-// transaction covers all of it, so that writes of others neither show nor make
-// the copy start over; until it ends, the WAL is not emptied.
+// copySnapshot copies a database to an empty file, and returns the counts of
+// its content. One transaction covers the whole copy: it does not see the
+// writes of others, and those writes do not restart it. Until the transaction
+// ends, the WAL cannot be emptied.
 func copySnapshot(ctx context.Context, source string, target *os.File) (counts backend.Counts, err error) {
 	c, err := openConn(databaseURI(source), "PRAGMA query_only = on", "BEGIN")
 	if err != nil {
@@ -129,7 +130,7 @@ func copySnapshot(ctx context.Context, source string, target *os.File) (counts b
 	if counts, err = count(c, version); err != nil {
 		return counts, err
 	}
-	c.SetInterrupt(context.Background()) // the end of a copy must not be interrupted
+	c.SetInterrupt(context.Background()) // closing the copy must not be interrupted
 	copying, err := c.BackupInit("main", databaseURI(target.Name()))
 	if err != nil {
 		return counts, err
@@ -156,8 +157,8 @@ func copySnapshot(ctx context.Context, source string, target *os.File) (counts b
 }
 
 // finishCopy removes the tokens from a copy and sets its journal mode. In mode
-// delete the file is all there is of the database: SQLite reads it without
-// making others beside it.
+// "delete" the file is the whole database: SQLite reads it without creating
+// other files beside it.
 func finishCopy(ctx context.Context, path, journalMode string) (err error) {
 	ctx, cancel := limitTime(ctx, path)
 	defer cancel()
@@ -183,7 +184,8 @@ func finishCopy(ctx context.Context, path, journalMode string) (err error) {
 	return setJournalMode(c, journalMode)
 }
 
-// setJournalMode sets the journal mode of a file, in small letters.
+// setJournalMode sets the journal mode of a database. mode must be in lower
+// case.
 func setJournalMode(c *conn, mode string) error {
 	got := ""
 	err := c.query("PRAGMA journal_mode = "+mode, nil, func(row *sqlite3.Stmt) error {
@@ -196,7 +198,7 @@ func setJournalMode(c *conn, mode string) error {
 	return err
 }
 
-// CheckBackup verifies a file as [Restore] does. It changes nothing, and makes
+// CheckBackup verifies a file as [Restore] does. It changes nothing and creates
 // no file.
 func CheckBackup(ctx context.Context, path string) (Backup, error) {
 	if err := looksLikeDatabase(path); err != nil {
@@ -212,9 +214,10 @@ func CheckBackup(ctx context.Context, path string) (Backup, error) {
 	return found, nil
 }
 
-// verify examines a database file that nobody writes to: that it is ours, that
-// SQLite finds no fault in it (each index against its table, which quick_check
-// would leave out), and what it holds.
+// verify examines a database file that no process writes to. It checks that the
+// file belongs to this program and that SQLite finds no fault in it, and it
+// returns what the file holds. The check compares each index with its table,
+// which quick_check does not do.
 func verify(ctx context.Context, path string) (found Backup, err error) {
 	ctx, cancel := limitTime(ctx, path)
 	defer cancel()
@@ -250,7 +253,7 @@ func verify(ctx context.Context, path string) (found Backup, err error) {
 	return found, err
 }
 
-// count counts what a database of a version of the schema holds.
+// count counts the content of a database whose schema has the given version.
 func count(c *conn, version int64) (counts backend.Counts, err error) {
 	keys := "(SELECT count(*) FROM provider_keys)"
 	switch {
@@ -271,7 +274,7 @@ func count(c *conn, version int64) (counts backend.Counts, err error) {
 	return counts, err
 }
 
-// digest gives size and SHA-256 of a file.
+// digest returns the size and the SHA-256 of a file.
 func digest(ctx context.Context, path string) (size int64, sum string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -297,11 +300,13 @@ func (r contextReader) Read(p []byte) (int, error) {
 	return r.file.Read(p)
 }
 
-// errEndless is what became of examining a file that was made to take for ever.
+// errEndless is the error for a file that was crafted so that examining it
+// never ends.
 var errEndless = errors.New("examining the file takes far longer than one of its size needs; it is not one to use")
 
-// limitTime ends ctx after many times what it takes to read a database once: a
-// minute, and a second for each MiB.
+// limitTime returns a context with a time limit of one minute plus one second
+// for each MiB of the database. That is many times what one read of the
+// database takes.
 func limitTime(ctx context.Context, path string) (context.Context, context.CancelFunc) {
 	var size int64
 	for _, name := range []string{path, path + "-wal"} {
@@ -312,7 +317,7 @@ func limitTime(ctx context.Context, path string) (context.Context, context.Cance
 	return context.WithTimeoutCause(ctx, time.Minute+time.Duration(size>>20)*time.Second, errEndless)
 }
 
-// explain says what an error means that came of examining a file under
+// explain translates an error that occurred while a file was examined under
 // limitTime and openStrange.
 func explain(ctx context.Context, err error) error {
 	if err != nil && errors.Is(context.Cause(ctx), errEndless) {
@@ -321,7 +326,8 @@ func explain(ctx context.Context, err error) error {
 	return notOurs(err)
 }
 
-// notOurs says what SQLite means when it cannot make sense of a file.
+// notOurs translates the errors of SQLite for a file that it cannot read as a
+// database.
 func notOurs(err error) error {
 	switch {
 	case errors.Is(err, sqlite3.NOTADB):
@@ -336,13 +342,13 @@ func existsAt(target string) error {
 	return fmt.Errorf("%s is there already and is not replaced: %w", target, fs.ErrExist)
 }
 
-// putInPlace gives a finished file its name, unless something has that name.
+// putInPlace renames a finished file to target, unless target exists.
 func putInPlace(partial, target string) error {
 	err := os.Link(partial, target)
 	switch {
 	case errors.Is(err, fs.ErrExist):
 		return existsAt(target)
-	case err != nil: // no links in this file system
+	case err != nil: // the file system has no hard links
 		if _, err := os.Lstat(target); err == nil {
 			return existsAt(target)
 		}
@@ -353,10 +359,10 @@ func putInPlace(partial, target string) error {
 	return syncFolder(filepath.Dir(target))
 }
 
-// syncFolder makes a new name in a folder survive a power cut.
+// syncFolder makes a new name in a folder survive a power failure.
 func syncFolder(path string) error {
 	if runtime.GOOS == "windows" {
-		return nil // it keeps its folders itself, and syncs none on request
+		return nil // Windows makes folders durable itself and does not sync them on request
 	}
 	folder, err := os.Open(path)
 	if err != nil {
@@ -365,8 +371,7 @@ func syncFolder(path string) error {
 	return errors.Join(folder.Sync(), folder.Close())
 }
 
-// removeDatabase removes a database and what lies beside it, as far as it is
-// there.
+// removeDatabase removes a database and the files beside it, if they exist.
 func removeDatabase(path string) error {
 	errs := []error{remove(path)}
 	for _, suffix := range sidecars {
@@ -382,9 +387,9 @@ func remove(path string) error {
 	return nil
 }
 
-// removeAbandoned removes what backups that were killed have left in a folder.
+// removeAbandoned removes the files that killed backups left in a folder.
 func removeAbandoned(folder string) {
-	partials, _ := filepath.Glob(filepath.Join(folder, partialPattern)) // the next backup tries again
+	partials, _ := filepath.Glob(filepath.Join(folder, partialPattern)) // on an error, the next backup tries again
 	for _, path := range partials {
 		if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > abandonedAfter {
 			_ = removeDatabase(path)

@@ -17,14 +17,14 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// The database of BenchmarkBackup: some 500 MB.
+// The database of BenchmarkBackup has about 500 MB.
 const (
 	backupUsers      = 30_000
 	backupCharacters = 6
 )
 
-// BenchmarkBackup measures how much a backup slows reads and durable writes,
-// for WriteBackup and what it could be instead. Run it with -benchtime=1x.
+// BenchmarkBackup measures how much a backup slows down reads and durable
+// writes, for WriteBackup and for the alternatives. Run it with -benchtime=1x.
 func BenchmarkBackup(b *testing.B) {
 	dir := filepath.Join(b.TempDir(), "data")
 	store := openStore(b, dir)
@@ -55,7 +55,7 @@ func BenchmarkBackup(b *testing.B) {
 	}
 }
 
-// onCopy runs a statement on a connection of its own.
+// onCopy runs a statement on a new connection.
 func onCopy(path, statement string) error {
 	c, err := sqlite3.Open(path)
 	if err != nil {
@@ -65,8 +65,8 @@ func onCopy(path, statement string) error {
 	return c.Exec(statement)
 }
 
-// onlineCopy copies as SQLite's documentation shows it: a write by another
-// connection starts it over. It gives up after a minute.
+// onlineCopy copies as SQLite's documentation shows: a write by another
+// connection restarts the copy. It gives up after a minute.
 func onlineCopy(path, target string) error {
 	c, err := sqlite3.Open(path)
 	if err != nil {
@@ -112,14 +112,14 @@ func fillForBackup(b *testing.B, store *sqlite.Store) {
 	filling.Wait()
 }
 
-// load is how long requests took, in order.
+// load holds the durations of requests, in ascending order.
 type load struct {
 	reads, writes []time.Duration
 	took          time.Duration
 }
 
-// underLoad reads and writes while do runs: 4 readers that rest 2 ms between two
-// calls, and 4 writers that rest 10 ms, as a busy server would.
+// underLoad reads and writes like a busy server while do runs. It uses 4
+// readers that pause 2 ms between two calls, and 4 writers that pause 10 ms.
 func underLoad(b *testing.B, store *sqlite.Store, do func()) (all load) {
 	b.Helper()
 	ctx, stop := context.WithCancel(context.Background())

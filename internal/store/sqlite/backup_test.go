@@ -28,7 +28,8 @@ func mustBackup(t *testing.T, dir, target string) sqlite.Backup {
 	return made
 }
 
-// restored opens the store of a backup, put into a folder that is not there.
+// restored restores a backup into a folder that does not exist yet, and opens
+// the store there.
 func restored(t *testing.T, file string) *sqlite.Store {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "restored", "data")
@@ -183,7 +184,7 @@ func TestWriteBackup_TwoAtOnce(t *testing.T) {
 	}
 }
 
-// foreign makes a SQLite file with the given statements.
+// foreign creates a SQLite file with the given statements.
 func foreign(t *testing.T, statements string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file")
@@ -206,8 +207,8 @@ func written(t *testing.T, data []byte) string {
 	return path
 }
 
-// disagreeing makes of a backup one with an index that its table does not
-// agree with, which only integrity_check sees.
+// disagreeing changes a backup so that an index does not agree with its table.
+// Only integrity_check detects that.
 func disagreeing(t *testing.T, backup []byte) string {
 	t.Helper()
 	path := written(t, backup)
@@ -278,8 +279,8 @@ func TestRestore_RefusesWhatIsNoBackup(t *testing.T) {
 	}
 }
 
-// The database in place stays as it was under another name, with what a crash
-// left in its WAL.
+// The old database stays unchanged under another name, including the changes
+// that a crash left in its WAL.
 func TestRestore_KeepsTheOldDatabase(t *testing.T) {
 	t.Parallel()
 	source, file := t.TempDir(), filepath.Join(t.TempDir(), "b")
@@ -293,7 +294,7 @@ func TestRestore_KeepsTheOldDatabase(t *testing.T) {
 		t.Errorf("restore while a store has the folder: %v", err)
 	}
 	crashed := t.TempDir()
-	for _, suffix := range []string{"", "-wal"} { // as a crash leaves it
+	for _, suffix := range []string{"", "-wal"} { // the state after a crash
 		data, err := os.ReadFile(store.Path() + suffix)
 		if err != nil || len(data) == 0 {
 			t.Fatal(len(data), err)
@@ -302,7 +303,7 @@ func TestRestore_KeepsTheOldDatabase(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// A copied folder is restored too, with the WAL in it.
+	// A copied folder can be restored too, including its WAL.
 	wantUser(t, restored(t, filepath.Join(crashed, sqlite.DatabaseFile)), "bob", 1)
 
 	done, err := sqlite.Restore(t.Context(), crashed, file)
@@ -317,7 +318,8 @@ func TestRestore_KeepsTheOldDatabase(t *testing.T) {
 	}
 }
 
-// A damaged database is no obstacle, and its WAL never meets the new one.
+// A damaged database does not prevent a restore, and its WAL is never used with
+// the new database.
 func TestRestore_ReplacesADamagedDatabase(t *testing.T) {
 	t.Parallel()
 	source, file := t.TempDir(), filepath.Join(t.TempDir(), "b")

@@ -13,8 +13,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// benchUsers is how many users the benchmarks' store holds, eight characters
-// of 13 KB each.
+// benchUsers is the number of users in the store of the benchmarks. Each user
+// has eight characters of 13 KB.
 const benchUsers = 64
 
 func benchStore(b *testing.B) *sqlite.Store {
@@ -38,8 +38,8 @@ func benchCharacters(userID string) []backend.Character {
 	return characters
 }
 
-// benchKeys are all the characters of benchStore. The n-th call of a benchmark
-// works on the n-th of them, and starts again after the last.
+// benchKeys returns the keys of all characters of benchStore. The n-th call of
+// a benchmark uses the n-th key, and starts again after the last one.
 func benchKeys() (keys []backend.CharacterKey) {
 	for n := range 8 {
 		for i := range benchUsers {
@@ -49,7 +49,8 @@ func benchKeys() (keys []backend.CharacterKey) {
 	return keys
 }
 
-// single and parallel64 run call with 0, 1, 2… from one goroutine, or from 64.
+// single runs call with 0, 1, 2… from one goroutine; parallel64 does so from
+// 64.
 func single(b *testing.B, call func(n int64) error) {
 	b.Helper()
 	b.ReportAllocs()
@@ -97,7 +98,7 @@ func BenchmarkUserConfig(b *testing.B) {
 
 func BenchmarkUpdateCharacter(b *testing.B) {
 	store, keys := benchStore(b), benchKeys()
-	update := func(n int64) error { // other bytes each time: SQLite does not write unchanged pages
+	update := func(n int64) error { // different bytes each time, because SQLite does not write unchanged pages
 		prompt := strings.Repeat(fmt.Sprintf("You keep lighthouse %6d. ", n), 500)
 		return store.UpdateCharacter(context.Background(), keys[n%int64(len(keys))], backend.CharacterPatch{Prompt: &prompt})
 	}
@@ -116,8 +117,8 @@ func BenchmarkCreateUser(b *testing.B) {
 	b.Run("parallel64", func(b *testing.B) { parallel64(b, create) })
 }
 
-// benchAccounts fills a store with users who are logged in once each, and
-// gives their credentials and tokens.
+// benchAccounts fills a store with users that are logged in once each, and
+// returns their credentials and tokens.
 func benchAccounts(b *testing.B, store *sqlite.Store) (credentials []backend.Credential, tokens []backend.Token) {
 	b.Helper()
 	for i := range benchUsers {

@@ -10,8 +10,8 @@ import (
 )
 
 // ofUser ends a query for all characters of a user, in creation order. SQLite
-// sorts the numbers alone and then reads row after row; with a plain WHERE it
-// would sort the documents, too.
+// sorts only the numbers and then reads one row after another. With a plain
+// WHERE it would also sort the documents.
 const ofUser = `WHERE seq IN (SELECT seq FROM characters WHERE user_id = ?) ORDER BY seq`
 
 // CharacterNames implements [backend.Store].
@@ -36,8 +36,8 @@ func sizeOfNames(names []backend.CharacterName) (size int) {
 	return size
 }
 
-// CharacterSummaries implements [backend.Store]. Avatar and scene stand in the
-// documents alone, of which one at a time is in memory.
+// CharacterSummaries implements [backend.Store]. Avatar and scene are only in
+// the documents, so each document is read; only one at a time is in memory.
 func (s *Store) CharacterSummaries(ctx context.Context, userID string) ([]backend.CharacterSummary, error) {
 	summaries, err := readRecent(ctx, s, readKey{userID, readSummaries}, sizeOfSummaries, func(ctx context.Context) (summaries []backend.CharacterSummary, err error) {
 		err = s.read(ctx, func(c *conn) error {
@@ -56,7 +56,7 @@ func (s *Store) CharacterSummaries(ctx context.Context, userID string) ([]backen
 	return slices.Clone(summaries), err
 }
 
-// summarySize is what a summary takes beside its texts, in bytes.
+// summarySize is the size of a summary without its texts, in bytes.
 const summarySize = 80
 
 func sizeOfSummaries(summaries []backend.CharacterSummary) (size int) {
@@ -143,7 +143,7 @@ func (s *Store) DeleteCharacter(ctx context.Context, key backend.CharacterKey) e
 	})
 }
 
-// characterDocument gives the stored document; the caller owns it.
+// characterDocument returns the stored document. The caller owns it.
 func characterDocument(c *conn, key backend.CharacterKey) (document []byte, err error) {
 	err = c.query(selectDocuments+`WHERE user_id = ? AND character_id = ?`,
 		[]any{key.UserID, key.CharacterID}, func(row *sqlite3.Stmt) (err error) {
@@ -156,7 +156,7 @@ func characterDocument(c *conn, key backend.CharacterKey) (document []byte, err 
 	return document, err
 }
 
-// readCharacter gives the stored character.
+// readCharacter returns the stored character.
 func readCharacter(c *conn, key backend.CharacterKey) (backend.Character, error) {
 	document, err := characterDocument(c, key)
 	if err != nil {
@@ -166,19 +166,20 @@ func readCharacter(c *conn, key backend.CharacterKey) (backend.Character, error)
 }
 
 // storedCharacter is a character as it is written. Encoding takes longer than
-// writing, and the writer serves everyone, so it is done before where it can be.
+// writing, and all requests share one writer. Therefore characters are encoded
+// before they reach the writer, where possible.
 type storedCharacter struct {
 	key      backend.CharacterKey
 	name     string
 	readOnly bool
-	document []byte // nil with shared
+	document []byte // nil if shared is set
 
 	shared  *sharedRest
-	created string // with shared
+	created string // set if shared is set
 }
 
-// encode makes a character ready to be written. A read-only one shares the rest
-// of its document with others.
+// encode prepares a character for writing. A read-only character shares the
+// rest of its document with others.
 func (s *Store) encode(character backend.Character) (stored storedCharacter, err error) {
 	stored = storedCharacter{key: character.Key(), name: character.CharacterName, readOnly: character.ReadOnly}
 	if character.ReadOnly {
@@ -190,7 +191,7 @@ func (s *Store) encode(character backend.Character) (stored storedCharacter, err
 	return stored, storeError(err)
 }
 
-// encodeAll makes characters ready to be written.
+// encodeAll prepares characters for writing.
 func (s *Store) encodeAll(characters []backend.Character) ([]storedCharacter, error) {
 	all := make([]storedCharacter, len(characters))
 	for i, character := range characters {
@@ -202,7 +203,7 @@ func (s *Store) encodeAll(characters []backend.Character) ([]storedCharacter, er
 	return all, nil
 }
 
-// insertCharacter stores character as the last of its user.
+// insertCharacter stores character as the last one of its user.
 func insertCharacter(c *conn, character storedCharacter) error {
 	document, shared, created := any(character.document), any(nil), any(nil)
 	if character.shared != nil {

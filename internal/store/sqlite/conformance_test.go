@@ -44,7 +44,7 @@ func mustParse(text string) masterkey.Ring {
 	return ring
 }
 
-// openStore opens a store in dir. The test may close it; else it is closed
+// openStore opens a store in dir. The test may close it; otherwise it is closed
 // when the test ends.
 func openStore(t testing.TB, dir string) *sqlite.Store {
 	t.Helper()

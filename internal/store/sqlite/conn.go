@@ -10,20 +10,20 @@ import (
 	"web-backend/internal/backend"
 )
 
-// conn is one connection with its prepared statements. It is used by one
-// goroutine at a time.
+// conn is one connection with its prepared statements. Only one goroutine may
+// use it at a time.
 type conn struct {
 	*sqlite3.Conn
 	statements map[string]*sqlite3.Stmt // by SQL text
 }
 
-// pragmas hold for every connection. busy_timeout covers the moments in which
-// a reader and a checkpoint meet.
+// pragmas are set on every connection. busy_timeout covers the moments when a
+// reader and a checkpoint block each other.
 var pragmas = []string{
 	"PRAGMA busy_timeout = 5000",
 	"PRAGMA synchronous = FULL",
 	"PRAGMA temp_store = MEMORY",
-	// A backup keeps the WAL from being emptied while it reads; afterwards the
+	// A backup keeps the WAL from being emptied while it reads. Afterwards the
 	// file shrinks to this many bytes.
 	"PRAGMA journal_size_limit = 67108864",
 	// A provider key that was cleared, or a password that was replaced, must
@@ -31,9 +31,9 @@ var pragmas = []string{
 	"PRAGMA secure_delete = ON",
 }
 
-// guards hold for every connection: what is written in a file must not act.
-// checkObjects refuses such a file; with these, one that got past it does
-// nothing either.
+// guards are set on every connection. They keep code inside a database file
+// from running. checkObjects rejects a file with such code; the guards make a
+// file that passed that check harmless.
 var guards = []struct {
 	option sqlite3.DBConfig
 	on     bool
@@ -44,42 +44,44 @@ var guards = []struct {
 	{sqlite3.DBCONFIG_ENABLE_VIEW, false},
 }
 
-// openConn opens a connection; extra statements run on it after pragmas.
+// openConn opens a connection. It runs the extra statements after pragmas.
 func openConn(uri string, extra ...string) (*conn, error) {
 	return openWith(func(*sqlite3.Conn) {}, uri, extra...)
 }
 
-// strangeHeap bounds the memory for a file that may be made to do harm, in
-// bytes. An honest one needs less than a tenth.
+// strangeHeap is the memory limit for reading a file that may be malicious, in
+// bytes. A normal file needs less than a tenth of it.
 const strangeHeap = 128 << 20
 
-// openStrange opens a file that may be made to do harm. Nothing lasts longer
-// than ctx, nor takes more memory than strangeHeap.
+// openStrange opens a file that may be malicious. No operation lasts longer
+// than ctx or uses more memory than strangeHeap.
 func openStrange(ctx context.Context, uri string, extra ...string) (*conn, error) {
 	return openWith(func(db *sqlite3.Conn) {
-		db.HardHeapLimit(strangeHeap) // of this connection: each has a memory of its own
+		db.HardHeapLimit(strangeHeap) // applies to this connection only: each has its own memory
 		db.SetInterrupt(ctx)
 	}, uri, extra...)
 }
 
-// errMemory is the error of a file that takes more memory than a connection has.
+// errMemory is the error for a file that needs more memory than the connection
+// has.
 var errMemory = fmt.Errorf("reading the file takes more memory than one of web-backend's does (%d MiB); it is not one to use",
 	strangeHeap>>20)
 
-// catchMemory, deferred, gives errMemory for the panic with which the driver
-// answers a lack of memory. The connection is lost then, with its open file.
+// catchMemory must be deferred. It turns the panic of the driver on a lack of
+// memory into errMemory. The connection is then lost, and its file stays open.
 func catchMemory(err *error) {
 	thrown := recover() //nolint:revive // each use is deferred
 	if thrown == nil {
 		return
 	}
-	if lack, ok := thrown.(error); !ok || lack.Error() != "sqlite3: out of memory" { // the driver exports no name
+	if lack, ok := thrown.(error); !ok || lack.Error() != "sqlite3: out of memory" { // not exported by the driver
 		panic(thrown)
 	}
 	*err = errMemory
 }
 
-// openWith calls limit before anything reads the file: already the pragmas do.
+// openWith opens a connection. It calls limit before anything reads the file,
+// because even the pragmas read it.
 func openWith(limit func(*sqlite3.Conn), uri string, extra ...string) (_ *conn, err error) {
 	defer catchMemory(&err)
 	db, err := sqlite3.Open(uri)
@@ -101,7 +103,7 @@ func openWith(limit func(*sqlite3.Conn), uri string, extra ...string) (_ *conn, 
 	return c, nil
 }
 
-// close frees the connection; a nil one is closed already.
+// close closes the connection. A nil connection counts as closed.
 func (c *conn) close() error {
 	if c == nil {
 		return nil
@@ -113,12 +115,13 @@ func (c *conn) close() error {
 	return errors.Join(append(errs, c.Close())...)
 }
 
-// blob is an argument that is stored as bytes; a []byte is stored as text.
+// blob is an argument that is stored as a blob. A []byte is stored as text.
 type blob []byte
 
-// query runs one statement with its arguments (string, []byte as a text, blob,
-// backend.TokenHash, int64, bool or nil) and calls row, if any, for each row of the result. The statement stays
-// prepared, so sql must be one of a fixed set of texts.
+// query runs one statement with its arguments and calls row, if it is not nil,
+// for each row of the result. An argument is a string, a []byte (stored as
+// text), a blob, a backend.TokenHash, an int64, a bool or nil. The statement
+// stays prepared, so sql must be one of a fixed set of texts.
 func (c *conn) query(sql string, args []any, row func(*sqlite3.Stmt) error) error {
 	statement, err := c.prepare(sql)
 	if err != nil {
@@ -140,7 +143,7 @@ func (c *conn) query(sql string, args []any, row func(*sqlite3.Stmt) error) erro
 	return reset(statement)
 }
 
-// run executes a statement and gives the number of rows that it changed.
+// run executes a statement and returns the number of rows that it changed.
 func (c *conn) run(sql string, args ...any) (changed int64, err error) {
 	err = c.query(sql, args, nil)
 	return c.Changes(), err
@@ -178,8 +181,8 @@ func bind(statement *sqlite3.Stmt, param int, arg any) error {
 	panic("sqlite: argument of an unknown type")
 }
 
-// reset gives the error of the last step and makes the statement ready for
-// its next use, holding no row and no argument.
+// reset returns the error of the last step and makes the statement ready for
+// its next use. The statement then holds no row and no arguments.
 func reset(statement *sqlite3.Stmt) error {
 	err := statement.Err()
 	if resetErr := statement.Reset(); err == nil {

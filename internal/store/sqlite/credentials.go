@@ -9,7 +9,7 @@ import (
 )
 
 // usernameGiven is a user's name as it was registered. The column username
-// holds the form that names are compared by.
+// holds the normalized form that is used to compare names.
 const usernameGiven = `coalesce(username_given, username)`
 
 // CreateCredential implements [backend.Store].
@@ -26,7 +26,7 @@ func (s *Store) CreateCredential(ctx context.Context, credential backend.Credent
 		changed, err := c.run(putCredential+` WHERE username IS NULL`,
 			credential.UserID, name.username, name.given, name.key, credential.Password.Reveal())
 		switch {
-		case isUniqueViolation(err): // the key is that of an older Unicode
+		case isUniqueViolation(err): // the stored key was made by an older version of Unicode
 			return backend.UsernameTaken(credential.Username)
 		case err != nil:
 			return err
@@ -37,16 +37,16 @@ func (s *Store) CreateCredential(ctx context.Context, credential backend.Credent
 	})
 }
 
-// putCredential gives a user a credential. Parameters are the user id, the
+// putCredential stores a user's credential. Its parameters are the user id, the
 // columns of nameColumns, and the password.
 const putCredential = `INSERT INTO users (user_id, username, username_given, name_key, password)
 	VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (user_id)
 	DO UPDATE SET username = ?2, username_given = ?3, name_key = ?4, password = ?5`
 
-// nameColumns are what a row of users holds of a user name.
+// nameColumns are the columns of users that hold a user name.
 type nameColumns struct {
 	username string
-	given    any // nil where it is the username
+	given    any // nil if it is equal to username
 	key      string
 }
 

@@ -15,18 +15,19 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// How many files TestDamagedFiles makes; FuzzDamagedFile makes more.
+// The number of files that TestDamagedFiles creates. FuzzDamagedFile creates
+// more.
 const (
-	damagedParts = 8 // at the same time
+	damagedParts = 8 // run at the same time
 	damagedFiles = 125
 )
 
-// everyDamage has each of them written to.
+// everyDamage makes TestDamagedFiles write to every file.
 var everyDamage = os.Getenv("TORTURE") == "long"
 
 const pageSize = 4096
 
-// wholeBackup gives the bytes of a backup of some users.
+// wholeBackup returns the bytes of a backup of some users.
 func wholeBackup(t testing.TB) []byte {
 	t.Helper()
 	dir, file := t.TempDir(), filepath.Join(t.TempDir(), "b")
@@ -50,7 +51,7 @@ func wholeBackup(t testing.TB) []byte {
 	return data
 }
 
-// damage gives a copy of a database with one or more faults.
+// damage returns a copy of a database with one or more faults.
 func damage(whole []byte, random *rand.Rand) []byte {
 	data := bytes.Clone(whole)
 	for range 1 + random.IntN(4) {
@@ -60,16 +61,16 @@ func damage(whole []byte, random *rand.Rand) []byte {
 			data[16+random.IntN(84)] = byte(random.Uint32())
 		case 1: // the header of a page
 			data[page+random.IntN(12)] = byte(random.Uint32())
-		case 2: // where its cells are
+		case 2: // the offsets of the page's cells
 			data[page+8+random.IntN(64)] = byte(random.Uint32())
-		case 3: // somewhere
+		case 3: // any position
 			for range 1 + random.IntN(16) {
 				data[random.IntN(len(data))] ^= 1 << random.IntN(8)
 			}
-		case 4: // a page in place of another
+		case 4: // a page replaced by another
 			other := random.IntN(len(data)/pageSize) * pageSize
 			copy(data[page:page+pageSize], whole[other:])
-		case 5: // the end is missing, in a page at the most
+		case 5: // the end is missing, at most one page
 			data = data[:len(data)-random.IntN(pageSize)]
 			if len(data) < pageSize {
 				return data
@@ -81,8 +82,9 @@ func damage(whole []byte, random *rand.Rand) []byte {
 	return data
 }
 
-// useDamaged does with a file what commands do, with write also what the server
-// does. Each may refuse it; what the check takes, a restore takes.
+// useDamaged does with a file what commands do, and, if write is set, also what
+// the server does. Each operation may reject the file, but a restore must
+// accept a file that the check accepts.
 func useDamaged(t *testing.T, data []byte, write bool) (taken bool) {
 	t.Helper()
 	dir, restored := t.TempDir(), t.TempDir()
@@ -113,7 +115,7 @@ func useDamaged(t *testing.T, data []byte, write bool) (taken bool) {
 	return checked == nil
 }
 
-// Damaged files are refused or used, and end no process.
+// Damaged files are rejected or used. They must not end the process.
 func TestDamagedFiles(t *testing.T) {
 	t.Parallel()
 	whole := wholeBackup(t)
@@ -126,7 +128,8 @@ func TestDamagedFiles(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, uint64(part)))
 			taken := 0
 			for n := range damagedFiles {
-				// What writes waits for the disk, so few files are written to.
+				// Writing waits for the disk, so only a few files are written
+				// to.
 				if useDamaged(t, damage(whole, random), everyDamage || n%10 == 0) {
 					taken++
 				}
@@ -141,8 +144,8 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
-// FuzzDamagedFile damages a file in any way: at makes the faults of
-// TestDamagedFiles, and patch is written over the file at offset.
+// FuzzDamagedFile damages a file in any way. at selects the faults of
+// TestDamagedFiles, and patch overwrites the file at offset.
 func FuzzDamagedFile(f *testing.F) {
 	whole := wholeBackup(f)
 	f.Add(uint64(0), uint16(100), []byte{13})
@@ -159,13 +162,14 @@ func FuzzDamagedFile(f *testing.F) {
 	})
 }
 
-// A user id that is no text comes after every text, so the page of rows after
-// its own is the same again.
+// A user id that is not a text sorts after every text, so the page after its
+// row is the same page again.
 func TestInspectKeys_RowsOutOfOrder(t *testing.T) {
 	t.Parallel()
 	data := wholeBackup(t)
-	// The types of user id and name, of 6 and 14 characters, before the type of
-	// the value and the row: see "Record Format" in SQLite's documentation.
+	// The types of user id and name, with 6 and 14 characters, come before the
+	// type of the value and the row. See "Record Format" in SQLite's
+	// documentation.
 	const types, text, blob = 4, 13, 12
 	row := bytes.Index(data, []byte("user 9openai_api_key"))
 	if row < types || data[row-types] != text+2*6 || data[row-types+1] != text+2*14 {
@@ -176,7 +180,7 @@ func TestInspectKeys_RowsOutOfOrder(t *testing.T) {
 	wantError(t, "InspectKeysOf", err, "damaged", "out of order")
 }
 
-// A value that takes all memory is refused, and ends no process.
+// A value that needs all memory is rejected, and does not end the process.
 func TestCheckBackup_TooMuchMemory(t *testing.T) {
 	t.Parallel()
 	file := written(t, wholeBackup(t))
@@ -187,8 +191,8 @@ func TestCheckBackup_TooMuchMemory(t *testing.T) {
 	wantError(t, "Restore", err, "memory")
 }
 
-// Reading the texts of many tables takes more than a minute, and ends when it
-// shall.
+// Reading the texts of many tables takes more than a minute, and ends at the
+// time limit.
 func TestCheckBackup_TooMuchTime(t *testing.T) {
 	t.Parallel()
 	file := written(t, wholeBackup(t))

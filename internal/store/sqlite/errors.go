@@ -10,20 +10,20 @@ import (
 	"web-backend/internal/backend"
 )
 
-// unavailable is the error for a store that cannot answer now.
+// unavailable returns the error for a store that cannot respond now.
 func unavailable(cause error) error {
 	return &backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: cause}
 }
 
-// transientCodes are the SQLite result codes after which a later try may
-// succeed: the fault lies in the machine, not in the request.
+// transientCodes are the SQLite result codes after which a later attempt may
+// succeed, because the cause is the machine and not the request.
 var transientCodes = []sqlite3.ErrorCode{
 	sqlite3.BUSY, sqlite3.LOCKED, sqlite3.NOMEM, sqlite3.READONLY, sqlite3.INTERRUPT,
 	sqlite3.IOERR, sqlite3.CANTOPEN, sqlite3.PROTOCOL,
 }
 
-// storeError turns an error of SQLite into one of the domain. Errors that are
-// of the domain already stay as they are.
+// storeError converts an error of SQLite to an error of package backend. It
+// returns a *backend.Error unchanged.
 func storeError(err error) error {
 	if err == nil {
 		return nil
@@ -46,12 +46,13 @@ func storeError(err error) error {
 	return err
 }
 
-// leastFree is what a file system has left, in bytes, on which nothing can be
-// written any more.
+// leastFree is the number of free bytes below which a file system counts as
+// full.
 const leastFree = 1 << 20
 
-// fullDisk makes of a failure to write below folder the one that SQLite has for
-// a full disk, if it is full: the driver takes that for any fault of the disk.
+// fullDisk returns the SQLite error for a full disk if err is a failure to
+// write below folder and the disk is full. Otherwise it returns err. The driver
+// reports a full disk like any other disk error.
 func fullDisk(err error, folder string) error {
 	if err == nil || errors.Is(err, sqlite3.FULL) || !errors.Is(err, sqlite3.IOERR) && !errors.Is(err, sqlite3.CANTOPEN) {
 		return err
@@ -62,7 +63,7 @@ func fullDisk(err error, folder string) error {
 	return fmt.Errorf("%w in %s (%w)", sqlite3.FULL, folder, err)
 }
 
-// isUniqueViolation reports whether a unique index or primary key refused a
+// isUniqueViolation reports whether a unique index or a primary key rejected a
 // row.
 func isUniqueViolation(err error) bool {
 	return errors.Is(err, sqlite3.CONSTRAINT_UNIQUE) || errors.Is(err, sqlite3.CONSTRAINT_PRIMARYKEY)

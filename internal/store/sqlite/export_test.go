@@ -9,7 +9,7 @@ import (
 	"github.com/ncruces/go-sqlite3"
 )
 
-// What the tests of package sqlite_test see of the inside.
+// Internals for the tests of package sqlite_test.
 const (
 	DatabaseFile = databaseFile
 	LockFile     = lockFile
@@ -22,13 +22,14 @@ const (
 // SchemaVersion is the newest version that this program knows.
 var SchemaVersion = len(migrations)
 
-// SchemaV1 makes a file's schema of version 1.
+// SchemaV1 creates the schema of version 1 in a file.
 var SchemaV1 = fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version = 1;", migrations[0], applicationID)
 
-// ErrEndless is the cause with which the time of an examination ends.
+// ErrEndless is the cause of a context that ends because an examination took
+// too long.
 var ErrEndless = errEndless
 
-// WriteSchema makes a database of a version of the schema, without content.
+// WriteSchema creates an empty database with a version of the schema.
 func WriteSchema(path string, version int) (err error) {
 	c, err := openConn(databaseURI(path))
 	if err != nil {
@@ -42,7 +43,7 @@ func WriteSchema(path string, version int) (err error) {
 		fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d", applicationID, version))
 }
 
-// LeaveWAL takes a database file out of mode WAL.
+// LeaveWAL sets the journal mode of a database file to one without a WAL.
 func LeaveWAL(path string) (err error) {
 	c, err := openConn(databaseURI(path))
 	if err != nil {
@@ -52,8 +53,8 @@ func LeaveWAL(path string) (err error) {
 	return setJournalMode(c, "delete")
 }
 
-// ShareOneSlice brings a database of version 5 as far as a server that was
-// killed after one slice of its first start.
+// ShareOneSlice upgrades a database of version 5 to the state after a server
+// was killed after the first slice of its first start.
 func ShareOneSlice(path string) (shared int, err error) {
 	c, err := openConn(databaseURI(path), "PRAGMA journal_mode = WAL")
 	if err != nil {
@@ -67,7 +68,7 @@ func ShareOneSlice(path string) (shared int, err error) {
 	return done.shared, err
 }
 
-// SchemaTexts is what a version of the schema is compared with.
+// SchemaTexts returns the texts that a version of the schema is compared with.
 func SchemaTexts(version int) (string, error) {
 	versions, err := schemas()
 	if err != nil {
@@ -81,5 +82,5 @@ func (s *Store) OnWriter(ctx context.Context, fn func(*sqlite3.Conn) error) erro
 	return s.write(ctx, nil, func(c *conn) error { return fn(c.Conn) })
 }
 
-// Waiting is how many writes wait for the writer.
+// Waiting returns the number of writes that wait for the writer.
 func (s *Store) Waiting() int { return len(s.jobs) }

@@ -13,15 +13,15 @@ import (
 // object is a row of sqlite_schema: a table, an index, a view or a trigger.
 type object struct{ kind, name, table, sql string }
 
-// litestreamTables are what Litestream adds to a database that it replicates.
-// They may be there, exactly so.
+// litestreamTables are the tables that Litestream adds to a database that it
+// replicates. They are allowed in exactly this form.
 var litestreamTables = []object{
 	{"table", "_litestream_seq", "_litestream_seq", "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)"},
 	{"table", "_litestream_lock", "_litestream_lock", "CREATE TABLE _litestream_lock (id INTEGER)"},
 }
 
-// schemas are the objects of each version of the schema, as the migrations make
-// them.
+// schemas returns the objects of each version of the schema, as the migrations
+// create them.
 var schemas = sync.OnceValues(func() (versions [][]object, err error) {
 	c, err := openConn(":memory:")
 	if err != nil {
@@ -31,7 +31,7 @@ var schemas = sync.OnceValues(func() (versions [][]object, err error) {
 	if err := registerKeys(c); err != nil {
 		return nil, err
 	}
-	versions = append(versions, nil) // version 0 has none
+	versions = append(versions, nil) // version 0 has no objects
 	for _, migration := range migrations {
 		if err := c.Exec(migration); err != nil {
 			return nil, err
@@ -45,10 +45,11 @@ var schemas = sync.OnceValues(func() (versions [][]object, err error) {
 	return versions, nil
 })
 
-// maxObjects is more than any version has, and bounds what is read of others.
+// maxObjects is more than the objects of any version. It limits what is read
+// from other databases.
 const maxObjects = 100
 
-// objects gives what a database consists of, up to maxObjects.
+// objects returns the objects of a database, at most maxObjects.
 func objects(c *conn) (found []object, err error) {
 	err = c.query(`SELECT type, name, tbl_name, sql FROM sqlite_schema LIMIT `+strconv.Itoa(maxObjects), nil,
 		func(row *sqlite3.Stmt) error {
@@ -58,9 +59,10 @@ func objects(c *conn) (found []object, err error) {
 	return found, err
 }
 
-// checkObjects refuses a database that is not exactly of its version. What is
-// more, or different, acts when the server uses the file: a trigger changes
-// what it writes, and a view in place of a table answers what it likes.
+// checkObjects returns an error unless the objects of a database are exactly
+// those of its version. Additional or different objects could act when the
+// server uses the file: a trigger changes what the server writes, and a view in
+// place of a table can return anything.
 func checkObjects(found []object, version int64) error {
 	versions, err := schemas()
 	if err != nil {

@@ -2,5 +2,5 @@
 
 package sqlite
 
-// freeBytes knows no way to ask.
+// freeBytes is not implemented on this system.
 func freeBytes(string) (free uint64, known bool) { return 0, false }

@@ -4,7 +4,8 @@ package sqlite
 
 import "golang.org/x/sys/unix"
 
-// freeBytes is what is left for the users of the file system of a folder.
+// freeBytes returns the number of bytes that unprivileged users can still write
+// to the file system of a folder.
 func freeBytes(folder string) (free uint64, known bool) {
 	var stat unix.Statfs_t
 	if unix.Statfs(folder, &stat) != nil {

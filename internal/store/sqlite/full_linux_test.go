@@ -14,8 +14,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// A full disk is called so, for a write and for a backup; the store is readable
-// meanwhile, and writes again when there is room.
+// The error for a full disk says that the disk is full, for a write and for a
+// backup. The store stays readable, and can write again when there is space.
 func TestStore_FullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -49,8 +49,8 @@ func TestStore_FullDisk(t *testing.T) {
 	mustCreateUser(t, store, "bob", 2)
 }
 
-// Nothing is only in the WAL of a store at rest: a copy of the file alone is
-// whole.
+// In an idle store the WAL holds nothing that the database file lacks, so a
+// copy of that file alone is complete.
 func TestStore_FoldsItsWALAtRest(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

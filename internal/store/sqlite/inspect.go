@@ -15,29 +15,29 @@ import (
 	"web-backend/internal/masterkey"
 )
 
-// SealedBy says what one master key has sealed.
+// SealedBy counts the values that one master key has sealed.
 type SealedBy struct {
 	ID     masterkey.ID
 	Values int
-	Opened int // of Values, those that a ring opened
+	Opened int // those of Values that the ring opened
 }
 
-// KeyCheck is what InspectKeys found.
+// KeyCheck is the result of InspectKeys.
 type KeyCheck struct {
 	Sealed []SealedBy // by id
-	Plain  int        // values of a version that did not seal
+	Plain  int        // values that a version without sealing wrote
 }
 
-// Exists reports whether folder dir has a database, or something in its place.
+// Exists reports whether folder dir has a database, or any file with its name.
 func Exists(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, databaseFile))
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// CheckFolder says why [Open] would refuse folder dir for what is in it: files
-// that this process may not use, or a database of something else. It changes
-// nothing, does not look at who owns the folder now, and has no fault to find
-// where nothing is.
+// CheckFolder returns the reason why [Open] would fail because of the content
+// of folder dir: files that this process must not use, or a database of another
+// program. It changes nothing and does not check which process owns the folder.
+// Missing files are not an error.
 func CheckFolder(dir string) error {
 	if err := checkFolder(dir); err != nil {
 		return err
@@ -61,10 +61,10 @@ func CheckFolder(dir string) error {
 		info, err := os.Stat(file)
 		return err == nil && info.Size() > 0
 	}
-	if !isThere(path) { // Open makes it
+	if !isThere(path) { // Open creates it
 		return nil
 	}
-	if exists(path+"-wal") && !exists(path+"-shm") { // SQLite would make the other file to read
+	if exists(path+"-wal") && !exists(path+"-shm") { // reading would make SQLite create the -shm file
 		return nil
 	}
 	if err := checkSchema(path); err != nil {
@@ -78,7 +78,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// checkSchema says why migrate would refuse a database file.
+// checkSchema returns the error that migrate would return for a database file
+// that it rejects.
 func checkSchema(path string) (err error) {
 	ctx, cancel := limitTime(context.Background(), path)
 	defer cancel()
@@ -96,8 +97,8 @@ func checkSchema(path string) (err error) {
 }
 
 // InspectKeys tries to open every provider key in folder dir with ring. It
-// changes nothing, and works beside the process that owns the folder. It is
-// fs.ErrNotExist if there is no database.
+// changes nothing, and works while another process owns the folder. The error
+// is fs.ErrNotExist if there is no database.
 func InspectKeys(dir string, ring masterkey.Ring) (KeyCheck, error) {
 	if err := checkFolder(dir); err != nil {
 		return KeyCheck{}, err
@@ -105,7 +106,7 @@ func InspectKeys(dir string, ring masterkey.Ring) (KeyCheck, error) {
 	return InspectKeysOf(filepath.Join(dir, databaseFile), ring)
 }
 
-// InspectKeysOf is InspectKeys for a database file, such as a backup.
+// InspectKeysOf is like InspectKeys for a database file, such as a backup.
 func InspectKeysOf(path string, ring masterkey.Ring) (check KeyCheck, err error) {
 	if _, err := os.Stat(path); err != nil {
 		return check, fmt.Errorf("database: %w", err)
@@ -130,12 +131,13 @@ func InspectKeysOf(path string, ring masterkey.Ring) (check KeyCheck, err error)
 	return check, nil
 }
 
-// immutable ends the URI of a database that no process has open.
+// immutable is appended to the URI of a database that no process has open.
 const immutable = "&immutable=1"
 
-// readOnlyURI names a database for a connection that changes nothing. SQLite
-// makes the files of the WAL even to read, so it may only where they are: they
-// are while a process has the database open, and after a crash.
+// readOnlyURI returns the URI for a connection that changes nothing. SQLite
+// creates the WAL files even to read. So the URI opens the WAL only if its file
+// exists, which is the case while a process has the database open, and after a
+// crash.
 func readOnlyURI(path string) string {
 	if _, err := os.Stat(path + "-wal"); err == nil || errors.Is(err, fs.ErrPermission) {
 		return databaseURI(path) + "&mode=ro"
@@ -143,11 +145,12 @@ func readOnlyURI(path string) string {
 	return databaseURI(path) + immutable
 }
 
-// checkKeys looks at each row, in this version's tables or those of an older.
+// checkKeys examines each row, in the tables of this version or of an older
+// one.
 func checkKeys(c *conn, ring masterkey.Ring) (check KeyCheck, err error) {
 	version, err := schemaVersion(c)
 	switch {
-	case err != nil || version == 0: // a database that is empty still has no tables
+	case err != nil || version == 0: // an empty database does not have tables yet
 		return check, err
 	case version < firstSealed:
 		check.Plain, err = countRows(c, "SELECT count(*) FROM provider_keys")

@@ -8,8 +8,8 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// BenchmarkOpen opens and closes stores of different sizes: a start must not
-// cost more where there are more users. Each user has a provider key and no
+// BenchmarkOpen opens and closes stores of different sizes. Opening must not
+// take longer if there are more users. Each user has a provider key and no
 // character.
 func BenchmarkOpen(b *testing.B) {
 	for _, users := range []int{100, 100_000} {

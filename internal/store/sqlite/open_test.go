@@ -77,7 +77,7 @@ func wantFolder(t *testing.T, dir string, want ...string) {
 	}
 }
 
-func TestOpen_TakesARelativePath(t *testing.T) { // not parallel: it changes the working folder
+func TestOpen_TakesARelativePath(t *testing.T) { // not parallel: it changes the working directory
 	t.Chdir(t.TempDir())
 	store := openStore(t, "data")
 	mustCreateUser(t, store, "ada", 1)
@@ -119,7 +119,7 @@ func TestOpen_RefusesOtherFiles(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		write func(t *testing.T, path string)
-		want  string // in the error
+		want  string // part of the error
 	}{
 		{"newer schema", newerSchema, fmt.Sprintf("version %d", sqlite.SchemaVersion+1)},
 		{"foreign tables", sql("CREATE TABLE notes (text); INSERT INTO notes VALUES ('mine')"), "another program"},
@@ -151,8 +151,8 @@ func TestOpen_RefusesOtherFiles(t *testing.T) {
 	}
 }
 
-// TestOpen_KeepsTheWALOfARefusedFile opens what a newer program left when it
-// crashed: a database with changes that are in its WAL only.
+// TestOpen_KeepsTheWALOfARefusedFile opens the files of a newer program that
+// crashed: a database with changes that are only in its WAL.
 func TestOpen_KeepsTheWALOfARefusedFile(t *testing.T) {
 	t.Parallel()
 	crashed, dir := t.TempDir(), t.TempDir()
@@ -180,7 +180,7 @@ func newerSchema(t *testing.T, path string) {
 	mustClose(t, store)
 }
 
-// sql gives a writer of a SQLite database.
+// sql returns a function that creates a SQLite database.
 func sql(statements string) func(*testing.T, string) {
 	return func(t *testing.T, path string) {
 		t.Helper()
@@ -197,7 +197,7 @@ func sql(statements string) func(*testing.T, string) {
 	}
 }
 
-// content gives a writer of a file.
+// content returns a function that creates a file.
 func content(text string) func(*testing.T, string) {
 	return func(t *testing.T, path string) {
 		t.Helper()
@@ -205,15 +205,15 @@ func content(text string) func(*testing.T, string) {
 	}
 }
 
-func TestOpen_TakesAnEmptyFile(t *testing.T) { // as an interrupted first start leaves it
+func TestOpen_TakesAnEmptyFile(t *testing.T) { // an interrupted first start leaves it
 	t.Parallel()
 	dir := t.TempDir()
 	writeFile(t, filepath.Join(dir, sqlite.DatabaseFile), nil)
 	mustCreateUser(t, openStore(t, dir), "ada", 1)
 }
 
-// TestWrite_IsOnDiskWhenAnswered copies the files of a running store, as a
-// crash of the process would leave them, and opens the copy.
+// TestWrite_IsOnDiskWhenAnswered copies the files of a running store in the
+// state that a crash of the process would leave, and opens the copy.
 func TestWrite_IsOnDiskWhenAnswered(t *testing.T) {
 	t.Parallel()
 	dir, copied := t.TempDir(), t.TempDir()
@@ -238,7 +238,7 @@ func onWriter(t *testing.T, store *sqlite.Store, statements string) {
 	}
 }
 
-// mustCreateUser stores a user with count characters of storetest.
+// mustCreateUser stores a user with count characters from storetest.
 func mustCreateUser(t *testing.T, store *sqlite.Store, userID string, count int) {
 	t.Helper()
 	err := store.CreateUser(t.Context(), storetest.UserConfig(userID), storetest.Characters(userID, count))
@@ -268,7 +268,7 @@ func mustClose(t *testing.T, store backend.Store) {
 	}
 }
 
-// wantError checks that err says each of the words.
+// wantError checks that err contains each of the words.
 func wantError(t *testing.T, what string, err error, words ...string) {
 	t.Helper()
 	if err == nil {
@@ -297,7 +297,7 @@ func readFile(t *testing.T, path string) string {
 	return string(data)
 }
 
-// A provider key that was cleared, or whose user was deleted, is in no file.
+// No file contains a provider key that was cleared or whose user was deleted.
 func TestFiles_HoldNoClearedKey(t *testing.T) {
 	t.Parallel()
 	const residue = "key-that-must-not-remain-"

@@ -14,8 +14,8 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// strangersFolder is a data folder that belongs to another user, who may have
-// put anything into it before root runs a command there.
+// strangersFolder returns a data folder that belongs to another user, who may
+// have put any files into it before root runs a command there.
 func strangersFolder(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -29,8 +29,8 @@ func strangersFolder(t *testing.T) string {
 	return dir
 }
 
-// A command of root must not give away what a link or a second name in the
-// data folder leads to.
+// A command of root must not change the owner of a file that a link or a second
+// name in the data folder leads to.
 func TestWriteBackup_PlantedSharedMemory(t *testing.T) {
 	t.Parallel()
 	for name, plant := range map[string]func(target, path string) error{"link": os.Symlink, "second name": os.Link} {
@@ -42,7 +42,7 @@ func TestWriteBackup_PlantedSharedMemory(t *testing.T) {
 				t.Fatal(err)
 			}
 			path := filepath.Join(dir, sqlite.DatabaseFile)
-			if err := sqlite.LeaveWAL(path); err != nil { // so that SQLite leaves -shm alone
+			if err := sqlite.LeaveWAL(path); err != nil { // so that SQLite does not touch -shm
 				t.Fatal(err)
 			}
 			const other = 23456
@@ -69,8 +69,8 @@ func TestWriteBackup_PlantedSharedMemory(t *testing.T) {
 	}
 }
 
-// A link in place of a file that is yet to be made must not make root create
-// one elsewhere.
+// A link in place of a file that does not exist yet must not make root create a
+// file elsewhere.
 func TestOpen_PlantedLinks(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{sqlite.DatabaseFile, sqlite.LockFile} {
@@ -93,8 +93,9 @@ func TestOpen_PlantedLinks(t *testing.T) {
 	}
 }
 
-// What root reads stays usable for the owner of the folder, also where SQLite
-// makes a file to read: a WAL is there, and -shm is not.
+// If root reads a data folder, the folder's owner can still use it. That
+// includes the case in which SQLite creates a file in order to read: a WAL
+// exists, and -shm does not.
 func TestReading_LeavesNoFileOfRoot(t *testing.T) {
 	t.Parallel()
 	for name, read := range map[string]func(t *testing.T, dir string) error{

@@ -23,8 +23,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// processRole, in the environment, makes this test binary another process that
-// uses a store, instead of running tests.
+// processRole is an environment variable. If it is set, this test binary does
+// not run tests, but is another process that uses a store.
 const processRole = "WEB_BACKEND_TEST_PROCESS"
 
 func TestMain(m *testing.M) {
@@ -38,13 +38,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// roles are what such a process does with the store in a folder. It tells its
-// progress on standard output, a line each.
+// roles are the tasks of such a process, with the store in a folder. A process
+// reports its progress on standard output, one line for each step.
 var roles = map[string]func(dir string) error{
 	"open": openRole, "write": writeRole, "full disk": fullDiskRole, "backup on a full disk": backupFullDiskRole,
 }
 
-// process is a running one.
+// process is a running process with a role.
 type process struct {
 	*exec.Cmd
 	lines *bufio.Scanner
@@ -78,7 +78,7 @@ func (p *process) line(t *testing.T) string {
 	return p.lines.Text()
 }
 
-// kill ends the process as a crash would.
+// kill ends the process like a crash.
 func (p *process) kill(t *testing.T) {
 	t.Helper()
 	if err := p.Process.Kill(); err != nil {
@@ -118,8 +118,8 @@ func TestOpen_RefusesASecondProcess(t *testing.T) {
 	wantUser(t, openStore(t, dir), "ada", 1)
 }
 
-// writeRole creates users until it is killed, and prints each id once it was
-// answered. It would leave files that anyone may write, if it were let.
+// writeRole creates users until it is killed, and prints each id after the call
+// has returned. Its umask would allow all users to write to new files.
 func writeRole(dir string) error {
 	syscall.Umask(0)
 	store, err := sqlite.Open(dir, testKeys)
@@ -165,7 +165,7 @@ func TestProcess_KilledLosesNothingThatWasAnswered(t *testing.T) {
 	for _, id := range answered {
 		wantUser(t, store, id, 2)
 	}
-	for user, err := range store.Users(t.Context(), backend.AllUsers) { // and what was not answered is whole or absent
+	for user, err := range store.Users(t.Context(), backend.AllUsers) { // a user without a result is complete or absent
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,8 +173,8 @@ func TestProcess_KilledLosesNothingThatWasAnswered(t *testing.T) {
 	}
 }
 
-// fullDiskRole finds the disk full half-way through many writes: files may
-// grow no further than a limit. It prints what is wrong, then "end".
+// fullDiskRole simulates a full disk half-way through many writes: files cannot
+// grow beyond a limit. It prints the faults it finds, then "end".
 func fullDiskRole(dir string) error {
 	signal.Ignore(syscall.SIGXFSZ)
 	store, err := sqlite.Open(dir, testKeys)
@@ -210,7 +210,7 @@ func fullDiskRole(dir string) error {
 	return store.Close()
 }
 
-// limitFiles lets no file grow beyond the size of path and some pages.
+// limitFiles limits the size of all files to the size of path and some pages.
 func limitFiles(path string) (lift func() error, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -225,7 +225,7 @@ func limitFiles(path string) (lift func() error, err error) {
 		syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limited)
 }
 
-// reportResults prints each result that is not true of what is stored.
+// reportResults prints each result that does not match the stored data.
 func reportResults(store *sqlite.Store, results []error) {
 	refused := 0
 	for i, result := range results {
@@ -257,7 +257,7 @@ func TestProcess_OutlivesAFullDisk(t *testing.T) {
 	}
 }
 
-// backupFullDiskRole finds the disk full half-way through a backup.
+// backupFullDiskRole simulates a full disk half-way through a backup.
 func backupFullDiskRole(dir string) error {
 	signal.Ignore(syscall.SIGXFSZ)
 	store, err := sqlite.Open(dir, testKeys)
@@ -304,7 +304,7 @@ func TestProcess_BackupFindsAFullDisk(t *testing.T) {
 	}
 }
 
-// An upgrade that is killed, here and there, goes on at the next start and
+// An upgrade that is killed at different points continues at the next start and
 // loses nothing.
 func TestSharing_AKilledUpgradeGoesOn(t *testing.T) {
 	t.Parallel()
@@ -343,7 +343,8 @@ func TestSharing_AKilledUpgradeGoesOn(t *testing.T) {
 	}
 }
 
-// waitForWAL waits until the WAL has more than so many bytes, or until done.
+// waitForWAL waits until the WAL has more than bytes bytes, or until done is
+// closed.
 func waitForWAL(t *testing.T, dir string, bytes int64, done <-chan struct{}) {
 	t.Helper()
 	for {

@@ -14,17 +14,18 @@ import (
 	"web-backend/internal/backend"
 )
 
-// errReadOnly is the answer to every change of a store of OpenReadOnly.
+// errReadOnly is the error for every change to a store that OpenReadOnly
+// opened.
 var errReadOnly = &backend.Error{Kind: backend.Unavailable,
 	Message: "the data folder was opened for reading only; nothing was changed"}
 
-// OpenReadOnly opens the store in folder dir for reading, without the lock, so
-// that it works beside the process that owns the folder. It changes nothing: a
-// folder or a database that is missing is an error (fs.ErrNotExist), as is a
-// database of another program, of a newer version of this one, or of an older
-// one, which the server brings up to date when it starts. Methods that change
-// something are answered with Unavailable. Provider keys are opened with what
-// keys gives.
+// OpenReadOnly opens the store in folder dir for reading, without the lock. So
+// it works while another process owns the folder. It changes nothing. A missing
+// folder or database is an error (fs.ErrNotExist). A database of another
+// program, or of a newer or an older version of this program, is also an error;
+// the server brings an older one up to date when it starts. Methods that change
+// something return Unavailable. Provider keys are opened with the master keys
+// that keys returns.
 func OpenReadOnly(dir string, keys KeySource) (_ *Store, err error) {
 	if err := checkFolder(dir); err != nil {
 		return nil, err
@@ -62,7 +63,7 @@ func OpenReadOnly(dir string, keys KeySource) (_ *Store, err error) {
 	return s, nil
 }
 
-// openSealing checks the schema and gets the master keys, and changes nothing.
+// openSealing checks the schema and gets the master keys. It changes nothing.
 func openSealing(c *conn, keys KeySource) (s sealing, err error) {
 	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
 		return s, err
@@ -84,9 +85,9 @@ func openSealing(c *conn, keys KeySource) (s sealing, err error) {
 	return s, err
 }
 
-// frozen notices when a database changes that is read as one that cannot. No
-// process had it open when it was opened: else the files of the WAL would have
-// been there, and SQLite had seen what the other process wrote.
+// frozen detects changes to a database that was opened as immutable. No process
+// had the database open at that time. Otherwise the WAL files would have
+// existed, and SQLite would have seen the writes of the other process.
 type frozen struct {
 	path     string
 	watching bool
@@ -102,8 +103,9 @@ func freeze(path string, watching bool) (*frozen, error) {
 	return &frozen{path: path, watching: watching, size: info.Size(), changed: info.ModTime()}, nil
 }
 
-// check is Unavailable if another process opened the database meanwhile: what
-// was just read may be of two moments. A nil f never changes.
+// check returns Unavailable if another process has opened the database since
+// freeze, because the data just read may then mix two states. A nil f never
+// changes.
 func (f *frozen) check() error {
 	if f == nil || !f.watching {
 		return nil

@@ -24,7 +24,7 @@ func openReadOnly(t *testing.T, dir string, ring masterkey.Ring) *sqlite.Store {
 	return store
 }
 
-// exported reads the ids of all users.
+// exported returns the ids of all users.
 func exported(t *testing.T, store *sqlite.Store) (ids string) {
 	t.Helper()
 	for user, err := range store.ExportUsers(t.Context()) {
@@ -147,7 +147,7 @@ func TestOpenReadOnly_Refuses(t *testing.T) {
 	}
 }
 
-// TestPutUsers_LostKey puts users over such whose keys no master key opens.
+// TestPutUsers_LostKey puts users over users whose keys no master key opens.
 func TestPutUsers_LostKey(t *testing.T) {
 	t.Parallel()
 	right := newRing()
@@ -186,7 +186,7 @@ func TestPutUsers_LostKey(t *testing.T) {
 	}
 }
 
-// TestPutUsers_SealsAndRemovesKeys looks into the files.
+// TestPutUsers_SealsAndRemovesKeys checks the content of the files.
 func TestPutUsers_SealsAndRemovesKeys(t *testing.T) {
 	t.Parallel()
 	dir := firstVersion(t, 1, false)

@@ -9,26 +9,27 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// recent keeps what was read lately, so that it need not be read and unsealed
-// again. It is exact: a read that begins after a write was answered never sees
-// what was there before, and no read sees something older than another one did.
+// recent is a cache of recent reads, so that the same data need not be read and
+// unsealed again. It is exact: a read that begins after a write has returned
+// never sees the state before that write, and no read returns an older state
+// than an earlier read returned.
 //
-// Users share stripes. The writer marks the stripes of a transaction's users
-// before it commits, and after. What was read counts as long as the mark is the
-// one that was seen before the read began; so nothing is looked for in order to
-// be removed, and a read that loses a race against a commit keeps nothing that
-// counts.
+// Users share stripes, and each stripe has a mark. The writer changes the marks
+// of the users of a transaction before it commits, and again after it. A kept
+// value is valid only while the mark is the same as before the value was read.
+// So the writer need not search for values to remove, and a read that loses a
+// race against a commit keeps a value that is not valid.
 type recent struct {
 	seed    maphash.Seed
-	stripes [1 << 12]atomic.Uint64 // odd while a commit is under way
+	stripes [1 << 12]atomic.Uint64 // odd while a commit is in progress
 	reads   *otter.Cache[readKey, keptRead]
 }
 
-// readKey names one read of one user.
+// readKey identifies one kind of read of one user.
 type readKey struct{ userID, what string }
 
-// What is read of a user; a character's document goes by its id, which these
-// cannot be mistaken for.
+// Values of readKey.what. For a character's document it is documentMark and the
+// character's id, which is never equal to one of the others.
 const (
 	readConfig    = "\x00config"
 	readNames     = "\x00names"
@@ -42,17 +43,19 @@ type keptRead struct {
 	bytes int
 }
 
-// RecentBytes is how much of what was read lately is kept in memory.
+// RecentBytes is the default limit of the memory for recent reads, in bytes.
 const RecentBytes = 8 << 20
 
-// recentRead bounds one read, in bytes, so that a few large ones do not push
-// out all others; keptCost is what keeping a read takes beside its bytes.
+// recentRead is the limit of one kept read in bytes, so that a few large reads
+// do not remove all others. keptCost is the memory that a kept read needs in
+// addition to its bytes.
 const (
 	recentRead = 256 << 10
 	keptCost   = 256
 )
 
-// newRecent keeps so many bytes at most; it returns nil for 0.
+// newRecent returns a cache of at most bytes bytes, or nil if bytes is not
+// positive.
 func newRecent(bytes int64) *recent {
 	if bytes <= 0 {
 		return nil
@@ -60,7 +63,7 @@ func newRecent(bytes int64) *recent {
 	return &recent{seed: maphash.MakeSeed(), reads: otter.Must(&otter.Options[readKey, keptRead]{
 		MaximumWeight: uint64(bytes),
 		Weigher:       func(_ readKey, kept keptRead) uint32 { return uint32(kept.bytes) }, //nolint:gosec // at most recentRead
-		Executor:      func(evict func()) { evict() },                                      // at once: the bound holds when a read has ended
+		Executor:      func(evict func()) { evict() },                                      // at once: the limit holds
 	})}
 }
 
@@ -68,7 +71,7 @@ func (r *recent) stripe(userID string) *atomic.Uint64 {
 	return &r.stripes[maphash.String(r.seed, userID)%uint64(len(r.stripes))]
 }
 
-// find gives what was kept under key and still counts.
+// find returns the value that was kept under key if it is still valid.
 func (r *recent) find(key readKey, mark uint64) (value any, ok bool) {
 	kept, ok := r.reads.GetIfPresent(key)
 	if !ok || kept.mark != mark {
@@ -77,17 +80,18 @@ func (r *recent) find(key readKey, mark uint64) (value any, ok bool) {
 	return kept.value, true
 }
 
-// keep adds what was read of so many bytes.
+// keep stores a value that was read. size is its size in bytes.
 func (r *recent) keep(key readKey, value any, size int, mark uint64) {
 	size += keptCost + len(key.userID) + len(key.what)
 	if size > recentRead {
 		return
 	}
-	// The request that the key was cut out of must not be kept with it.
+	// Clone the strings: otherwise the whole request that they are slices of
+	// stays in memory.
 	r.reads.Set(readKey{strings.Clone(key.userID), strings.Clone(key.what)}, keptRead{value, mark, size})
 }
 
-// size is what is kept, in bytes; 0 for a nil r.
+// size returns the size of the kept reads in bytes, or 0 if r is nil.
 func (r *recent) size() int64 {
 	if r == nil {
 		return 0
@@ -95,11 +99,13 @@ func (r *recent) size() int64 {
 	return int64(r.reads.WeightedSize()) //nolint:gosec // at most the bound
 }
 
-// noUsers are whose config and characters a write changes that changes none.
+// noUsers is the users argument of a write that changes no config and no
+// character.
 var noUsers = []string{}
 
-// begin marks the users that jobs may change: until end nothing that is kept of
-// them counts. Only the writer calls it.
+// begin invalidates all kept reads of the users that jobs may change. No new
+// read of these users is kept until the caller calls end. Only the writer may
+// call begin.
 func (r *recent) begin(jobs []*job) (end func()) {
 	if r == nil {
 		return func() {}
@@ -124,9 +130,9 @@ func (r *recent) begin(jobs []*job) (end func()) {
 	return turn
 }
 
-// readRecent gives what load reads of a user, or what was kept of it: it is
-// shared by all who read it, and must not be changed. size is that of a value
-// in bytes.
+// readRecent returns a kept value, or the result of load, which reads it. All
+// callers that read the same key share the value, so it must not be changed.
+// size returns the size of a value in bytes.
 func readRecent[T any](
 	ctx context.Context, s *Store, key readKey, size func(T) int, load func(context.Context) (T, error),
 ) (T, error) {
@@ -149,7 +155,7 @@ func readRecent[T any](
 	return value, err
 }
 
-// ready is the error of a call that the store would refuse.
+// ready returns the error of a call that the store would reject.
 func (s *Store) ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return unavailable(err)

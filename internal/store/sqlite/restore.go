@@ -17,26 +17,26 @@ import (
 	"web-backend/internal/fileowner"
 )
 
-// restoring is added to the database's name for what becomes the new one. Only
-// the owner of the folder makes it, so that one name is enough and what a crash
-// left is found.
+// restoring is the suffix of the file that becomes the new database. Only the
+// owner of the folder creates this file. So one name is enough, and the next
+// restore finds what a crash left behind.
 const restoring = ".restoring"
 
-// Restored says what [Restore] did.
+// Restored is the result of [Restore].
 type Restored struct {
-	Backup        // of the database as it is in place now
-	Kept   string // where the old database is; "" if there was none
+	Backup        // of the new database
+	Kept   string // path of the old database; "" if there was none
 }
 
-// Restore puts a copy of the backup at file in place as the database of folder
-// dir, which it creates if it is missing, and keeps the old database beside
-// it. The folder must belong to no process. The file is not changed; with a
-// -wal beside it, as in a copied data folder, both are taken. Tokens in it are
-// dropped.
+// Restore installs a copy of the backup at file as the database of folder dir,
+// and keeps the old database beside it. It creates the folder if it does not
+// exist. No other process may own the folder. Restore does not change the
+// backup. If there is a -wal file beside the backup, as in a copied data
+// folder, Restore uses both. It removes the tokens from the copy.
 //
-// The copy is verified before anything changes. A crash at any point leaves
-// either the old or the new database in place; one that was damaged already
-// may be left without its -wal, which then lies beside it.
+// The copy is verified before anything changes. After a crash at any point
+// either the old or the new database is in place. Only an old database that was
+// already damaged may lose its -wal file, which then is beside the kept copy.
 func Restore(ctx context.Context, dir, file string) (done Restored, err error) {
 	path := filepath.Join(dir, databaseFile)
 	if err := looksLikeDatabase(file); err != nil {
@@ -86,14 +86,16 @@ func sameFileError(same bool, path string) error {
 	return fmt.Errorf("%s is the database itself, not a backup of it", path)
 }
 
-// How a database begins: see "The Database Header" in SQLite's documentation.
+// How a database file begins. See "The Database Header" in SQLite's
+// documentation.
 const (
 	sqliteMagic  = "SQLite format 3\x00"
-	writeFormat  = 18 // where the version of the format is that who writes must know
-	newestFormat = 2  // with a WAL
+	writeFormat  = 18 // offset of the format version that a writer must support
+	newestFormat = 2  // the format with a WAL
 )
 
-// looksLikeDatabase tells other files from databases by how they begin.
+// looksLikeDatabase checks the first bytes of a file, and returns an error if
+// it is not a database.
 func looksLikeDatabase(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -115,7 +117,8 @@ func looksLikeDatabase(path string) error {
 	head = head[:n]
 	switch {
 	case bytes.HasPrefix(head, []byte(sqliteMagic)):
-		// SQLite would only read a file of a newer format, and a restore must write.
+		// SQLite opens a file of a newer format only for reading, but a restore
+		// must write.
 		if n <= writeFormat || head[writeFormat] > newestFormat {
 			return fmt.Errorf("%s is damaged, or a database of a newer SQLite", path)
 		}
@@ -129,8 +132,8 @@ func looksLikeDatabase(path string) error {
 	return fmt.Errorf("%s is not a SQLite database, so it is no backup", path)
 }
 
-// prepare copies a backup to where it becomes what can be put in place as the
-// database at path, with the same owner.
+// prepare copies a backup to the file that will become the database at path.
+// The copy gets the owner of that database.
 func prepare(ctx context.Context, file, path string) (made Backup, err error) {
 	partial := path + restoring
 	if err := removeDatabase(partial); err != nil {
@@ -145,8 +148,8 @@ func prepare(ctx context.Context, file, path string) (made Backup, err error) {
 	if err := copyFile(ctx, file+"-wal", partial+"-wal", path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return made, err
 	}
-	// In mode wal, as the server leaves it: what reads beside a server that
-	// starts then does not keep it from changing the mode.
+	// Use mode wal, as the server does. Otherwise a process that reads the file
+	// while a server starts could keep the server from changing the mode.
 	if err := finishCopy(ctx, partial, "wal"); err != nil {
 		return made, err
 	}
@@ -156,8 +159,8 @@ func prepare(ctx context.Context, file, path string) (made Backup, err error) {
 	return verify(ctx, partial)
 }
 
-// copyFile copies a file to a new one with the owner and the mode of that at
-// like; if there is none, its owner alone may read it.
+// copyFile copies a file to a new one with the owner and mode of the file at
+// like. If there is no such file, only the owner may read the copy.
 func copyFile(ctx context.Context, source, target, like string) (err error) {
 	from, err := os.Open(source)
 	if err != nil {
@@ -182,9 +185,10 @@ func syncFile(path string) error {
 	return errors.Join(file.Sync(), file.Close())
 }
 
-// keepOld gives the database a second name, under which it stays when the
-// first is given to another, and gives that name. What lies beside the database
-// must not meet another one: SQLite would write it into that.
+// keepOld gives the database a second name and returns it. The old database
+// keeps that name when the new one takes the first name. The files beside the
+// old database must not stay beside the new one, because SQLite would write
+// their content into it.
 func keepOld(path string) (kept string, err error) {
 	if err := foldWAL(path); err != nil {
 		return "", err
@@ -192,7 +196,7 @@ func keepOld(path string) (kept string, err error) {
 	name := keptName(path)
 	switch err := os.Link(path, name); {
 	case errors.Is(err, fs.ErrNotExist):
-	case err != nil: // no links in this file system
+	case err != nil: // the file system has no hard links
 		if err := copyFile(context.Background(), path, name, path); err != nil {
 			return "", errors.Join(err, remove(name))
 		}
@@ -203,7 +207,7 @@ func keepOld(path string) (kept string, err error) {
 	if err := syncFolder(filepath.Dir(path)); err != nil {
 		return "", err
 	}
-	for _, suffix := range sidecars { // only of a database that is damaged or missing
+	for _, suffix := range sidecars { // they exist only if the database is damaged or missing
 		err := os.Rename(path+suffix, name+suffix)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return "", err
@@ -212,7 +216,7 @@ func keepOld(path string) (kept string, err error) {
 	return kept, syncFolder(filepath.Dir(path))
 }
 
-// keptName is a free name for the old database.
+// keptName returns an unused name for the old database.
 func keptName(path string) string {
 	name := path + ".before-restore-" + time.Now().UTC().Format("20060102T150405Z")
 	for n, free := 2, name; ; n++ {
@@ -223,9 +227,9 @@ func keptName(path string) string {
 	}
 }
 
-// foldWAL brings what is in the WAL into the database file, which then is all
-// of the database. It leaves a file that is none alone, with what lies beside
-// it, which SQLite would remove.
+// foldWAL moves the content of the WAL into the database file, which then is
+// the whole database. If the file is not a database, foldWAL changes neither
+// the file nor the files beside it, which SQLite would remove.
 func foldWAL(path string) (err error) {
 	if looksLikeDatabase(path) != nil {
 		return nil //nolint:nilerr // nothing is there that could be folded

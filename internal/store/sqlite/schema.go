@@ -12,22 +12,23 @@ import (
 	"web-backend/internal/backend"
 )
 
-// applicationID marks a SQLite file as ours ("WBKD"; see PRAGMA
+// applicationID marks a SQLite file as one of this program ("WBKD"; see PRAGMA
 // application_id in SQLite's documentation).
 const applicationID = 0x57424b44
 
-// The versions of the schema that brought something.
+// The versions of the schema that introduced a feature.
 const (
 	firstWithTokens = 2
 	firstSealed     = 3
-	firstSharing    = 6 // where shareStored may have been broken off
+	firstSharing    = 6 // shareStored may have been interrupted at this version
 )
 
-// migrations bring the schema from version i to i+1; user_version counts those
-// that ran. A released migration never changes: add another.
+// migrations bring the schema from version i to i+1. user_version counts the
+// migrations that ran. A released migration must never change: add another one
+// instead.
 var migrations = []string{
-	// seq is the creation order. A user has a row in users as long as it has a
-	// credential (username, password) or a config.
+	// seq is the creation order. A user has a row in users as long as the user
+	// has a credential (username, password) or a config.
 	`CREATE TABLE users (
 		seq      INTEGER PRIMARY KEY AUTOINCREMENT,
 		user_id  TEXT NOT NULL UNIQUE,
@@ -61,10 +62,10 @@ var migrations = []string{
 	) STRICT;
 	CREATE INDEX characters_list ON characters (user_id, seq, character_id, character_name);`,
 
-	// username is backend.UsernameKey of the name from here on; username_given
-	// is the name as it was registered where that differs, else NULL. Of names
-	// that prove to be one, one user gets it: the others stay listed by what
-	// they had, but Credential does not find them.
+	// From here on, username is backend.UsernameKey of the name. username_given
+	// is the name as it was registered if it differs, otherwise NULL. If
+	// several old names have the same key, one user gets that key. The other
+	// users keep their old names in lists, but Credential does not find them.
 	`ALTER TABLE users ADD COLUMN username_given TEXT;
 	UPDATE OR IGNORE users SET username = username_key(username), username_given = username
 		WHERE username <> username_key(username);
@@ -79,10 +80,10 @@ var migrations = []string{
 	CREATE INDEX tokens_user ON tokens (user_id);
 	CREATE INDEX tokens_expiry ON tokens (expires_at);`,
 
-	// Provider keys are sealed from here on; package masterkey says what value
-	// is. The plain ones keep a table of their own, which Open empties when it
-	// seals them: a row that is replaced can leave a part of itself in its page,
-	// an emptied table cannot.
+	// From here on, provider keys are sealed. Package masterkey describes the
+	// format of value. The plain keys keep a table of their own, which Open
+	// empties when it seals them. A replaced row can leave a part of itself in
+	// its page, but an emptied table cannot.
 	`ALTER TABLE provider_keys RENAME TO plain_provider_keys;
 	CREATE TABLE provider_keys (
 		user_id TEXT NOT NULL,
@@ -93,18 +94,20 @@ var migrations = []string{
 	) STRICT, WITHOUT ROWID;
 	CREATE INDEX provider_keys_by_master_key ON provider_keys (key_id);`,
 
-	// The index holds no names any more: they can be long, and stood twice.
+	// The index no longer holds names: they can be long, and were stored twice.
 	`DROP INDEX characters_list;
 	CREATE INDEX characters_by_user ON characters (user_id);`,
 
-	// name_key is backend.NameKey of the name, NULL without one. It is not
-	// unique: accounts that share one from before, or by an import, all stay.
+	// name_key is backend.NameKey of the name, or NULL if there is no name. It
+	// is not unique: accounts that share a key because they are older, or
+	// because of an import, all stay.
 	`ALTER TABLE users ADD COLUMN name_key TEXT;
 	UPDATE users SET name_key = to_name_key(username) WHERE username IS NOT NULL;
 	CREATE INDEX users_by_name_key ON users (name_key);`,
 
-	// What read-only characters have in common is stored once from here on; see
-	// sharing.go. created is create_datatime of a character with shared.
+	// From here on, the common part of read-only characters is stored once; see
+	// sharing.go. created is the create_datatime of a character that has shared
+	// set.
 	`CREATE TABLE shared_documents (
 		id   INTEGER PRIMARY KEY,
 		hash BLOB NOT NULL UNIQUE,
@@ -114,12 +117,13 @@ var migrations = []string{
 	ALTER TABLE characters ADD COLUMN created TEXT;
 	CREATE INDEX characters_by_shared ON characters (shared) WHERE shared IS NOT NULL;`,
 
-	// This version says that shareStored has come to its end. The index of
-	// UNIQUE begins with user_id, too: lists use that.
+	// This version means that shareStored has completed. The index of UNIQUE
+	// also begins with user_id, and lists use it.
 	`DROP INDEX characters_by_user;`,
 }
 
-// registerKeys gives migrations the SQL functions username_key and to_name_key.
+// registerKeys registers the SQL functions username_key and to_name_key, which
+// migrations use.
 func registerKeys(c *conn) error {
 	for name, key := range map[string]func(string) string{
 		"username_key": backend.UsernameKey, "to_name_key": backend.NameKey,
@@ -134,10 +138,12 @@ func registerKeys(c *conn) error {
 	return nil
 }
 
-// migrate checks that the file is ours and not newer than this program, then
-// brings it up to date. It writes nothing to a file that it refuses.
+// migrate checks that the file belongs to this program and is not newer than
+// it, then brings the file up to date. It writes nothing to a file that it
+// rejects.
 func migrate(c *conn, log *slog.Logger) error {
-	// Nor does closing it, which else empties the WAL of the file's last owner.
+	// Closing a rejected file must not write to it either. By default, closing
+	// empties the WAL that the last owner of the file left.
 	if _, err := c.Config(sqlite3.DBCONFIG_NO_CKPT_ON_CLOSE, true); err != nil {
 		return err
 	}
@@ -170,10 +176,12 @@ func migrate(c *conn, log *slog.Logger) error {
 	return nil
 }
 
-// schemaVersion gives the version of the schema, unless the file is not ours,
-// newer than this program, or not exactly as its version is.
+// schemaVersion returns the version of the schema. It returns an error if the
+// file belongs to another program, is newer than this program, or does not have
+// exactly the objects of its version.
 func schemaVersion(c *conn) (version int64, err error) {
-	// One snapshot: a server that starts may bring the file up to date meanwhile.
+	// Use one snapshot, because a starting server may migrate the file at the
+	// same time.
 	if err := c.Exec("SAVEPOINT version"); err != nil {
 		return 0, err
 	}

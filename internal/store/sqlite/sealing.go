@@ -14,54 +14,54 @@ import (
 	"web-backend/internal/masterkey"
 )
 
-// KeyUse says what is stored of provider keys.
+// KeyUse describes the stored provider keys.
 type KeyUse struct {
-	Sealed []masterkey.ID // master keys that sealed a value that is stored
-	Plain  int            // values of a version that did not seal
+	Sealed []masterkey.ID // master keys that sealed at least one stored value
+	Plain  int            // values that a version without sealing wrote
 
 	count func(masterkey.Ring) (int, error)
 }
 
-// Missing gives those of Sealed that are not in ring.
+// Missing returns those of Sealed that are not in ring.
 func (u KeyUse) Missing(ring masterkey.Ring) []masterkey.ID {
 	return slices.DeleteFunc(slices.Clone(u.Sealed), ring.Has)
 }
 
-// Lost counts the values whose master key is not in ring. It takes the longer
-// the more of them there are, and asks the database: a [KeySource] may call it
-// only while it runs.
+// Lost counts the values whose master key is not in ring. Its duration grows
+// with their number. It queries the database, so a [KeySource] must not call it
+// after it has returned.
 func (u KeyUse) Lost(ring masterkey.Ring) (values int, err error) {
 	return u.count(ring)
 }
 
-// KeySource gives the master keys, once it is known what is stored. It runs
-// while the data folder belongs to the store that is being opened.
+// KeySource returns the master keys for the given use. It runs while the store
+// that is being opened owns the data folder.
 //
-// A ring may lack keys, or have none: then the store opens all the same, gives
-// the provider keys that it cannot read as not set, and changes no provider
-// key; that is answered with Unavailable.
+// The ring may lack keys or be empty. The store opens in that case too. It
+// returns the provider keys that it cannot read as not set, and rejects every
+// change to a provider key with Unavailable.
 type KeySource func(use KeyUse) (masterkey.Ring, error)
 
-// Keys gives the same ring whatever is stored.
+// Keys returns a KeySource that always returns ring.
 func Keys(ring masterkey.Ring) KeySource {
 	return func(KeyUse) (masterkey.Ring, error) { return ring, nil }
 }
 
-// errKeysLocked is the answer to a change of provider keys that could destroy
-// what the right master key would open.
+// errKeysLocked is the error for a change of provider keys that could destroy a
+// value that the right master key can open.
 var errKeysLocked = &backend.Error{Kind: backend.Unavailable,
 	Message: "provider keys cannot be changed: the server's master key is missing or is not the one that sealed them; " +
 		"its operator finds out more with `web-backend keys doctor`"}
 
-// sealing is how a store treats provider keys. It does not change once the
+// sealing is how a store handles provider keys. It does not change after the
 // store is open.
 type sealing struct {
 	ring    masterkey.Ring
-	suspect bool // the ring was not enough when the store was opened
-	plain   bool // there are plain values, which it was not enough to seal
+	suspect bool // the ring did not have all keys when the store was opened
+	plain   bool // there are plain values that could not be sealed with the ring
 }
 
-// startSealing gets the master keys and seals what is plain.
+// startSealing gets the master keys and seals the plain values.
 func startSealing(c *conn, keys KeySource) (s sealing, err error) {
 	use, err := keyUse(c)
 	if err != nil {
@@ -77,13 +77,14 @@ func startSealing(c *conn, keys KeySource) (s sealing, err error) {
 		}
 		s.plain = false
 	}
-	// The WAL may hold plain values still, also those of a process that crashed
-	// right after it had sealed them.
+	// The WAL may still hold plain values, for example those of a process that
+	// crashed right after it had sealed them.
 	return s, c.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
 }
 
-// locked reports whether provider keys must not be changed now. What the ring
-// lacks may have gone since the start, with its users.
+// locked reports whether provider keys must not be changed now. It checks again
+// because the values with a missing key may have been deleted since the start,
+// together with their users.
 func (s sealing) locked(c *conn) (bool, error) {
 	if !s.suspect || s.ring.Empty() {
 		return s.suspect, nil
@@ -92,14 +93,14 @@ func (s sealing) locked(c *conn) (bool, error) {
 	return len(use.Missing(s.ring)) > 0, err
 }
 
-// keyIDs walks through the index of key_id in one step for each master key, as
-// a GROUP BY would read the row of every user.
+// keyIDs reads the index on key_id with one step for each master key. A GROUP
+// BY would read the rows of all users.
 const keyIDs = `WITH RECURSIVE ids (id) AS (
 		SELECT min(key_id) FROM provider_keys
 		UNION ALL SELECT (SELECT min(key_id) FROM provider_keys WHERE key_id > id) FROM ids WHERE id IS NOT NULL
 	) SELECT id FROM ids WHERE id IS NOT NULL`
 
-// keyUse finds what is stored.
+// keyUse finds out which keys sealed the stored values.
 func keyUse(c *conn) (use KeyUse, err error) {
 	var stored [][]byte // as in key_id: an altered value may be shorter than an id
 	err = c.query(keyIDs, nil, func(row *sqlite3.Stmt) error {
@@ -129,14 +130,14 @@ func keyUse(c *conn) (use KeyUse, err error) {
 	return use, err
 }
 
-// keyID is the id that a value begins with.
+// keyID returns the master key id at the beginning of a sealed value.
 func keyID(value []byte) (id masterkey.ID) {
 	copy(id[:], value)
 	return id
 }
 
-// keyPlace is what a provider key is bound to when it is sealed. It must never
-// change.
+// keyPlace returns the context that a provider key is bound to when it is
+// sealed. It must never change.
 func keyPlace(userID, name string) []string { return []string{"provider key", userID, name} }
 
 // providerKey is a row of provider_keys or plain_provider_keys.
@@ -162,7 +163,7 @@ func plainKeys(c *conn, userID string, keys map[string]backend.Secret) error {
 		})
 }
 
-// sealPlain seals every plain key, in one transaction of its own.
+// sealPlain seals every plain key in a transaction of its own.
 func sealPlain(c *conn, ring masterkey.Ring) error {
 	if err := c.Exec("BEGIN IMMEDIATE"); err != nil {
 		return err
@@ -177,7 +178,7 @@ func sealPlain(c *conn, ring masterkey.Ring) error {
 	return err
 }
 
-// movePlain seals every plain key within the running transaction.
+// movePlain seals every plain key within the current transaction.
 func movePlain(c *conn, ring masterkey.Ring) (moved int, err error) {
 	err = eachKey(c, plainPage, func(key providerKey) error {
 		moved++
@@ -190,7 +191,7 @@ func movePlain(c *conn, ring masterkey.Ring) (moved int, err error) {
 	return moved, err
 }
 
-// The pages of the two tables, from a row on.
+// Queries for one page of each table, after a given row.
 const (
 	sealedPage = `SELECT user_id, name, value FROM provider_keys
 		WHERE (user_id, name) > (?, ?) ORDER BY user_id, name LIMIT 500`
@@ -198,7 +199,7 @@ const (
 		WHERE (user_id, name) > (?, ?) ORDER BY user_id, name LIMIT 500`
 )
 
-// eachKey calls fn with every row of a table, read a page at a time, so that
+// eachKey calls fn with every row of a table. It reads one page at a time, so
 // fn may change the table.
 func eachKey(c *conn, page string, fn func(providerKey) error) error {
 	var last providerKey
@@ -211,7 +212,8 @@ func eachKey(c *conn, page string, fn func(providerKey) error) error {
 		if err != nil || len(keys) == 0 {
 			return err
 		}
-		// In a damaged table the page after a row may be that row again, for ever.
+		// In a damaged table the page after a row may be the same row again,
+		// without end.
 		next := keys[len(keys)-1]
 		if cmp.Or(cmp.Compare(next.userID, last.userID), cmp.Compare(next.name, last.name)) <= 0 {
 			return fmt.Errorf("provider keys are out of order: %w", sqlite3.CORRUPT)
@@ -225,16 +227,16 @@ func eachKey(c *conn, page string, fn func(providerKey) error) error {
 	}
 }
 
-// Resealed says what Reseal did.
+// Resealed is the result of Reseal.
 type Resealed struct {
-	Values    int // that are sealed with the first key now
-	Changed   int // of these, the ones that were not before
-	Discarded int // that no key opened
+	Values    int // values that are now sealed with the first key
+	Changed   int // those of Values that were not sealed with it before
+	Discarded int // values that no key opened
 }
 
-// Reseal seals every provider key with the first key of the ring, all or
-// nothing. A value that no key opens is an error, which says how many there
-// are, or with discard it is removed for good.
+// Reseal seals every provider key with the first key of the ring. It seals all
+// of them or none. If no key opens some values, Reseal returns an error with
+// their number; if discard is set, it permanently removes them instead.
 func (s *Store) Reseal(ctx context.Context, discard bool) (done Resealed, err error) {
 	ring := s.sealing.ring
 	if ring.Empty() {

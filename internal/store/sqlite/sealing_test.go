@@ -20,10 +20,11 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// planted begins every provider key of these tests.
+// planted is the prefix of every provider key in these tests.
 const planted = "sk-planted-"
 
-// plantedKeys are a value for every provider key; they differ by user.
+// plantedKeys returns a value for every provider key. The values differ by
+// user.
 func plantedKeys(userID string) map[string]backend.Secret {
 	keys := map[string]backend.Secret{}
 	for _, name := range backend.ProviderKeys {
@@ -39,7 +40,7 @@ func newRing(keys ...masterkey.Key) masterkey.Ring {
 	return masterkey.NewRing(keys...)
 }
 
-// openWith opens a store with a ring; it is closed when the test ends.
+// openWith opens a store with a ring. It is closed when the test ends.
 func openWith(t *testing.T, dir string, ring masterkey.Ring) *sqlite.Store {
 	t.Helper()
 	store, err := sqlite.Open(dir, sqlite.Keys(ring))
@@ -54,7 +55,7 @@ func openWith(t *testing.T, dir string, ring masterkey.Ring) *sqlite.Store {
 	return store
 }
 
-// sealedStore makes a folder with users whose keys a ring has sealed.
+// sealedStore creates a folder with users whose keys a ring has sealed.
 func sealedStore(t *testing.T, ring masterkey.Ring, users ...string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -82,7 +83,7 @@ func wantKeys(t *testing.T, store *sqlite.Store, userID string, want map[string]
 	}
 }
 
-// wantNothingPlanted searches every file of a folder.
+// wantNothingPlanted checks that no file in a folder contains a planted key.
 func wantNothingPlanted(t *testing.T, dir string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -111,15 +112,15 @@ func TestSealing_NoFileHoldsAKey(t *testing.T) {
 	if err := store.UpdateUserConfig(t.Context(), "ada", setKey(planted+"again")); err != nil {
 		t.Fatal(err)
 	}
-	wantNothingPlanted(t, dir) // while the WAL holds it all
+	wantNothingPlanted(t, dir) // while the WAL holds all changes
 	config.Keys["openai_api_key"] = backend.NewSecret(planted + "again")
 	wantKeys(t, store, "ada", config.Keys)
 	mustClose(t, store)
 	wantNothingPlanted(t, dir)
 }
 
-// firstVersion makes a database as the version before sealing left it, with
-// count users whose keys are plain. It ended as a crash would, if crashed.
+// firstVersion creates a database of the version before sealing, with count
+// users whose keys are plain. If crashed is set, it looks as after a crash.
 func firstVersion(t *testing.T, count int, crashed bool) (dir string) {
 	t.Helper()
 	source := t.TempDir()
@@ -160,7 +161,7 @@ func TestSealing_SealsWhatIsPlain(t *testing.T) {
 	for _, crashed := range []bool{false, true} {
 		t.Run(fmt.Sprintf("crashed %v", crashed), func(t *testing.T) {
 			t.Parallel()
-			const users = 120 // of more keys than a page of rows
+			const users = 120 // with more keys than a page of rows
 			dir, ring := firstVersion(t, users, crashed), newRing()
 			found := strings.Count(readFile(t, filepath.Join(dir, sqlite.DatabaseFile)), planted)
 			if found == 0 {
@@ -186,7 +187,8 @@ func TestSealing_SealsWhatIsPlain(t *testing.T) {
 	}
 }
 
-// A crash between sealing and emptying the WAL: the next start empties it.
+// After a crash between sealing and emptying the WAL, the next start empties
+// the WAL.
 func TestSealing_EmptiesTheWALOfACrash(t *testing.T) {
 	t.Parallel()
 	dir, crashed := t.TempDir(), t.TempDir()
@@ -221,8 +223,8 @@ func TestSealing_APlainKeyWaitsForAMasterKey(t *testing.T) {
 	wantNothingPlanted(t, dir)
 }
 
-// wantLocked checks that provider keys cannot be changed, and that a person is
-// told so.
+// wantLocked checks that provider keys cannot be changed, and that the error
+// says so.
 func wantLocked(t *testing.T, what string, err error) {
 	t.Helper()
 	if e, ok := errors.AsType[*backend.Error](err); !ok || e.Kind != backend.Unavailable ||
@@ -285,7 +287,8 @@ func TestSealing_LostKey(t *testing.T) {
 	}
 }
 
-// Once all that a lost key has sealed is gone, nothing is in the way.
+// After all values that a lost key has sealed are removed, keys can be changed
+// again.
 func TestSealing_LostKeyOfDeletedUsers(t *testing.T) {
 	t.Parallel()
 	dir := sealedStore(t, newRing(), "ada")
@@ -329,7 +332,7 @@ func TestSealing_AlteredAndMovedValuesAreNotSet(t *testing.T) {
 			}
 			wantKeys(t, store, "ada", want)
 			mustClose(t, store)
-			wantKeys(t, openWith(t, dir, ring), "bob", plantedKeys("bob")) // and it opens again
+			wantKeys(t, openWith(t, dir, ring), "bob", plantedKeys("bob")) // and the store opens again
 		})
 	}
 }
@@ -391,7 +394,8 @@ func TestReseal_RefusesOrDiscardsWhatDoesNotOpen(t *testing.T) {
 	}
 }
 
-// An error of the source keeps the store closed, and the folder free.
+// If the source returns an error, the store does not open, and the folder stays
+// free.
 func TestOpen_WithoutAnswerFromTheKeySource(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -434,8 +438,9 @@ func TestInspectKeys(t *testing.T) {
 		sqlite.SealedBy{ID: b.ID(), Values: each + 3, Opened: each + 3})
 }
 
-// folder describes files and what they hold. The -shm file is SQLite's book of
-// who reads where, which holds nothing.
+// folder describes the files in a folder and their content. It leaves out the
+// content of the -shm file, in which SQLite only records which process reads
+// where.
 func folder(t *testing.T, dir string) (text string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -499,8 +504,8 @@ func TestInspectKeys_OtherDatabases(t *testing.T) {
 	}
 }
 
-// Two master keys sealed values, and one value was cut short: whoever gives the
-// keys is told of each, and how many values each ring loses.
+// Two master keys have sealed values, and one value is truncated. The key
+// source learns about each key, and how many values each ring cannot open.
 func TestSealing_KeySourceIsToldOfEveryKey(t *testing.T) {
 	t.Parallel()
 	first, second := newRing(), newRing()

@@ -19,8 +19,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// service makes users on a store as the server does, with the default
-// characters.
+// service returns a service that creates users on a store as the server does,
+// with the default characters.
 func service(t testing.TB, store *sqlite.Store) *backend.Service {
 	t.Helper()
 	return backend.New(store, backend.Options{Defaults: backend.Defaults{Characters: defaultCharacters(t)}})
@@ -35,8 +35,8 @@ func defaultCharacters(t testing.TB) []backend.Character {
 	return all
 }
 
-// copied gives a user's read-only copies of the default characters, and
-// one character of its own.
+// copied returns a user's read-only copies of the default characters, and one
+// character of the user's own.
 func copied(t testing.TB, userID string) backend.UserData {
 	t.Helper()
 	all := defaultCharacters(t)
@@ -50,7 +50,7 @@ func copied(t testing.TB, userID string) backend.UserData {
 	}
 }
 
-// wantDocuments checks that every way of reading gives what was stored.
+// wantDocuments checks that every way of reading returns what was stored.
 func wantDocuments(t *testing.T, store *sqlite.Store, users []backend.UserData) {
 	t.Helper()
 	n := 0
@@ -86,7 +86,7 @@ func wantDocuments(t *testing.T, store *sqlite.Store, users []backend.UserData) 
 	}
 }
 
-// number gives the answer of a query that is one number.
+// number returns the result of a query that returns one number.
 func number(t *testing.T, store *sqlite.Store, query string) (answer int64) {
 	t.Helper()
 	err := store.OnWriter(t.Context(), func(c *sqlite3.Conn) error {
@@ -116,7 +116,7 @@ func TestSharing_ANewUserTakesFewBytes(t *testing.T) {
 	store := openStore(t, t.TempDir())
 	users, before := service(t, store), bytesOf(t, store)
 	group, ctx := errgroup.WithContext(t.Context())
-	group.SetLimit(64) // they share commits
+	group.SetLimit(64) // so that they share commits
 	for range count {
 		group.Go(func() error {
 			_, err := users.CreateUser(ctx, "")
@@ -136,8 +136,8 @@ func TestSharing_ANewUserTakesFewBytes(t *testing.T) {
 	}
 }
 
-// Names with what JSON escapes, equal characters of one user, and speeds that
-// are equal but written otherwise, are read as they were stored.
+// Names with characters that JSON escapes, equal characters of one user, and
+// speeds that are equal but encoded differently are read as they were stored.
 func TestSharing_EveryReadGivesWhatWasStored(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -174,8 +174,8 @@ func TestSharing_EveryReadGivesWhatWasStored(t *testing.T) {
 	wantDocuments(t, openReadOnly(t, dir, mustParse(strings.Repeat("5a", 32))), users)
 }
 
-// What nobody shares any more may be what a person wrote: it goes with its
-// last character, and is in no file.
+// A rest that no character shares any more may be text that a person wrote. It
+// is removed with its last character, and no file contains it.
 func TestSharing_TheRestGoesWithTheLastCharacter(t *testing.T) {
 	t.Parallel()
 	const residue = "written-by-a-person"
@@ -216,7 +216,7 @@ func TestSharing_TheRestGoesWithTheLastCharacter(t *testing.T) {
 	}
 }
 
-// A refused write leaves nothing to share behind.
+// A rejected write leaves no shared rest behind.
 func TestSharing_ARefusedUserLeavesNothing(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, t.TempDir())
@@ -233,8 +233,8 @@ func TestSharing_ARefusedUserLeavesNothing(t *testing.T) {
 	wantDocuments(t, store, []backend.UserData{user})
 }
 
-// Read-only characters of which no two are alike take hardly more than such
-// that do not share.
+// Read-only characters that are all different need hardly more space than
+// characters that do not share.
 func TestSharing_DifferentCharactersTakeNoMore(t *testing.T) {
 	t.Parallel()
 	size := func(readOnly bool) int64 {
@@ -257,8 +257,8 @@ func TestSharing_DifferentCharactersTakeNoMore(t *testing.T) {
 	}
 }
 
-// Characters without their document, or with another one, are a damage that
-// SQLite does not see.
+// SQLite does not detect that the document of a character is missing or is
+// another one.
 func TestSharing_CheckFindsMissingAndOtherDocuments(t *testing.T) {
 	t.Parallel()
 	dir, folder := t.TempDir(), t.TempDir()
@@ -279,7 +279,7 @@ func TestSharing_CheckFindsMissingAndOtherDocuments(t *testing.T) {
 	wantError(t, "CharacterDocument", err, "copy 0", "missing")
 }
 
-// version5 makes a database as the version before sharing left it.
+// version5 creates a database of the version before sharing.
 func version5(t *testing.T, dir string, users []backend.UserData) {
 	t.Helper()
 	path := filepath.Join(dir, sqlite.DatabaseFile)
@@ -327,7 +327,7 @@ func TestSharing_UpgradesAnOlderDatabase(t *testing.T) {
 				wantError(t, "OpenReadOnly", err, "start the server once")
 			}
 			var lines bytes.Buffer
-			for n := range 2 { // the second time there is nothing left to do
+			for n := range 2 { // the second time there is nothing to do
 				store, err := sqlite.OpenLogging(dir, testKeys, slog.New(slog.NewTextHandler(&lines, nil)))
 				must(t, err)
 				if n == 0 {
@@ -346,7 +346,7 @@ func TestSharing_UpgradesAnOlderDatabase(t *testing.T) {
 	}
 }
 
-// Documents that are not exactly as this version writes them stay as they are.
+// Documents that are not exactly as this version writes them stay unchanged.
 func TestSharing_AnUpgradeKeepsOtherDocuments(t *testing.T) {
 	t.Parallel()
 	documents := []string{

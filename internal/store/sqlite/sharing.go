@@ -15,17 +15,17 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Every user has a read-only copy of each default character, and but for the
-// head of the document all copies are equal. So the rest of a read-only
-// character's document is stored once for all who have it, and a row of
-// characters with shared has an empty document. Read-only characters with a
-// document of their own are as valid.
+// Every user has a read-only copy of each default character. All copies are
+// equal except for the head of the document. So the rest of a read-only
+// character's document is stored once for all users, and a row of characters
+// with shared set has an empty document. A read-only character with a document
+// of its own is also valid.
 
-// selectDocuments begins a query for documents, which documentFrom reads.
+// selectDocuments begins a query for documents. documentFrom reads its rows.
 const selectDocuments = `SELECT document, shared, rest, user_id, character_id, character_name, created
 	FROM characters LEFT JOIN shared_documents ON id = shared `
 
-// documentFrom gives the document of a row; the caller owns it.
+// documentFrom returns the document of a row. The caller owns it.
 func documentFrom(row *sqlite3.Stmt) ([]byte, error) {
 	if row.ColumnType(1) == sqlite3.NULL {
 		return bytes.Clone(row.ColumnRawText(0)), nil
@@ -39,7 +39,7 @@ func documentFrom(row *sqlite3.Stmt) ([]byte, error) {
 	}, row.ColumnRawText(2))
 }
 
-// characterFrom gives the character of a row, and the size of its document.
+// characterFrom returns the character of a row and the size of its document.
 func characterFrom(row *sqlite3.Stmt, rests *backend.RestCache) (c backend.Character, size int, err error) {
 	if rest := row.ColumnRawText(2); len(rest) > 0 {
 		if c, found := rests.Find(rest); found {
@@ -58,7 +58,7 @@ func characterFrom(row *sqlite3.Stmt, rests *backend.RestCache) (c backend.Chara
 	return c, len(document), err
 }
 
-// sharedRest is what characters share.
+// sharedRest is the part of a document that characters share.
 type sharedRest struct {
 	hash [sha256.Size]byte
 	rest []byte
@@ -68,28 +68,28 @@ func newSharedRest(rest []byte) *sharedRest {
 	return &sharedRest{hash: sha256.Sum256(rest), rest: rest}
 }
 
-// recentRests keeps the rests that were encoded lately: nearly always those of
-// the default characters. Encoding and hashing them takes as long as storing
-// a user.
+// recentRests caches the rests that were encoded recently, which are nearly
+// always those of the default characters. Encoding and hashing them takes as
+// long as storing a user.
 type recentRests struct {
 	mu    sync.Mutex
 	rests map[restKey]*sharedRest
 }
 
-// Bounds of what is kept.
+// Limits of recentRests.
 const (
 	keptRests = 64
-	keptRest  = 64 << 10 // bytes of one
+	keptRest  = 64 << 10 // bytes of one rest
 )
 
-// restKey is a character without the fields of its head. The bits of the speed
-// tell -0 from 0, which are written otherwise.
+// restKey is a character without the fields of its head. speed holds the bits
+// of the voice speed, because -0 and 0 are encoded differently.
 type restKey struct {
 	backend.Character
 	speed uint64
 }
 
-// of gives the rest of a character's document.
+// of returns the rest of a character's document.
 func (r *recentRests) of(character backend.Character) (*sharedRest, error) {
 	character.UserID, character.CharacterID, character.CharacterName, character.CreateDatatime = "", "", "", ""
 	key := restKey{character, math.Float64bits(character.VoiceSpeed)}
@@ -120,7 +120,8 @@ func (r *recentRests) of(character backend.Character) (*sharedRest, error) {
 	return made, nil
 }
 
-// id finds where the rest is stored, or stores it.
+// id returns the row id of the stored rest, and stores the rest if it is not
+// there.
 func (r *sharedRest) id(c *conn) (id int64, err error) {
 	err = c.query(`SELECT id FROM shared_documents WHERE hash = ?`, []any{blob(r.hash[:])}, func(row *sqlite3.Stmt) error {
 		id = row.ColumnInt64(0)
@@ -139,8 +140,8 @@ const (
 	deleteUserCharacters = `DELETE FROM characters WHERE user_id = ? RETURNING shared`
 )
 
-// deleteCharacters removes characters, and what no other shares with them: it
-// may be what a person wrote.
+// deleteCharacters removes characters. It also removes each shared rest that no
+// other character uses, because that rest may be text that a person wrote.
 func deleteCharacters(c *conn, statement string, args ...any) (removed int64, err error) {
 	shared := map[int64]bool{}
 	err = c.query(statement, args, func(row *sqlite3.Stmt) error {
@@ -162,9 +163,9 @@ func deleteCharacters(c *conn, statement string, args ...any) (removed int64, er
 	return removed, nil
 }
 
-// checkShared finds characters whose document is missing, which is no fault for
-// SQLite, and rests that are not what their hash says: those would be given to
-// new users, too.
+// checkShared returns an error if the document of a character is missing, which
+// SQLite does not detect, or if a rest does not match its hash. New users would
+// get such a rest, too.
 func checkShared(c *conn, version int64) error {
 	if version < firstSharing {
 		return nil
@@ -185,12 +186,14 @@ func checkShared(c *conn, version int64) error {
 	})
 }
 
-// charactersOfSlice is how many one transaction brings over: so many that its
-// sync costs little, so few that the WAL stays small.
+// charactersOfSlice is the number of characters that one transaction converts.
+// It is large enough that the sync costs little, and small enough that the WAL
+// stays small.
 const charactersOfSlice = 2000
 
-// shareStored lets the read-only characters of an older version share. It may
-// be broken off after any slice, and goes on there at the next start.
+// shareStored makes the read-only characters of an older version share their
+// rests. It may be interrupted after any slice, and continues there at the next
+// start.
 func shareStored(c *conn, log *slog.Logger) error {
 	began, total := time.Now(), 0
 	for last, more := int64(-1), true; more; {
@@ -211,13 +214,13 @@ func shareStored(c *conn, log *slog.Logger) error {
 	return nil
 }
 
-// slice is what shareSlice has looked at.
+// slice is the result of shareSlice.
 type slice struct {
 	last         int64 // seq of its last character
 	seen, shared int   // characters
 }
 
-// shareSlice lets characters behind position last share, in one transaction.
+// shareSlice converts the characters after position last, in one transaction.
 func shareSlice(c *conn, last int64) (done slice, err error) {
 	if err := c.Exec("BEGIN IMMEDIATE"); err != nil {
 		return done, err
@@ -246,13 +249,13 @@ func shareAfter(c *conn, last int64) (slice, error) {
 			key := backend.CharacterKey{UserID: row.ColumnText(1), CharacterID: row.ColumnText(2)}
 			head, rest, ok := splitFor(key, row.ColumnText(3), row.ColumnRawText(4))
 			if !ok {
-				return nil // a document of another form stays as it is
+				return nil // a document of another form stays unchanged
 			}
 			id, err := newSharedRest(rest).id(c)
 			changes = append(changes, change{done.last, id, head.CreateDatatime})
 			return err
 		})
-	if err == nil && done.seen > 0 && done.last <= last { // the next slice would be this one again, for ever
+	if err == nil && done.seen > 0 && done.last <= last { // otherwise this slice would repeat without end
 		err = fmt.Errorf("characters are out of order: %w", sqlite3.CORRUPT)
 	}
 	if err != nil {
@@ -268,8 +271,8 @@ func shareAfter(c *conn, last int64) (slice, error) {
 	return done, nil
 }
 
-// splitFor splits the document of a character, unless the columns beside it
-// do not say the same.
+// splitFor splits the document of a character. ok is false if the document and
+// the columns beside it disagree.
 func splitFor(key backend.CharacterKey, name string, document []byte) (head backend.CharacterHead, rest []byte, ok bool) {
 	head, rest, ok = backend.SplitCharacter(document)
 	return head, rest, ok && head.UserID == key.UserID && head.CharacterID == key.CharacterID && head.CharacterName == name

@@ -1,6 +1,6 @@
 // Package sqlite is the embedded store: one SQLite file in the data folder,
-// owned by one process. An answered write is on disk (WAL with
-// synchronous=FULL), and waiting writes share one commit; see writer.go.
+// owned by one process. When a write returns, its data is on disk (WAL with
+// synchronous=FULL). Waiting writes share one commit; see writer.go.
 package sqlite
 
 import (
@@ -21,8 +21,8 @@ import (
 	"web-backend/internal/fileowner"
 )
 
-// FilePrefix begins the names of the database, of what SQLite and a restore put
-// beside it, and of no other file.
+// FilePrefix is the prefix of the names of the database and of the files that
+// SQLite and a restore put beside it. No other file has it.
 const FilePrefix = "web-backend.db"
 
 // Names of the files in the data folder.
@@ -31,12 +31,12 @@ const (
 	lockFile     = "web-backend.lock"
 )
 
-// Store is the embedded store. [Open] makes it.
+// Store is the embedded store. Use [Open] to create one.
 type Store struct {
 	path string
 	lock *flock.Flock
 
-	readOnly *frozen // set by OpenReadOnly; then there is no lock and no writer
+	readOnly *frozen // set by OpenReadOnly, which uses no lock and no writer
 
 	writer     *conn
 	jobs       chan *job
@@ -44,13 +44,13 @@ type Store struct {
 
 	sealing sealing
 
-	readers chan *conn // a slot per reader; nil until the reader is first used
-	recent  *recent    // nil for none, and where another process writes
+	readers chan *conn // one slot per reader; a slot is nil until its reader is first used
+	recent  *recent    // nil if nothing is kept, or if another process writes
 	rests   recentRests
 
 	counters
 
-	closing sync.RWMutex // held for reading by every running call
+	closing sync.RWMutex // every running call holds it for reading
 	closed  bool
 }
 
@@ -59,15 +59,16 @@ var _ backend.Store = (*Store)(nil)
 // ErrInUse is the error of [Open] when another process owns the folder.
 var ErrInUse = errors.New("is in use by another web-backend process")
 
-// Open opens the store in folder dir, which it creates if it is missing, and
-// brings the schema up to date. The folder belongs to the store until Close:
-// a second Open, also by another process, is an error, as is a database of a
-// newer version of this program. Provider keys are sealed with what keys gives.
+// Open opens the store in folder dir, and brings the schema up to date. It
+// creates the folder if it does not exist. The store owns the folder until
+// Close: a second Open, also by another process, is an error. A database of a
+// newer version of this program is an error, too. Provider keys are sealed with
+// the master keys that keys returns.
 func Open(dir string, keys KeySource) (*Store, error) {
 	return OpenLogging(dir, keys, slog.New(slog.DiscardHandler))
 }
 
-// OpenLogging is [Open], and logs what of bringing the schema up to date takes
+// OpenLogging is like [Open], and logs those steps of a schema update that take
 // long.
 func OpenLogging(dir string, keys KeySource, log *slog.Logger) (_ *Store, err error) {
 	if err := fileowner.MkdirAll(dir, 0o700); err != nil {
@@ -89,8 +90,8 @@ func OpenLogging(dir string, keys KeySource, log *slog.Logger) (_ *Store, err er
 		}
 	}()
 
-	// The file holds provider keys: nobody else may read it. The WAL gets the
-	// same owner and mode; the -shm file holds no content.
+	// The file holds provider keys, so only its owner may read it. The WAL gets
+	// the same owner and mode. The -shm file holds no content.
 	if err := fileowner.Touch(s.path, 0o600); err != nil {
 		return nil, fmt.Errorf("database %s cannot be opened: %w", s.path, err)
 	}
@@ -116,16 +117,16 @@ func OpenLogging(dir string, keys KeySource, log *slog.Logger) (_ *Store, err er
 	return s, nil
 }
 
-// KeepRecent makes the store keep at most so many bytes of what was read lately
-// in memory, [RecentBytes] unless told; 0 for nothing. Call it before the first
-// read.
+// KeepRecent limits the memory for recent reads to bytes bytes; 0 turns it off.
+// The default is [RecentBytes]. Call it before the first read.
 func (s *Store) KeepRecent(bytes int64) { s.recent = newRecent(bytes) }
 
-// Path is the database file.
+// Path returns the path of the database file.
 func (s *Store) Path() string { return s.path }
 
-// databaseURI names a database file for SQLite; modeof makes the WAL take the
-// mode of the database file. SQLite does not read "+" as a space.
+// databaseURI returns the SQLite URI of a database file. The parameter modeof
+// gives the WAL the mode of the database file. Spaces are encoded as %20
+// because SQLite does not read "+" as a space.
 func databaseURI(path string) string {
 	path = strings.ReplaceAll(url.QueryEscape(filepath.ToSlash(path)), "+", "%20")
 	uri := "file:" + path + "?modeof=" + path
@@ -135,9 +136,9 @@ func databaseURI(path string) string {
 	return uri
 }
 
-// giveSharedMemory gives the -shm file, if there is one, the owner of the
-// database, as SQLite does itself with the WAL. Where a command of root was
-// killed it stays, and a server that cannot write it cannot start.
+// giveSharedMemory gives the -shm file, if it exists, the owner of the
+// database, as SQLite does for the WAL. If a command of root was killed, the
+// file stays, and a server that cannot write to it cannot start.
 func giveSharedMemory(path string) error { return fileowner.Give(path+"-shm", path) }
 
 // Close implements [backend.Store].
@@ -154,7 +155,7 @@ func (s *Store) Close() error {
 	for range cap(s.readers) {
 		errs = append(errs, (<-s.readers).close())
 	}
-	// The writer goes last: the last connection to close empties the WAL.
+	// Close the writer last: the last connection to close empties the WAL.
 	errs = append(errs, s.writer.close())
 	if s.lock != nil {
 		errs = append(errs, forgetAddress(filepath.Dir(s.path)), s.lock.Close())
@@ -169,7 +170,7 @@ func (s *Store) Ping(ctx context.Context) error {
 	})
 }
 
-// enter marks a call as running until leave; it fails after Close.
+// enter marks a call as running until leave. It fails after Close.
 func (s *Store) enter() error {
 	s.closing.RLock()
 	if s.closed {
@@ -181,8 +182,9 @@ func (s *Store) enter() error {
 
 func (s *Store) leave() { s.closing.RUnlock() }
 
-// read runs fn on a reader connection. fn sees one snapshot per query, with
-// every write that was answered before. It must copy what it keeps.
+// read runs fn on a reader connection. Each query in fn sees one snapshot,
+// which contains every write that returned before. fn must copy the data that
+// it keeps.
 func (s *Store) read(ctx context.Context, fn func(*conn) error) (err error) {
 	if err := s.enter(); err != nil {
 		return err
@@ -215,14 +217,14 @@ func (s *Store) read(ctx context.Context, fn func(*conn) error) (err error) {
 	return s.readOnly.check()
 }
 
-// readAtOnce runs fn like read, with one snapshot for all its queries.
+// readAtOnce runs fn like read, but with one snapshot for all its queries.
 func (s *Store) readAtOnce(ctx context.Context, fn func(*conn) error) error {
 	return s.read(ctx, func(c *conn) error {
 		if _, err := c.run(`BEGIN`); err != nil {
 			return err
 		}
 		err := fn(c)
-		c.SetInterrupt(context.Background()) // the snapshot must end, whatever ctx says
+		c.SetInterrupt(context.Background()) // the transaction must end even if ctx has ended
 		_, endErr := c.run(`COMMIT`)
 		return errors.Join(err, endErr)
 	})

@@ -5,25 +5,25 @@ import (
 	"sync/atomic"
 )
 
-// counters are what Stats cannot see by looking.
+// counters holds the numbers that Stats cannot find out otherwise.
 type counters struct {
-	opened, waiting    atomic.Int64 // readers, and calls that wait for one
+	opened, waiting    atomic.Int64 // readers, and calls that wait for a reader
 	commits, committed atomic.Int64 // transactions, and the writes in them
-	recentHits         atomic.Int64 // reads that were answered from memory
+	recentHits         atomic.Int64 // reads that were served from memory
 }
 
-// Stats is what the store does at one moment, and what it has done since it was
-// opened.
+// Stats describes what the store does at one moment, and what it has done since
+// it was opened.
 type Stats struct {
-	Readers, ReadersOpen, ReadersInUse int64 // bound, opened so far, at work
+	Readers, ReadersOpen, ReadersInUse int64 // limit, opened so far, in use
 	ReadersWaiting                     int64 // calls that wait for a reader
-	WritesQueued                       int64 // writes that no transaction has taken yet
-	Commits, CommittedWrites           int64 // a write that was refused counts, too
-	RecentHits, RecentBytes            int64 // reads that were answered from memory, and what is kept there
+	WritesQueued                       int64 // writes that are not yet part of a transaction
+	Commits, CommittedWrites           int64 // rejected writes count, too
+	RecentHits, RecentBytes            int64 // reads that were served from memory, and the size of that memory
 	DatabaseBytes, WALBytes            int64
 }
 
-// Stats costs two looks at the file system and no query.
+// Stats returns the current numbers. It reads two file sizes and runs no query.
 func (s *Store) Stats() Stats {
 	return Stats{
 		Readers: int64(cap(s.readers)), ReadersOpen: s.opened.Load(),
@@ -35,7 +35,7 @@ func (s *Store) Stats() Stats {
 	}
 }
 
-// sizeOf gives the size of a file; 0 if it is not there.
+// sizeOf returns the size of a file, or 0 if it does not exist.
 func sizeOf(path string) int64 {
 	info, err := os.Stat(path)
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"web-backend/internal/backend"
 )
 
-// maxExpired is how many expired tokens the creation of one removes: more
-// than one, so that they do not pile up, and few enough to go unnoticed.
+// maxExpired is the number of expired tokens that one call of CreateToken
+// removes. It is more than one, so that they do not accumulate, and small
+// enough not to be noticed.
 const maxExpired = 64
 
 // CreateToken implements [backend.Store].
@@ -84,5 +85,6 @@ func endTokens(c *conn, userID string) error {
 	return err
 }
 
-// milliseconds is the time of a column, as [backend.Token] wants it.
+// milliseconds converts the value of a column to the time that [backend.Token]
+// needs.
 func milliseconds(sinceEpoch int64) time.Time { return time.UnixMilli(sinceEpoch).UTC() }

@@ -9,8 +9,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// UserConfig implements [backend.Store]. A provider key that no master key
-// opens is given as not set; see Open.
+// UserConfig implements [backend.Store]. It returns a provider key that no
+// master key opens as not set; see [KeySource].
 func (s *Store) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
 	config, err := readRecent(ctx, s, readKey{userID, readConfig}, sizeOfConfig, func(ctx context.Context) (backend.UserConfig, error) {
 		var config *backend.UserConfig
@@ -38,7 +38,7 @@ func sizeOfConfig(config backend.UserConfig) int {
 	return size
 }
 
-// userConfig reads a user's config; nil if there is none.
+// userConfig reads a user's config. It returns nil if there is none.
 func (s *Store) userConfig(c *conn, userID string) (config *backend.UserConfig, err error) {
 	err = c.query(`SELECT c.timezone, k.name, k.value
 		FROM user_configs c LEFT JOIN provider_keys k USING (user_id) WHERE c.user_id = ?`,
@@ -61,7 +61,7 @@ func (s *Store) userConfig(c *conn, userID string) (config *backend.UserConfig, 
 // UpdateUserConfig implements [backend.Store].
 func (s *Store) UpdateUserConfig(ctx context.Context, userID string, patch backend.UserConfigPatch) error {
 	return s.write(ctx, []string{userID}, func(c *conn) error {
-		var timezone any // nil keeps it
+		var timezone any // nil keeps the stored one
 		if patch.Timezone != nil {
 			timezone = *patch.Timezone
 		}
@@ -77,8 +77,9 @@ func (s *Store) UpdateUserConfig(ctx context.Context, userID string, patch backe
 	})
 }
 
-// setProviderKeys stores keys by name and removes the empty ones. Unavailable
-// if that changes something and the master key is missing or wrong.
+// setProviderKeys stores keys by name and removes the empty ones. It returns
+// Unavailable if that would change something and the master key is missing or
+// wrong.
 func (s *Store) setProviderKeys(c *conn, userID string, keys map[string]backend.Secret) error {
 	locked, err := s.sealing.locked(c)
 	if err != nil {

@@ -49,7 +49,8 @@ func (s *Store) SetUpUser(ctx context.Context, config backend.UserConfig, charac
 	})
 }
 
-// setUp stores what a user is set up with. Exists if it was set up before.
+// setUp stores the config, provider keys and characters of a user. The error is
+// Exists if the user was set up before.
 func (s *Store) setUp(c *conn, config backend.UserConfig, characters []storedCharacter) error {
 	if _, err := c.run(`INSERT INTO user_configs (user_id, timezone) VALUES (?, ?)`,
 		config.UserID, config.Timezone); err != nil {
@@ -105,7 +106,7 @@ func (s *Store) CountUsers(ctx context.Context) (count int64, err error) {
 	return count, err
 }
 
-// usersQueries list users by filter, from a position in the creation order.
+// usersQueries list users by filter, after a position in the creation order.
 var usersQueries = map[backend.UserFilter]string{
 	backend.AllUsers: `SELECT seq, user_id, ` + usernameGiven + ` FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
 	backend.UsersWithCredential: `SELECT seq, user_id, ` + usernameGiven + ` FROM users
@@ -115,8 +116,9 @@ var usersQueries = map[backend.UserFilter]string{
 		ORDER BY seq LIMIT ?`,
 }
 
-// usersPage is how many users one query of Users reads: few enough that a slow
-// consumer holds no snapshot, which would keep the WAL from being emptied.
+// usersPage is the number of users that one query of Users reads. It is small,
+// so that a slow consumer does not keep a snapshot open, which would keep the
+// WAL from being emptied.
 const usersPage = 1000
 
 // Users implements [backend.Store].

@@ -1,5 +1,6 @@
 package sqlite
 
-// vfsName names SQLite's file layer; "" is its own. Only a build with the tag
-// failpoints sets another, before a store is opened.
+// vfsName is the name of the SQLite VFS (file layer) to use; "" means the
+// default one. Only a build with the tag failpoints sets another name, before a
+// store is opened.
 var vfsName string

@@ -8,8 +8,8 @@ import (
 	"web-backend/internal/failpoint"
 )
 
-// SetVFS makes stores that are opened from now on use a file layer that is
-// registered under this name.
+// SetVFS sets the registered VFS that stores use if they are opened after this
+// call.
 func SetVFS(name string) { vfsName = name }
 
 func init() {
@@ -17,8 +17,8 @@ func init() {
 	SetVFS("failpoints")
 }
 
-// failpointVFS is SQLite's own file layer, with failpoints around what it does
-// to the database and its write-ahead log.
+// failpointVFS is the default VFS of SQLite, with failpoints around its
+// operations on the database and its write-ahead log.
 type failpointVFS struct{}
 
 func own() vfs.VFSFilename {

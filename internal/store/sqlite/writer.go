@@ -12,22 +12,24 @@ import (
 	"web-backend/internal/failpoint"
 )
 
-// maxBatch bounds how many writes share one commit: enough to hide the cost of
-// the sync, few enough to bound what one failed commit takes with it.
+// maxBatch is the largest number of writes that share one commit. It is large
+// enough to hide the cost of the sync, and small enough to limit how many
+// writes one failed commit undoes.
 const maxBatch = 256
 
-// job is one write on its way through the writer.
+// job is one write that the writer goroutine runs.
 type job struct {
 	ctx   context.Context //nolint:containedctx // the job is the call, handed to the writer goroutine
-	users []string        // whose config or characters it changes; nil for anyone's
+	users []string        // users whose config or characters it changes; nil for all users
 	run   func(*conn) error
 	done  chan error // buffered: the writer never waits for the caller
 }
 
-// write runs fn in the writer goroutine, atomically, and returns once its
+// write runs fn in the writer goroutine, atomically, and returns when its
 // effect is on disk or undone. If ctx ends while the job waits, fn does not
-// run; once fn runs, its outcome is waited for, so that the answer is true.
-// It may change the config and the characters of users only; nil is for all.
+// run. After fn has started, write waits for its result, so that the caller
+// gets the true outcome. fn may change only the config and the characters of
+// users; nil means all users.
 func (s *Store) write(ctx context.Context, users []string, fn func(*conn) error) error {
 	if err := s.enter(); err != nil {
 		return err
@@ -46,8 +48,9 @@ func (s *Store) write(ctx context.Context, users []string, fn func(*conn) error)
 	return storeError(fullDisk(<-j.done, filepath.Dir(s.path)))
 }
 
-// writeLoop is the writer goroutine: durable group commit. It takes all jobs
-// that wait, runs each on its own savepoint, commits once, then answers each.
+// writeLoop is the writer goroutine. It implements durable group commit: it
+// takes all waiting jobs, runs each on its own savepoint, commits once, and
+// then sends each job its result.
 func (s *Store) writeLoop() {
 	defer close(s.writerDone)
 	batch := make([]*job, 0, maxBatch)
@@ -64,7 +67,7 @@ func (s *Store) writeLoop() {
 			continue
 		}
 		if first == nil {
-			return // closed
+			return // the store is closed
 		}
 		batch = append(batch[:0], first)
 		for len(batch) < maxBatch && len(s.jobs) > 0 {
@@ -78,24 +81,25 @@ func (s *Store) writeLoop() {
 	}
 }
 
-// idleAfter is how long nothing is written before the WAL is folded in.
+// idleAfter is how long no write must arrive before the WAL is folded into the
+// database file.
 const idleAfter = time.Second
 
-// foldWhenIdle brings what is in the WAL into the database file, so that who
-// copies that alone from a server at rest has all of it. It waits for nobody,
-// and is false if a reader kept a part back.
+// foldWhenIdle moves the content of the WAL into the database file, so that a
+// copy of that file alone is complete if the server is idle. It does not wait
+// for readers, and returns false if a reader kept a part of the WAL in use.
 func (s *Store) foldWhenIdle() bool {
 	whole := false
 	err := s.writer.query(`PRAGMA wal_checkpoint(PASSIVE)`, nil, func(row *sqlite3.Stmt) error {
-		whole = row.ColumnInt(0) == 0 && row.ColumnInt(1) == row.ColumnInt(2) // busy; pages in the WAL, and folded
+		whole = row.ColumnInt(0) == 0 && row.ColumnInt(1) == row.ColumnInt(2) // busy; WAL pages, folded pages
 		return nil
 	})
-	return whole || err != nil // a disk that fails is tried again after the next write
+	return whole || err != nil // after a disk error, try again only after the next write
 }
 
-// commit runs jobs in one transaction and answers them. It returns how many it
-// answered: fewer than all when SQLite gave up the transaction half-way, as it
-// does when the disk is full.
+// commit runs jobs in one transaction and sends each job its result. It returns
+// the number of jobs that have their result. That is less than len(jobs) if
+// SQLite gave up the transaction half-way, which it does when the disk is full.
 func (s *Store) commit(jobs []*job) (answered int) {
 	if _, err := s.writer.run(`BEGIN IMMEDIATE`); err != nil {
 		answer(jobs, make([]error, len(jobs)), err)
@@ -128,8 +132,9 @@ func (s *Store) commit(jobs []*job) (answered int) {
 	return len(jobs)
 }
 
-// answer tells each job its result, or err, the fate of the transaction: then
-// no result holds, as a refusal too may rest on a write that was undone.
+// answer sends each job its result. If the transaction failed, err is its
+// error, and all jobs get err: no result is valid then, because even a
+// rejection may be based on a write that was undone.
 func answer(jobs []*job, results []error, err error) {
 	for i, j := range jobs {
 		if err != nil {
@@ -139,9 +144,9 @@ func answer(jobs []*job, results []error, err error) {
 	}
 }
 
-// runJob runs one job on a savepoint, so that its failure undoes nothing of
-// the others. If the savepoint cannot be ended it gives up the transaction, as
-// a part of the job would be committed with it.
+// runJob runs one job on a savepoint, so that its failure does not undo other
+// jobs. If the savepoint cannot be ended, runJob rolls back the whole
+// transaction, because otherwise a part of the job would be committed.
 func (s *Store) runJob(j *job) error {
 	if err := j.ctx.Err(); err != nil {
 		return unavailable(err)
@@ -151,7 +156,7 @@ func (s *Store) runJob(j *job) error {
 	}
 	err := recovered(func() error { return j.run(s.writer) })
 	if s.writer.GetAutocommit() {
-		return err // SQLite gave up the transaction itself
+		return err // SQLite itself gave up the transaction
 	}
 	var endErr error
 	if err != nil {
@@ -167,8 +172,8 @@ func (s *Store) runJob(j *job) error {
 	return err
 }
 
-// recovered turns a panic of fn into an error: the writer serves everyone and
-// must outlive one bad request.
+// recovered turns a panic of fn into an error. The writer serves all requests
+// and must survive a bad one.
 func recovered(fn func() error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -17,8 +17,8 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// queue holds a store's writer, so that a test chooses which writes meet in
-// one transaction.
+// queue holds back a store's writer, so that a test can choose which writes
+// share a transaction.
 type queue struct {
 	t       *testing.T
 	store   *sqlite.Store
@@ -44,8 +44,8 @@ func holdWriter(t *testing.T, store *sqlite.Store) *queue {
 	return q
 }
 
-// add makes write wait for the writer, after all that were added before, and
-// gives where its result will be after queue.run.
+// add makes write wait for the writer, after all writes that were added before.
+// It returns a pointer to the result, which is set after queue.run.
 func (q *queue) add(write func() error) *error {
 	q.t.Helper()
 	result, place := new(error), q.store.Waiting()+1
@@ -54,7 +54,7 @@ func (q *queue) add(write func() error) *error {
 	return result
 }
 
-// waitFor returns once n writes wait for the writer.
+// waitFor returns when n writes wait for the writer.
 func (q *queue) waitFor(n int) {
 	q.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); q.store.Waiting() < n; time.Sleep(50 * time.Microsecond) {
@@ -64,7 +64,7 @@ func (q *queue) waitFor(n int) {
 	}
 }
 
-// run lets the writer go on and waits for all results.
+// run lets the writer continue and waits for all results.
 func (q *queue) run() {
 	close(q.release)
 	q.writes.Wait()
@@ -123,7 +123,7 @@ func TestWriter_ServesMoreThanOneBatch(t *testing.T) {
 	for i := range results {
 		q.writes.Go(func() { results[i] = createUser(t, store, fmt.Sprint(i), 0)() })
 	}
-	q.waitFor(sqlite.MaxBatch) // the rest waits for room in the queue
+	q.waitFor(sqlite.MaxBatch) // the other writes wait for space in the queue
 	q.run()
 	for i, err := range results {
 		if err != nil {
@@ -237,7 +237,7 @@ func TestWrite_ReturnsWhenItsContextEndsBeforeTheQueueHasRoom(t *testing.T) {
 	q.waitFor(sqlite.MaxBatch)
 	ctx, cancel := context.WithCancel(t.Context())
 	go cancel()
-	err := store.CreateUser(ctx, storetest.UserConfig("ada"), nil) // returns though the writer is held
+	err := store.CreateUser(ctx, storetest.UserConfig("ada"), nil) // returns although the writer is held back
 	if !errors.Is(err, backend.Unavailable) {
 		t.Errorf("got error %v, want unavailable", err)
 	}
@@ -245,8 +245,8 @@ func TestWrite_ReturnsWhenItsContextEndsBeforeTheQueueHasRoom(t *testing.T) {
 	wantAbsent(t, store, "ada")
 }
 
-// TestClose_WhileWritesRun closes a store that is being written to: what was
-// answered is stored, and every later call is told that the store is gone.
+// TestClose_WhileWritesRun closes a store during writes. Every successful write
+// is stored, and every later call returns an error that the store is closed.
 func TestClose_WhileWritesRun(t *testing.T) {
 	t.Parallel()
 	dir, ctx := t.TempDir(), t.Context()
@@ -288,7 +288,7 @@ func TestClose_LaterCallsAreUnavailable(t *testing.T) {
 	store := openStore(t, t.TempDir())
 	mustCreateUser(t, store, "ada", 1)
 	mustClose(t, store)
-	mustClose(t, store) // closed twice is closed
+	mustClose(t, store) // closing twice is not an error
 	key, ctx := storetest.Character("ada", 0).Key(), t.Context()
 	_, configErr := store.UserConfig(ctx, "ada")
 	_, documentErr := store.CharacterDocument(ctx, key)
@@ -315,8 +315,8 @@ func TestClose_LeavesOneFileAndFreesTheFolder(t *testing.T) {
 	wantFolder(t, dir, "web-backend.db", "web-backend.lock") // the WAL was emptied into the database
 }
 
-// limitPages keeps the database from growing by more than a few pages, as a
-// full disk would, until lift.
+// limitPages keeps the database from growing by more than a few pages, like a
+// full disk, until lift is called.
 func limitPages(t *testing.T, store *sqlite.Store, spare int) (lift func()) {
 	t.Helper()
 	var pages int64
@@ -338,8 +338,8 @@ func limitPages(t *testing.T, store *sqlite.Store, spare int) (lift func()) {
 	}
 }
 
-// TestWriter_AnswersTrulyOnAFullDisk puts a write that finds the disk full
-// among others. Each of them must be told what became of it.
+// TestWriter_AnswersTrulyOnAFullDisk queues, among others, a write for which
+// the disk has no space. Each of them must get its true result.
 func TestWriter_AnswersTrulyOnAFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -383,8 +383,10 @@ func TestWriter_AnswersTrulyOnAFullDisk(t *testing.T) {
 	wantTrue(t, "delete character", err != nil, *deletion, *deletionAgain, backend.NotFound)
 }
 
-// wantTrue checks the answers to one write that was made twice: done if the
-// first was answered nil, and refused as done already only if it was done.
+// wantTrue checks the results of one write that was made twice. done says
+// whether the write was stored. A result must be nil if and only if it was
+// stored. The other result may be an error of kind refusal only if it was
+// stored.
 func wantTrue(t *testing.T, what string, done bool, first, second error, refusal backend.Kind) {
 	t.Helper()
 	if (first == nil || second == nil) != done {
@@ -397,7 +399,7 @@ func wantTrue(t *testing.T, what string, done bool, first, second error, refusal
 	}
 }
 
-// TestWriter_AnswersTrulyWhenACommitFails lets the commit itself fail.
+// TestWriter_AnswersTrulyWhenACommitFails makes the commit itself fail.
 func TestWriter_AnswersTrulyWhenACommitFails(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, t.TempDir())
@@ -412,8 +414,8 @@ func TestWriter_AnswersTrulyWhenACommitFails(t *testing.T) {
 	q := holdWriter(t, store)
 	created := q.add(createUser(t, store, "ada", 2))
 	again := q.add(createUser(t, store, "ada", 2))
-	// The hold itself commits first; the writer is idle then and the hook
-	// refuses from the first of the queued writes on.
+	// The hold itself commits first. The writer is then idle, and the hook
+	// rejects commits from the first queued write on.
 	refuser := q.add(func() error {
 		return store.OnWriter(t.Context(), func(*sqlite3.Conn) error { refuse.Store(true); return nil })
 	})
@@ -431,8 +433,9 @@ func TestWriter_AnswersTrulyWhenACommitFails(t *testing.T) {
 	wantUser(t, store, "ada", 2)
 }
 
-// TestWriter_StoresNothingOfAJobThatCannotBeUndone lets the undoing of a
-// refused write fail: half of it must not be committed with the others.
+// TestWriter_StoresNothingOfAJobThatCannotBeUndone makes the rollback of a
+// rejected write fail. A part of that write must not be committed with the
+// others.
 func TestWriter_StoresNothingOfAJobThatCannotBeUndone(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, t.TempDir())

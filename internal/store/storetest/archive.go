@@ -19,8 +19,8 @@ var archivePromises = []promise{
 	{"Count_Everything", countAll},
 }
 
-// UserData is everything of a user with count characters, every other one
-// read-only, and with a stored password in one of its forms.
+// UserData returns the complete data of a user with count characters. Every
+// other character is read-only. The password is in one of its stored forms.
 func UserData(userID string, count int) backend.UserData {
 	credential, config := Credential("name of "+userID, userID), UserConfig(userID)
 	if count%2 == 0 {
@@ -33,7 +33,7 @@ func UserData(userID string, count int) backend.UserData {
 	return backend.UserData{Credential: &credential, Config: &config, Characters: characters}
 }
 
-// ArchiveUsers gives users of every kind that a store can hold.
+// ArchiveUsers returns users of every kind that a store can hold.
 func ArchiveUsers() []backend.UserData {
 	credentialOnly, configOnly, bare := UserData("credential only", 0), UserData("config only", 2), UserData("bare", 0)
 	credentialOnly.Config, configOnly.Credential = nil, nil
@@ -46,15 +46,15 @@ func ArchiveUsers() []backend.UserData {
 	decomposed := UserData("decomposed name", 1)
 	decomposed.Credential.Username = NameForms()[0][1]
 	odd := UserData("odd zone", 1)
-	odd.Config.Timezone = "Nowhere/At_All" // the original stored what it got
+	odd.Config.Timezone = "Nowhere/At_All" // the original did not check it
 	return []backend.UserData{
 		UserData("ada", 3), credentialOnly, configOnly, bare, emptyKeys, decomposed, odd,
-		UserData("many characters", 150), UserData("bob", 8), // a driver reads 101 at first
+		UserData("many characters", 150), UserData("bob", 8), // a driver first reads 101
 	}
 }
 
-// DescribeUser gives everything of a user as text, with its secrets. An empty
-// key is no key.
+// DescribeUser returns the complete data of a user as text, including secrets.
+// An empty key counts as not set.
 func DescribeUser(data backend.UserData) string {
 	var lines []string
 	if data.Credential != nil {
@@ -77,7 +77,7 @@ func describeUsers(users []backend.UserData) []string {
 	return lines
 }
 
-// export reads everything.
+// export returns all users.
 func (t *trial) export() []backend.UserData {
 	t.Helper()
 	users, err := collect(t.ExportUsers(t.Context()))
@@ -124,7 +124,8 @@ func archiveRoundTrip(t *trial) {
 	second.wantExport(users...)
 }
 
-// archiveAgrees compares with what the other methods store and give.
+// archiveAgrees checks that the archive methods and the other methods store and
+// return the same data.
 func archiveAgrees(t *trial) {
 	t.mustCreateCredential("Carol", "carol")
 	config, characters := t.mustCreateUser("ada", 4)
@@ -170,7 +171,7 @@ func archiveTexts(t *trial) {
 	t.wantExport(users...)
 }
 
-// exportedAsListed checks that an export has all users in the order of the
+// exportedAsListed checks that an export returns all users in the order of the
 // list, with their names.
 func (t *trial) exportedAsListed() {
 	t.Helper()
@@ -185,7 +186,8 @@ func (t *trial) exportedAsListed() {
 	t.wantUsers(backend.AllUsers, got...)
 }
 
-// exportLarge has users of whom a few are more than a store reads at once.
+// exportLarge uses users of which only a few have more data than a store reads
+// at once.
 func exportLarge(t *trial) {
 	prompt := strings.Repeat("長い", 150_000)
 	var users []backend.UserData
@@ -216,8 +218,8 @@ func exportBreak(t *trial) {
 	}
 }
 
-// exportCancelled ends the context while a long export is read: the export
-// ends in an error.
+// exportCancelled cancels the context during a long export, and checks that the
+// export ends with an error.
 func (t *trial) exportCancelled() {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -12,9 +12,10 @@ var contextPromises = []promise{
 	{"Ping_Answers", pingAnswers},
 }
 
-// call is one method of the store, called so that it succeeds on a store that
-// holds user "ada" with two characters, user "bob" with a config only, and user
-// "eve" with a credential and two tokens; the calls go in this order.
+// call is one method of the store with arguments for which it succeeds. The
+// store must hold user "ada" with two characters, user "bob" with only a
+// config, and user "eve" with a credential and two tokens. The calls run in
+// this order.
 type call struct {
 	name string
 	do   func(ctx context.Context) error
@@ -113,7 +114,7 @@ func contextEnded(t *trial) {
 	defer cancelExpired()
 
 	before := t.contents("carol", "dora", "faye")
-	for range 10 { // a call that leaves it to chance is found out
+	for range 10 { // repeated to catch a call that fails only sometimes
 		for _, call := range t.calls() {
 			t.wantKind(call.name+" with a cancelled context", call.do(cancelled), backend.Unavailable)
 			t.wantKind(call.name+" with an expired context", call.do(expired), backend.Unavailable)
@@ -122,7 +123,7 @@ func contextEnded(t *trial) {
 	t.wantContents("a call whose context had ended", before, "carol", "dora", "faye")
 	t.wantTokens(first, second)
 	t.wantNoTokens(Token("third", "eve"))
-	for _, call := range t.calls() { // they were refused for the context alone
+	for _, call := range t.calls() { // only the context made them fail before
 		t.must(call.name, call.do(t.Context()))
 	}
 }

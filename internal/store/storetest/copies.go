@@ -16,7 +16,7 @@ var copyPromises = []promise{
 	{"CopyCharacter_FullAtOnce", copyFullAtOnce},
 }
 
-// mustCopy copies a character and changes nothing but its id.
+// mustCopy copies a character and changes only its id.
 func (t *trial) mustCopy(source backend.Character, newID string) backend.Character {
 	t.Helper()
 	t.must("copy character", t.CopyCharacter(t.Context(), source.Key(), 0, withID(newID)))
@@ -24,7 +24,7 @@ func (t *trial) mustCopy(source backend.Character, newID string) backend.Charact
 	return source
 }
 
-// withID is an edit for CopyCharacter.
+// withID returns an edit function for CopyCharacter.
 func withID(id string) func(backend.Character) backend.Character {
 	return func(c backend.Character) backend.Character {
 		c.CharacterID = id
@@ -59,7 +59,7 @@ func copyExists(t *trial) {
 	err := t.CopyCharacter(t.Context(), characters[0].Key(), 0, withID(characters[1].CharacterID))
 	t.wantKind("copy onto another character", err, backend.Exists)
 	t.wantContents("a refused copy", before)
-	t.mustCopy(characters[0], others[2].CharacterID) // another user's id is free
+	t.mustCopy(characters[0], others[2].CharacterID) // another user's id can be used
 	t.wantCharacters("bob", others...)
 }
 
@@ -91,7 +91,7 @@ func copyFull(t *trial) {
 	t.must("copy when there is room again", t.CopyCharacter(t.Context(), characters[0].Key(), 3, withID("another")))
 }
 
-// Copies at the same moment never leave more than may be.
+// copyFullAtOnce checks that concurrent copies never exceed the limit.
 func copyFullAtOnce(t *trial) {
 	_, characters := t.mustCreateUser("ada", 2)
 	const most = 5

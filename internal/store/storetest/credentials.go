@@ -31,7 +31,7 @@ func createCredentialNameTaken(t *trial) {
 	t.mustCreateCredential("Ada L.", "ada")
 	t.mustCreateUser("bob", 1)
 	before := t.contents("carol")
-	for _, userID := range []string{"bob", "carol"} { // a user there is, and one there is not
+	for _, userID := range []string{"bob", "carol"} { // an existing and a missing user
 		err := t.CreateCredential(t.Context(), Credential("Ada L.", userID))
 		t.wantKind("a taken name for "+userID, err, backend.Exists)
 	}
@@ -63,7 +63,7 @@ func createCredentialAttaches(t *trial) {
 	t.wantUsers(backend.AllUsers, backend.User{UserID: "ada", Username: "Ada L."}, backend.User{UserID: "bob"})
 }
 
-// createCredentialNames registers each name while all the others are there.
+// createCredentialNames registers each name while all the others exist.
 func createCredentialNames(t *trial) {
 	var want []backend.User
 	for _, name := range Usernames() {
@@ -78,8 +78,8 @@ func createCredentialNames(t *trial) {
 	}
 }
 
-// createCredentialForms registers each name in each of its forms: no form of
-// it is free then, and lists show the one that was given.
+// createCredentialForms registers each name in each of its forms. Then no form
+// of the name is free, and lists show the form that was given.
 func createCredentialForms(t *trial) {
 	for _, forms := range NameForms() {
 		for _, given := range forms {
@@ -99,7 +99,7 @@ func createCredentialForms(t *trial) {
 			for _, form := range forms {
 				t.wantNoCredential(form)
 			}
-			t.mustCreateCredential(given, "bob") // who is there already
+			t.mustCreateCredential(given, "bob") // an existing user
 			t.wantUsers(backend.AllUsers, backend.User{UserID: "bob", Username: given})
 			t.must("delete user", t.DeleteUser(t.Context(), "bob"))
 		}
@@ -117,15 +117,15 @@ func createCredentialSimilar(t *trial) {
 	}
 }
 
-// createCredentialAlike registers each of some names: no other one of them is
-// free then, and a login finds none but the one that was given.
+// createCredentialAlike registers each name of some similar names. Then none of
+// the other names is free, and a login finds only the name that was given.
 func createCredentialAlike(t *trial) {
 	for _, given := range AlikeNames() {
 		t.mustCreateUser("bob", 0)
 		t.mustCreateCredential(given, "ada")
 		before := t.contents("bob", "carol")
 		for _, name := range AlikeNames() {
-			for _, userID := range []string{"bob", "carol"} { // a user there is, and one there is not
+			for _, userID := range []string{"bob", "carol"} { // an existing and a missing user
 				err := t.CreateCredential(t.Context(), Credential(name, userID))
 				t.wantKind(fmt.Sprintf("%+q for %s, beside %+q", name, userID, given), err, backend.Exists)
 			}
@@ -135,7 +135,7 @@ func createCredentialAlike(t *trial) {
 		}
 		t.wantContents("a refused name", before, "bob", "carol")
 		t.must("delete user", t.DeleteUser(t.Context(), "ada"))
-		t.mustCreateCredential(given, "bob") // who is there already
+		t.mustCreateCredential(given, "bob") // an existing user
 		t.must("delete user", t.DeleteUser(t.Context(), "bob"))
 	}
 }
@@ -168,7 +168,7 @@ func credentialNotFound(t *trial) {
 	}
 }
 
-// wantCredential checks the credential that a user name has.
+// wantCredential checks the credential of a user name.
 func (t *trial) wantCredential(username string, want backend.Credential) {
 	t.Helper()
 	got, err := t.Credential(t.Context(), username)

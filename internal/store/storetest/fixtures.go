@@ -11,8 +11,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Character is the n-th character of a user as a client left it: it may be
-// changed, and every other field holds a value of its own.
+// Character returns the n-th character of a user, as a client might have stored
+// it. It is not read-only. Each of its other fields has a different value.
 func Character(userID string, n int) backend.Character {
 	looks := []struct{ name, scene, avatar, voice, adapter string }{
 		{"Mira", "vast", "KQ-default", "Rachel", "elevenlabs"},
@@ -49,7 +49,7 @@ You are "%s". You keep a lighthouse; you like <i>rain</i>, tea & people who're l
 - {user_name} may call you "captain". 🫖`, name, n, name)
 }
 
-// Characters gives the first count characters of a user. Their ids are not in
+// Characters returns the first count characters of a user. Their ids are not in
 // the order of their numbers.
 func Characters(userID string, count int) []backend.Character {
 	characters := make([]backend.Character, count)
@@ -59,8 +59,8 @@ func Characters(userID string, count int) []backend.Character {
 	return characters
 }
 
-// UserConfig is a config as a user left it: another time zone than the
-// default and some provider keys.
+// UserConfig returns a config as a user might have stored it: a time zone other
+// than the default and some provider keys.
 func UserConfig(userID string) backend.UserConfig {
 	return backend.UserConfig{UserID: userID, Timezone: "Europe/Berlin", Keys: map[string]backend.Secret{
 		"openai_api_key":     backend.NewSecret("sk-proj-4Qv_test-of-" + userID),
@@ -69,17 +69,18 @@ func UserConfig(userID string) backend.UserConfig {
 	}}
 }
 
-// Credential is a credential as an old client left it, with a plain password.
+// Credential returns a credential as an old client stored it, with a plain
+// password.
 func Credential(username, userID string) backend.Credential {
 	return backend.Credential{Username: username, Password: backend.NewSecret("correct horse"), UserID: userID}
 }
 
-// tokenBirth is when tokens of the suite are created: in another century, so
-// that no clock of a store finds them expired.
+// tokenBirth is the creation time of the suite's tokens. It is in another
+// century, so that no store considers the tokens expired by its clock.
 var tokenBirth = time.Date(2101, time.March, 4, 5, 6, 7, 891_000_000, time.UTC)
 
-// Token is a token of a user that is good for a day from [TokenTime] on. Its
-// text is text.
+// Token returns a token of a user that is valid for a day from tokenBirth on.
+// text is the text of the token.
 func Token(text, userID string) backend.Token {
 	return backend.Token{
 		Hash: backend.HashToken(backend.NewSecret(text)), UserID: userID,
@@ -87,22 +88,22 @@ func Token(text, userID string) backend.Token {
 	}
 }
 
-// TokenTime is a moment at which tokens of [Token] are good.
+// TokenTime returns a time at which the tokens of [Token] are valid.
 func TokenTime() time.Time { return tokenBirth.Add(time.Hour) }
 
-// OldCharacterDocument is a character as the first generation stored it,
-// without the fields that came later: read_only, voice_speed, the overrides
-// and the thresholds.
+// OldCharacterDocument is a character as the first generation stored it. It
+// does not have the fields that were added later: read_only, voice_speed, the
+// overrides and the thresholds.
 const OldCharacterDocument = `{"user_id":"7d2c…/ada","character_id":"c-1","character_name":"凌星",` +
 	`"create_datatime":"2025-06-30 09:05:00,007","scene_name":"vast","tts_adapter":"huoshan","voice":"zh_female",` +
 	`"avatar":"KQ-default","asr_adapter":"openai_realtime","classification_adapter":"openai_classification",` +
 	`"conversation_adapter":"openai_agent","prompt":"You keep a lighthouse.","reaction_adapter":"openai_reaction",` +
 	`"memory_adapter":"sensenova_memory"}`
 
-// Text is a text that a careless store would alter, cut or obey.
+// Text is a text that a faulty store might change, cut off or interpret.
 type Text struct{ Name, Value string }
 
-// Texts gives texts that must be kept byte for byte, none of them empty.
+// Texts returns texts that must be stored byte for byte. None of them is empty.
 func Texts() []Text {
 	return []Text{
 		{"quotes", `"double" 'single' ` + "`back`" + ` \ \\ \n \u0041 /`},
@@ -132,7 +133,7 @@ func Texts() []Text {
 	}
 }
 
-// IDs gives ids and names that must work, for users and characters alike.
+// IDs returns ids and names that must work, for users and characters alike.
 func IDs() []Text {
 	short := func(text Text) bool { return len(text.Value) < 1000 }
 	ids := []Text{
@@ -158,8 +159,8 @@ func IDs() []Text {
 	return ids
 }
 
-// Usernames gives the texts of [IDs] that are different user names, and are
-// not taken for each other.
+// Usernames returns the texts of [IDs] that are different user names, and that
+// people would not confuse with each other.
 func Usernames() []Text {
 	seen := make(map[string]bool)
 	return slices.DeleteFunc(IDs(), func(name Text) bool {
@@ -170,20 +171,20 @@ func Usernames() []Text {
 	})
 }
 
-// AlikeNames gives user names that people take for one. The last four are those
-// of accounts that older servers made.
+// AlikeNames returns user names that people would confuse with each other. The
+// last four are names of accounts that older servers created.
 func AlikeNames() []string {
 	return []string{"anna \u00e9", "Anna \u00e9", "ANNA \u00c9", "ANNA E\u0301",
 		"\uff21nna \u00e9", "anna  \u00e9", " anna \u00e9", "an\u200bna \u00e9"}
 }
 
-// NameForms gives user names in several forms each: other code points that
-// look the same, and so are the same name.
+// NameForms returns user names, each in several forms. The forms have different
+// code points but look the same, so they are the same name.
 func NameForms() [][]string {
 	return [][]string{
 		{"Ren\u00e9e", "Rene\u0301e"},
 		{"\u00c5sa", "A\u030asa", "\u212bsa"},                    // the last is the angstrom sign
-		{"\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af"}, // Hangul in syllables and in letters
+		{"\ud55c\uae00", "\u1112\u1161\u11ab\u1100\u1173\u11af"}, // Hangul as syllables and as letters
 		{"q\u0323\u0307", "q\u0307\u0323"},                       // marks below and above, in both orders
 	}
 }

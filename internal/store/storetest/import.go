@@ -12,7 +12,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// importPromises are those of [backend.Import], which rest on the store's own.
+// importPromises are the promises of [backend.Import]. They depend on the
+// promises of the store.
 var importPromises = []promise{
 	{"Import_IntoAnEmptyStoreAndAgain", importAll},
 	{"Import_WithoutSecrets", importWithoutSecrets},
@@ -24,9 +25,9 @@ var importPromises = []promise{
 	{"Import_GoesOnWhereItBrokeOff", importGoesOn},
 }
 
-// RunImportRules checks every rule of [backend.Import] for what is stored
-// already. They do not depend on the store, so one store is enough; open is
-// that of [Run].
+// RunImportRules checks every rule of [backend.Import] for users that are
+// already stored. The rules do not depend on the store, so one store is enough.
+// open is the same as for [Run].
 func RunImportRules(t *testing.T, open func(t *testing.T) backend.Store) {
 	t.Helper()
 	importConflicts(&trial{T: t, Store: open(t), open: open})
@@ -34,7 +35,7 @@ func RunImportRules(t *testing.T, open func(t *testing.T) backend.Store) {
 
 var lockedPassword = backend.NewSecret("the hash of a password that nobody knows")
 
-// source gives users to import.
+// source returns a sequence of users to import.
 func source(users ...backend.UserData) iter.Seq2[backend.UserData, error] {
 	return func(yield func(backend.UserData, error) bool) {
 		for _, user := range users {
@@ -50,16 +51,16 @@ func (t *trial) imports(o backend.ImportOptions, users ...backend.UserData) (bac
 	return backend.Import(t.Context(), t.Store, source(users...), o)
 }
 
-// outcome is what becomes of a user: a letter for each policy, skip, replace
-// and fail. A is added, U unchanged, R replaced, S skipped, N not replaced
-// (refused), E an error.
+// outcome has the expected result for a user, one letter for each of the
+// policies skip, replace and fail. A is added, U unchanged, R replaced, S
+// skipped, N not replaced (rejected), E an error.
 type outcome string
 
 func (o outcome) of(policy backend.OnConflict) byte { return o[policy] }
 
 var importStates = []struct {
 	name                  string
-	change                func(stored *backend.UserData) // of what is imported
+	change                func(stored *backend.UserData) // applied to the imported user
 	secrets, secretsUnset outcome
 }{
 	{"nothing", func(u *backend.UserData) { *u = backend.UserData{} }, "AAA", "AAA"},
@@ -84,7 +85,7 @@ var importStates = []struct {
 	{"another order", func(u *backend.UserData) { slices.Reverse(u.Characters) }, "SRE", "SRE"},
 }
 
-// importUser is what importConflicts imports.
+// importUser returns the user that importConflicts imports.
 func importUser() backend.UserData {
 	user := UserData("ada", 3)
 	user.Credential.Username = NameForms()[0][1]
@@ -106,7 +107,7 @@ func importConflicts(t *trial) {
 	t.importNameTaken()
 }
 
-// importConflict imports one user over one state of the store, twice.
+// importConflict imports one user into one state of the store, twice.
 func (t *trial) importConflict(name string, change func(*backend.UserData), o backend.ImportOptions, want byte) {
 	t.Helper()
 	what := fmt.Sprintf("%s, policy %d, secrets %v", name, o.OnConflict, o.Secrets)
@@ -141,7 +142,8 @@ func (t *trial) importConflict(name string, change func(*backend.UserData), o ba
 	}
 }
 
-// withSecretsOf gives user what an import without secrets makes of it.
+// withSecretsOf changes user to the expected result of an import without
+// secrets.
 func withSecretsOf(user *backend.UserData, stored backend.UserData) {
 	user.Credential.Password, user.Config.Keys = lockedPassword, nil
 	if stored.Credential != nil {
@@ -152,7 +154,7 @@ func withSecretsOf(user *backend.UserData, stored backend.UserData) {
 	}
 }
 
-// wantImport imports one user and checks what the report says.
+// wantImport imports one user and checks the report.
 func (t *trial) wantImport(what string, o backend.ImportOptions, want byte, user backend.UserData) {
 	t.Helper()
 	report, err := t.imports(o, user)
@@ -172,7 +174,7 @@ func (t *trial) wantImport(what string, o backend.ImportOptions, want byte, user
 	}
 }
 
-// importNameTaken imports users whose name belongs to another.
+// importNameTaken imports users whose name belongs to another user.
 func (t *trial) importNameTaken() {
 	owner := UserData("owner", 1)
 	owner.Credential.Username = NameForms()[0][0]
@@ -194,7 +196,7 @@ func (t *trial) importNameTaken() {
 
 func importAll(t *trial) {
 	users := ArchiveUsers()
-	for n := range 120 { // more than a batch
+	for n := range 120 { // more than one batch
 		user := UserData(fmt.Sprint("user ", n), 0)
 		users = append(users, user)
 	}
@@ -239,8 +241,8 @@ func importWithoutSecrets(t *trial) {
 	t.wantExport(users...)
 }
 
-// importWithoutLogins imports users of whom the source has no login over one
-// that has: without secrets it is kept, with secrets it goes.
+// importWithoutLogins imports users without a login over a user that has one.
+// An import without secrets keeps the login, an import with secrets removes it.
 func importWithoutLogins(t *trial) {
 	stored := UserData("ada", 2)
 	t.must("put", t.PutUsers(t.Context(), []backend.UserData{stored}))
@@ -256,7 +258,7 @@ func importWithoutLogins(t *trial) {
 	t.wantExport(bare)
 }
 
-// importNames has users give each other's names away within one batch.
+// importNames imports users that take over each other's names within one batch.
 func importNames(t *trial) {
 	twins := []backend.UserData{UserData("twin 1", 1), UserData("twin 2", 1), UserData("third", 1)}
 	twins[0].Credential.Username, twins[1].Credential.Username = NameForms()[0][0], NameForms()[0][1]
@@ -339,7 +341,8 @@ func importSourceFails(t *trial) {
 	t.wantExport()
 }
 
-// importGoesOn ends imports after each batch in turn. The end is as if none had.
+// importGoesOn interrupts imports after each batch in turn. The final state is
+// the same as without the interruptions.
 func importGoesOn(t *trial) {
 	var users []backend.UserData
 	for n := range 220 { // more than two batches

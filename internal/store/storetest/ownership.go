@@ -14,7 +14,7 @@ var ownershipPromises = []promise{
 func ownershipOfResults(t *trial) {
 	t.mustCreateUser("ada", 2)
 	before := t.contents()
-	for range 2 { // the second time around shows a store that handed out its cache
+	for range 2 { // the second round detects a store that returned its own cache
 		config, err := t.UserConfig(t.Context(), "ada")
 		t.must("read config", err)
 		config.Keys["openai_api_key"] = backend.NewSecret("mine")
@@ -50,7 +50,7 @@ func ownershipOfArguments(t *trial) {
 	t.wantContents("changing the arguments of updates", before)
 }
 
-// wantArguments checks that CreateUser changed nothing of what it was given.
+// wantArguments checks that CreateUser did not change its arguments.
 func (t *trial) wantArguments(config backend.UserConfig, characters []backend.Character) {
 	t.Helper()
 	if got, want := describeConfig(config), describeConfig(UserConfig("ada")); got != want {

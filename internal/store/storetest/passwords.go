@@ -17,7 +17,7 @@ var replacePasswordPromises = []promise{
 
 var bothFates = []backend.TokenFate{backend.EndTokens, backend.KeepTokens}
 
-// mustReplacePassword stores another password and gives the new credential.
+// mustReplacePassword stores another password and returns the new credential.
 func (t *trial) mustReplacePassword(old backend.Credential, password string, fate backend.TokenFate) backend.Credential {
 	t.Helper()
 	replaced := old
@@ -26,9 +26,9 @@ func (t *trial) mustReplacePassword(old backend.Credential, password string, fat
 	return replaced
 }
 
-// staleCredentials are credentials like stored, each wrong in something, by
-// what is wrong. They are wrong too in a store that holds user "bob" with a
-// config only and nobody called "Nobody".
+// staleCredentials returns variants of stored in which one part is wrong. The
+// keys of the map say which part. The variants are also wrong in a store that
+// holds user "bob" with only a config and no user called "Nobody".
 func staleCredentials(stored backend.Credential) map[string]backend.Credential {
 	stale := make(map[string]backend.Credential)
 	for _, password := range []string{"", "Correct horse", "correct horse ", "correct hors", "$ne", "%", "null"} {
@@ -67,14 +67,14 @@ func replacePasswordAlone(t *trial) {
 	for _, forms := range NameForms() {
 		for _, given := range forms {
 			c := t.mustReplacePassword(t.mustCreateCredential(given, "eve"), "another", backend.EndTokens)
-			t.wantCredential(given, c) // also the name as it was given
+			t.wantCredential(given, c) // the name as it was given works, too
 			t.must("delete user", t.DeleteUser(t.Context(), "eve"))
 		}
 	}
 }
 
-// replacePasswordTexts goes from each text to the next: what was stored byte
-// for byte is found byte for byte.
+// replacePasswordTexts replaces each text with the next one. A text that was
+// stored byte for byte must be found byte for byte.
 func replacePasswordTexts(t *trial) {
 	c := t.mustCreateCredential("Ada L.", "ada")
 	for _, text := range append(Texts(), Text{"no password", ""}, Text{"a password again", "again"}) {
@@ -122,7 +122,7 @@ func replacePasswordEnds(t *trial) {
 
 	next := t.mustCreateToken("of ada with the new password", changed)
 	t.wantTokens(next)
-	t.mustReplacePassword(changed, ada.Password.Reveal(), backend.EndTokens) // the first one again
+	t.mustReplacePassword(changed, ada.Password.Reveal(), backend.EndTokens) // back to the first password
 	t.wantNoTokens(append(mine, next)...)
 	t.wantTokens(other, t.mustCreateToken("of ada with the first password", ada))
 	t.wantNoTokens(append(mine, next)...)
@@ -138,7 +138,7 @@ func replacePasswordKeeps(t *trial) {
 	refused := Token("4", "ada")
 	t.wantKind("token for the form before", t.CreateToken(t.Context(), refused, ada), backend.NotFound)
 	t.wantNoTokens(refused)
-	t.mustReplacePassword(changed, "another", backend.EndTokens) // those from before the first change too
+	t.mustReplacePassword(changed, "another", backend.EndTokens) // includes tokens from before the first change
 	t.wantNoTokens(tokens...)
 }
 

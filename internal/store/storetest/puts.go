@@ -47,8 +47,8 @@ func putReplaces(t *trial) {
 	t.must("put a user of a name that was given up", t.PutUsers(t.Context(), []backend.UserData{added}))
 }
 
-// putHalves takes away and brings back credentials and configs, in both orders
-// of their age.
+// putHalves removes and restores credentials and configs. It covers both cases:
+// the credential is older, and the config is older.
 func putHalves(t *trial) {
 	t.mustCreateUser("config first", 2)
 	t.mustCreateCredential("name of config first", "config first")
@@ -97,9 +97,9 @@ func putNameTaken(t *trial) {
 	t.wantTokens(t.mustCreateToken("of a twin", *twins[1].Credential))
 }
 
-// putAlike puts users whose names are taken for one, into new users and over
-// one that registered. All stay, each with its own login, and as long as one of
-// them is there, nobody new gets such a name.
+// putAlike puts users with names that people would confuse with each other,
+// both as new users and over one that registered. All of them stay, each with
+// its own login. While one of them exists, no new user can get such a name.
 func putAlike(t *trial) {
 	names := slices.DeleteFunc(AlikeNames(), func(name string) bool { return backend.UsernameKey(name) != name })
 	user := func(i int) backend.UserData {
@@ -131,7 +131,8 @@ func putAlike(t *trial) {
 	t.mustCreateCredential("bea", "newer")
 }
 
-// putRenamed puts another name in place of the one that was registered, or none.
+// putRenamed puts users with another name than the registered one, or without a
+// name.
 func putRenamed(t *trial) {
 	t.mustCreateCredential("Ada", "ada")
 	t.mustCreateCredential("Bob", "bob")
@@ -145,7 +146,7 @@ func putRenamed(t *trial) {
 	}
 }
 
-// putMany puts more users than a store writes at once.
+// putMany puts more users than a store writes at the same time.
 func putMany(t *trial) {
 	var users []backend.UserData
 	for n := range 40 {
@@ -155,8 +156,8 @@ func putMany(t *trial) {
 	t.wantExport(users...)
 }
 
-// putPassedOn has each of many users take the name that the one before it gives
-// up, and then two take one name: the first of them has it.
+// putPassedOn puts many users, each with the name that the previous one gives
+// up. Then it puts two users with the same name: the first one gets it.
 func putPassedOn(t *trial) {
 	var users []backend.UserData
 	for n := range 20 {
@@ -218,11 +219,11 @@ func putTokens(t *trial) {
 	t.wantNoTokens(tokens["gone"], tokens["changed"])
 	t.wantTokens(tokens["same"], tokens["renamed"])
 	t.must("put the first again", t.PutUsers(t.Context(), users))
-	t.wantNoTokens(tokens["gone"], tokens["changed"]) // though the password is back
+	t.wantNoTokens(tokens["gone"], tokens["changed"]) // although the password is back
 	t.wantTokens(tokens["same"], tokens["renamed"])
 }
 
-// putRepeated breaks puts off at many moments and does them once more.
+// putRepeated interrupts puts at many moments and then repeats them.
 func putRepeated(t *trial) {
 	stored := []backend.UserData{UserData("user 1", 2), UserData("user 3", 2)}
 	t.must("put", t.PutUsers(t.Context(), stored))
@@ -273,8 +274,8 @@ func putOwnership(t *trial) {
 	t.wantExport(ArchiveUsers()...)
 }
 
-// racePutRead replaces a user by turns while others read it: each read gives
-// one of the two as it was put.
+// racePutRead replaces a user with two versions in turn while others read it.
+// Each read returns one of the two versions exactly as it was put.
 func racePutRead(t *trial) {
 	one, two := UserData("ada", 5), UserData("ada", 3)
 	two.Credential.Password, two.Config.Keys = backend.NewSecret("two"), secrets("xai_api_key", "two")
@@ -317,8 +318,8 @@ func (t *trial) putInTurn(users ...backend.UserData) {
 	}
 }
 
-// racePutCreate puts users while others make and remove them: in the end each
-// is whole, as one of them made it, or gone.
+// racePutCreate puts users while other calls create and remove them. In the end
+// each user is complete, as one of the calls made it, or does not exist.
 func racePutCreate(t *trial) {
 	for round := range rounds {
 		ids := []string{fmt.Sprintf("a %d", round), fmt.Sprintf("b %d", round)}

@@ -30,7 +30,7 @@ var racePromises = []promise{
 }
 
 const (
-	rounds  = 8 // a race that is lost now and then is lost in one of them
+	rounds  = 8 // so that a race which fails only sometimes fails in one of them
 	callers = 8
 )
 
@@ -49,7 +49,7 @@ func (t *trial) tally(what string, results []error, loser backend.Kind) (succeed
 }
 
 // wantOneWinner checks that exactly one call returned nil and all others an
-// error of kind loser, and gives the number of the winner.
+// error of kind loser. It returns the number of the winner.
 func (t *trial) wantOneWinner(what string, results []error, loser backend.Kind) int {
 	t.Helper()
 	if n := t.tally(what, results, loser); n != 1 {
@@ -58,8 +58,8 @@ func (t *trial) wantOneWinner(what string, results []error, loser backend.Kind) 
 	return slices.Index(results, nil)
 }
 
-// raceUser is what caller i of a race creates: nothing of it is shared but the
-// id.
+// raceUser returns the user that caller i of a race creates. Users of different
+// callers share only the id.
 func raceUser(userID string, i int) (backend.UserConfig, []backend.Character) {
 	config := backend.UserConfig{UserID: userID, Timezone: fmt.Sprintf("Etc/GMT+%d", i),
 		Keys: secrets(backend.ProviderKeys[i], "set by "+fmt.Sprint(i))}
@@ -130,9 +130,10 @@ func raceDeleteCharacter(t *trial) {
 	}
 }
 
-// raceCreateDelete lets half the callers create a user and half delete it.
-// Each success turns presence over, so their numbers tell whether the user is
-// there at the end, and it is there whole or not at all.
+// raceCreateDelete lets half of the callers create a user and half delete it.
+// Each success changes whether the user exists. So the numbers of successes
+// tell whether it exists at the end. It must then exist completely or not at
+// all.
 func raceCreateDelete(t *trial) {
 	for range rounds {
 		created, deleted := make([]error, callers), make([]error, callers)
@@ -169,8 +170,8 @@ func raceCreateDelete(t *trial) {
 	}
 }
 
-// raceCopies lets each caller make copies one after the other. All of them are
-// there, after the source, and each caller's are in its own order.
+// raceCopies lets each caller make copies one after the other. All copies must
+// exist, after the source, and those of each caller in their own order.
 func raceCopies(t *trial) {
 	const each = 4
 	_, characters := t.mustCreateUser("ada", 1)
@@ -217,8 +218,8 @@ func raceCopiesToOneID(t *trial) {
 	}
 }
 
-// raceCopyDeleteUser leaves no character without its user, however the copies
-// end.
+// raceCopyDeleteUser checks that no character is left without its user,
+// whatever the results of the copies are.
 func raceCopyDeleteUser(t *trial) {
 	for range rounds {
 		_, characters := t.mustCreateUser("ada", 2)
@@ -239,8 +240,8 @@ func raceCopyDeleteUser(t *trial) {
 	}
 }
 
-// raceUpdateDelete lets callers update until they are told that the character
-// is gone. After the deletion was answered, none may be told otherwise.
+// raceUpdateDelete lets callers update until the result is that the character
+// does not exist. After the deletion has returned, no update may succeed.
 func raceUpdateDelete(t *trial) {
 	_, characters := t.mustCreateUser("ada", rounds)
 	for round, c := range characters {
@@ -248,7 +249,7 @@ func raceUpdateDelete(t *trial) {
 		updated := make(chan struct{}, callers)
 		together(callers+1, func(i int) {
 			if i == callers {
-				<-updated // deletes in the middle of it, not before
+				<-updated // delete during the updates, not before them
 				if err := t.DeleteCharacter(t.Context(), c.Key()); err != nil {
 					t.Errorf("delete: got error %v, want none", err)
 				}
@@ -262,10 +263,10 @@ func raceUpdateDelete(t *trial) {
 	}
 }
 
-// updateUntil updates the prompt of a character until the update is refused
-// with kind last, and gives the last prompt that was accepted, or "". No
-// update may be accepted that starts after over was set. Each acceptance is
-// announced if announce has room.
+// updateUntil updates the prompt of a character until an update is rejected
+// with kind last. It returns the last prompt that was accepted, or "". No
+// update that starts after over was set may be accepted. updateUntil announces
+// each accepted update if announce has room.
 func (t *trial) updateUntil(
 	key backend.CharacterKey, caller int, over *atomic.Bool, last backend.Kind, announce chan<- struct{},
 ) (accepted string) {
@@ -274,7 +275,7 @@ func (t *trial) updateUntil(
 		err := t.UpdateCharacter(t.Context(), key, backend.CharacterPatch{Prompt: &prompt})
 		if err != nil {
 			t.wantKind("update", err, last)
-			announceTo(announce) // nobody waits in vain, whatever the error
+			announceTo(announce) // no receiver must wait forever after an error
 			return accepted
 		}
 		if late {
@@ -293,9 +294,9 @@ func announceTo(channel chan<- struct{}) {
 	}
 }
 
-// raceUpdateReadOnly makes a character read-only while callers update it. Once
-// that was answered no update succeeds any more, and what is stored is the
-// last update that some caller was answered.
+// raceUpdateReadOnly makes a character read-only while callers update it. After
+// that call has returned, no update may succeed, and the stored value is the
+// last successful update of some caller.
 func raceUpdateReadOnly(t *trial) {
 	_, characters := t.mustCreateUser("ada", rounds)
 	for _, c := range characters {
@@ -322,8 +323,8 @@ func raceUpdateReadOnly(t *trial) {
 	}
 }
 
-// raceUpdateFields lets each caller change a field of its own, time after
-// time: at the end every field holds what its caller wrote last.
+// raceUpdateFields lets each caller repeatedly change a field of its own. In
+// the end every field must hold the last value that its caller wrote.
 func raceUpdateFields(t *trial) {
 	_, characters := t.mustCreateUser("ada", 1)
 	c := characters[0]
@@ -347,8 +348,8 @@ func raceUpdateFields(t *trial) {
 	}
 }
 
-// raceUpdateRead reads while callers set two fields to one value: a reader
-// never sees one without the other.
+// raceUpdateRead reads while callers set two fields to the same value. A reader
+// must never see only one of the two changes.
 func raceUpdateRead(t *trial) {
 	_, characters := t.mustCreateUser("ada", 1)
 	key, same := characters[0].Key(), "start"
@@ -390,7 +391,8 @@ func raceUpdateConfig(t *trial) {
 	}
 }
 
-// raceUpdateConfigDelete leaves no key behind for the next owner of the id.
+// raceUpdateConfigDelete checks that no key is left for the next owner of the
+// id.
 func raceUpdateConfigDelete(t *trial) {
 	bare := backend.UserConfig{UserID: "ada", Timezone: "UTC"}
 	for range rounds {
@@ -412,9 +414,9 @@ func raceUpdateConfigDelete(t *trial) {
 	}
 }
 
-// raceReadsInOrder counts up in all that is read of a user. A read that begins
-// when a write was answered, or when another read has seen a number, gives no
-// lower one.
+// raceReadsInOrder writes increasing numbers to all data that is read of a
+// user. A read that begins after the write of a number has returned, or after
+// another read has returned that number, must not return a lower one.
 func raceReadsInOrder(t *trial) {
 	t.mustCreateUser("ada", 1)
 	key := Character("ada", 0).Key()

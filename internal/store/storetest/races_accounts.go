@@ -23,7 +23,7 @@ var accountRacePromises = []promise{
 	{"Race_DeleteUserAgainstReplacePassword", raceDeleteReplace},
 }
 
-// logins is how many first logins, or other calls for one account, come at the
+// logins is how many first logins, or other calls for one account, run at the
 // same time.
 const logins = 10
 
@@ -45,7 +45,8 @@ func raceSetUpUser(t *trial) {
 	}
 }
 
-// raceSetUpDelete leaves nothing of the user, whichever calls come first.
+// raceSetUpDelete checks that nothing of the user is left, in whatever order
+// the calls run.
 func raceSetUpDelete(t *trial) {
 	for range rounds {
 		t.mustCreateCredential("Ada L.", "ada")
@@ -128,10 +129,10 @@ func raceDeleteToken(t *trial) {
 	t.wantTokens(kept)
 }
 
-// tokensUntil runs change while callers create tokens for credential until
-// they are refused, and gives the tokens that were made and those that were
-// refused. Tokens are made before, during and after the change; none may be
-// made by a call that starts after it was answered.
+// tokensUntil runs change while callers create tokens for credential until a
+// call is rejected. It returns the tokens that were created and those that were
+// rejected. Tokens are created before, during and after the change. No call
+// that starts after the change has returned may create one.
 func (t *trial) tokensUntil(round int, credential backend.Credential, change func() error) (made, refused []backend.Token) {
 	t.Helper()
 	var over atomic.Bool
@@ -160,14 +161,14 @@ func (t *trial) tokensUntil(round int, credential backend.Credential, change fun
 			}
 		}
 	})
-	for _, tokens := range created { // the last of each was refused
+	for _, tokens := range created { // the last one of each caller was rejected
 		made, refused = append(made, tokens[:len(tokens)-1]...), append(refused, tokens[len(tokens)-1])
 	}
 	return made, refused
 }
 
-// raceReplaceCreateToken leaves no token of the old password, neither one made
-// before nor one made meanwhile.
+// raceReplaceCreateToken checks that no token of the old password is left,
+// whether it was created before or during the change.
 func raceReplaceCreateToken(t *trial) {
 	credential := t.mustCreateCredential("Ada L.", "ada")
 	other := t.mustCreateToken("of bob", t.mustCreateCredential("Bob", "bob"))
@@ -185,8 +186,8 @@ func raceReplaceCreateToken(t *trial) {
 	}
 }
 
-// raceKeepCreateToken leaves every token that was answered to be made, and
-// none that was refused.
+// raceKeepCreateToken checks that every token is left whose creation succeeded,
+// and none whose creation was rejected.
 func raceKeepCreateToken(t *trial) {
 	credential := t.mustCreateCredential("Ada L.", "ada")
 	for round := range rounds {
@@ -201,8 +202,8 @@ func raceKeepCreateToken(t *trial) {
 	}
 }
 
-// raceDeleteCreateToken makes the same user again after each deletion: no
-// token of its predecessor comes to life.
+// raceDeleteCreateToken creates the same user again after each deletion. No
+// token of the earlier user may become valid again.
 func raceDeleteCreateToken(t *trial) {
 	var ended []backend.Token
 	for round := range rounds {
@@ -215,8 +216,8 @@ func raceDeleteCreateToken(t *trial) {
 	}
 }
 
-// raceEndTokens reads a user's tokens while the password is replaced. Who saw
-// one of them ended finds all of them ended.
+// raceEndTokens reads a user's tokens while the password is replaced. A reader
+// that has seen one of them ended must find all of them ended.
 func raceEndTokens(t *trial) {
 	credential := t.mustCreateCredential("Ada L.", "ada")
 	for round := range rounds {
@@ -243,8 +244,8 @@ func raceEndTokens(t *trial) {
 	}
 }
 
-// readUntilEnded reads tokens in turn, beginning with the first-th, until one
-// has ended, and checks that all have ended then.
+// readUntilEnded reads tokens in turn, beginning with index first, until one
+// has ended. Then it checks that all have ended.
 func (t *trial) readUntilEnded(tokens []backend.Token, first int, over *atomic.Bool, announce chan<- struct{}) {
 	for n := first; ; n++ {
 		late, token := over.Load(), tokens[n%len(tokens)]
@@ -265,7 +266,7 @@ func (t *trial) readUntilEnded(tokens []backend.Token, first int, over *atomic.B
 	}
 }
 
-// raceDeleteReplace brings no deleted credential back.
+// raceDeleteReplace checks that no deleted credential comes back.
 func raceDeleteReplace(t *trial) {
 	for range rounds {
 		credential := t.mustCreateCredential("Ada L.", "ada")

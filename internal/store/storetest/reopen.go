@@ -8,10 +8,10 @@ import (
 	"web-backend/internal/backend"
 )
 
-// RunReopen checks that what a store holds outlives the store. Each call of
-// place gives a new, empty place for data and registers its clean-up. What
-// place returns opens a store there, as often as it is called; the suite
-// closes each before it opens the next.
+// RunReopen checks that the data of a store outlives the store. Each call of
+// place returns a function for a new, empty place for data, and registers its
+// clean-up. That function opens a store at the place, and may be called several
+// times. The suite closes each store before it opens the next.
 func RunReopen(t *testing.T, place func(t *testing.T) (open func(t *testing.T) backend.Store)) {
 	t.Helper()
 	for name, check := range map[string]func(t *testing.T, open func(t *testing.T) backend.Store){
@@ -58,14 +58,14 @@ func reopenKeepsAll(t *testing.T, open func(t *testing.T) backend.Store) {
 		good, ended = t.mustLeaveTokens()
 		before = t.contents("deleted")
 	})
-	for range 2 { // opening changes nothing, not even the second time
+	for range 2 { // opening changes nothing, also the second time
 		session(t, open, func(t *trial) {
 			t.wantContents("closing and opening", before, "deleted")
 			t.wantTokens(good...)
 			t.wantNoTokens(ended...)
 		})
 	}
-	session(t, open, func(t *trial) { // the creation order goes on where it was
+	session(t, open, func(t *trial) { // the creation order continues
 		t.mustCopy(Character("ada", 0), "second copy")
 		names, err := t.CharacterNames(t.Context(), "ada")
 		t.must("list characters", err)
@@ -80,11 +80,11 @@ func reopenKeepsAll(t *testing.T, open func(t *testing.T) backend.Store) {
 	})
 }
 
-// mustLeaveTokens stores users with tokens that are good and tokens that
-// ended in each of the ways there are.
+// mustLeaveTokens stores users with valid tokens, and with tokens that ended in
+// each of the possible ways.
 func (t *trial) mustLeaveTokens() (good, ended []backend.Token) {
 	t.Helper()
-	given := NameForms()[0][1] // not as it is compared
+	given := NameForms()[0][1] // not the form that is used to compare names
 	dora, eve := t.mustCreateCredential(given, "dora"), t.mustCreateCredential("Eve", "eve")
 	good = append(good, t.mustCreateToken("1 of dora", dora))
 	ended = append(ended, t.mustCreateToken("2 of dora", dora), t.mustCreateToken("1 of eve", eve))
@@ -100,8 +100,8 @@ func (t *trial) mustLeaveTokens() (good, ended []backend.Token) {
 	return good, ended
 }
 
-// closeWaits closes a store while a copy is within its edit function: the copy
-// still succeeds, and is stored, and only then does Close return.
+// closeWaits closes a store while a copy runs its edit function. The copy still
+// succeeds and is stored. Close returns only after that.
 func closeWaits(t *testing.T, open func(t *testing.T) backend.Store) {
 	t.Helper()
 	store := &trial{T: t, Store: open(t), open: open}
@@ -123,7 +123,7 @@ func closeWaits(t *testing.T, open func(t *testing.T) backend.Store) {
 	case err := <-closed:
 		t.Errorf("close while a call runs: it returned (error %v), want it to wait", err)
 		closed <- err
-	case <-time.After(20 * time.Millisecond): // long enough to see a Close that does not wait
+	case <-time.After(20 * time.Millisecond): // long enough to notice a Close that does not wait
 	}
 	close(goOn)
 	store.must("the running copy", <-copied)

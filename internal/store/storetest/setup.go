@@ -25,7 +25,7 @@ func setUpUserStoresAll(t *trial) {
 	t.wantCharacters("ada", characters...)
 	t.wantCredential("Ada L.", ada)
 	t.wantTokens(token)
-	user := backend.User{UserID: "ada", Username: "Ada L."} // as old as its credential
+	user := backend.User{UserID: "ada", Username: "Ada L."} // the user is as old as its credential
 	t.wantUsers(backend.AllUsers, user, backend.User{UserID: "carol", Username: "Carol"})
 	t.wantUsers(backend.UsersWithConfig, user)
 
@@ -49,7 +49,7 @@ func setUpUserNotFound(t *trial) {
 	t.mustCreateUser("bob", 1)
 	t.mustCreateCredential("ada", "id of ada")
 	before := t.contents("ada", "unknown")
-	for _, userID := range []string{"bob", "ada", "unknown", ""} { // bob has a config: it is checked second
+	for _, userID := range []string{"bob", "ada", "unknown", ""} { // bob has a config; that is checked second
 		err := t.SetUpUser(t.Context(), UserConfig(userID), Characters(userID, 2))
 		t.wantKind("set up user "+userID, err, backend.NotFound)
 	}

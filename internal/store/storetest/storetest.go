@@ -1,6 +1,6 @@
-// Package storetest holds the conformance suite that every [backend.Store]
-// passes, and the fixtures that tests of other packages share with it. What no
-// promise in here checks is not promised.
+// Package storetest holds the conformance suite that every [backend.Store] must
+// pass, and fixtures that tests of other packages share with it. A store
+// promises only what a promise in this package checks.
 package storetest
 
 import (
@@ -16,24 +16,24 @@ import (
 	"web-backend/internal/backend"
 )
 
-// promise is one sentence of the documentation of [backend.Store], as a test.
+// promise is a test of one sentence in the documentation of [backend.Store].
 type promise struct {
 	name  string
 	check func(t *trial)
 }
 
-// trial is one promise under test, with a store of its own.
+// trial is the test of one promise, with a store of its own.
 type trial struct {
 	*testing.T
 	backend.Store
 
-	open func(t *testing.T) backend.Store // makes another store, empty and of the same kind
-	many int                              // users, more than the store reads in one go
+	open func(t *testing.T) backend.Store // returns another empty store of the same kind
+	many int                              // users, more than the store reads at once
 }
 
 // Run checks that a store keeps every promise of [backend.Store]. open returns
-// a fresh, empty store and registers its clean-up. many is a number of users
-// that the store lists and exports in three pages or more.
+// a new, empty store and registers its clean-up. many is a number of users that
+// the store lists and exports in three or more pages.
 func Run(t *testing.T, many int, open func(t *testing.T) backend.Store) {
 	t.Helper()
 	for _, p := range slices.Concat(
@@ -73,7 +73,7 @@ func (t *trial) must(what string, err error) {
 	}
 }
 
-// wantKind checks that err is a [backend.Error] of kind want.
+// wantKind checks that err is a [*backend.Error] of kind want.
 func (t *trial) wantKind(what string, err error, want backend.Kind) {
 	t.Helper()
 	if e, ok := errors.AsType[*backend.Error](err); !ok || e.Kind != want || e.Message == "" {
@@ -81,7 +81,8 @@ func (t *trial) wantKind(what string, err error, want backend.Kind) {
 	}
 }
 
-// wantUserConfig checks what is stored for a user. An empty key is no key.
+// wantUserConfig checks the stored config of a user. An empty key counts as not
+// set.
 func (t *trial) wantUserConfig(want backend.UserConfig) {
 	t.Helper()
 	got, err := t.UserConfig(t.Context(), want.UserID)
@@ -107,7 +108,7 @@ func (t *trial) wantNames(userID string, want ...backend.Character) {
 	t.wantSummaries(userID, want...)
 }
 
-// wantSummaries checks the list of a user's characters with more of each.
+// wantSummaries checks the list of summaries of a user's characters.
 func (t *trial) wantSummaries(userID string, want ...backend.Character) {
 	t.Helper()
 	summaries, err := t.CharacterSummaries(t.Context(), userID)
@@ -120,7 +121,7 @@ func (t *trial) wantSummaries(userID string, want ...backend.Character) {
 }
 
 // wantCharacters checks that a user has exactly these characters, in this
-// order, and that each reads back whole in both forms.
+// order, and that each one reads back completely in both forms.
 func (t *trial) wantCharacters(userID string, want ...backend.Character) {
 	t.Helper()
 	t.wantNames(userID, want...)
@@ -129,8 +130,8 @@ func (t *trial) wantCharacters(userID string, want ...backend.Character) {
 	}
 }
 
-// wantCharacter checks that a character reads back as want: the document byte
-// for byte, the value field for field.
+// wantCharacter checks that a character reads back as want, both the document
+// (byte for byte) and the value (field for field).
 func (t *trial) wantCharacter(want backend.Character) {
 	t.Helper()
 	document, err := backend.EncodeCharacter(want)
@@ -154,7 +155,7 @@ func (t *trial) wantNoCharacter(key backend.CharacterKey) {
 	t.wantKind(fmt.Sprintf("document of character %v", key), err, backend.NotFound)
 }
 
-// wantUsers checks the list that filter gives.
+// wantUsers checks the list that filter selects.
 func (t *trial) wantUsers(filter backend.UserFilter, want ...backend.User) {
 	t.Helper()
 	if got := t.users(filter); !slices.Equal(got, want) {
@@ -175,7 +176,7 @@ func (t *trial) wantNoUser(userID string) {
 	}
 }
 
-// users reads the list that filter gives.
+// users returns the list that filter selects.
 func (t *trial) users(filter backend.UserFilter) []backend.User {
 	t.Helper()
 	users, err := collect(t.Store.Users(t.Context(), filter))
@@ -183,8 +184,8 @@ func (t *trial) users(filter backend.UserFilter) []backend.User {
 	return users
 }
 
-// contents describes everything but tokens that is stored for all users and
-// for those in also, a line for each fact.
+// contents describes all stored data except tokens, one line for each fact. It
+// covers all users and the ids in also.
 func (t *trial) contents(also ...string) []string {
 	t.Helper()
 	var lines []string
@@ -226,8 +227,8 @@ func (t *trial) contentsOf(userID string) []string {
 	return lines
 }
 
-// wantContents checks that everything stored is as it was when want was taken
-// with [trial.contents] and the same ids.
+// wantContents checks that all stored data is the same as when [trial.contents]
+// returned want for the same ids.
 func (t *trial) wantContents(what string, want []string, also ...string) {
 	t.Helper()
 	got := t.contents(also...)
@@ -240,8 +241,8 @@ func (t *trial) wantContents(what string, want []string, also ...string) {
 	t.Errorf("%s changed what is stored:\n new %s\ngone %s", what, brief(only(got, want)), brief(only(want, got)))
 }
 
-// describeConfig gives a config as text, keys sorted and shown, empty ones
-// left out.
+// describeConfig returns a config as text. Keys are sorted and shown; empty
+// ones are left out.
 func describeConfig(c backend.UserConfig) string {
 	parts := []string{fmt.Sprintf("user %q zone %q", c.UserID, c.Timezone)}
 	for _, name := range slices.Sorted(maps.Keys(c.Keys)) {
@@ -252,7 +253,7 @@ func describeConfig(c backend.UserConfig) string {
 	return strings.Join(parts, " ")
 }
 
-// describeCredential gives a credential as text, with its password.
+// describeCredential returns a credential as text, with its password.
 func describeCredential(c backend.Credential) string {
 	return fmt.Sprintf("credential %q of user %q password %q", c.Username, c.UserID, c.Password.Reveal())
 }
@@ -273,7 +274,7 @@ func summariesOf(characters []backend.Character) []backend.CharacterSummary {
 	return summaries
 }
 
-// collect reads a sequence of users to its end or its error, whichever is first.
+// collect reads a sequence of users up to its end or its first error.
 func collect[User any](sequence iter.Seq2[User, error]) (users []User, err error) {
 	for user, err := range sequence {
 		if err != nil {
@@ -284,7 +285,7 @@ func collect[User any](sequence iter.Seq2[User, error]) (users []User, err error
 	return users, nil
 }
 
-// together calls fn with 0 to n-1, all at the same time, and waits for all.
+// together calls fn with 0 to n-1 concurrently, and waits for all calls.
 func together(n int, fn func(i int)) {
 	var done sync.WaitGroup
 	start := make(chan struct{})
@@ -298,8 +299,8 @@ func together(n int, fn func(i int)) {
 	done.Wait()
 }
 
-// brief prints a value for a failure message, which stays readable when the
-// value is 100 KB of text.
+// brief formats a value for a failure message, so that the message stays
+// readable even if the value is 100 KB of text.
 func brief(v any) string {
 	const most = 600
 	text := fmt.Sprintf("%+v", v)

@@ -15,7 +15,7 @@ var textPromises = []promise{
 	{"IDs_OfCharactersMayBeAnyText", idsOfCharacters},
 }
 
-// textsOfCharacters puts each text into every text field that is no id.
+// textsOfCharacters puts each text into every text field that is not an id.
 func textsOfCharacters(t *trial) {
 	var characters []backend.Character
 	for n, text := range Texts() {
@@ -61,7 +61,8 @@ func textsOfConfigs(t *trial) {
 	}
 }
 
-// idsOfUsers leads a whole life under each id while all the others are there.
+// idsOfUsers runs the whole life cycle of a user with each id while users with
+// all the other ids exist.
 func idsOfUsers(t *trial) {
 	var users []backend.User
 	configs := make(map[string]backend.UserConfig)

@@ -18,7 +18,7 @@ func (t *trial) mustCreateToken(text string, credential backend.Credential) back
 	return token
 }
 
-// wantTokens checks that tokens are good, and are as they were created.
+// wantTokens checks that tokens are valid and unchanged since their creation.
 func (t *trial) wantTokens(want ...backend.Token) {
 	t.Helper()
 	for i, token := range want {
@@ -29,7 +29,7 @@ func (t *trial) wantTokens(want ...backend.Token) {
 	}
 }
 
-// wantNoTokens checks that tokens are worth nothing.
+// wantNoTokens checks that tokens are not valid.
 func (t *trial) wantNoTokens(tokens ...backend.Token) {
 	t.Helper()
 	for i, token := range tokens {
@@ -82,11 +82,11 @@ func tokenExpires(t *trial) {
 	t.must("create token", t.CreateToken(t.Context(), short, ada))
 	east := time.FixedZone("+14", 14*60*60)
 	for _, c := range []struct {
-		after time.Duration // of the expiry
+		after time.Duration // relative to the expiry
 		good  bool
 	}{
 		{-1500 * time.Millisecond, true}, {-time.Millisecond, true}, {0, false}, {time.Millisecond, false},
-		{time.Second, false}, {20 * time.Hour, false}, {-time.Millisecond, true}, // reading ended nothing
+		{time.Second, false}, {20 * time.Hour, false}, {-time.Millisecond, true}, // reading did not end the token
 	} {
 		for _, now := range []time.Time{short.ExpiresAt.Add(c.after), short.ExpiresAt.Add(c.after).In(east)} {
 			got, err := t.Token(t.Context(), short.Hash, now)
@@ -101,7 +101,7 @@ func tokenExpires(t *trial) {
 	t.wantTokens(long)
 }
 
-// wantUserTokens checks which tokens of a user are good at a time.
+// wantUserTokens checks which tokens of a user are valid at a time.
 func (t *trial) wantUserTokens(userID string, now time.Time, want ...backend.Token) {
 	t.Helper()
 	got, err := t.UserTokens(t.Context(), userID, now)
@@ -114,7 +114,7 @@ func userTokensGood(t *trial) {
 	ada, bob := t.mustCreateCredential("Ada L.", "ada"), t.mustCreateCredential("Bob", "bob")
 	t.wantUserTokens("ada", TokenTime())
 	var tokens []backend.Token
-	for n := range 6 { // made in another order than that of creation; two at a time
+	for n := range 6 { // not in the order of their creation times, which two tokens share
 		token := Token(fmt.Sprintf("%d of ada", n), "ada")
 		token.CreatedAt = token.CreatedAt.Add(-time.Duration(n/2) * time.Millisecond)
 		t.must("create token", t.CreateToken(t.Context(), token, ada))
@@ -204,8 +204,8 @@ func createTokenStale(t *trial) {
 	t.wantTokens(t.mustCreateToken("good", ada))
 }
 
-// createTokenKeepsGood creates tokens while some of each user are about to
-// expire: a store that removes expired ones removes no other.
+// createTokenKeepsGood creates tokens while some tokens of each user are about
+// to expire. A store that removes expired tokens must not remove others.
 func createTokenKeepsGood(t *trial) {
 	ada, bob := t.mustCreateCredential("Ada L.", "ada"), t.mustCreateCredential("Bob", "bob")
 	var good []backend.Token
@@ -233,8 +233,8 @@ func createTokenKeepsGood(t *trial) {
 	}
 }
 
-// deleteUserTokens makes the same user again after each deletion: its tokens
-// from before stay dead.
+// deleteUserTokens creates the same user again after each deletion. The user's
+// tokens from before must not become valid again.
 func deleteUserTokens(t *trial) {
 	bob := t.mustCreateCredential("Bob", "bob")
 	other := t.mustCreateToken("of bob", bob)

@@ -16,8 +16,9 @@ var updatePromises = []promise{
 	{"UpdateCharacter_NotFoundBeforeReadOnly", updateNotFound},
 }
 
-// updateEachField reads the fields from the type, so that a new one cannot be
-// forgotten, and sets the wanted value itself, so that a fault in Apply shows.
+// updateEachField gets the fields from the type, so that it also covers new
+// fields. It sets the wanted value without Apply, so that a fault in Apply is
+// detected.
 func updateEachField(t *trial) {
 	fields := reflect.TypeFor[backend.CharacterPatch]()
 	_, characters := t.mustCreateUser("ada", fields.NumField())

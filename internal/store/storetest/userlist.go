@@ -24,8 +24,8 @@ func usersNone(t *trial) {
 	}
 }
 
-// usersFiltered makes users of each sort in turn. Order is that of the users'
-// creation, not of their ids, names, configs or credentials.
+// usersFiltered creates users of each kind in turn. The order of the list is
+// that of the users' creation, not of their ids, names, configs or credentials.
 func usersFiltered(t *trial) {
 	t.mustCreateUser("9 config", 1)
 	t.mustCreateCredential("z", "8 credential")
@@ -50,8 +50,8 @@ func usersFiltered(t *trial) {
 	}
 }
 
-// mustCreateMany stores t.many users, each third with a credential only, made
-// by many callers at once.
+// mustCreateMany stores t.many users, using many concurrent callers. Every
+// third user has only a credential.
 func (t *trial) mustCreateMany() {
 	t.Helper()
 	const callers = 64
@@ -96,8 +96,8 @@ func usersMany(t *trial) {
 	t.exportCancelled()
 }
 
-// usersCancelled ends the context while a long list is read: the list is whole
-// or ends in an error, never silently short.
+// usersCancelled cancels the context during a long list. The list must be
+// complete or end with an error; it must not be short without an error.
 func (t *trial) usersCancelled() {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -120,7 +120,7 @@ func usersBreak(t *trial) {
 	for _, id := range []string{"a", "b", "c", "d"} {
 		t.mustCreateUser(id, 0)
 	}
-	for range 50 { // a list that held on to something would run out of it
+	for range 50 { // a list that leaks a resource would use it up
 		var got []string
 		for user, err := range t.Store.Users(t.Context(), backend.AllUsers) {
 			t.must("list users", err)
@@ -146,8 +146,8 @@ func usersAgain(t *trial) {
 	}
 }
 
-// usersChanging makes, deletes and reads users from within a running list: the
-// others are listed once each all the same.
+// usersChanging creates, deletes and reads users while it iterates over a list.
+// The other users must still be listed once each.
 func usersChanging(t *trial) {
 	const steady = 40
 	for i := range steady {

@@ -66,8 +66,8 @@ func createUserAllOrNothing(t *trial) {
 	t.wantCharacters("ada", characters[0])
 }
 
-// createUserApart gives two users characters with the same ids, and ids that
-// are the same text once user and character are joined.
+// createUserApart creates two users whose characters have the same ids, and ids
+// that become the same text when user id and character id are joined.
 func createUserApart(t *trial) {
 	mine := []backend.Character{Character("a", 1), Character("a", 2)}
 	mine[1].CharacterID = "b/c"

@@ -1,5 +1,6 @@
 // Package bootstrap makes sure that the application user can work on its
-// MongoDB database, and sets both up at the first run (contract §7).
+// MongoDB database. It sets up the user and its role at the first run (contract
+// §7).
 package bootstrap
 
 import (
@@ -16,22 +17,22 @@ import (
 	"web-backend/internal/store/mongo"
 )
 
-// Options are those of the store and what setting it up needs beside them.
+// Options are the options of the store and those for setting it up.
 type Options struct {
 	Store         mongo.Options
 	AdminUsername string
 	AdminPassword backend.Secret
-	// StartupTimeout bounds the wait for a server that does not answer yet;
-	// one attempt is made in any case.
+	// StartupTimeout limits the wait for a server that does not respond yet.
+	// There is always at least one attempt.
 	StartupTimeout time.Duration
-	// Check looks and changes nothing.
+	// Check reports what Run would do, and changes nothing.
 	Check bool
 }
 
-// adminDatabase is where MongoDB keeps its administrators.
+// adminDatabase is the database that defines MongoDB's administrators.
 const adminDatabase = "admin"
 
-// Steps, as a [Failure] names them.
+// Steps that a [Failure] can name.
 const (
 	stepTest      = "test the access of the application user"
 	stepAdmin     = "log in as the admin user"
@@ -39,11 +40,12 @@ const (
 	stepTestAgain = "test the access of the application user again"
 )
 
-// Run tests the access of the application user; if it has none, it makes the
-// user, or grants it the role, as the admin user, and tests again. It waits
-// for a server that is still starting. Several processes may run it at once.
-// report gets a line for each step. The error is a [*Failure], or that of ctx;
-// neither holds a secret.
+// Run tests the access of the application user. If the user has no access, Run
+// logs in as the admin user, creates the application user or grants it the
+// role, and tests again. It waits for a server that is still starting. Several
+// processes may call Run at the same time. Run calls report with one line for
+// each step. The error is a [*Failure] or the error of ctx; neither contains a
+// secret.
 func Run(ctx context.Context, o Options, report func(line string)) error {
 	b := &bootstrap{
 		Options: o, report: report, host: o.Store.HostList(),
@@ -59,12 +61,12 @@ func Run(ctx context.Context, o Options, report func(line string)) error {
 	return err
 }
 
-// bootstrap is one run.
+// bootstrap is the state of one run.
 type bootstrap struct {
 	Options
 	report   func(line string)
 	host     string
-	scratch  string // a collection to try out writing on
+	scratch  string // a collection for testing writes
 	deadline time.Time
 	user     mongo.Login
 }
@@ -108,7 +110,8 @@ func (b *bootstrap) run(ctx context.Context) error {
 	return b.confirm(ctx)
 }
 
-// waitFor calls step until a server answers it, with growing pauses.
+// waitFor calls step until a server responds, with growing pauses between the
+// attempts.
 func (b *bootstrap) waitFor(ctx context.Context, step func(context.Context) error) error {
 	pause := 250 * time.Millisecond
 	for attempt := 1; ; attempt++ {
@@ -130,17 +133,18 @@ func (b *bootstrap) waitFor(ctx context.Context, step func(context.Context) erro
 	}
 }
 
-// try bounds one attempt, so that a server which accepts connections and says
-// nothing does not take all the time there is.
+// try limits one attempt, so that a server which accepts connections but does
+// not respond does not use up all the time.
 func (b *bootstrap) try(ctx context.Context, step func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*b.Store.Timeout)
 	defer cancel()
 	return step(ctx)
 }
 
-// testAccess does what the store will do: it lists the collections, writes to
-// one of its own and drops it. A check deletes from that one instead, which
-// takes the same right and, as it does not exist, changes nothing.
+// testAccess does what the store will do: it lists the collections, writes to a
+// collection of its own and drops it. A check deletes a document from that
+// collection instead. That needs the same permission and changes nothing,
+// because the collection does not exist.
 func (b *bootstrap) testAccess(ctx context.Context) error {
 	return b.as(b.Store, func(client *driver.Client) error {
 		database := client.Database(b.Store.Database)
@@ -159,20 +163,20 @@ func (b *bootstrap) testAccess(ctx context.Context) error {
 	})
 }
 
-// as runs fn on a client of its own: what a user may do is settled when it
-// logs in.
+// as runs fn on a new client, because the permissions of a user are determined
+// when it logs in.
 func (b *bootstrap) as(o mongo.Options, fn func(client *driver.Client) error) error {
 	client, err := mongo.Connect(o)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = client.Disconnect(context.Background()) }() // nothing of ours is left on it
+	defer func() { _ = client.Disconnect(context.Background()) }() // it holds nothing that is still needed
 	return fn(client)
 }
 
-// setUp makes the application user or grants it its role, as the admin user.
-// The user is left alone if it exists with another password. refusal is why
-// the user has no access.
+// setUp creates the application user or grants it its role, as the admin user.
+// It does not change a user that exists with another password. refusal is the
+// reason why the user has no access.
 func (b *bootstrap) setUp(ctx context.Context, refusal error) error {
 	admin := mongo.Login{Username: b.AdminUsername, Password: b.AdminPassword, Database: adminDatabase}
 	return b.as(b.Store.As(admin), func(client *driver.Client) error {
@@ -187,8 +191,9 @@ func (b *bootstrap) setUp(ctx context.Context, refusal error) error {
 		case len(answer.Users) == 0:
 			return b.createUser(ctx, auth)
 		case passwordRefused(refusal) && !notAuthorized(b.testAccess(ctx)):
-			// Its password is another one; or another server has made it since,
-			// and all is well. The test that follows tells.
+			// The user has another password, or another server has created it
+			// since and the access works now. The following test finds out
+			// which.
 			return nil
 		}
 		return b.grantRole(ctx, auth)
@@ -236,7 +241,8 @@ func (b *bootstrap) wantedRoles() bson.A {
 	return bson.A{bson.D{{Key: "role", Value: "readWrite"}, {Key: "db", Value: b.Store.Database}}}
 }
 
-// byMajority keeps a user that was made when another server becomes primary.
+// byMajority makes sure that a created user is kept if another server becomes
+// primary.
 var byMajority = bson.D{{Key: "w", Value: "majority"}}
 
 // errOnlyChecked ends a check that found something to do.
@@ -269,7 +275,7 @@ func (b *bootstrap) reportAccess() {
 	b.report(fmt.Sprintf("%s can work on database %q at %s", who, b.Store.Database, b.host))
 }
 
-// refusalText says what the refusal of the application user means.
+// refusalText explains why the application user was refused.
 func refusalText(refusal error) string {
 	if passwordRefused(refusal) {
 		return "the server does not know it, or not with this password"
@@ -277,7 +283,7 @@ func refusalText(refusal error) string {
 	return "it lacks the role readWrite"
 }
 
-// adminFailure is the failure of what only an administrator can mend.
+// adminFailure returns a failure that only an administrator can correct.
 func (b *bootstrap) adminFailure(reason Reason, step, problem string, refusal, cause error) error {
 	remedy := "set MONGODB_ADMIN_USERNAME and MONGODB_ADMIN_PASSWORD"
 	if reason == NotAllowed {
@@ -297,7 +303,7 @@ func (b *bootstrap) adminFailure(reason Reason, step, problem string, refusal, c
 		Remedy:  remedy + ", or run in mongosh: " + own}
 }
 
-// failure is the failure of a step for a reason that is not about users.
+// failure returns the failure of a step whose cause is not the users.
 func (b *bootstrap) failure(step string, err error) error {
 	f := &Failure{Reason: Unreachable, Host: b.host, Step: step, Cause: err,
 		Problem: "no server answered" + why(err),

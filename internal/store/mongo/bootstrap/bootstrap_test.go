@@ -22,14 +22,14 @@ import (
 	"web-backend/internal/store/mongo/mongotest"
 )
 
-// trial is a server on which only an administrator of this test's own is
-// known, and the options of a first run there.
+// trial holds a server that knows only an administrator of this test, and the
+// options of a first run on it.
 type trial struct {
 	*testing.T
 	bootstrap.Options
 	server *mongotest.Server
 	admin  *driver.Database
-	heard  chan string // what is said, if it is not nil
+	heard  chan string // gets each reported line, if it is not nil
 }
 
 func newTrial(t *testing.T, server *mongotest.Server) *trial {
@@ -50,7 +50,7 @@ func newTrial(t *testing.T, server *mongotest.Server) *trial {
 			UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs", Timeout: 15 * time.Second,
 		},
 		AdminUsername: "admin-" + unique, AdminPassword: backend.NewSecret("hush-admin-" + rand.Text()),
-		StartupTimeout: time.Minute, // tests that need less set less: a busy machine takes seconds for a login
+		StartupTimeout: time.Minute, // tests that need less set less; a busy machine takes seconds for a login
 	}}
 	tr.createUser("admin", tr.AdminUsername, tr.AdminPassword, bson.D{{Key: "role", Value: "root"}, {Key: "db", Value: "admin"}})
 	t.Cleanup(func() { tr.dropUser("admin", tr.Store.Username) })
@@ -71,12 +71,13 @@ func (tr *trial) createUser(database, name string, password backend.Secret, role
 	tr.Cleanup(func() { tr.dropUser(database, name) })
 }
 
-// dropUser drops a user if it is there.
+// dropUser drops a user if it exists.
 func (tr *trial) dropUser(database, name string) {
 	_ = tr.admin.Client().Database(database).RunCommand(context.Background(), bson.D{{Key: "dropUser", Value: name}}).Err()
 }
 
-// createApp makes the application user with password and roles on its database.
+// createApp creates the application user with password and roles on its
+// database.
 func (tr *trial) createApp(password backend.Secret, roles ...string) {
 	tr.Helper()
 	var given []bson.D
@@ -86,8 +87,8 @@ func (tr *trial) createApp(password backend.Secret, roles ...string) {
 	tr.createUser("admin", tr.Store.Username, password, given...)
 }
 
-// run runs the bootstrap and gives what it said. Whatever it says, and whatever
-// its options and its error print as, holds no secret.
+// run runs the bootstrap and returns the reported lines. It checks that the
+// lines, the printed options and the printed error contain no secret.
 func (tr *trial) run() (lines []string, err error) {
 	tr.Helper()
 	err = bootstrap.Run(tr.Context(), tr.Options, func(line string) {
@@ -120,8 +121,9 @@ func (tr *trial) mustRun() []string {
 	return lines
 }
 
-// wantFailure checks that the bootstrap fails for a reason, and that its one
-// line names the host and holds the words. It gives what was said before.
+// wantFailure checks that the bootstrap fails for a reason, and that the one
+// line of the error names the host and contains the words. It returns the lines
+// reported before.
 func (tr *trial) wantFailure(want bootstrap.Reason, words ...string) []string {
 	tr.Helper()
 	lines, err := tr.run()
@@ -140,7 +142,7 @@ func (tr *trial) wantFailure(want bootstrap.Reason, words ...string) []string {
 	return lines
 }
 
-// wantWork checks whether someone can write to the application's database.
+// wantWork checks whether a user can write to the application's database.
 func (tr *trial) wantWork(username string, password backend.Secret, want bool) {
 	tr.Helper()
 	o := tr.Store.As(mongo.Login{Username: username, Password: password, Database: tr.Store.AuthDatabase})
@@ -212,7 +214,7 @@ func TestRun_FirstRunMakesTheUser(t *testing.T) {
 	if got := tr.mustRun(); !slices.Equal(got, want[2:]) {
 		t.Errorf("the second run said\n%q, want\n%q", got, want[2:])
 	}
-	tr.wantContents([]string{ // nothing is left of the attempts
+	tr.wantContents([]string{ // the attempts left nothing behind
 		fmt.Sprintf("user {User:%s DB:admin Roles:[{Role:root DB:admin}]}", tr.AdminUsername),
 		fmt.Sprintf("user {User:%s DB:admin Roles:[{Role:readWrite DB:%s}]}", tr.Store.Username, tr.Store.Database),
 	})
@@ -332,13 +334,13 @@ func TestRun_AnonymousServerNeedsNoUser(t *testing.T) {
 	}
 }
 
-// TestRun_Check looks at each state of a server without changing it.
+// TestRun_Check checks each state of a server without changing it.
 func TestRun_Check(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		prepare func(tr *trial)
 		said    string           // the last line, if the check succeeds
-		want    bootstrap.Reason // else
+		want    bootstrap.Reason // otherwise
 	}{
 		"nothing is there":   {func(*trial) {}, "it would be made", 0},
 		"a role is missing":  {func(tr *trial) { tr.createApp(tr.Store.Password) }, "it would be granted", 0},
@@ -371,7 +373,7 @@ func TestRun_UserOfTheURI(t *testing.T) {
 	tr.Store.Host, tr.Store.Port, tr.Store.Username, tr.Store.Password, tr.Store.AuthDatabase = "", 0, "", backend.Secret{}, ""
 	tr.Cleanup(func() { tr.dropUser(tr.Store.Database, name) })
 	tr.mustRun()
-	tr.Store.AuthDatabase = tr.Store.Database // where the URI says that it is defined
+	tr.Store.AuthDatabase = tr.Store.Database // the database in which the URI defines the user
 	tr.wantWork(name, password, true)
 
 	other := backend.NewSecret("hush-other")
@@ -398,7 +400,7 @@ func TestRun_SettingsAreNotValid(t *testing.T) {
 	}
 }
 
-// pauses reads the announced pauses out of the lines of a bootstrap.
+// pauses returns the pauses that the lines of a bootstrap announce.
 func pauses(t *testing.T, host string, lines []string) (announced []time.Duration) {
 	t.Helper()
 	for i, line := range lines {
@@ -421,7 +423,7 @@ func TestRun_HostIsUnreachable(t *testing.T) {
 	}
 	closed := listener.Addr().(*net.TCPAddr).Port
 	listener.Close()
-	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts, and says nothing
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // accepts connections, but sends nothing
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -447,11 +449,12 @@ func TestRun_HostIsUnreachable(t *testing.T) {
 			if !ok || failure.Reason != bootstrap.Unreachable || !strings.Contains(failure.Remedy, "mongodb_host") {
 				t.Fatalf("bootstrap: got error %v, want that no server answers", err)
 			}
-			// On a busy machine the time of one attempt may be over before it is refused.
+			// On a busy machine the time of one attempt may be over before the
+			// connection is refused.
 			if said := strings.Join(append(lines, failure.Problem), "\n"); !strings.Contains(said, test.why) {
 				t.Errorf("bootstrap said %q, want %q in it", said, test.why)
 			}
-			if limit := tr.StartupTimeout + 20*time.Second; took > limit { // the driver by itself would wait for 30 s
+			if limit := tr.StartupTimeout + 20*time.Second; took > limit { // the driver's default is 30 s
 				t.Errorf("bootstrap took %s, want at most %s", took, limit)
 			}
 			got := pauses(t, tr.Store.HostList(), lines)
@@ -516,7 +519,7 @@ func TestRun_EndsWithItsContext(t *testing.T) {
 	}
 }
 
-// through has a trial reach its server through a proxy.
+// through makes a trial reach its server through a proxy.
 func (tr *trial) through(proxy *mongotest.Proxy) {
 	tr.Helper()
 	_, port, err := net.SplitHostPort(proxy.Address())
@@ -547,7 +550,7 @@ func TestRun_TLS(t *testing.T) {
 	if lines := tr.wantFailure(bootstrap.Untrusted, "unknown authority", "mongodb_tls_ca_file"); len(lines) > 0 {
 		t.Errorf("it said %q, want no further attempts", lines)
 	}
-	tr.Store.TLSCAFile = "" // those of the system
+	tr.Store.TLSCAFile = "" // the authorities of the system
 	tr.wantFailure(bootstrap.Untrusted, "mongodb_tls_ca_file")
 	tr.Store.Host, tr.Store.TLSCAFile = "localhost", authority
 	tr.wantFailure(bootstrap.Untrusted, "localhost", "as its certificate does")

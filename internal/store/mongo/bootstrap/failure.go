@@ -12,24 +12,24 @@ import (
 	"web-backend/internal/store/mongo"
 )
 
-// Reason is what keeps the application user from its database.
+// Reason says why the application user cannot use its database.
 type Reason int
 
 // The reasons.
 const (
-	Unexpected    Reason = iota // the server refused for a reason of its own
+	Unexpected    Reason = iota // the server rejected the request for another reason
 	Settings                    // the connection settings are not valid
-	Unreachable                 // no server answers
-	NoUser                      // the server asks for a user, and none is configured
-	WrongPassword               // the application user exists, with another password
-	RoleMissing                 // the application user may not work on the database
-	AdminRefused                // the server does not know the admin user, or not with this password
-	NotAllowed                  // the admin user may not create users, or not give the role
-	Untrusted                   // the server's certificate is not signed by who is trusted, or for another name
+	Unreachable                 // no server responds
+	NoUser                      // the server requires a user, and none is configured
+	WrongPassword               // the application user exists with another password
+	RoleMissing                 // the application user has no permission for the database
+	AdminRefused                // the server does not know the admin user, or rejects its password
+	NotAllowed                  // the admin user has no permission to create users or grant the role
+	Untrusted                   // the server's certificate has no trusted signature or is for another name
 )
 
-// Failure is why the store cannot be used, in words for the operator. It holds
-// no secret.
+// Failure says why the store cannot be used, in words for the operator. It
+// contains no secret.
 type Failure struct {
 	Reason Reason
 	Host   string
@@ -39,23 +39,24 @@ type Failure struct {
 	Cause           error
 }
 
-// Error names host, step, problem and remedy. The cause is left out: the
-// driver's texts repeat themselves over several lines.
+// Error returns the host, the step, the problem and the remedy. It leaves out
+// the cause, because the driver's texts repeat themselves over several lines.
 func (f *Failure) Error() string {
 	return fmt.Sprintf("MongoDB at %s: cannot %s: %s; %s", f.Host, f.Step, f.Problem, f.Remedy)
 }
 
-// Unwrap gives the driver's error.
+// Unwrap returns the driver's error.
 func (f *Failure) Unwrap() error { return f.Cause }
 
 // codeUserExists is a server error code, from MongoDB's error_codes.yml.
 const codeUserExists = 51003
 
-// passwordRefused reports whether the server does not know the user, or not
-// with this password.
+// passwordRefused reports whether the server does not know the user, or rejects
+// this password.
 func passwordRefused(err error) bool { return mongo.IsRefused(err) }
 
-// notAuthorized reports whether the user may not do what it tried.
+// notAuthorized reports whether the user does not have permission for its
+// request.
 func notAuthorized(err error) bool { return mongo.IsForbidden(err) }
 
 func hasCode(err error, code int) bool {
@@ -63,7 +64,7 @@ func hasCode(err error, code int) bool {
 	return ok && server.HasErrorCode(code)
 }
 
-// lastError is what kept the driver from the last server that it tried.
+// lastError returns the error of the last server that the driver tried.
 func lastError(err error) error {
 	if selection, ok := errors.AsType[topology.ServerSelectionError](err); ok {
 		for _, server := range selection.Desc.Servers {
@@ -75,13 +76,13 @@ func lastError(err error) error {
 	return err
 }
 
-// untrusted gives what is wrong with the server's certificate, if that is what
-// err is about: then no later try helps.
+// untrusted returns the problem with the server's certificate if err is about
+// that. In that case a retry does not help.
 func untrusted(err error) (*tls.CertificateVerificationError, bool) {
 	return errors.AsType[*tls.CertificateVerificationError](lastError(err))
 }
 
-// why says in a few words why no server answered; "" if nobody knows.
+// why returns a short reason why no server responded, or "" if it is unknown.
 func why(err error) string {
 	err = lastError(err)
 	if dial, ok := errors.AsType[*net.OpError](err); ok {

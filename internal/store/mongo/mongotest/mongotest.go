@@ -1,12 +1,14 @@
-// Package mongotest gives tests a MongoDB server, databases of their own on
-// it, and a proxy that breaks connections to it on purpose. Only tests import
-// it.
+// Package mongotest provides tests with a MongoDB server, with separate
+// databases on it, and with a proxy that disturbs connections to it. Only tests
+// import it.
 //
-// The server is the one of TEST_MONGODB_URI, else SecantusDB, which
-// tools/mongodb installs and starts; docs/mongodb.md says what it cannot show.
+// The server is the one in TEST_MONGODB_URI. Otherwise it is SecantusDB, which
+// tools/mongodb installs and starts. docs/mongodb.md describes what SecantusDB
+// cannot show.
 //
-// The proxy is our own: Shopify/toxiproxy would bring prometheus, gorilla and
-// zerolog into the product's go.mod, and it cannot strike at a chosen command.
+// The proxy is part of this package. Shopify/toxiproxy would add prometheus,
+// gorilla and zerolog to the go.mod of the product, and it cannot apply a fault
+// at a chosen command.
 package mongotest
 
 import (
@@ -28,26 +30,29 @@ import (
 type Server struct {
 	uri string
 
-	// foreign is a server that outlives the tests: they drop their databases.
-	// Where the server's folder goes with it they do not: SecantusDB drops
-	// key by key, and nobody else can log in or read meanwhile.
+	// foreign is set for a server that outlives the tests. Then each test drops
+	// its database. If the folder of the server is removed with the server,
+	// tests do not drop databases, because SecantusDB drops one key at a time,
+	// and during that time no client can log in or read.
 	foreign bool
 }
 
-// shared are the servers of all tests of this process. Each is started when a
-// test asks for it. There are two, as one SecantusDB cannot use two processors.
+// shared are the servers for all tests of this process. Each one starts when a
+// test first asks for it. There are two servers, because one SecantusDB cannot
+// use two processors.
 var (
 	shared [2]struct {
 		sync.Once
 		server *Server
-		err    error // why there is none
+		err    error // why the server is not available
 	}
-	asked atomic.Uint32 // how often a test has asked for a shared server
+	asked atomic.Uint32 // how many times tests have asked for a shared server
 )
 
-// Engine returns one of the servers that all tests of this process share, on
-// which the user of [Server.URI] may do everything. Two calls may return two
-// servers. Without any the test is skipped, and fails when CI is "true".
+// Engine returns one of the servers that all tests of this process share. The
+// user of [Server.URI] has all permissions on it. Two calls may return
+// different servers. If no server is available, Engine skips the test, or fails
+// it if CI is "true".
 func Engine(t testing.TB) *Server {
 	t.Helper()
 	one := &shared[asked.Add(1)%uint32(len(shared))]
@@ -67,7 +72,7 @@ func Engine(t testing.TB) *Server {
 	return one.server
 }
 
-// unavailable ends a test that has no server.
+// unavailable skips or fails a test that has no server.
 func unavailable(t testing.TB, err error) {
 	t.Helper()
 	const remedy = "set TEST_MONGODB_URI to a MongoDB server and an administrator on it, or install python3 " +
@@ -78,14 +83,15 @@ func unavailable(t testing.TB, err error) {
 	t.Skipf("no MongoDB server to test against: %v; %s", err, remedy)
 }
 
-// URI is the connection string of an administrator; of nobody in particular if
-// the server asks for no user.
+// URI returns the connection string of an administrator, or one without a user
+// if the server requires no login.
 func (s *Server) URI() string { return s.uri }
 
-// Options are the driver's options for [Server.URI].
+// Options returns the driver's options for [Server.URI].
 func (s *Server) Options() *options.ClientOptions { return options.Client().ApplyURI(s.uri) }
 
-// Client connects as the user of [Server.URI], until the test ends.
+// Client returns a client that is connected as the user of [Server.URI] until
+// the test ends.
 func (s *Server) Client(t testing.TB) *mongo.Client {
 	t.Helper()
 	client, err := mongo.Connect(s.Options().SetTimeout(10 * time.Second))
@@ -96,11 +102,12 @@ func (s *Server) Client(t testing.TB) *mongo.Client {
 	return client
 }
 
-// Database gives the name of a database that does not exist. It holds the name
-// of the test. The test's end drops it, unless it goes with the server anyway.
+// Database returns the name of a database that does not exist yet. The name
+// contains the name of the test. The database is dropped when the test ends,
+// unless it is removed with the server.
 func (s *Server) Database(t testing.TB) string {
 	t.Helper()
-	const most = 63 // bytes, by MongoDB's limits
+	const most = 63 // bytes; a limit of MongoDB
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' {
 			return r

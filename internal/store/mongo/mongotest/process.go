@@ -26,16 +26,16 @@ const (
 	flagAnonymous = "--anonymous"
 )
 
-// process is a SecantusDB that runs. It ends with this process: it watches its
-// standard input, whose other end nobody else holds.
+// process is a running SecantusDB. It ends with this process, because it
+// watches its standard input, and only this process holds the other end.
 type process struct {
 	command *exec.Cmd
 	address string
 	ended   chan struct{}
 }
 
-// startEngine installs SecantusDB if it is not there yet, starts it, and waits
-// until it listens.
+// startEngine installs SecantusDB if needed, starts it, and waits until it
+// listens.
 func startEngine(flags ...string) (*process, error) {
 	tools, err := toolsFolder()
 	if err != nil {
@@ -54,12 +54,13 @@ func startEngine(flags ...string) (*process, error) {
 	launch := append([]string{filepath.Join(tools, "launch.py")}, flags...)
 	command := exec.Command(strings.TrimSpace(string(python)), launch...) //nolint:gosec,noctx // it outlives the test that starts it
 	if slices.Contains(flags, flagData) {
-		killWithParent(command) // without a folder of the test it has one to remove first
+		killWithParent(command) // otherwise it first has to remove its own folder
 	}
 	return start(command)
 }
 
-// toolsFolder finds tools/mongodb upwards of the folder of the test.
+// toolsFolder looks for tools/mongodb in the folder of the test and its
+// parents.
 func toolsFolder() (string, error) {
 	folder, err := os.Getwd()
 	if err != nil {
@@ -92,7 +93,7 @@ func start(command *exec.Cmd) (*process, error) {
 	}
 	started := make(chan error, 1)
 	go func() {
-		// For killWithParent the parent is this thread, not this process.
+		// killWithParent uses this thread as the parent, not this process.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		defer close(p.ended)
@@ -127,7 +128,8 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// uri is the connection string of the administrator that launch.py makes.
+// uri returns the connection string of the administrator that launch.py
+// creates.
 func (p *process) uri(anonymous bool) string {
 	user := "root:root@"
 	if anonymous {
@@ -136,17 +138,17 @@ func (p *process) uri(anonymous bool) string {
 	return "mongodb://" + user + p.address + "/?authSource=admin&directConnection=true"
 }
 
-// OwnServer is a server of one test, which may end it, start it again on its
-// port and data, and freeze it.
+// OwnServer is a server for one test. The test may kill it, restart it with the
+// same port and data, and freeze it.
 type OwnServer struct {
 	Server
 	flags   []string
 	process *process
 }
 
-// Own starts a server for one test; it ends with the test. An anonymous one
-// asks for no user. It is always SecantusDB: a test has no power over the
-// server of TEST_MONGODB_URI.
+// Own starts a server for one test. It ends with the test. If anonymous is set,
+// it requires no login. It is always SecantusDB, because a test cannot control
+// the server in TEST_MONGODB_URI.
 func Own(t testing.TB, anonymous bool) *OwnServer {
 	t.Helper()
 	s := &OwnServer{flags: []string{flagData, t.TempDir()}}
@@ -165,7 +167,7 @@ func Own(t testing.TB, anonymous bool) *OwnServer {
 	return s
 }
 
-// Kill ends the server without giving it time for anything.
+// Kill ends the server at once, without a clean shutdown.
 func (s *OwnServer) Kill(t testing.TB) {
 	t.Helper()
 	if err := s.process.command.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -185,8 +187,9 @@ func (s *OwnServer) Restart(t testing.TB) {
 	s.process = started
 }
 
-// Freeze stops the server: it keeps its connections and answers nothing until
-// [OwnServer.Thaw]. The test is skipped where no process can be frozen.
+// Freeze stops the server. It keeps its connections but does not respond until
+// [OwnServer.Thaw]. Freeze skips the test on systems that cannot freeze a
+// process.
 func (s *OwnServer) Freeze(t testing.TB) {
 	t.Helper()
 	err := freeze(s.process.command)
@@ -198,7 +201,7 @@ func (s *OwnServer) Freeze(t testing.TB) {
 	}
 }
 
-// Thaw lets a frozen server go on.
+// Thaw resumes a frozen server.
 func (s *OwnServer) Thaw(t testing.TB) {
 	t.Helper()
 	if err := thaw(s.process.command); err != nil {

@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// killWithParent has the kernel kill the command when this process ends, even
-// while the command is frozen and sees nothing of it.
+// killWithParent makes the kernel kill the command when its parent ends, even
+// if the command is frozen and cannot notice that.
 func killWithParent(command *exec.Cmd) {
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 }
 
-// freeze stops the command and returns once each of its threads stands still:
-// the signal comes back before it has taken effect.
+// freeze stops the command. It waits until every thread has stopped, because
+// sending the signal returns before the signal takes effect.
 func freeze(command *exec.Cmd) error {
 	if err := command.Process.Signal(syscall.SIGSTOP); err != nil {
 		return err
@@ -42,12 +42,12 @@ func isStopped(pid int) (bool, error) {
 	for _, thread := range threads {
 		stat, err := os.ReadFile(thread)
 		if errors.Is(err, os.ErrNotExist) {
-			continue // it has ended
+			continue // the thread has ended
 		}
 		if err != nil {
 			return false, err
 		}
-		// The state stands behind the name, which may hold anything.
+		// The state comes after the name, which may contain any character.
 		if _, state, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " "); !strings.HasPrefix(state, "T") {
 			return false, nil
 		}

@@ -7,7 +7,7 @@ import (
 	"os/exec"
 )
 
-// killWithParent does nothing: the command ends with its input.
+// killWithParent does nothing: the command ends when its input is closed.
 func killWithParent(*exec.Cmd) {}
 
 func freeze(*exec.Cmd) error { return errors.ErrUnsupported }

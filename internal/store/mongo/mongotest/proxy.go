@@ -26,29 +26,29 @@ import (
 // Fault is what a [Proxy] does to the connections that pass through it.
 type Fault int
 
-// The faults. All but Reset last until the proxy is given another one.
+// The faults. All except Reset last until the proxy gets another fault.
 const (
 	None  Fault = iota
-	Cut         // connections are closed, and new ones at once
-	Stall       // what is under way is held back, and passed on afterwards
+	Cut         // connections are closed, and new ones are closed at once
+	Stall       // messages are held back, and passed on when the fault ends
 	Slow        // each message takes [SlowBy] longer
-	Reset       // one connection is reset; others, and new ones, work
+	Reset       // one connection is reset; other and new connections work
 )
 
-// SlowBy is how long [Slow] holds each message back.
+// SlowBy is how long [Slow] delays each message.
 const SlowBy = 20 * time.Millisecond
 
-// Moment is when in the course of a command a fault strikes.
+// Moment is the point in a command at which a fault begins.
 type Moment int
 
 // The moments.
 const (
 	BeforeCommand Moment = iota // the server does not see the command
-	BeforeReply                 // the server has carried it out, and nobody hears of it
+	BeforeReply                 // the server has run the command, but its reply is lost
 )
 
-// Proxy stands between a client and a server. It knows enough of MongoDB's
-// wire protocol to strike at a chosen command.
+// Proxy is between a client and a server. It understands enough of MongoDB's
+// wire protocol to apply a fault at a chosen command.
 type Proxy struct {
 	listener net.Listener
 	server   string
@@ -67,12 +67,12 @@ type Proxy struct {
 type Command struct {
 	Name string
 	Body bson.Raw
-	// Documents are those that are sent beside the body: what is inserted, and
-	// the single updates and deletes.
+	// Documents are the documents that are sent in addition to the body: the
+	// inserted documents, and the single updates and deletes.
 	Documents []bson.Raw
 }
 
-// strike is a fault that waits for its command.
+// strike is a fault that waits for a command.
 type strike struct {
 	fault     Fault
 	moment    Moment
@@ -81,31 +81,31 @@ type strike struct {
 	link      *link
 }
 
-// link is one connection of a client and the one to the server behind it.
+// link is a connection from a client and the matching connection to the server.
 type link struct {
 	client, server net.Conn
 	ended          chan struct{}
 	end            func()
-	unanswered     map[uint32]bool // commands by their request id; guarded by Proxy.mu
+	unanswered     map[uint32]bool // request ids of the commands without a reply; guarded by Proxy.mu
 }
 
-// Proxy starts a proxy before s, for one test. It needs a server of one host
-// without TLS.
+// Proxy starts a proxy in front of s, for one test. The server must have one
+// host and no TLS.
 func (s *Server) Proxy(t testing.TB) *Proxy {
 	t.Helper()
 	return s.proxy(t, nil)
 }
 
-// TLSProxy is [Server.Proxy] for clients that speak TLS. caFile is the PEM file
-// with the certificate that they are to trust.
+// TLSProxy is like [Server.Proxy], for clients that use TLS. caFile is a PEM
+// file with the certificate that the clients must trust.
 func (s *Server) TLSProxy(t testing.TB) (p *Proxy, caFile string) {
 	t.Helper()
 	pair, caFile := newCertificate(t)
 	return s.proxy(t, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}), caFile
 }
 
-// newCertificate makes a certificate for 127.0.0.1 that signs itself, and the
-// PEM file with it.
+// newCertificate creates a self-signed certificate for 127.0.0.1, and a PEM
+// file that contains it.
 func newCertificate(t testing.TB) (pair tls.Certificate, file string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -127,7 +127,7 @@ func newCertificate(t testing.TB) (pair tls.Certificate, file string) {
 	return tls.Certificate{Certificate: [][]byte{signed}, PrivateKey: key}, file
 }
 
-// proxy starts a proxy whose clients speak TLS, unless encrypted is nil.
+// proxy starts a proxy. Its clients use TLS, unless encrypted is nil.
 func (s *Server) proxy(t testing.TB, encrypted *tls.Config) *Proxy {
 	t.Helper()
 	o := s.Options()
@@ -155,8 +155,8 @@ func (s *Server) proxy(t testing.TB, encrypted *tls.Config) *Proxy {
 	return p
 }
 
-// Through gives uri with the host of p in place of its own. The client stays
-// on that host, though the server says in its greeting where it really is.
+// Through returns uri with the host replaced by that of p. The client stays on
+// that host, although the server reports its real address in its greeting.
 func (p *Proxy) Through(uri string) string {
 	parsed, err := url.Parse(uri)
 	if err != nil {
@@ -170,10 +170,10 @@ func (p *Proxy) Through(uri string) string {
 	return parsed.String()
 }
 
-// Address is host:port of p.
+// Address returns the address of p as host:port.
 func (p *Proxy) Address() string { return p.listener.Addr().String() }
 
-// Set has a fault begin now, and any other one end.
+// Set starts a fault now, and ends any other fault.
 func (p *Proxy) Set(fault Fault) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -192,7 +192,7 @@ func (p *Proxy) set(fault Fault) {
 	p.changed = make(chan struct{})
 }
 
-// Strike has a fault begin at the n-th command from now on, counted from 0.
+// Strike starts a fault at the n-th command from now on, counted from 0.
 // Greetings, logins and the end of sessions do not count.
 func (p *Proxy) Strike(fault Fault, moment Moment, n int) {
 	p.mu.Lock()
@@ -207,15 +207,16 @@ func (p *Proxy) Struck() bool {
 	return p.struck
 }
 
-// Commands gives the commands that came since the last [Proxy.Strike].
+// Commands returns the commands that arrived since the last [Proxy.Strike].
 func (p *Proxy) Commands() []Command {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.commands)
 }
 
-// Settle waits until the server has answered every command that it was sent,
-// also those that a fault held back and whose client is gone.
+// Settle waits until the server has replied to every command that it received.
+// That includes commands that a fault held back and whose client has
+// disconnected.
 func (p *Proxy) Settle(t testing.TB) {
 	t.Helper()
 	for end := time.Now().Add(startTimeout); time.Now().Before(end); <-time.After(time.Millisecond) {
@@ -281,7 +282,7 @@ func (p *Proxy) connect(client net.Conn) {
 	both.Go(func() {
 		p.pass(l, client, server, p.command)
 		if half, ok := server.(*net.TCPConn); ok {
-			_ = half.CloseWrite() // the server carries out what it has read, and then hangs up
+			_ = half.CloseWrite() // the server runs what it has read, and then closes the connection
 		}
 	})
 	both.Go(func() {
@@ -291,9 +292,9 @@ func (p *Proxy) connect(client net.Conn) {
 	both.Wait()
 }
 
-// pass passes messages on from one side to the other. What a client sent is
-// passed on to the server even if the client is gone by then, as a network
-// may do.
+// pass passes messages from one side to the other. A message from a client goes
+// to the server even if the client has disconnected by then, which can happen
+// on a network.
 func (p *Proxy) pass(l *link, from, to net.Conn, look func(l *link, message []byte)) {
 	for {
 		message, err := readMessage(from)
@@ -310,7 +311,7 @@ func (p *Proxy) pass(l *link, from, to net.Conn, look func(l *link, message []by
 	}
 }
 
-// wait holds a message back as the fault says, and reports whether to pass it
+// wait delays a message as the fault requires, and reports whether to pass it
 // on.
 func (p *Proxy) wait(l *link) bool {
 	for {
@@ -334,10 +335,10 @@ func (p *Proxy) wait(l *link) bool {
 	}
 }
 
-// uncounted are the commands that drivers send on their own account.
+// uncounted are the commands that drivers send by themselves.
 var uncounted = []string{"hello", "isMaster", "ismaster", "saslStart", "saslContinue", "endSessions"}
 
-// command looks at what a client sends.
+// command examines a message from a client.
 func (p *Proxy) command(l *link, message []byte) {
 	command, ok := parseCommand(message)
 	if !ok || slices.Contains(uncounted, command.Name) {
@@ -361,7 +362,7 @@ func (p *Proxy) command(l *link, message []byte) {
 	s.link, s.request = l, binary.LittleEndian.Uint32(message[4:])
 }
 
-// reply looks at what the server sends.
+// reply examines a message from the server.
 func (p *Proxy) reply(l *link, message []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -376,15 +377,16 @@ func (p *Proxy) reply(l *link, message []byte) {
 	}
 }
 
-// leaveReplicaSet takes the name of the replica set from a greeting. Else a
-// client would go on with the members that it lists, which do not speak TLS.
+// leaveReplicaSet removes the name of the replica set from a greeting.
+// Otherwise a client would continue with the members in the greeting, which do
+// not use TLS.
 func leaveReplicaSet(message []byte) {
 	if at := bytes.Index(message, []byte("setName\x00")); at >= 0 {
 		copy(message[at:], "noName_")
 	}
 }
 
-// begin has the fault that waits begin, on a connection.
+// begin starts the waiting fault on a connection.
 func (p *Proxy) begin(l *link) {
 	fault := p.strike.fault
 	p.strike, p.struck = nil, true
@@ -393,13 +395,13 @@ func (p *Proxy) begin(l *link) {
 		return
 	}
 	if client, ok := l.client.(*net.TCPConn); ok {
-		_ = client.SetLinger(0) // so that closing resets it
+		_ = client.SetLinger(0) // makes Close reset the connection
 	}
 	l.end()
 }
 
-// Of MongoDB's wire protocol: the header's length, and the operation that all
-// commands are sent with.
+// Constants of MongoDB's wire protocol: the length of the header, and the
+// operation code of all commands.
 const (
 	headerLength = 16
 	opMsg        = 2013
@@ -416,8 +418,8 @@ func readMessage(from io.Reader) ([]byte, error) {
 	return message, err
 }
 
-// parseCommand reads a command out of a message; not ok if it is of another
-// sort.
+// parseCommand parses a command from a message. ok is false if the message is
+// not a command.
 func parseCommand(message []byte) (c Command, ok bool) {
 	const (
 		flagsLength = 4
@@ -451,6 +453,6 @@ func parseCommand(message []byte) (c Command, ok bool) {
 	if err != nil || len(elements) == 0 {
 		return c, false
 	}
-	c.Name = elements[0].Key() // it names the command
+	c.Name = elements[0].Key() // the first key is the name of the command
 	return c, true
 }
