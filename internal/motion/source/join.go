@@ -25,7 +25,7 @@ type Query struct {
 	// JoinFile is the path of a file with the SELECT that joins each record with
 	// the tables to which it refers; "" for the built-in one.
 	JoinFile string
-	// Table has the records, and EnabledColumn is not 0 for those that count.
+	// Table has the records. EnabledColumn is 1 for the records that are served.
 	Table, EnabledColumn string
 }
 

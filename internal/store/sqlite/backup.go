@@ -29,8 +29,8 @@ type Backup struct {
 	SHA256 string // of the file, in hexadecimal
 }
 
-// Pace of a backup. Between two steps it sleeps as long as a step took, so that
-// it never uses more than half of a core.
+// Pace of a backup. Between two steps it sleeps as long as the step took, at most
+// restMost, so that it uses about half of a core unless the disk is very slow.
 const (
 	stepPages = 64 // of 4 KiB
 	restLeast = time.Millisecond
