@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the secrets of compose.yaml, those that are not there yet, in deploy/docker/secrets. Compose mounts each into
-# the containers as it is, so a file is readable by the containers' users; the folder keeps the host's others out.
+# Creates the missing secrets of compose.yaml in deploy/docker/secrets. Compose mounts each file into the containers
+# with its mode, so the containers' users can read the files. The mode of the folder keeps out other users of the
+# host.
 set -eu
 cd "$(dirname "$0")"
 umask 077
