@@ -172,3 +172,32 @@ func TestDeadLinks(t *testing.T) {
 		t.Errorf("reachable pages: got %v, want README.md and docs/a.md", got)
 	}
 }
+
+// Each direct dependency has a row with its reason in docs/design.md. A row may
+// leave out the host, and "github.com" always.
+func TestDocuments_ReasonForEachDependency(t *testing.T) {
+	t.Parallel()
+	output, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{if not (or .Main .Indirect)}}{{.Path}}{{end}}", "all").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	design, err := os.ReadFile(filepath.Join(repository, "docs", "design.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rows, found := strings.Cut(string(design), "\n## Dependencies\n")
+	if !found {
+		t.Fatal("docs/design.md has no section Dependencies")
+	}
+	modules := strings.Fields(string(output))
+	if len(modules) == 0 {
+		t.Fatal("go list names no direct dependency")
+	}
+	for _, module := range modules {
+		_, withoutHost, _ := strings.Cut(module, "/")
+		withoutVersion := regexp.MustCompile(`/v\d+$`).ReplaceAllString(withoutHost, "")
+		if !strings.Contains(rows, "`"+module) && !strings.Contains(rows, "`"+withoutVersion) {
+			t.Errorf("docs/design.md gives no reason for %s", module)
+		}
+	}
+}
