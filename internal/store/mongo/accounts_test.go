@@ -29,8 +29,8 @@ const (
 func newAccountStore(t *testing.T) (*mongo.Store, *driver.Database) {
 	t.Helper()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
-	return openStore(t, o), server.Client(t).Database(o.Database)
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
+	return mongotest.OpenStore(t, o), server.Client(t).Database(o.Database)
 }
 
 // originalCredential stores a credential as the original does.
@@ -168,7 +168,7 @@ func TestCredential_OfTheOriginal(t *testing.T) {
 func TestNameKey_OfTheOriginal(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
 	database := server.Client(t).Database(o.Database)
 	before := []string{"Anna", "anna", "\uff22ob", "e\u200bve", decomposed}
 	for _, username := range before {
@@ -182,7 +182,7 @@ func TestNameKey_OfTheOriginal(t *testing.T) {
 	_, err := database.Collection("UserCredentials").InsertMany(t.Context(), crowd)
 	must(t, "store a crowd", err)
 
-	store := openStore(t, o)
+	store := mongotest.OpenStore(t, o)
 	want := stored(t, database, "UserCredentials")
 	for i, document := range want {
 		key, hasKey := document.Lookup("name_key").StringValueOK()
@@ -191,7 +191,7 @@ func TestNameKey_OfTheOriginal(t *testing.T) {
 			t.Fatalf("credential %d: got %s, want the key of its name", i, document)
 		}
 	}
-	openStore(t, o) // the second start changes nothing
+	mongotest.OpenStore(t, o) // the second start changes nothing
 	if got := stored(t, database, "UserCredentials"); !slices.EqualFunc(got, want, func(a, b bson.Raw) bool { return bytes.Equal(a, b) }) {
 		t.Error("the second start changed credentials")
 	}

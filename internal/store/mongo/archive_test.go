@@ -15,8 +15,8 @@ import (
 func TestPutUsers_DocumentsAreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
-	store, database := openStore(t, o), server.Client(t).Database(o.Database)
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
+	store, database := mongotest.OpenStore(t, o), server.Client(t).Database(o.Database)
 	users := []backend.UserData{storetest.UserData("ada", 3), storetest.UserData("bob", 1), storetest.UserData("carol", 0)}
 	ids := func(collection string) (found []any) {
 		t.Helper()
@@ -69,9 +69,9 @@ func TestArchive_OfTheOriginal(t *testing.T) {
 		t.Run(fixture.name, func(t *testing.T) {
 			t.Parallel()
 			server := mongotest.Engine(t)
-			o := optionsFor(server.URI(), server.Database(t))
+			o := mongotest.StoreOptions(server.URI(), server.Database(t))
 			loadFixture(t, server.Client(t).Database(o.Database), fixture.name)
-			store := openStore(t, o)
+			store := mongotest.OpenStore(t, o)
 			character, config := oldCharacter(), oldConfig()
 			fixture.edit(&character, &config)
 			export := func() string {
@@ -104,8 +104,8 @@ func TestArchive_OfTheOriginal(t *testing.T) {
 func TestArchive_LeavesOrphansOut(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
-	store, database := openStore(t, o), server.Client(t).Database(o.Database)
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
+	store, database := mongotest.OpenStore(t, o), server.Client(t).Database(o.Database)
 	ada, carol := storetest.UserData("ada", 2), storetest.UserData("carol", 4)
 	carol.Config, carol.Characters = nil, nil
 	must(t, "put", store.PutUsers(t.Context(), []backend.UserData{ada, carol}))

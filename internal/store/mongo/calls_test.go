@@ -188,13 +188,13 @@ var reads = []call{
 func TestCharacterSummaries_OneCommand(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
 	const count = 300 // more than a first batch of documents
-	direct := openStore(t, o)
+	direct := mongotest.OpenStore(t, o)
 	must(t, "create user", direct.CreateUser(t.Context(), storetest.UserConfig("ada"), storetest.Characters("ada", count)))
 	proxy := server.Proxy(t)
 	o.URI = backend.NewSecret(proxy.Through(server.URI()))
-	store := openBare(t, o)
+	store := mongotest.OpenBare(t, o)
 	must(t, "ping", store.Ping(t.Context()))
 	for userID, want := range map[string]int{"ada": count, "nobody": 0} {
 		proxy.Strike(mongotest.None, mongotest.BeforeCommand, 0)

@@ -269,8 +269,8 @@ type crashSite struct {
 func newCrashSite(t *testing.T) *crashSite {
 	t.Helper()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
-	return &crashSite{server, o, openStore(t, o), server.Client(t).Database(o.Database)}
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
+	return &crashSite{server, o, mongotest.OpenStore(t, o), server.Client(t).Database(o.Database)}
 }
 
 // behindProxy opens a store behind a new proxy, connected and ready.
@@ -279,7 +279,7 @@ func (s *crashSite) behindProxy(t *testing.T, timeout time.Duration) (*mongo.Sto
 	proxy := s.server.Proxy(t)
 	o := s.options
 	o.URI, o.Timeout = backend.NewSecret(proxy.Through(s.server.URI())), timeout
-	store := openBare(t, o)
+	store := mongotest.OpenBare(t, o)
 	wantPing(t, store)
 	return store, proxy
 }
@@ -499,7 +499,7 @@ func TestCopyCharacter_OfAUserThatGoesAway(t *testing.T) {
 	for name, anew := range map[string]bool{"for good": false, "and is made anew": true} {
 		userID := "goes away " + name
 		must(t, "create user", createWhole(t.Context(), site.other, userID))
-		store := openBare(t, site.options)
+		store := mongotest.OpenBare(t, site.options)
 		err := store.CopyCharacter(t.Context(), storetest.Character(userID, 0).Key(), 0, func(c backend.Character) backend.Character {
 			must(t, "delete user", site.other.DeleteUser(t.Context(), userID))
 			if anew {

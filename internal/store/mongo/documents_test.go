@@ -108,8 +108,8 @@ func everyPatch() []backend.CharacterPatch {
 func TestDocuments_AreThoseOfTheContract(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
-	store, database := openStore(t, o), server.Client(t).Database(o.Database)
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
+	store, database := mongotest.OpenStore(t, o), server.Client(t).Database(o.Database)
 
 	want := func(after string) {
 		t.Helper()
@@ -236,9 +236,9 @@ func TestFixtures_Load(t *testing.T) {
 		t.Run(fixture.name, func(t *testing.T) {
 			t.Parallel()
 			server := mongotest.Engine(t)
-			o := optionsFor(server.URI(), server.Database(t))
+			o := mongotest.StoreOptions(server.URI(), server.Database(t))
 			loadFixture(t, server.Client(t).Database(o.Database), fixture.name)
-			store := openStore(t, o)
+			store := mongotest.OpenStore(t, o)
 			character, config := oldCharacter(), oldConfig()
 			fixture.edit(&character, &config)
 
@@ -314,10 +314,10 @@ func wantOld(t *testing.T, store *mongo.Store, character backend.Character, conf
 func TestFixtures_ExtraFieldsSurvive(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
 	database := server.Client(t).Database(o.Database)
 	loadFixture(t, database, "extra-fields")
-	store := openStore(t, o)
+	store := mongotest.OpenStore(t, o)
 
 	ours := strings.Fields(credentialFields + " " + configFields + " " + characterFields)
 	extra := func(collection string) string {
@@ -382,7 +382,7 @@ func TestOrchestrator_ReadsWhatIsStored(t *testing.T) {
 	server := mongotest.Engine(t)
 	name := server.Database(t)
 	uri := appUser(t, server, name)
-	store := openStore(t, optionsFor(uri, name))
+	store := mongotest.OpenStore(t, mongotest.StoreOptions(uri, name))
 	characters := storetest.Characters("ada", 2)
 	must(t, "create user", store.CreateUser(t.Context(), storetest.UserConfig("ada"), characters))
 	must(t, "create credential", store.CreateCredential(t.Context(), storetest.Credential("Ada", "ada")))
@@ -444,8 +444,8 @@ func TestOrchestrator_ReadsWhatIsStored(t *testing.T) {
 func TestCopyCharacter_GoesLastBehindAFastClock(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
-	store, database := openStore(t, o), server.Client(t).Database(o.Database)
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
+	store, database := mongotest.OpenStore(t, o), server.Client(t).Database(o.Database)
 	first := storetest.Character("ada", 0)
 	must(t, "create user", store.CreateUser(t.Context(), storetest.UserConfig("ada"), []backend.Character{first}))
 	ahead := bson.NewObjectIDFromTimestamp(time.Now().Add(5 * time.Hour))

@@ -194,10 +194,10 @@ func (h hangsUp) PutUsers(ctx context.Context, users []backend.UserData) error {
 func TestFaults_FrozenServer(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
-	o := optionsFor(server.URI(), server.Database(t))
-	must(t, "prepare", prepare(t.Context(), openStore(t, o), "who"))
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
+	must(t, "prepare", prepare(t.Context(), mongotest.OpenStore(t, o), "who"))
 	o.Timeout = faultTimeout
-	store := openBare(t, o)
+	store := mongotest.OpenBare(t, o)
 	wantPing(t, store)
 	server.Freeze(t)
 	inParallel(calls, func(c call) {
@@ -219,7 +219,7 @@ func TestFaults_FrozenServer(t *testing.T) {
 func TestStore_RefusedUserIsUnavailable(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
 	for name, user := range map[string]mongo.Login{
 		"wrong password": {Username: "nobody", Password: backend.NewSecret("hush"), Database: "admin"},
 		"no user":        {},
@@ -228,7 +228,7 @@ func TestStore_RefusedUserIsUnavailable(t *testing.T) {
 		if user.Username == "" {
 			o.URI = backend.NewSecret(fmt.Sprintf("mongodb://%s/", o.HostList()))
 		}
-		store := openBare(t, o)
+		store := mongotest.OpenBare(t, o)
 		for _, c := range calls {
 			if c.name == "Ping" && user.Username == "" {
 				continue // no server requires a login for Ping

@@ -64,11 +64,11 @@ func indexesOf(t *testing.T, database *driver.Database) []string {
 func TestEnsureIndexes_ManyServersAtOnceAndAgain(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
 	for round := range 2 {
 		var all sync.WaitGroup
 		for i := range 5 {
-			store := openBare(t, o)
+			store := mongotest.OpenBare(t, o)
 			all.Go(func() {
 				if warnings, err := store.EnsureIndexes(t.Context()); err != nil || len(warnings) > 0 {
 					t.Errorf("round %d, server %d: got warnings %q, error %v, want none", round, i, warnings, err)
@@ -116,13 +116,13 @@ func TestEnsureIndexes_ReportsDuplicates(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := mongotest.Engine(t)
-			o := optionsFor(server.URI(), server.Database(t))
+			o := mongotest.StoreOptions(server.URI(), server.Database(t))
 			database := server.Client(t).Database(o.Database)
 			_, err := database.Collection(test.collection).InsertMany(t.Context(), test.documents)
 			must(t, "store documents", err)
 			before := stored(t, database, test.collection)
 
-			store := openBare(t, o)
+			store := mongotest.OpenBare(t, o)
 			for range 2 { // the second server also warns
 				warnings, err := store.EnsureIndexes(t.Context())
 				if err != nil || len(warnings) != 1 {
@@ -157,12 +157,12 @@ func TestEnsureIndexes_ReportsDuplicates(t *testing.T) {
 func TestEnsureIndexes_LeavesOtherIndexesAlone(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
 	database := server.Client(t).Database(o.Database)
 	_, err := database.Collection("UserConfigs").Indexes().CreateOne(t.Context(),
 		driver.IndexModel{Keys: bson.D{{Key: "user_id", Value: 1}}}) // created by an operator, and not unique
 	must(t, "make an index", err)
-	warnings, err := openBare(t, o).EnsureIndexes(t.Context())
+	warnings, err := mongotest.OpenBare(t, o).EnsureIndexes(t.Context())
 	if err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "UserConfigs") {
 		t.Errorf("make the indexes: got warnings %q, error %v, want one about UserConfigs", warnings, err)
 	}
@@ -179,12 +179,12 @@ func TestEnsureIndexes_LeavesOtherIndexesAlone(t *testing.T) {
 func TestQueries_UseAnIndex(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Engine(t)
-	o := optionsFor(server.URI(), server.Database(t))
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
 	o.Timeout = 5 * time.Minute // the crash tests keep the engine busy
-	direct, proxy := openStore(t, o), server.Proxy(t)
+	direct, proxy := mongotest.OpenStore(t, o), server.Proxy(t)
 	throughProxy := o
 	throughProxy.URI = backend.NewSecret(proxy.Through(server.URI()))
-	store := openBare(t, throughProxy)
+	store := mongotest.OpenBare(t, throughProxy)
 	database := server.Client(t).Database(o.Database)
 	indexed := map[string][][]string{ // in addition to those on _id, by collection
 		"UserCredentials": {{"user_id"}, {"username"}, {"name_key"}}, "UserConfigs": {{"user_id"}},
@@ -302,9 +302,9 @@ func BenchmarkCalls_AmongUsers(b *testing.B) {
 	server := mongotest.Engine(b)
 	for _, users := range []int{50, 3000} {
 		b.Run(fmt.Sprintf("%d", users), func(b *testing.B) {
-			o := optionsFor(server.URI(), server.Database(b))
+			o := mongotest.StoreOptions(server.URI(), server.Database(b))
 			crowd(b, server.Client(b).Database(o.Database), users)
-			store := openStore(b, o)
+			store := mongotest.OpenStore(b, o)
 			shortest := map[string]time.Duration{}
 			for round := 0; b.Loop(); round++ {
 				who := life("this", round)

@@ -167,10 +167,10 @@ func (w *worker) check(store *mongo.Store) {
 func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
-	o := optionsFor(server.URI(), server.Database(t))
-	patient := openStore(t, o)
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
+	patient := mongotest.OpenStore(t, o)
 	o.Timeout = 500 * time.Millisecond
-	store := openBare(t, o)
+	store := mongotest.OpenBare(t, o)
 	wantPing(t, store)
 	workers := make([]*worker, 4)
 	var done atomic.Int64
@@ -226,7 +226,7 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 	if before == 0 || during > 0 || after == 0 {
 		t.Errorf("acknowledged: got %d before the outage, %d during, %d after, want some, none, some", before, during, after)
 	}
-	fresh := openStore(t, optionsFor(server.URI(), o.Database))
+	fresh := mongotest.OpenStore(t, mongotest.StoreOptions(server.URI(), o.Database))
 	for _, w := range workers {
 		w.check(fresh)
 	}

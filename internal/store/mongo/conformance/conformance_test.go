@@ -1,4 +1,7 @@
-package mongo_test
+// Package conformance_test holds the store to the promises of all stores. It is
+// a package of its own so that go test runs it beside the other tests of the
+// store.
+package conformance_test
 
 import (
 	"context"
@@ -9,7 +12,6 @@ import (
 	"time"
 
 	"web-backend/internal/backend"
-	"web-backend/internal/store/mongo"
 	"web-backend/internal/store/mongo/mongotest"
 	"web-backend/internal/store/storetest"
 )
@@ -19,55 +21,18 @@ func TestStore(t *testing.T) {
 	storetest.Run(t, 450, func(t *testing.T) backend.Store {
 		t.Helper()
 		server := mongotest.Engine(t)
-		o := optionsFor(server.URI(), server.Database(t))
-		return &balanced{servers: [2]backend.Store{openStore(t, o), openBare(t, o)}}
+		o := mongotest.StoreOptions(server.URI(), server.Database(t))
+		return &balanced{servers: [2]backend.Store{mongotest.OpenStore(t, o), mongotest.OpenBare(t, o)}}
 	})
 	storetest.RunReopen(t, func(t *testing.T) func(*testing.T) backend.Store {
 		t.Helper()
 		server := mongotest.Engine(t)
-		o := optionsFor(server.URI(), server.Database(t))
+		o := mongotest.StoreOptions(server.URI(), server.Database(t))
 		return func(t *testing.T) backend.Store {
 			t.Helper()
-			return openStore(t, o)
+			return mongotest.OpenStore(t, o)
 		}
 	})
-}
-
-// optionsFor returns the options for a server and a database of the tests. The
-// time limit of a call is long, because all tests share the engine. The pool is
-// small, because the engine works best with few connections.
-func optionsFor(uri, database string) mongo.Options {
-	return mongo.Options{
-		URI: backend.NewSecret(uri), Database: database,
-		CredentialCollection: "UserCredentials", UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs",
-		Timeout: time.Minute, MaxPoolSize: 2,
-	}
-}
-
-// openStore opens a store with its indexes. The test may close it; otherwise it
-// is closed when the test ends.
-func openStore(t testing.TB, o mongo.Options) *mongo.Store {
-	t.Helper()
-	store := openBare(t, o)
-	if warnings, err := store.EnsureIndexes(t.Context()); err != nil || len(warnings) > 0 {
-		t.Fatalf("make the indexes: got warnings %q, error %v, want none", warnings, err)
-	}
-	return store
-}
-
-// openBare opens a store and creates no indexes.
-func openBare(t testing.TB, o mongo.Options) *mongo.Store {
-	t.Helper()
-	store, err := mongo.Open(o)
-	if err != nil {
-		t.Fatalf("open the store: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := store.Close(); err != nil {
-			t.Logf("close the store: %v", err)
-		}
-	})
-	return store
 }
 
 // balanced is two servers behind a load balancer: calls go to them in turn. So
