@@ -52,7 +52,8 @@ type footerLine struct {
 	SHA256     *string `json:"sha256"`
 }
 
-// configFields are the fields of a config in their order (contract §5).
+// configFields are the fields of a config in their order in a file: the time
+// zone, then the provider keys in the order of contract §5.
 var configFields = append([]string{"timezone"}, backend.ProviderKeys...)
 
 // MarshalJSON writes the fields in the order of configFields.
