@@ -28,10 +28,12 @@ wrongly with them:
 3. Listing the collections gives one without an identifier an identifier, and so brings back
    one that was dropped since the list was begun. Only collections that exist get one here.
 
-Two more corrections are for speed. SecantusDB looks twice at each write it remembers, of up
-to 10,000, when another one comes, so that it gets slower with every test; it looks at the
-oldest here. And it reads the settings of its profiler from the storage for each command,
-under the lock that all share; here the profiler is off, and no test switches it on.
+Three more corrections are for speed. SecantusDB looks twice at each write it remembers, of
+up to 10,000, when another one comes, so that it gets slower with every test; it looks at the
+oldest here. It reads the settings of its profiler from the storage for each command, under
+the lock that all share; here the profiler is off, and no test switches it on. And it reads
+the list of a collection's indexes from the storage several times in each command; here once,
+and once more when the command begins to write.
 
 Documents that have expired are never removed. The search for them holds the lock for a walk
 through all databases, and the tests keep hundreds; the store does not rely on the removal.
@@ -48,6 +50,7 @@ import threading
 import uuid
 
 import secantus.commands as commands
+import secantus.server as wire
 import secantus.transactions as transactions
 from secantus.auth import derive_credentials
 from secantus.server import SecantusDBServer
@@ -58,6 +61,9 @@ ADMIN, PASSWORD = "root", "root"
 # Drivers refuse less (RFC 7677). Each connection of a test derives its key anew, which takes as
 # long as these; the race detector makes it many times longer.
 LEAST_ITERATIONS = 4096
+
+# The commands that leave the indexes of a collection as they are.
+KEEP_INDEXES = {"find", "aggregate", "insert", "update", "delete", "findAndModify"}
 
 
 def forget_oldest_writes(registry: transactions.TransactionRegistry) -> None:
@@ -80,6 +86,35 @@ def identifier_if_exists(storage: Storage, db: str, collection: str) -> uuid.UUI
         return storage._collection_uuid(db, collection)
 
 
+def read_indexes_once() -> None:
+    """Keeps the list of a collection's indexes while a command runs that does not change it."""
+    dispatch, read, begin = wire.dispatch, Storage._iter_indexes, Storage._batch_transaction
+    kept = threading.local()
+
+    def run(command: dict, context: commands.CommandContext) -> dict:
+        kept.lists = {} if next(iter(command), None) in KEEP_INDEXES else None
+        try:
+            return dispatch(command, context)
+        finally:
+            kept.lists = None
+
+    def indexes(storage: Storage, db: str, collection: str) -> list:
+        lists = getattr(kept, "lists", None)
+        if lists is None:
+            return list(read(storage, db, collection))
+        if (db, collection) not in lists:
+            lists[db, collection] = list(read(storage, db, collection))
+        return lists[db, collection]
+
+    def transaction(storage: Storage, *arguments: object, **named: object) -> object:
+        # The caller has just locked the collection: an index may have come since the last look.
+        if getattr(kept, "lists", None):
+            kept.lists.clear()
+        return begin(storage, *arguments, **named)
+
+    wire.dispatch, Storage._iter_indexes, Storage._batch_transaction = run, indexes, transaction
+
+
 def correct_faults() -> None:
     """Makes the corrections that the head of this file tells of."""
     commands._RETRY_IDENTITY_IGNORED |= {"maxTimeMS"}
@@ -87,6 +122,7 @@ def correct_faults() -> None:
     Storage.collection_uuid = identifier_if_exists
     transactions.TransactionRegistry._prune_retryable_locked = forget_oldest_writes
     Storage.get_profile = lambda *_: {"level": 0, "slowms": 100, "sampleRate": 1.0}
+    read_indexes_once()
 
 
 def add_admin(server: SecantusDBServer) -> None:
