@@ -1,11 +1,17 @@
 """Serves MongoDB's wire protocol for the tests, with SecantusDB.
 
     launch.py [--data FOLDER] [--port PORT] [--anonymous]
+    launch.py --many
 
 Prints "listening on HOST:PORT" on standard output once it does. Without --data it serves a
 folder of its own, in memory where there is room, and removes it at its end. It ends with
 SIGTERM, and when its standard input closes: so it does not outlive the test that started
 it, however that one ends.
+
+With --many it starts any number of servers. Each line of standard input is a JSON array: a
+name, and the flags of one server. The responses are the lines "NAME is PID", "NAME listening
+on HOST:PORT" and "NAME ended". A server takes 0.05 seconds of CPU time then, and a second
+otherwise: SecantusDB's storage measures the clock of the machine in each new process.
 
 The first administrator, "root" with password "root", is made before the server starts:
 SecantusDB knows no localhost exception, so nobody could make one later. --anonymous asks
@@ -40,6 +46,8 @@ through all databases, and the tests keep hundreds; the store does not rely on t
 """
 
 import argparse
+import ctypes
+import json
 import logging
 import os
 import shutil
@@ -52,6 +60,7 @@ import uuid
 import secantus.commands as commands
 import secantus.server as wire
 import secantus.transactions as transactions
+import wiredtiger
 from secantus.auth import derive_credentials
 from secantus.server import SecantusDBServer
 from secantus.storage import Storage
@@ -150,15 +159,8 @@ def new_folder() -> str:
     return tempfile.mkdtemp(prefix="web-backend-mongodb-", dir=memory)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", help="folder of the data; without it, one that is removed at the end")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
-    parser.add_argument("--anonymous", action="store_true", help="ask for no user")
-    arguments = parser.parse_args()
-
-    logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
-    correct_faults()
+def serve(arguments: argparse.Namespace, announce: str, alive: int) -> None:
+    """Serves until SIGTERM, or until the file descriptor alive is at its end."""
     folder = arguments.data or new_folder()
     server = SecantusDBServer(
         host="127.0.0.1",
@@ -178,15 +180,69 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, end)
     server.start()
-    print(f"listening on {server.host}:{server.port}", flush=True)
+    print(f"{announce}listening on {server.host}:{server.port}", flush=True)
 
     def end_with_input() -> None:
-        while os.read(sys.stdin.fileno(), 4096):
+        while os.read(alive, 4096):
             pass
         end()
 
     threading.Thread(target=end_with_input, daemon=True).start()
     server.wait()
+
+
+def serve_many(parser: argparse.ArgumentParser) -> None:
+    """Starts a server for each line of standard input, in a copy of this process."""
+    folder = new_folder()
+    wiredtiger.wiredtiger_open(folder, "create").close()  # measures the clock
+    shutil.rmtree(folder, ignore_errors=True)
+    alive, held = os.pipe()
+    names = {}
+
+    def report_ended(*_: object) -> None:
+        for pid in list(names):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                print(names.pop(pid), "ended", flush=True)
+
+    signal.signal(signal.SIGCHLD, report_ended)
+    while line := sys.stdin.readline():
+        name, *flags = json.loads(line)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        pid = os.fork()
+        if pid == 0:
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+            os.close(held)
+            arguments = parser.parse_args(flags)
+            if arguments.data:  # otherwise it first has to remove its own folder
+                kill_with_parent()
+            serve(arguments, f"{name} ", alive)
+        names[pid] = name
+        print(name, "is", pid, flush=True)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+
+def kill_with_parent() -> None:
+    """Makes the kernel kill this process with its parent, also if it is frozen. Only on Linux."""
+    if sys.platform == "linux":
+        PR_SET_PDEATHSIG = 1
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", help="folder of the data; without it, one that is removed at the end")
+    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--anonymous", action="store_true", help="ask for no user")
+    parser.add_argument("--many", action="store_true", help="start a server for each line of input")
+    arguments = parser.parse_args()
+
+    logging.basicConfig(level="WARNING", format="%(levelname)s %(name)s: %(message)s")
+    correct_faults()
+    if arguments.many:
+        serve_many(parser)
+    else:
+        serve(arguments, "", sys.stdin.fileno())
 
 
 if __name__ == "__main__":

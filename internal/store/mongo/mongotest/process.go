@@ -3,15 +3,17 @@ package mongotest
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -26,17 +28,49 @@ const (
 	flagAnonymous = "--anonymous"
 )
 
-// process is a running SecantusDB. It ends with this process, because it
-// watches its standard input, and only this process holds the other end.
+// process is a running SecantusDB. It ends with this process.
 type process struct {
-	command *exec.Cmd
+	pid     int
 	address string
+	started chan struct{} // closed when it listens, or when it ended before that
 	ended   chan struct{}
 }
 
-// startEngine installs SecantusDB if needed, starts it, and waits until it
-// listens.
+// startEngine starts SecantusDB and waits until it listens.
 func startEngine(flags ...string) (*process, error) {
+	l, err := launched()
+	if err != nil {
+		return nil, err
+	}
+	p, err := l.request(flags)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-p.started:
+	case <-time.After(startTimeout):
+		return nil, fmt.Errorf("SecantusDB did not listen within %s", startTimeout)
+	}
+	if p.address == "" {
+		return nil, fmt.Errorf("SecantusDB ended before it listened: %s", lastLine(l.complaint.String()))
+	}
+	return p, nil
+}
+
+// launcher is the one process that starts all servers of this process
+// (launch.py --many). It ends with this process, because it watches its standard
+// input, and only this process holds the other end; the servers end with it.
+type launcher struct {
+	complaint complaint
+
+	mu       sync.Mutex
+	requests io.Writer
+	servers  map[string]*process // by name
+	ended    error               // why the launcher does not run
+}
+
+// launched installs SecantusDB if needed and starts the launcher, once.
+var launched = sync.OnceValues(func() (*launcher, error) {
 	tools, err := toolsFolder()
 	if err != nil {
 		return nil, err
@@ -45,18 +79,140 @@ func startEngine(flags ...string) (*process, error) {
 		return nil, err
 	}
 	var complaint bytes.Buffer
-	install := exec.Command(filepath.Join(tools, "install.sh")) //nolint:gosec,noctx // our own script, and pip limits its time
+	install := exec.Command(filepath.Join(tools, "install.sh")) //nolint:gosec // our own script, and pip limits its time
 	install.Stderr = &complaint
 	python, err := install.Output()
 	if err != nil {
 		return nil, fmt.Errorf("SecantusDB could not be installed: %w: %s", err, lastLine(complaint.String()))
 	}
-	launch := append([]string{filepath.Join(tools, "launch.py")}, flags...)
-	command := exec.Command(strings.TrimSpace(string(python)), launch...) //nolint:gosec,noctx // it outlives the test that starts it
-	if slices.Contains(flags, flagData) {
-		killWithParent(command) // otherwise it first has to remove its own folder
+	l := &launcher{servers: map[string]*process{}}
+	command := exec.Command(strings.TrimSpace(string(python)), filepath.Join(tools, "launch.py"), "--many") //nolint:gosec // our own script
+	command.Stderr = &l.complaint
+	if l.requests, err = command.StdinPipe(); err != nil {
+		return nil, err
 	}
-	return start(command)
+	output, err := command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		for lines := bufio.NewScanner(output); lines.Scan(); {
+			l.respond(lines.Text())
+		}
+		l.end(command.Wait())
+	}()
+	return l, nil
+})
+
+// request asks for a server with these flags.
+func (l *launcher) request(flags []string) (*process, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended != nil {
+		return nil, l.ended
+	}
+	name := strconv.Itoa(len(l.servers))
+	line, err := json.Marshal(append([]string{name}, flags...))
+	if err != nil {
+		return nil, err
+	}
+	p := &process{started: make(chan struct{}), ended: make(chan struct{})}
+	l.servers[name] = p
+	_, err = l.requests.Write(append(line, '\n'))
+	return p, err
+}
+
+// respond handles a line from the launcher.
+func (l *launcher) respond(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	name, event, _ := strings.Cut(line, " ")
+	p := l.servers[name]
+	if p == nil {
+		return // not a line that launch.py describes
+	}
+	if pid, ok := strings.CutPrefix(event, "is "); ok {
+		p.pid, _ = strconv.Atoi(pid)
+	}
+	if address, ok := strings.CutPrefix(event, "listening on "); ok {
+		p.address = address
+	}
+	if p.pid != 0 && p.address != "" {
+		p.start()
+	}
+	if event == "ended" {
+		p.end()
+	}
+}
+
+// end marks all servers as ended, as the launcher is.
+func (l *launcher) end(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = fmt.Errorf("the launcher of SecantusDB ended: %w: %s", err, lastLine(l.complaint.String()))
+	for _, p := range l.servers {
+		p.end()
+	}
+}
+
+// start marks the process as started. The launcher's lock is held.
+func (p *process) start() {
+	select {
+	case <-p.started:
+	default:
+		close(p.started)
+	}
+}
+
+// end marks the process as ended. The launcher's lock is held.
+func (p *process) end() {
+	p.start()
+	select {
+	case <-p.ended:
+	default:
+		close(p.ended)
+	}
+}
+
+// kill kills the process, unless it has ended, and waits for its end.
+func (p *process) kill() error {
+	select {
+	case <-p.ended:
+		return nil
+	default:
+	}
+	running, err := os.FindProcess(p.pid)
+	if err != nil {
+		return err
+	}
+	defer running.Release() //nolint:errcheck // an error changes nothing
+	if err := running.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	<-p.ended
+	return nil
+}
+
+// complaint keeps what a process writes to its standard error.
+type complaint struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+// Write implements [io.Writer].
+func (c *complaint) Write(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.Write(p)
+}
+
+func (c *complaint) String() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text.String()
 }
 
 // toolsFolder looks for tools/mongodb in the folder of the test and its
@@ -76,50 +232,6 @@ func toolsFolder() (string, error) {
 			return "", errors.New("tools/mongodb/install.sh is not there")
 		}
 		folder = parent
-	}
-}
-
-// start runs launch.py and waits until it listens.
-func start(command *exec.Cmd) (*process, error) {
-	p := &process{command: command, ended: make(chan struct{})}
-	var complaint bytes.Buffer
-	command.Stderr = &complaint
-	if _, err := command.StdinPipe(); err != nil {
-		return nil, err
-	}
-	output, err := command.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	started := make(chan error, 1)
-	go func() {
-		// killWithParent uses this thread as the parent, not this process.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		defer close(p.ended)
-		if err := command.Start(); err != nil {
-			started <- err
-			return
-		}
-		lines := bufio.NewScanner(output)
-		lines.Scan()
-		address, listens := strings.CutPrefix(lines.Text(), "listening on ")
-		if listens {
-			p.address = address
-			started <- nil
-		}
-		_, _ = io.Copy(io.Discard, output)
-		err := command.Wait()
-		if !listens {
-			started <- fmt.Errorf("SecantusDB ended before it listened (%w): %s", err, lastLine(complaint.String()))
-		}
-	}()
-	select {
-	case err := <-started:
-		return p, err
-	case <-time.After(startTimeout):
-		_ = command.Process.Kill()
-		return nil, fmt.Errorf("SecantusDB did not listen within %s", startTimeout)
 	}
 }
 
@@ -170,10 +282,9 @@ func Own(t testing.TB, anonymous bool) *OwnServer {
 // Kill ends the server at once, without a clean shutdown.
 func (s *OwnServer) Kill(t testing.TB) {
 	t.Helper()
-	if err := s.process.command.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := s.process.kill(); err != nil {
 		t.Errorf("kill the MongoDB server of the test: %v", err)
 	}
-	<-s.process.ended
 }
 
 // Restart starts a killed server again, on the same port and data.
@@ -192,7 +303,7 @@ func (s *OwnServer) Restart(t testing.TB) {
 // process.
 func (s *OwnServer) Freeze(t testing.TB) {
 	t.Helper()
-	err := freeze(s.process.command)
+	err := freeze(s.process.pid)
 	if errors.Is(err, errors.ErrUnsupported) {
 		t.Skip("a process cannot be frozen on this system")
 	}
@@ -204,7 +315,7 @@ func (s *OwnServer) Freeze(t testing.TB) {
 // Thaw resumes a frozen server.
 func (s *OwnServer) Thaw(t testing.TB) {
 	t.Helper()
-	if err := thaw(s.process.command); err != nil {
+	if err := thaw(s.process.pid); err != nil {
 		t.Fatalf("thaw the MongoDB server of the test: %v", err)
 	}
 }

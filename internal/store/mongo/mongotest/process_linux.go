@@ -5,27 +5,20 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 )
 
-// killWithParent makes the kernel kill the command when its parent ends, even
-// if the command is frozen and cannot notice that.
-func killWithParent(command *exec.Cmd) {
-	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-}
-
-// freeze stops the command. It waits until every thread has stopped, because
+// freeze stops a process. It waits until every thread has stopped, because
 // sending the signal returns before the signal takes effect.
-func freeze(command *exec.Cmd) error {
-	if err := command.Process.Signal(syscall.SIGSTOP); err != nil {
+func freeze(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return err
 	}
 	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); <-time.After(time.Millisecond) {
-		stopped, err := isStopped(command.Process.Pid)
+		stopped, err := isStopped(pid)
 		if stopped || err != nil {
 			return err
 		}
@@ -55,4 +48,4 @@ func isStopped(pid int) (bool, error) {
 	return len(threads) > 0, nil
 }
 
-func thaw(command *exec.Cmd) error { return command.Process.Signal(syscall.SIGCONT) }
+func thaw(pid int) error { return syscall.Kill(pid, syscall.SIGCONT) }
