@@ -270,7 +270,7 @@ func TestTransfer_BrokenOff(t *testing.T) {
 			select {
 			case <-p.exited:
 				t.Fatalf("the import ended at once: %s", p.stderr)
-			default:
+			case <-time.After(5 * time.Millisecond): // each look costs the import time
 			}
 		}
 		p.signal(t, signal)

@@ -545,29 +545,44 @@ func TestRun_TLS(t *testing.T) {
 	tr.mustRun()
 	tr.wantWork(tr.Store.Username, tr.Store.Password, true)
 
-	tr.Store.Timeout = 2 * time.Second // the driver tries for that long
-	tr.Store.TLSCAFile = another
-	if lines := tr.wantFailure(bootstrap.Untrusted, "unknown authority", "mongodb_tls_ca_file"); len(lines) > 0 {
-		t.Errorf("it said %q, want no further attempts", lines)
-	}
-	tr.Store.TLSCAFile = "" // the authorities of the system
-	tr.wantFailure(bootstrap.Untrusted, "mongodb_tls_ca_file")
-	tr.Store.Host, tr.Store.TLSCAFile = "localhost", authority
-	tr.wantFailure(bootstrap.Untrusted, "localhost", "as its certificate does")
-	tr.Store.TLSCAFile = authority + ".none"
-	tr.wantFailure(bootstrap.Settings, "mongodb_tls_ca_file", "no such file")
-
-	tr.through(proxy)
-	tr.Store.TLS, tr.Store.TLSCAFile = false, ""
-	tr.Store.Timeout, tr.StartupTimeout = 300*time.Millisecond, 0
-	tr.wantFailure(bootstrap.Unreachable, "both sides or none must use TLS")
-
 	uri := func(ca string) backend.Secret {
 		return backend.NewSecret(fmt.Sprintf("mongodb://%s:%s@%s/?authSource=admin&tlsCAFile=%s",
-			tr.Store.Username, plain.Store.Password.Reveal(), proxy.Address(), ca))
+			tr.Store.Username, tr.Store.Password.Reveal(), proxy.Address(), ca))
 	}
-	tr.Store.Timeout, tr.Store.URI = plain.Store.Timeout, uri(another)
-	tr.wantFailure(bootstrap.Untrusted, "tlsCAFile")
-	tr.Store.URI = uri(authority)
-	tr.mustRun()
+	for name, tt := range map[string]struct {
+		change func(*bootstrap.Options)
+		reason bootstrap.Reason
+		words  []string
+	}{
+		"another authority": {func(o *bootstrap.Options) { o.Store.TLSCAFile = another },
+			bootstrap.Untrusted, []string{"unknown authority", "mongodb_tls_ca_file"}},
+		"the authorities of the system": {func(o *bootstrap.Options) { o.Store.TLSCAFile = "" },
+			bootstrap.Untrusted, []string{"mongodb_tls_ca_file"}},
+		"another name": {func(o *bootstrap.Options) { o.Store.Host = "localhost" },
+			bootstrap.Untrusted, []string{"localhost", "as its certificate does"}},
+		"no file": {func(o *bootstrap.Options) { o.Store.TLSCAFile += ".none" },
+			bootstrap.Settings, []string{"mongodb_tls_ca_file", "no such file"}},
+		"no TLS": {func(o *bootstrap.Options) { o.Store.TLS, o.Store.TLSCAFile, o.StartupTimeout = false, "", 0 },
+			bootstrap.Unreachable, []string{"both sides or none must use TLS"}},
+		"another authority in the URI": {func(o *bootstrap.Options) { o.Store = plain.Store; o.Store.URI = uri(another) },
+			bootstrap.Untrusted, []string{"tlsCAFile"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			one := *tr
+			one.T = t
+			tt.change(&one.Options)
+			one.Store.Timeout = 2 * time.Second // the driver tries for that long
+			if lines := one.wantFailure(tt.reason, tt.words...); len(lines) > 0 {
+				t.Errorf("it said %q, want no further attempts", lines)
+			}
+		})
+	}
+	t.Run("the authority in the URI", func(t *testing.T) {
+		t.Parallel()
+		one := *tr
+		one.T, one.Store = t, plain.Store
+		one.Store.URI = uri(authority)
+		one.mustRun()
+	})
 }
