@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -50,11 +51,8 @@ func (r *Report) Entries() []Entry { return r.entries }
 // entry returns the entry of one setting.
 func (l *loader) entry(s, standard setting) Entry {
 	e := Entry{
-		Key: s.key, Value: hideUserinfo(s.value.get()), Source: l.origin[s.key], Default: standard.value.get(), Variable: s.env,
+		Key: s.key, Value: hideUserinfo(s.value.get()), Source: cmp.Or(l.origin[s.key], "default"), Default: standard.value.get(), Variable: s.env,
 		Secret: s.value.isSecret(), differs: s.value.get() != standard.value.get(), node: yamlOf(s.value),
-	}
-	if e.Source == "" {
-		e.Source = "default"
 	}
 	if s.key == originalKey {
 		e.node = l.keptOriginal
