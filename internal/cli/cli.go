@@ -53,6 +53,7 @@ type commands struct {
 	OpenAPI     openapiCommand     `cmd:"" name:"openapi" group:"about" help:"Print the OpenAPI document."`
 	Completion  completionCommand  `cmd:"" group:"about" help:"Print the completion script of a shell."`
 	Version     versionCommand     `cmd:"" group:"about" help:"Print version, commit and Go version."`
+	Complete    completeCommand    `cmd:"" name:"__complete" hidden:"" passthrough:""`
 }
 
 // groups are the sections of the list of commands.
@@ -121,7 +122,9 @@ func usageError(program *kong.Node, args []string, err error) string {
 	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
 		var known []string
 		for _, command := range program.Children {
-			known = append(known, command.Name)
+			if !command.Hidden {
+				known = append(known, command.Name)
+			}
 		}
 		if !slices.Contains(known, args[0]) {
 			return fmt.Sprintf("unknown command %q%s; see %s --help", args[0], didYouMean(args[0], known), programName)

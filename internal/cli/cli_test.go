@@ -120,6 +120,7 @@ func TestMain_Suggests(t *testing.T) {
 		{"SERVE --port 0", `unknown command "SERVE"; see web-backend --help`},
 		{"k", `unknown command "k", did you mean "keys"?; see web-backend --help`},
 		{"nothing-near", `unknown command "nothing-near"; see web-backend --help`},
+		{"complete", `unknown command "complete"; see web-backend --help`}, // not "__complete", which only scripts call
 		{"user lst", `unexpected argument lst, did you mean "list"?; see web-backend user --help`},
 		{"--hots x", `unknown flag --hots, did you mean "--host"?; see web-backend serve --help`},
 		{"user list --jsn", `unknown flag --jsn, did you mean "--json"?; see web-backend user list --help`},

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,12 +9,16 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// completionCommand prints the completion script of a shell. The scripts
-// contain all the data that they need, so completion does not start the
-// program.
+// completionCommand prints the completion script of a shell. The script calls
+// completeCommand.
 type completionCommand struct {
 	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
 }
+
+// completionScripts are the scripts, one for each shell.
+//
+//go:embed completion.bash completion.zsh completion.fish
+var completionScripts embed.FS
 
 // Help implements kong.HelpProvider.
 func (completionCommand) Help() string {
@@ -27,331 +32,105 @@ func (completionCommand) Help() string {
 
 // Run prints the script.
 func (c *completionCommand) Run(streams Streams) error {
-	parser, err := newParser(&commands{})
+	script, err := completionScripts.ReadFile("completion." + c.Shell)
 	if err != nil {
 		return err
 	}
-	points := completionPoints(parser.Model.Node)
-	script := map[string]func([]completionPoint) string{
-		"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion,
-	}[c.Shell]
-	_, err = fmt.Fprint(streams.Out, script(points))
+	_, err = streams.Out.Write(script)
 	return err
 }
 
-// completionPoint describes what can follow a command.
-type completionPoint struct {
-	path     string // words of the command, separated by spaces; "" for the program
-	commands []completionWord
-	flags    []completionFlag
-	argument completionValue // values of the command's own arguments
+// completeCommand prints what can be the last of the words of a command line,
+// one per line: the word, and after a tab what it means. The line ":file" or
+// ":folder" means the names of files or folders.
+type completeCommand struct {
+	Words []string `arg:"" optional:""`
 }
 
-type completionWord struct{ name, help string }
-
-type completionFlag struct {
-	completionWord
-	takesValue bool
-	value      completionValue
-}
-
-// completionValue describes the possible values: one of words, or the name of a
-// file or folder. The zero value means that the values are unknown.
-type completionValue struct {
-	words        []string
-	file, folder bool
-}
-
-// completionPoints returns a point for node and for each command below it.
-func completionPoints(node *kong.Node) []completionPoint {
-	point := completionPoint{flags: []completionFlag{{completionWord: completionWord{"help", "Show help."}}}}
-	if node.Type == kong.CommandNode {
-		point.path = node.Path()
-	}
-	points := []completionPoint{}
-	for _, child := range node.Children {
-		if !child.Hidden {
-			point.commands = append(point.commands, completionWord{child.Name, child.Help})
-			points = append(points, completionPoints(child)...)
+// Run prints the lines.
+func (c *completeCommand) Run(context *kong.Context, streams Streams) error {
+	for _, line := range completions(context.Model.Node, c.Words) {
+		if _, err := fmt.Fprintln(streams.Out, line); err != nil {
+			return err
 		}
 	}
-	flags := node.Flags
-	if node.DefaultCmd != nil { // its flags are allowed without its name
-		flags = append(slices.Clip(flags), node.DefaultCmd.Flags...)
-	}
-	for _, flag := range flags {
-		if !flag.Hidden && flag.Name != "help" {
-			point.flags = append(point.flags, completionFlag{
-				completionWord{flag.Name, flag.Help}, !flag.IsBool(), valueOf(flag.Value, flag.PlaceHolder),
-			})
-		}
-	}
-	for _, argument := range node.Positional {
-		value := valueOf(argument, argument.Name)
-		point.argument.words = append(point.argument.words, value.words...)
-		point.argument.file = point.argument.file || value.file
-		point.argument.folder = point.argument.folder || value.folder
-	}
-	return append([]completionPoint{point}, points...)
+	return nil
 }
 
-// valueOf returns the possible values of a flag or argument. The words come
-// from the tag enum, or from the tag complete if another package validates the
-// value. Whether it is a file or a folder comes from name, which is the name in
-// the help.
-func valueOf(value *kong.Value, name string) (v completionValue) {
-	words := value.Enum
-	if words == "" {
-		words = value.Tag.Get("complete")
-	}
-	for word := range strings.SplitSeq(words, ",") {
-		if word = strings.TrimSpace(word); word != "" {
-			v.words = append(v.words, word)
+// completions returns the lines of completeCommand.
+func completions(node *kong.Node, words []string) (lines []string) {
+	var last string
+	var flag *kong.Flag // the flag whose value comes next, if any
+	for i, word := range words {
+		switch last = word; {
+		case i == len(words)-1:
+		case word == "=": // bash makes three words of --flag=value
+		case flag != nil:
+			flag = nil
+		case strings.HasPrefix(word, "--"):
+			flag = flagOf(node, word)
+		default:
+			if index := slices.IndexFunc(node.Children, func(child *kong.Node) bool { return child.Name == word }); index >= 0 {
+				node = node.Children[index]
+			}
 		}
 	}
+	name, _, assigned := strings.Cut(last, "=")
+	switch {
+	case flag != nil:
+		return values(flag.Value, flag.PlaceHolder, "")
+	case assigned && flagOf(node, name) != nil:
+		flag = flagOf(node, name)
+		return values(flag.Value, flag.PlaceHolder, name+"=")
+	case strings.HasPrefix(last, "-"):
+		for _, flag := range flagsOf(node) {
+			lines = append(lines, "--"+flag.Name+"\t"+flag.Help)
+		}
+	default:
+		for _, child := range node.Children {
+			if !child.Hidden {
+				lines = append(lines, child.Name+"\t"+child.Help)
+			}
+		}
+		for _, argument := range node.Positional {
+			lines = append(lines, values(argument, argument.Name, "")...)
+		}
+	}
+	return lines
+}
+
+// flagsOf returns the flags that node has, and those of its default command,
+// which are allowed without its name.
+func flagsOf(node *kong.Node) []*kong.Flag {
+	if node.DefaultCmd != nil {
+		node = node.DefaultCmd
+	}
+	return slices.Concat(node.AllFlags(true)...)
+}
+
+// flagOf returns the flag that word names if it takes a value; nil otherwise.
+func flagOf(node *kong.Node, word string) *kong.Flag {
+	for _, flag := range flagsOf(node) {
+		if !flag.IsBool() && slices.Contains(append(flag.Aliases, flag.Name), strings.TrimPrefix(word, "--")) {
+			return flag
+		}
+	}
+	return nil
+}
+
+// values returns the lines of the values of a flag or an argument, each with
+// prefix before it. The words come from the tag enum, or from the tag complete
+// if another package validates the value. Whether it is a file or a folder comes
+// from name, which is the name in the help.
+func values(value *kong.Value, name, prefix string) (lines []string) {
 	switch strings.ToLower(name) {
 	case "file":
-		v.file = true
+		return []string{":file"}
 	case "dir", "folder":
-		v.folder = true
+		return []string{":folder"}
 	}
-	return v
-}
-
-// shellQuote puts text in single quotes for bash and zsh.
-func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
-
-// fishQuote puts text in single quotes for fish.
-func fishQuote(text string) string {
-	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
-}
-
-// walkCases returns the cases of the loop that finds the command of a line. A
-// pattern is "PATH|WORD". It either leads to another path, or marks a flag
-// whose value must be skipped.
-func walkCases(points []completionPoint, quote func(string) string, move, skip func(pattern, path string) string) string {
-	var cases strings.Builder
-	for _, point := range points {
-		for _, command := range point.commands {
-			cases.WriteString(move(quote(point.path+"|"+command.name), quote(strings.TrimSpace(point.path+" "+command.name))))
-		}
-		for _, flag := range point.flags {
-			if flag.takesValue {
-				cases.WriteString(skip(quote(point.path+"|--"+flag.name), ""))
-			}
-		}
+	for _, word := range strings.FieldsFunc(value.Enum+","+value.Tag.Get("complete"), func(r rune) bool { return r == ',' || r == ' ' }) {
+		lines = append(lines, prefix+word)
 	}
-	return cases.String()
-}
-
-func names(words []completionWord) string {
-	var list []string
-	for _, word := range words {
-		list = append(list, word.name)
-	}
-	return strings.Join(list, " ")
-}
-
-// bashCompletion returns the script for bash. It needs only bash 4, not the
-// package bash-completion. bash splits words at "=", so "=" is a separate word.
-func bashCompletion(points []completionPoint) string {
-	moves := walkCases(points, shellQuote,
-		func(pattern, path string) string { return fmt.Sprintf("            %s) path=%s ;;\n", pattern, path) },
-		func(pattern, _ string) string {
-			return fmt.Sprintf("            %s) ((i++)); [[ ${COMP_WORDS[i]} == = ]] && ((i++)) ;;\n", pattern)
-		})
-	var values, rest strings.Builder
-	for _, point := range points {
-		for _, flag := range point.flags {
-			if flag.takesValue {
-				fmt.Fprintf(&values, "        %s) %s return ;;\n", shellQuote(point.path+"|--"+flag.name), bashValue(flag.value))
-			}
-		}
-		fmt.Fprintf(&rest, "        %s)\n            if [[ $cur == -* ]]; then COMPREPLY=($(compgen -W %s -- \"$cur\"))\n            else %s fi ;;\n",
-			shellQuote(point.path), shellQuote(flagNames(point.flags)), bashRest(point))
-	}
-	return `# bash completion of web-backend; made by: web-backend completion bash
-_web_backend() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path='' i
-    COMPREPLY=()
-    [[ $cur == = ]] && cur=
-    [[ $prev == = ]] && prev=${COMP_WORDS[COMP_CWORD-2]}
-    for ((i = 1; i < COMP_CWORD; i++)); do
-        case "$path|${COMP_WORDS[i]}" in
-` + moves + `        esac
-    done
-    case "$path|$prev" in
-` + values.String() + `    esac
-    case $path in
-` + rest.String() + `    esac
-}
-complete -F _web_backend web-backend
-`
-}
-
-func bashValue(value completionValue) string {
-	switch {
-	case value.folder:
-		return `compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur");`
-	case value.file:
-		return `compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur");`
-	case len(value.words) > 0:
-		return `COMPREPLY=($(compgen -W ` + shellQuote(strings.Join(value.words, " ")) + ` -- "$cur"));`
-	}
-	return ""
-}
-
-func bashRest(point completionPoint) string {
-	if len(point.commands) > 0 {
-		return bashValue(completionValue{words: strings.Fields(names(point.commands))})
-	}
-	if rest := bashValue(point.argument); rest != "" {
-		return rest
-	}
-	return ":;"
-}
-
-func flagNames(flags []completionFlag) string {
-	var list []string
-	for _, flag := range flags {
-		list = append(list, "--"+flag.name)
-	}
-	return strings.Join(list, " ")
-}
-
-// zshCompletion returns the script for zsh. It can be sourced, or stored in a
-// folder of fpath.
-func zshCompletion(points []completionPoint) string {
-	moves := walkCases(points, shellQuote,
-		func(pattern, path string) string { return fmt.Sprintf("            %s) at=%s ;;\n", pattern, path) },
-		func(pattern, _ string) string { return fmt.Sprintf("            %s) ((i++)) ;;\n", pattern) })
-	var values, rest strings.Builder
-	for _, point := range points {
-		for _, flag := range point.flags {
-			if flag.takesValue {
-				fmt.Fprintf(&values, "        %s) %s return ;;\n", shellQuote(point.path+"|--"+flag.name), zshValue(flag.value))
-			}
-		}
-		fmt.Fprintf(&rest, "        %s)\n            if [[ $cur == -* ]]; then\n                list=(%s)\n                _describe flag list\n            else\n",
-			shellQuote(point.path), zshList(point.flagWords()))
-		if len(point.commands) > 0 {
-			fmt.Fprintf(&rest, "                list=(%s)\n                _describe command list\n", zshList(point.commands))
-		} else {
-			fmt.Fprintf(&rest, "                %s\n", zshValue(point.argument))
-		}
-		rest.WriteString("            fi ;;\n")
-	}
-	return `#compdef web-backend
-# zsh completion of web-backend; made by: web-backend completion zsh
-_web_backend() {
-    local cur=${words[CURRENT]} prev=${words[CURRENT-1]} at='' i
-    local -a list
-    if [[ $cur == --*=* ]]; then
-        prev=${cur%%=*}
-        cur=${cur#*=}
-        compset -P '*='
-    fi
-    for ((i = 2; i < CURRENT; i++)); do
-        case "$at|${words[i]}" in
-` + moves + `        esac
-    done
-    case "$at|$prev" in
-` + values.String() + `    esac
-    case $at in
-` + rest.String() + `    esac
-}
-if [[ ${funcstack[1]} == _web-backend ]]; then
-    _web_backend "$@"
-else
-    compdef _web_backend web-backend
-fi
-`
-}
-
-// flagWords returns the flags with their leading "--".
-func (p completionPoint) flagWords() (words []completionWord) {
-	for _, flag := range p.flags {
-		words = append(words, completionWord{"--" + flag.name, flag.help})
-	}
-	return words
-}
-
-// zshList returns words in the form that _describe reads: NAME:HELP, with other
-// colons escaped.
-func zshList(words []completionWord) string {
-	var list []string
-	for _, word := range words {
-		list = append(list, shellQuote(word.name+":"+strings.ReplaceAll(word.help, ":", `\:`)))
-	}
-	return strings.Join(list, " ")
-}
-
-func zshValue(value completionValue) string {
-	switch {
-	case value.folder:
-		return "_files -/;"
-	case value.file:
-		return "_files;"
-	case len(value.words) > 0:
-		return "compadd -- " + strings.Join(value.words, " ") + ";"
-	}
-	return ":;"
-}
-
-// fishCompletion returns the script for fish. It has one line for each word
-// that can be completed.
-func fishCompletion(points []completionPoint) string {
-	moves := walkCases(points, fishQuote,
-		func(pattern, path string) string {
-			return fmt.Sprintf("            case %s\n                set at %s\n", pattern, path)
-		},
-		func(pattern, _ string) string {
-			return fmt.Sprintf("            case %s\n                set skip 1\n", pattern)
-		})
-	var lines strings.Builder
-	for _, point := range points {
-		line := "complete -c web-backend -n " + fishQuote("__web_backend_at "+fishQuote(point.path))
-		for _, command := range point.commands {
-			fmt.Fprintf(&lines, "%s -a %s -d %s\n", line, command.name, fishQuote(command.help))
-		}
-		for _, flag := range point.flags {
-			value := ""
-			if flag.takesValue {
-				value = " -r" + fishValue(flag.value)
-			}
-			fmt.Fprintf(&lines, "%s -l %s%s -d %s\n", line, flag.name, value, fishQuote(flag.help))
-		}
-		if value := fishValue(point.argument); value != " -f" {
-			fmt.Fprintf(&lines, "%s%s\n", line, value)
-		}
-	}
-	return `# fish completion of web-backend; made by: web-backend completion fish
-function __web_backend_at
-    set -l at ''
-    set -l skip 0
-    set -l line (commandline -opc)
-    for word in $line[2..-1]
-        if test $skip = 1
-            set skip 0
-            continue
-        end
-        switch "$at|$word"
-` + moves + `        end
-    end
-    test "$at" = "$argv[1]"
-end
-complete -c web-backend -f
-` + lines.String()
-}
-
-func fishValue(value completionValue) string {
-	switch {
-	case value.folder:
-		return " -f -a '(__fish_complete_directories (commandline -ct))'"
-	case value.file:
-		return " -F"
-	case len(value.words) > 0:
-		return " -f -a " + fishQuote(strings.Join(value.words, " "))
-	}
-	return " -f"
+	return lines
 }

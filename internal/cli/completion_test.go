@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,7 +9,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"web-backend/internal/cli"
 )
+
+// TestMain makes the test program behave as web-backend if it is called by this
+// name, because the completion scripts start the program.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "web-backend" {
+		streams := cli.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.LookupEnv}
+		os.Exit(cli.Main(context.Background(), os.Args[1:], streams))
+	}
+	m.Run()
+}
 
 func readText(t *testing.T, path string) string {
 	t.Helper()
@@ -32,8 +45,12 @@ var completed = []struct{ line, with, without string }{
 	{"--", "--port --help", "--json"},                                 // flags of serve, which is the default command
 	{"serve --access ", "open guarded strict", "serve none"},
 	{"serve --access g", "guarded", "open"},
+	{"serve --access=g", "guarded", "open"},
+	{"serve --access=open ", "", "open list"},
+	{"--config user ", "serve user", "list"}, // another name of --config_path
 	{"completion ", "bash zsh fish", "serve"},
 	{"openapi --out ", "here.yaml folder", "serve"},
+	{"openapi --out=he", "here.yaml", "folder"},
 	{"serve --data-dir ", "folder", "here.yaml"},
 	{"serve --port ", "", "here.yaml serve --port"},
 	{"keys ", "doctor rotate", "keys"},
@@ -69,18 +86,16 @@ func TestCompletion(t *testing.T) {
 				t.Skipf("SKIPPED: completion in %s was NOT tested, because this machine has none", shell)
 			}
 			p := &place{folder: t.TempDir()}
-			script := filepath.Join(p.folder, "script")
-			writeNew(t, script, p.must(t, "", "completion", shell)+"\n")
-			work := filepath.Join(p.folder, "work")
-			if err := os.MkdirAll(filepath.Join(work, "folder"), 0o700); err != nil {
-				t.Fatal(err)
-			}
-			writeNew(t, filepath.Join(work, "here.yaml"), "")
+			script, work, environment := completionPlace(t, p, shell)
 			for _, tt := range completed {
+				line := tt.line
+				if shell == "bash" { // it makes "=" a word of its own
+					line = strings.ReplaceAll(line, "=", " = ")
+				}
 				words := complete(script, "")
-				words = append(words[:len(words)-1], strings.Split(tt.line, " ")...)
+				words = append(words[:len(words)-1], strings.Split(line, " ")...)
 				command := exec.CommandContext(t.Context(), shell, words...)
-				command.Dir, command.Env = work, append(os.Environ(), "HOME="+p.folder, "XDG_CONFIG_HOME="+p.folder, "XDG_DATA_HOME="+p.folder)
+				command.Dir, command.Env = work, environment
 				output, err := command.Output()
 				if err != nil {
 					t.Errorf("%q: %v: %s", tt.line, err, output)
@@ -91,15 +106,40 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// completionPlace writes the script of a shell. It returns its path, a folder
+// with something to complete, and an environment that has the program.
+func completionPlace(t *testing.T, p *place, shell string) (script, work string, environment []string) {
+	t.Helper()
+	script, work = filepath.Join(p.folder, "script"), filepath.Join(p.folder, "work")
+	writeNew(t, script, p.must(t, "", "completion", shell)+"\n")
+	programs := filepath.Join(p.folder, "bin")
+	for _, folder := range []string{programs, filepath.Join(work, "folder")} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	writeNew(t, filepath.Join(work, "here.yaml"), "")
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(program, filepath.Join(programs, "web-backend")); err != nil {
+		t.Fatal(err)
+	}
+	return script, work, append(os.Environ(), "PATH="+programs+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"HOME="+p.folder, "XDG_CONFIG_HOME="+p.folder, "XDG_DATA_HOME="+p.folder)
+}
+
 // checkOffers checks the words that a shell offered. output has one word per
 // line, in zsh and fish possibly followed by a help text. Only words that begin
 // with the end of the line count.
 func checkOffers(t *testing.T, line, output, with, without string) {
 	t.Helper()
-	begun := line[strings.LastIndex(line, " ")+1:]
+	begun := line[strings.LastIndexAny(line, " =")+1:]
 	var offers []string
 	for offer := range strings.Lines(output) {
 		offer, _, _ = strings.Cut(strings.TrimSpace(offer), "\t")
+		offer = offer[strings.LastIndex(offer, "=")+1:] // zsh and fish complete --flag=value as one word
 		if offer = strings.TrimSuffix(offer, "/"); strings.HasPrefix(offer, begun) {
 			offers = append(offers, offer)
 		}
@@ -133,8 +173,8 @@ func TestCompletion_UnknownShell(t *testing.T) {
 	}
 }
 
-// No part of a help text can end its quotes.
-func TestCompletion_Quotes(t *testing.T) {
+// The shells can parse the scripts.
+func TestCompletion_Syntax(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
 	for _, shell := range []string{"bash", "zsh", "fish"} {

@@ -38,3 +38,6 @@ func (c *motionDemoCommand) Run(streams Streams) error {
 func needsQuotes(r rune) bool {
 	return !strings.ContainsRune("/._-", r) && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
 }
+
+// shellQuote puts text in single quotes.
+func shellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

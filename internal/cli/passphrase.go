@@ -41,53 +41,46 @@ type passphraseSource struct {
 // when ctx ends. A new passphrase is checked. A passphrase that opens a file is
 // not checked, because the file may have been encrypted with any bytes.
 func (s passphraseSource) of(ctx context.Context) func() (backend.Secret, error) {
-	ask := s.asker(ctx)
-	if !s.twice {
-		return ask
-	}
 	return func() (backend.Secret, error) {
-		passphrase, err := ask()
-		if err != nil {
-			return backend.Secret{}, err
-		}
-		return passphrase, checkNewSecret("passphrase", passphrase)
-	}
-}
-
-// asker returns a function that looks for the passphrase: first in the file,
-// then in the environment. If neither has it, the function asks at the
-// terminal.
-func (s passphraseSource) asker(ctx context.Context) func() (backend.Secret, error) {
-	return func() (backend.Secret, error) {
-		path := s.file
-		if path == "" {
-			if text, ok := s.streams.Getenv(passphraseVariable); ok && text != "" {
-				return backend.NewSecret(text), nil
-			}
-			path, _ = s.streams.Getenv(passphraseVariable + "_FILE")
-		}
-		if path != "" {
-			return readPassphrase(path)
-		}
-		if s.streams.ReadPassword == nil || s.taken {
-			return backend.Secret{}, errors.New("a passphrase is needed, and there is no terminal to ask for it: " +
-				"use --passphrase-file, or set " + passphraseVariable + " or " + passphraseVariable + "_FILE")
-		}
-		if !s.twice {
-			return typeSecret(ctx, s.streams, "passphrase", "Passphrase: ")
-		}
-		seen, prompt := messages(s.streams, false).Terminal, "New passphrase: "
-		if seen { // standard error is a terminal, so the passphrase is shown only there
-			prompt = "New passphrase (empty: one is made for you): "
-		}
-		passphrase, err := typeSecret(ctx, s.streams, "passphrase", prompt, "The same again: ")
-		if seen && errors.Is(err, errNothingTyped) {
-			made := rand.Text()
-			fmt.Fprintf(s.streams.Err, "The passphrase is %s\nKeep it: it is shown this once only.\n", made)
-			return backend.NewSecret(made), nil
+		passphrase, err := s.find(ctx)
+		if err == nil && s.twice {
+			err = checkNewSecret("passphrase", passphrase)
 		}
 		return passphrase, err
 	}
+}
+
+// find looks for the passphrase: first in the file, then in the environment. If
+// neither has it, find asks at the terminal.
+func (s passphraseSource) find(ctx context.Context) (backend.Secret, error) {
+	path := s.file
+	if path == "" {
+		if text, ok := s.streams.Getenv(passphraseVariable); ok && text != "" {
+			return backend.NewSecret(text), nil
+		}
+		path, _ = s.streams.Getenv(passphraseVariable + "_FILE")
+	}
+	if path != "" {
+		return readPassphrase(path)
+	}
+	if s.streams.ReadPassword == nil || s.taken {
+		return backend.Secret{}, errors.New("a passphrase is needed, and there is no terminal to ask for it: " +
+			"use --passphrase-file, or set " + passphraseVariable + " or " + passphraseVariable + "_FILE")
+	}
+	if !s.twice {
+		return typeSecret(ctx, s.streams, "passphrase", "Passphrase: ")
+	}
+	seen, prompt := messages(s.streams, false).Terminal, "New passphrase: "
+	if seen { // standard error is a terminal, so the passphrase is shown only there
+		prompt = "New passphrase (empty: one is made for you): "
+	}
+	passphrase, err := typeSecret(ctx, s.streams, "passphrase", prompt, "The same again: ")
+	if seen && errors.Is(err, errNothingTyped) {
+		made := rand.Text()
+		fmt.Fprintf(s.streams.Err, "The passphrase is %s\nKeep it: it is shown this once only.\n", made)
+		return backend.NewSecret(made), nil
+	}
+	return passphrase, err
 }
 
 // readPassphrase returns the first line of a file. The file may be a pipe.
@@ -101,7 +94,7 @@ func readPassphrase(path string) (backend.Secret, error) {
 	if err != nil {
 		return backend.Secret{}, fmt.Errorf("passphrase file: %w", err)
 	}
-	line, rest, _ := strings.Cut(strings.TrimPrefix(string(text), "\ufeff"), "\n") // some editors write a byte order mark
+	line, rest, _ := strings.Cut(strings.TrimPrefix(string(text), byteOrderMark), "\n")
 	line = strings.TrimSuffix(line, "\r")
 	if line == "" || strings.TrimSpace(rest) != "" || len(text) > maxPassphrase {
 		return backend.Secret{}, fmt.Errorf("passphrase file %s: want one line with the passphrase, of at most %d bytes", path, maxPassphrase)

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -38,22 +39,16 @@ func (c versionCommand) Run(streams Streams) error {
 
 func buildVersion() (v, c string) {
 	v, c = version, commit
-	info, ok := debug.ReadBuildInfo()
-	if ok && v == "" && info.Main.Version != "" {
-		v = info.Main.Version
-	}
-	if v == "" || v == "(devel)" {
-		v = "development"
-	}
-	if ok && c == "" {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		v = cmp.Or(v, info.Main.Version)
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
-				c = s.Value
+				c = cmp.Or(c, s.Value)
 			}
 		}
 	}
-	if c == "" {
-		c = "unknown"
+	if v == "(devel)" {
+		v = ""
 	}
-	return v, c
+	return cmp.Or(v, "development"), cmp.Or(c, "unknown")
 }

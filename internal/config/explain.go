@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -50,19 +51,11 @@ func (r *Report) Entries() []Entry { return r.entries }
 // entry returns the entry of one setting.
 func (l *loader) entry(s, standard setting) Entry {
 	e := Entry{
-		Key: s.key, Value: hideUserinfo(s.value.get()), Source: l.origin[s.key], Default: standard.value.get(), Variable: s.env,
-		node: yamlOf(s.value),
+		Key: s.key, Value: hideUserinfo(s.value.get()), Source: cmp.Or(l.origin[s.key], "default"), Default: standard.value.get(), Variable: s.env,
+		Secret: s.value.isSecret(), differs: s.value.get() != standard.value.get(), node: yamlOf(s.value),
 	}
-	if e.Source == "" {
-		e.Source = "default"
-	}
-	if _, ok := s.value.(original); ok {
+	if s.key == originalKey {
 		e.node = l.keptOriginal
-	}
-	_, e.Secret = s.value.(secret)
-	e.differs = s.value.get() != standard.value.get()
-	if v, ok := s.value.(list); ok { // a list of one text with a comma looks like a list of two
-		e.differs = len(*v.target) > 0
 	}
 	return e
 }
@@ -75,32 +68,23 @@ func hideUserinfo(text string) string { return userinfo.ReplaceAllLiteralString(
 
 // yamlOf returns v as YAML, or nil for a secret or a value that may hold one.
 func yamlOf(v value) *yaml.Node {
-	scalar := func(tag, text string) *yaml.Node {
-		node := &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: text}
-		if tag == yamlText {
-			node.SetString(text) // quoted if it would otherwise have another type
-		}
-		return node
-	}
 	text := v.get()
-	if _, ok := v.(secret); ok || text != hideUserinfo(text) {
+	if v.isSecret() || text != hideUserinfo(text) {
 		return nil
 	}
-	switch v := v.(type) {
-	case avatars:
-		return v.yaml()
-	case list:
-		node := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
-		for _, element := range *v.target {
-			node.Content = append(node.Content, scalar(yamlText, element))
+	switch target := v.target.(type) {
+	case *avatarFiles:
+		return target.yaml()
+	case *[]string:
+		node := &yaml.Node{Kind: yaml.SequenceNode, Tag: yamlSequence}
+		for _, element := range *target {
+			node.Content = append(node.Content, textNode(element))
 		}
 		return node
-	case number:
-		return scalar(yamlInteger, text)
-	case boolean:
-		return scalar(yamlBoolean, text)
+	case *int, *bool:
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: v.tags[0], Value: text}
 	}
-	return scalar(yamlText, text)
+	return textNode(text)
 }
 
 // YAML returns a configuration file that is equivalent to the sources. It omits

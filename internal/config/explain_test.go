@@ -2,10 +2,12 @@ package config
 
 import (
 	"fmt"
+	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"web-backend/internal/backend"
 )
@@ -90,8 +92,8 @@ func TestReport_YAMLRoundTrip(t *testing.T) {
 			}
 			secrets := map[string]string{}
 			for _, s := range report.Config.settings() {
-				if v, ok := s.value.(secret); ok && v.target.IsSet() {
-					secrets[s.env] = v.target.Reveal()
+				if target, ok := s.value.target.(*backend.Secret); ok && target.IsSet() {
+					secrets[s.env] = target.Reveal()
 					if !strings.Contains(text, "#   "+s.key+": "+s.env+" or "+s.env+"_FILE (now from ") {
 						t.Errorf("the YAML does not say where %s goes:\n%s", s.key, text)
 					}
@@ -114,8 +116,8 @@ func everyKey(t *testing.T) Sources {
 	t.Helper()
 	variables := map[string]string{
 		"WEB_BACKEND_STORE": "mongodb", "WEB_BACKEND_ACCESS": "strict", "WEB_BACKEND_REGISTRATION": "closed", "WEB_BACKEND_ENABLE_CORS": "true",
-		"WEB_BACKEND_LOCAL_OPERATOR": "false",
-		"WEB_BACKEND_CORS_ORIGINS":   "https://a.example", "WEB_BACKEND_TRUSTED_PROXIES": "10.0.0.0/8", "WEB_BACKEND_BASE_PATH": "/x",
+		"WEB_BACKEND_LOCAL_OPERATOR": "false", "WEB_BACKEND_DEFAULT_TIMEZONE": "Europe/Berlin",
+		"WEB_BACKEND_CORS_ORIGINS": "https://a.example", "WEB_BACKEND_TRUSTED_PROXIES": "10.0.0.0/8", "WEB_BACKEND_BASE_PATH": "/x",
 		"WEB_BACKEND_DEBUG_ADDRESS": "127.0.0.1:1", "WEB_BACKEND_MASTER_KEY": strings.Repeat("0", 64),
 		"WEB_BACKEND_OPERATOR_TOKEN": strings.Repeat("t", 20), "WEB_BACKEND_PASSWORD_HASH_MEMORY_KIB": "20000",
 		"MONGODB_URI":                   "mongodb://h",
@@ -124,20 +126,18 @@ func everyKey(t *testing.T) Sources {
 	}
 	notWithURI := []string{"mongodb_tls", "mongodb_tls_ca_file"}
 	for _, s := range Default().settings() {
-		switch v := s.value.(type) {
-		case text, list, secret, host:
+		switch target := s.value.target.(type) {
+		case *string, *[]string, *backend.Secret:
 			if variables[s.env] == "" && s.env != "" && !slices.Contains(notWithURI, s.key) {
 				variables[s.env] = "other"
 			}
-		case timezone:
-			variables[s.env] = "Europe/Berlin"
-		case number:
+		case *int:
 			if variables[s.env] == "" {
-				variables[s.env] = fmt.Sprint(*v.target + 1)
+				variables[s.env] = fmt.Sprint(*target + 1)
 			}
-		case duration:
-			variables[s.env] = (*v.target + 1e9).String()
-		case level:
+		case *time.Duration:
+			variables[s.env] = (*target + 1e9).String()
+		case *slog.Level:
 			variables[s.env] = "WARNING"
 		}
 	}
@@ -155,8 +155,7 @@ func everyKey(t *testing.T) Sources {
 func TestEntry_Secret(t *testing.T) {
 	t.Parallel()
 	for i, e := range Examine(Sources{}).Entries() {
-		target := reflect.ValueOf(Default().settings()[i].value).FieldByName("target")
-		if e.Secret != (target.Type().Elem() == reflect.TypeFor[backend.Secret]()) {
+		if _, ok := Default().settings()[i].value.target.(*backend.Secret); e.Secret != ok {
 			t.Errorf("%s: secret is %v", e.Key, e.Secret)
 		}
 	}

@@ -153,7 +153,7 @@ func TestReadme_ConfigurationTable(t *testing.T) {
 		if s.env != "" && !strings.Contains(row[2], "`"+s.env+"`") {
 			t.Errorf("the row of %s does not name its variable %s: %s", s.key, s.env, row[0])
 		}
-		if _, ok := s.value.(secret); ok != strings.Contains(row[2], "`_FILE`") {
+		if s.value.isSecret() != strings.Contains(row[2], "`_FILE`") {
 			t.Errorf("the row of %s is wrong about _FILE: %s", s.key, row[0])
 		}
 		if text, ok := strings.CutPrefix(strings.TrimSpace(row[3]), "`"); ok {

@@ -8,7 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// errNotAllowed says that a value does not match the description of allowed.
+// errNotAllowed says that a value does not match the description of the allowed
+// values.
 var errNotAllowed = errors.New("is not allowed")
 
 // flaw is an error that says what must not be in a value and what to do about
@@ -39,7 +40,7 @@ func complaint(v value, found string, err error, show func(string) string) strin
 	if f, ok := errors.AsType[flaw](err); ok {
 		return found + " " + string(f)
 	}
-	return found + " is not allowed; want " + v.allowed()
+	return found + " is not allowed; want " + v.allowed
 }
 
 // byteOrderMark is written by some editors at the start of a file. It is not

@@ -208,7 +208,7 @@ func (l *loader) set(s setting, origin, where, text string) {
 		l.reject(s, where, text, err)
 		return
 	}
-	if _, isSecret := s.value.(secret); isSecret && inQuotes(text) {
+	if s.value.isSecret() && inQuotes(text) {
 		l.warn(where + ": the secret stands in quotes, which are part of it; leave them out if that is not meant, since an env file keeps them")
 	}
 }
@@ -222,12 +222,7 @@ func (l *loader) reject(s setting, where, found string, err error) {
 // quote returns a rejected value of v for a fault, but hides it if it may hold
 // a secret.
 func quote(v value, found string) string {
-	_, isSecret := v.(secret)
-	switch v.(type) {
-	case endpoint, host, address:
-		isSecret = strings.Contains(found, "@") // the text before it may be a password
-	}
-	if isSecret {
+	if v.isSecret() || v.server && strings.Contains(found, "@") {
 		return hidden
 	}
 	return strconv.Quote(hideUserinfo(found))
@@ -237,12 +232,6 @@ func quote(v value, found string) string {
 // sets in every pod for a service with that name:
 // https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 var kubernetesLink = regexp.MustCompile(`^(tcp|udp|sctp)://[0-9A-Fa-f.:\[\]]+:[0-9]+$`)
-
-// isPort reports whether the variable of s may be one that Kubernetes sets.
-func isPort(s setting) bool {
-	_, ok := s.value.(number)
-	return ok && strings.HasSuffix(s.env, "_PORT")
-}
 
 // loadEnvironment reads the variable of each setting. For a secret, it also
 // reads the file that the variable with the suffix _FILE names. An empty
@@ -258,7 +247,7 @@ func (l *loader) loadEnvironment(lookup func(string) (string, bool)) {
 			continue
 		}
 		text, ok := getenv(s.env)
-		if ok && isPort(s) && kubernetesLink.MatchString(text) {
+		if ok && strings.HasSuffix(s.env, "_PORT") && kubernetesLink.MatchString(text) {
 			l.warn(fmt.Sprintf("environment variable %s: is ignored: Kubernetes set it for a service of this name, "+
 				"which enableServiceLinks: false in the pod turns off", s.env))
 			continue
@@ -267,7 +256,7 @@ func (l *loader) loadEnvironment(lookup func(string) (string, bool)) {
 			where := "environment variable " + s.env
 			l.set(s, where, where, text)
 		}
-		if _, isSecret := s.value.(secret); !isSecret {
+		if !s.value.isSecret() {
 			continue
 		}
 		path, fromFile := getenv(s.env + "_FILE")
@@ -408,17 +397,16 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 		node = node.Alias
 	}
 	fits := func(n *yaml.Node) bool {
-		return n.Kind == yaml.ScalarNode && slices.Contains(s.value.tags(), n.Tag)
+		return n.Kind == yaml.ScalarNode && slices.Contains(s.value.tags, n.Tag)
 	}
 	origin := strings.TrimSuffix(where, ": "+s.key)
-	if v, ok := s.value.(treeValue); ok {
+	l.origin[s.key] = origin
+	if s.value.load != nil {
 		file := origin[:strings.LastIndexByte(origin, ':')]
-		l.origin[s.key] = origin
-		v.load(l, tree{node: node, place: func(line int) string { return fmt.Sprintf("%s:%d", file, line) }})
+		s.value.load(l, tree{node: node, place: func(line int) string { return fmt.Sprintf("%s:%d", file, line) }})
 		return
 	}
-	l.origin[s.key] = origin
-	if v, ok := s.value.(list); ok {
+	if s.value.setList != nil {
 		var elements []string // nil if there are none, as everywhere else
 		for _, element := range node.Content {
 			if fits(element) {
@@ -427,7 +415,7 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 		}
 		err := errNotAllowed
 		if node.Kind == yaml.SequenceNode && len(elements) == len(node.Content) {
-			err = v.setList(elements)
+			err = s.value.setList(elements)
 		}
 		if err != nil {
 			l.reject(s, where, render(node), err)

@@ -492,7 +492,7 @@ func TestSettings_Complete(t *testing.T) {
 			t.Errorf("setting %s, %s stands twice", s.key, s.env)
 		}
 		keys[s.key], variables[s.env] = true, true
-		targets[reflect.ValueOf(s.value).FieldByName("target").Pointer()] = true
+		targets[s.value.target] = true
 	}
 	var leaves int
 	var count func(reflect.Type)

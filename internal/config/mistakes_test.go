@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"web-backend/internal/backend"
 )
 
 // Characters that editors, shells and env files add around a value are
@@ -83,7 +85,7 @@ func TestLoad_SecretFiles(t *testing.T) {
 	t.Parallel()
 	key := strings.Repeat("5a", 32)
 	for _, s := range Default().settings() {
-		if _, ok := s.value.(secret); !ok {
+		if !s.value.isSecret() {
 			continue
 		}
 		t.Run(s.key, func(t *testing.T) {
@@ -98,8 +100,8 @@ func TestLoad_SecretFiles(t *testing.T) {
 			}
 			report := Examine(Sources{Getenv: environment(map[string]string{s.env + "_FILE": writeFile(t, "marked", "\ufeff"+key+"\r\n")})})
 			for _, own := range report.Config.settings() {
-				if v, ok := own.value.(secret); ok && own.key == s.key && v.target.Reveal() != key {
-					t.Errorf("got %q, %v", v.target.Reveal(), report.Faults)
+				if target, ok := own.value.target.(*backend.Secret); ok && own.key == s.key && target.Reveal() != key {
+					t.Errorf("got %q, %v", target.Reveal(), report.Faults)
 				}
 			}
 		})

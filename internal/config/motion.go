@@ -90,9 +90,12 @@ type motionKeys struct {
 	Strict                       bool
 	MySQL                        MySQL
 	S3                           S3
-	Avatars                      map[string]map[string]string // avatar → kind → path
-	Original                     string                       // short description of motion_file_api_cfg
+	Avatars                      avatarFiles
+	Original                     string // short description of motion_file_api_cfg
 }
+
+// avatarFiles maps an avatar to the paths of its files by their kind.
+type avatarFiles map[string]map[string]string
 
 func defaultMotionKeys() motionKeys {
 	return motionKeys{
@@ -124,8 +127,8 @@ var motionKinds = []struct {
 
 // originalAvatars returns the avatars of the original with the paths that they
 // have there.
-func originalAvatars() map[string]map[string]string {
-	all := map[string]map[string]string{}
+func originalAvatars() avatarFiles {
+	all := avatarFiles{}
 	for _, a := range [][3]string{
 		{"KQ", "KQ_default_0326", "keqing"},
 		{"FNN", "FNN_default_0819", "funingna"},
@@ -267,21 +270,15 @@ func MotionFolder(dir string) *Motion {
 	return m
 }
 
-// avatars is the value of motion.avatars. Only a file can set it.
-type avatars struct{ target *map[string]map[string]string }
-
-func (v avatars) tags() []string   { return nil }
-func (v avatars) set(string) error { return errNotAllowed }
-func (v avatars) get() string {
-	return strings.Join(slices.Sorted(maps.Keys(*v.target)), ", ")
-}
-
-func (v avatars) allowed() string {
-	return "avatars, and for each the paths restpose, mesh, joints, rigids, blendshapes"
+// avatars is the value of motion.avatars.
+func avatars(target *avatarFiles) value {
+	return treeValue(target, "avatars, and for each the paths restpose, mesh, joints, rigids, blendshapes", func() string {
+		return strings.Join(slices.Sorted(maps.Keys(*target)), ", ")
+	}, target.load)
 }
 
 // load reads the tree and adds its faults to l.
-func (v avatars) load(l *loader, t tree) {
+func (a *avatarFiles) load(l *loader, t tree) {
 	all := l.block(t, "motion.avatars", t.node)
 	if all == nil {
 		return
@@ -294,25 +291,25 @@ func (v avatars) load(l *loader, t tree) {
 		paths := map[string]string{}
 		for _, kind := range motionKinds {
 			var path string
-			if files.set(kind.name, localPath{&path}, kind.required); path != "" {
+			if files.set(kind.name, localPath(&path), kind.required); path != "" {
 				paths[kind.name] = path
 			}
 		}
 		files.done()
-		if *v.target == nil {
-			*v.target = map[string]map[string]string{}
+		if *a == nil {
+			*a = avatarFiles{}
 		}
-		(*v.target)[f.key] = paths
+		(*a)[f.key] = paths
 	}
 }
 
 // yaml returns the avatars in the form of a configuration file.
-func (v avatars) yaml() *yaml.Node {
+func (a *avatarFiles) yaml() *yaml.Node {
 	all := &yaml.Node{Kind: yaml.MappingNode}
-	for _, avatar := range slices.Sorted(maps.Keys(*v.target)) {
+	for _, avatar := range slices.Sorted(maps.Keys(*a)) {
 		files := &yaml.Node{Kind: yaml.MappingNode}
 		for _, kind := range motionKinds {
-			if path := (*v.target)[avatar][kind.name]; path != "" {
+			if path := (*a)[avatar][kind.name]; path != "" {
 				files.Content = append(files.Content, textNode(kind.name), textNode(path))
 			}
 		}

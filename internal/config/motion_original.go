@@ -31,20 +31,14 @@ const (
 var unusedMotionKeys = []string{"type", "name", "logger_cfg", "max_workers", "cache_cfg", "blendshape_names", "version"}
 
 // original is the value of motion_file_api_cfg. The target is a short
-// description of it.
-type original struct{ target *string }
-
-func (v original) tags() []string   { return nil }
-func (v original) set(string) error { return errNotAllowed }
-func (v original) get() string      { return *v.target }
-func (v original) allowed() string  { return "a dict of readers, as the original has it" }
-
-// load stores the tree. The tree is read after all sources, because the
+// description of it. The tree is read after all sources, because the
 // environment may supply its missing secrets.
-func (v original) load(l *loader, t tree) {
-	if t.node.Tag != yamlNull {
-		l.original = &t
-	}
+func original(target *string) value {
+	return treeValue(target, "a dict of readers, as the original has it", func() string { return *target }, func(l *loader, t tree) {
+		if t.node.Tag != yamlNull {
+			l.original = &t
+		}
+	})
 }
 
 // originalMotion reads motion_file_api_cfg.
@@ -56,8 +50,8 @@ func (l *loader) originalMotion() *Motion {
 	}
 	m := &Motion{FloatType: halfFloat, CheckInterval: time.Minute}
 	var kind string
-	top.set("type", choice{&kind, []string{"MotionFileApiV1"}}, false)
-	top.set("maintain_check_interval", seconds{&m.CheckInterval}, false)
+	top.set("type", choice(&kind, "MotionFileApiV1"), false)
+	top.set("maintain_check_interval", seconds(&m.CheckInterval), false)
 	if meta := top.block("meta_reader_cfg", true); meta != nil {
 		meta.database(m)
 	}
@@ -97,7 +91,7 @@ func (p MotionPlace) name() string {
 // reader returns the type of a reader if it is one of types, or "" if it is
 // not.
 func (b *block) reader(types ...string) (kind string) {
-	b.set("type", choice{&kind, types}, true)
+	b.set("type", choice(&kind, types...), true)
 	return kind
 }
 
@@ -126,20 +120,20 @@ func (b *block) database(m *Motion) {
 func (b *block) sql(d *MotionDatabase, needed bool) {
 	join := "sqlite_join_cmd_path"
 	if d.MySQL == nil {
-		b.set("sqlite_path", text{&d.SQLite, true}, needed)
+		b.set("sqlite_path", text(&d.SQLite, true), needed)
 	} else {
 		join = "mysql_join_cmd_path"
-		b.set("mysql_host", host{&d.MySQL.Host, "mysql_port", true}, needed)
+		b.set("mysql_host", host(&d.MySQL.Host, "mysql_port", true), needed)
 		// The environment supplies a text, which Python drivers accept as a
 		// number.
-		b.set("mysql_port", number{&d.MySQL.Port, 1, 65535}, false, yamlText)
-		b.set("mysql_username", text{&d.MySQL.Username, true}, needed)
+		b.set("mysql_port", number(&d.MySQL.Port, 1, 65535), false, yamlText)
+		b.set("mysql_username", text(&d.MySQL.Username, true), needed)
 		b.secret("mysql_password", &d.MySQL.Password, mysqlPasswordKey, needed)
-		b.set("mysql_database", text{&d.MySQL.Database, true}, needed)
+		b.set("mysql_database", text(&d.MySQL.Database, true), needed)
 	}
-	b.set(join, text{&d.JoinFile, false}, false)
-	b.set("motion_record_table_name", text{&d.Table, true}, false)
-	b.set("enabled_column_name", text{&d.EnabledColumn, true}, false)
+	b.set(join, text(&d.JoinFile, false), false)
+	b.set("motion_record_table_name", text(&d.Table, true), false)
+	b.set("enabled_column_name", text(&d.EnabledColumn, true), false)
 }
 
 // secret reads a secret. A value in the settings under key has priority over
@@ -161,7 +155,7 @@ func (b *block) secret(name string, target *backend.Secret, key string, needed b
 		b.fault(f.line, name, fmt.Sprintf("is missing; want a text, here or in %s", key))
 		return
 	}
-	b.set(name, secret{target, false}, false)
+	b.set(name, secret(target, false), false)
 	switch {
 	case !target.IsSet() || *target == *shared:
 	case shared.IsSet(): // another reader has a different secret
@@ -184,8 +178,8 @@ func (b *block) clips(m *Motion) {
 	} else {
 		b.sameDatabase(m, kind, kind == inMySQL)
 	}
-	b.set("float_dtype", floatType{&m.FloatType}, false)
-	b.set("max_workers", number{&m.MaxWorkers, 1, 1000}, false)
+	b.set("float_dtype", floatType(&m.FloatType), false)
+	b.set("max_workers", number(&m.MaxWorkers, 1, 1000), false)
 	b.done(unusedMotionKeys...)
 }
 
@@ -233,14 +227,14 @@ func (b *block) files() MotionFiles {
 func (b *block) place(inBucket bool) MotionPlace {
 	var p MotionPlace
 	if !inBucket {
-		b.set("root_dir", text{&p.Dir, true}, true)
+		b.set("root_dir", text(&p.Dir, true), true)
 		return p
 	}
 	p.S3 = &S3{Bucket: defaultBucket}
-	b.set("endpoint", endpoint{&p.S3.Endpoint}, true)
-	b.set("access_key", text{&p.S3.AccessKey, true}, true)
+	b.set("endpoint", endpoint(&p.S3.Endpoint), true)
+	b.set("access_key", text(&p.S3.AccessKey, true), true)
 	b.secret("secret_key", &p.S3.SecretKey, s3SecretKeyKey, true)
-	b.set("bucket_name", text{&p.S3.Bucket, true}, false)
+	b.set("bucket_name", text(&p.S3.Bucket, true), false)
 	return p
 }
 
@@ -260,7 +254,7 @@ func (b *block) paths(key string, pattern *regexp.Regexp) map[string]string {
 			files.fault(f.line, f.key, "is no id of a record; want a whole number")
 			continue
 		}
-		files.set(f.key, localPath{&path}, true)
+		files.set(f.key, localPath(&path), true)
 		paths[f.key] = path
 	}
 	return paths
@@ -271,34 +265,23 @@ func (b *block) paths(key string, pattern *regexp.Regexp) map[string]string {
 var floatPattern = regexp.MustCompile(`^(?:\w+\.)*(float(?:16|32|64))$`)
 
 // floatType is a number type, such as numpy.float32.
-type floatType struct{ target *string }
-
-func (v floatType) tags() []string  { return []string{yamlText} }
-func (v floatType) get() string     { return *v.target }
-func (v floatType) allowed() string { return "float16, float32 or float64" }
-func (v floatType) set(s string) error {
-	match := floatPattern.FindStringSubmatch(s)
-	if match == nil {
-		return errNotAllowed
-	}
-	*v.target = match[1]
-	return nil
+func floatType(target *string) value {
+	return textual(target, "float16, float32 or float64", func(s string) (string, error) {
+		match := floatPattern.FindStringSubmatch(s)
+		if match == nil {
+			return "", errNotAllowed
+		}
+		return match[1], nil
+	})
 }
 
 // seconds is a duration as a number of seconds.
-type seconds struct{ target *time.Duration }
-
-func (v seconds) tags() []string { return []string{yamlInteger, yamlFloat} }
-func (v seconds) get() string    { return v.target.String() }
-func (v seconds) allowed() string {
-	return fmt.Sprintf("seconds, from %g to %g", leastCheckInterval.Seconds(), mostCheckInterval.Seconds())
+func seconds(target *time.Duration) value {
+	least, most := leastCheckInterval.Seconds(), mostCheckInterval.Seconds()
+	return newValue(target, fmt.Sprintf("seconds, from %g to %g", least, most), time.Duration.String, func(s string) (time.Duration, error) {
+		n, err := within(least, most, parseFloat)(s)
+		return time.Duration(n * float64(time.Second)), err
+	}, yamlInteger, yamlFloat)
 }
 
-func (v seconds) set(s string) error {
-	n, err := strconv.ParseFloat(s, 64)
-	if err != nil || !(n >= leastCheckInterval.Seconds() && n <= mostCheckInterval.Seconds()) { // also rejects NaN
-		return errNotAllowed
-	}
-	*v.target = time.Duration(n * float64(time.Second))
-	return nil
-}
+func parseFloat(s string) (float64, error) { return strconv.ParseFloat(s, 64) }

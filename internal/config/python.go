@@ -65,15 +65,13 @@ func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal b
 // secret of the environment.
 func (l *loader) setPython(s setting, origin string, v starlark.Value, literal bool) {
 	l.origin[s.key] = origin
-	if t, ok := s.value.(treeValue); ok {
-		t.load(l, tree{node: treeOf(v), place: func(int) string { return origin }, python: true})
+	if s.value.load != nil {
+		s.value.load(l, tree{node: treeOf(v), place: func(int) string { return origin }, python: true})
 		return
 	}
 	found := pyconfig.Kind(v)
-	if text, tag := scalarText(v); literal && tag != "" {
-		if _, ok := s.value.(secret); !ok {
-			found = quote(s.value, text)
-		}
+	if text, tag := scalarText(v); literal && tag != "" && !s.value.isSecret() {
+		found = quote(s.value, text)
 	}
 	if err := setFrom(s, v); err != nil {
 		l.faults = append(l.faults, fmt.Sprintf("%s: %s: %s", origin, s.key, complaint(s.value, found, err, nil)))
@@ -82,10 +80,9 @@ func (l *loader) setPython(s setting, origin string, v starlark.Value, literal b
 
 // setFrom sets s from a Starlark value.
 func setFrom(s setting, v starlark.Value) error {
-	list, isList := s.value.(list)
-	if !isList {
+	if s.value.setList == nil {
 		text, tag := scalarText(v)
-		if !slices.Contains(s.value.tags(), tag) {
+		if !slices.Contains(s.value.tags, tag) {
 			return errNotAllowed
 		}
 		return s.value.set(text)
@@ -97,12 +94,12 @@ func setFrom(s setting, v starlark.Value) error {
 	var elements []string
 	for element := range starlark.Elements(sequence) {
 		text, tag := scalarText(element)
-		if !slices.Contains(list.tags(), tag) {
+		if !slices.Contains(s.value.tags, tag) {
 			return errNotAllowed
 		}
 		elements = append(elements, text)
 	}
-	return list.setList(elements)
+	return s.value.setList(elements)
 }
 
 // scalarText returns the text form of a value and its YAML type. The type is ""

@@ -20,12 +20,6 @@ type tree struct {
 	python bool                  // values may be computed, and are not shown
 }
 
-// treeValue is a value that only a file can hold, as a tree.
-type treeValue interface {
-	value
-	load(l *loader, t tree)
-}
-
 // unknownTag marks a node without a value in a Python module. The node's text
 // is the reason.
 const unknownTag = "!unknown"
@@ -210,12 +204,12 @@ func (b *block) set(key string, v value, needed bool, tags ...string) {
 	reason, isUnknown := b.unknown(f.node)
 	switch {
 	case f.node == nil && needed:
-		b.fault(f.line, key, "is missing; want "+v.allowed())
+		b.fault(f.line, key, "is missing; want "+v.allowed)
 	case f.node == nil:
 	case isUnknown && reason == "": // its fault is already recorded
 	case isUnknown:
-		b.fault(f.line, key, fmt.Sprintf("has no value: %s; want %s", reason, v.allowed()))
-	case f.node.Kind != yaml.ScalarNode || !slices.Contains(append(tags, v.tags()...), f.node.Tag):
+		b.fault(f.line, key, fmt.Sprintf("has no value: %s; want %s", reason, v.allowed))
+	case f.node.Kind != yaml.ScalarNode || !slices.Contains(append(tags, v.tags...), f.node.Tag):
 		b.fault(f.line, key, complaint(v, b.show(f.node, v), errNotAllowed, nil))
 	default:
 		b.setScalar(key, f, v)
@@ -224,11 +218,10 @@ func (b *block) set(key string, v value, needed bool, tags ...string) {
 
 // setScalar sets v to a scalar of a type that v accepts.
 func (b *block) setScalar(key string, f field, v value) {
-	_, isSecret := v.(secret)
 	switch err := v.set(f.node.Value); {
 	case err != nil:
 		b.fault(f.line, key, complaint(v, b.show(f.node, v), err, nil))
-	case !isSecret || f.node.Value == "":
+	case !v.isSecret() || f.node.Value == "":
 		b.keep(key, &yaml.Node{Kind: yaml.ScalarNode, Tag: f.node.Tag, Value: f.node.Value})
 	}
 }
@@ -254,7 +247,7 @@ func (b *block) keep(key string, node *yaml.Node) {
 // show returns a value for a fault: the value itself if it is a literal in the
 // file and not a secret, otherwise its type.
 func (b *block) show(node *yaml.Node, v value) string {
-	if _, ok := v.(secret); ok {
+	if v.isSecret() {
 		return hidden
 	}
 	if node.Kind == yaml.ScalarNode && !b.tree.python {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -14,18 +15,32 @@ import (
 	"web-backend/internal/backend"
 )
 
-// value is a typed place for one setting.
-type value interface {
+// value is the place of one setting, and what may stand there. The functions
+// below, such as number, return one for each type of values.
+type value struct {
+	target  any      // points to the field
+	allowed string   // description of the allowed values, for the message of a fault
+	tags    []string // the YAML types that the value, or an element of a list, may have in a file
+	server  bool     // a server: text before an "@" in it may be a password
+
 	// set sets the value from its text form, as in the environment and in flags.
 	// On an error, it changes nothing.
-	set(text string) error
+	set func(text string) error
 	// get returns the text form of the value, which set accepts; "***" for a
 	// secret that is set.
-	get() string
-	// tags returns the YAML types that the value may have in a file.
-	tags() []string
-	// allowed describes the allowed values, for the message of a fault.
-	allowed() string
+	get func() string
+
+	// setList does what set does for the elements of a list; nil for other values.
+	setList func(elements []string) error
+	// load reads a tree, for a value that only a file can hold; nil for others. It
+	// adds the faults to l.
+	load func(l *loader, t tree)
+}
+
+// isSecret reports whether v must never be shown.
+func (v value) isSecret() bool {
+	_, ok := v.target.(*backend.Secret)
+	return ok
 }
 
 // The YAML types of scalars, as the parser names them.
@@ -47,138 +62,102 @@ const (
 // hidden is shown in place of a secret.
 const hidden = "***"
 
+// newValue returns a value that has the text form format and that parse reads.
+// An error of parse that is neither a flaw nor an entryError says only that the
+// text is not allowed.
+func newValue[T any](target *T, allowed string, format func(T) string, parse func(string) (T, error), tags ...string) value {
+	return value{
+		target: target, allowed: allowed, tags: tags,
+		get: func() string { return format(*target) },
+		set: func(text string) error {
+			parsed, err := parse(text)
+			if err == nil {
+				*target = parsed
+			}
+			return err
+		},
+	}
+}
+
+// textual returns a value that is a text. read checks it and returns it in the
+// form that is stored.
+func textual(target *string, allowed string, read func(string) (string, error)) value {
+	return newValue(target, allowed, func(s string) string { return s }, read, yamlText)
+}
+
+// only returns a reader of the texts for which ok reports true.
+func only(ok func(string) bool) func(string) (string, error) {
+	return func(s string) (string, error) {
+		if !ok(s) {
+			return "", errNotAllowed
+		}
+		return s, nil
+	}
+}
+
+// within returns a parser of the values from least to most.
+func within[T cmp.Ordered](least, most T, parse func(string) (T, error)) func(string) (T, error) {
+	return func(s string) (T, error) {
+		parsed, err := parse(s)
+		if err == nil && least <= parsed && parsed <= most { // not so for NaN
+			return parsed, nil
+		}
+		return parsed, errNotAllowed
+	}
+}
+
 // text is any text. It may be restricted to texts that are not empty.
-type text struct {
-	target   *string
-	required bool
+func text(target *string, required bool) value {
+	allowed := "a text"
+	if required {
+		allowed = "a text that is not empty"
+	}
+	return textual(target, allowed, func(s string) (string, error) {
+		if required && s == "" {
+			return "", errNotAllowed
+		}
+		return s, textFlaw(s)
+	})
 }
 
-func (v text) tags() []string { return []string{yamlText} }
-func (v text) get() string    { return *v.target }
-
-func (v text) allowed() string {
-	if v.required {
-		return "a text that is not empty"
-	}
-	return "a text"
-}
-
-func (v text) set(s string) error {
-	if v.required && s == "" {
-		return errNotAllowed
-	}
-	if err := textFlaw(s); err != nil {
-		return err
-	}
-	*v.target = s
-	return nil
-}
-
-// secret is a text that is never shown.
-type secret struct {
-	target  *backend.Secret
-	several bool // it may hold several secrets, one per line
-}
-
-func (v secret) tags() []string { return []string{yamlText} }
-func (v secret) get() string {
-	if v.target.IsSet() {
-		return hidden
-	}
-	return ""
-}
-func (v secret) allowed() string { return "a text (in quotes if it looks like a number)" }
-func (v secret) set(s string) error {
-	looked := s
-	if v.several {
-		looked = strings.NewReplacer("\r", "", "\n", "", "\t", "").Replace(s)
-	}
-	if !utf8.ValidString(s) {
-		return flaw("is not text in UTF-8; save it as UTF-8")
-	}
-	if err := controlFlaw(looked); err != nil {
-		return err
-	}
-	*v.target = backend.NewSecret(s)
-	return nil
+// secret is a text that is never shown. If several is set, it may hold several
+// secrets, one per line.
+func secret(target *backend.Secret, several bool) value {
+	const allowed = "a text (in quotes if it looks like a number)"
+	return newValue(target, allowed, backend.Secret.String, func(s string) (backend.Secret, error) {
+		looked := s
+		if several {
+			looked = strings.NewReplacer("\r", "", "\n", "", "\t", "").Replace(s)
+		}
+		if !utf8.ValidString(s) {
+			return backend.Secret{}, flaw("is not text in UTF-8; save it as UTF-8")
+		}
+		return backend.NewSecret(s), controlFlaw(looked)
+	}, yamlText)
 }
 
 // choice is one of a few words.
-type choice struct {
-	target  *string
-	options []string
-}
-
-func (v choice) tags() []string  { return []string{yamlText} }
-func (v choice) get() string     { return *v.target }
-func (v choice) allowed() string { return "one of " + strings.Join(v.options, ", ") }
-func (v choice) set(s string) error {
-	if !slices.Contains(v.options, s) {
-		return errNotAllowed
-	}
-	*v.target = s
-	return nil
+func choice(target *string, options ...string) value {
+	return textual(target, "one of "+strings.Join(options, ", "), only(func(s string) bool { return slices.Contains(options, s) }))
 }
 
 // number is a whole number from least to most.
-type number struct {
-	target      *int
-	least, most int
-}
-
-func (v number) tags() []string { return []string{yamlInteger} }
-func (v number) get() string    { return strconv.Itoa(*v.target) }
-func (v number) allowed() string {
-	return fmt.Sprintf("a whole number from %d to %d", v.least, v.most)
-}
-
-func (v number) set(s string) error {
-	n, err := strconv.Atoi(strings.ReplaceAll(s, "_", ""))
-	if err != nil || n < v.least || n > v.most {
-		return errNotAllowed
-	}
-	*v.target = n
-	return nil
+func number(target *int, least, most int) value {
+	return newValue(target, fmt.Sprintf("a whole number from %d to %d", least, most), strconv.Itoa,
+		within(least, most, func(s string) (int, error) { return strconv.Atoi(strings.ReplaceAll(s, "_", "")) }), yamlInteger)
 }
 
 // boolean is true or false.
-type boolean struct{ target *bool }
-
-func (v boolean) tags() []string  { return []string{yamlBoolean} }
-func (v boolean) get() string     { return strconv.FormatBool(*v.target) }
-func (v boolean) allowed() string { return "true or false" }
-func (v boolean) set(s string) error {
-	b, err := strconv.ParseBool(strings.ToLower(s))
-	if err != nil {
-		return errNotAllowed
-	}
-	*v.target = b
-	return nil
+func boolean(target *bool) value {
+	return newValue(target, "true or false", strconv.FormatBool,
+		func(s string) (bool, error) { return strconv.ParseBool(strings.ToLower(s)) }, yamlBoolean)
 }
 
 // duration is a duration from least to most.
-type duration struct {
-	target      *time.Duration
-	least, most time.Duration
+func duration(target *time.Duration, least, most time.Duration) value {
+	return newValue(target, fmt.Sprintf("a duration such as 30s or 1m30s, from %s to %s", least, most), time.Duration.String,
+		within(least, most, time.ParseDuration), yamlText)
 }
-
-func (v duration) tags() []string { return []string{yamlText} }
-func (v duration) get() string    { return v.target.String() }
-func (v duration) allowed() string {
-	return fmt.Sprintf("a duration such as 30s or 1m30s, from %s to %s", v.least, v.most)
-}
-
-func (v duration) set(s string) error {
-	d, err := time.ParseDuration(s)
-	if err != nil || d < v.least || d > v.most {
-		return errNotAllowed
-	}
-	*v.target = d
-	return nil
-}
-
-// level is a log level: a name, or a number of Python's logging.
-type level struct{ target *slog.Level }
 
 var levels = map[string]slog.Level{
 	"DEBUG": slog.LevelDebug, "10": slog.LevelDebug,
@@ -190,126 +169,85 @@ var levels = map[string]slog.Level{
 	"CRITICAL": slog.LevelError, "50": slog.LevelError,
 }
 
-func (v level) tags() []string { return []string{yamlText, yamlInteger} }
-
-func (v level) get() string {
-	if *v.target == slog.LevelWarn {
-		return "WARNING"
-	}
-	return v.target.String()
-}
-
-func (v level) allowed() string {
-	return "DEBUG, INFO, WARNING, ERROR, CRITICAL or their numbers in Python, 10, 20, 30, 40, 50"
-}
-
-func (v level) set(s string) error {
-	l, ok := levels[strings.ToUpper(s)]
-	if !ok {
-		return errNotAllowed
-	}
-	*v.target = l
-	return nil
+// level is a log level: a name, or a number of Python's logging.
+func level(target *slog.Level) value {
+	const allowed = "DEBUG, INFO, WARNING, ERROR, CRITICAL or their numbers in Python, 10, 20, 30, 40, 50"
+	return newValue(target, allowed, func(l slog.Level) string {
+		return strings.Replace(l.String(), "WARN", "WARNING", 1)
+	}, func(s string) (slog.Level, error) {
+		l, ok := levels[strings.ToUpper(s)]
+		if !ok {
+			return 0, errNotAllowed
+		}
+		return l, nil
+	}, yamlText, yamlInteger)
 }
 
 // list is a list of texts. In the environment, they are separated by commas.
-type list struct {
-	target *[]string
-	want   string // description of what is allowed
-	// read checks an element and returns it in the form that is compared.
-	read func(string) (string, error)
-}
-
-func (v list) tags() []string { return []string{yamlText} } // of each element
-
-func (v list) get() string { return strings.Join(*v.target, ", ") }
-
-func (v list) allowed() string { return v.want }
-
-func (v list) set(s string) error {
-	var elements []string
-	for element := range strings.SplitSeq(s, ",") {
-		if element = strings.TrimSpace(element); element != "" {
-			elements = append(elements, element)
+// read checks an element and returns it in the form that is compared.
+func list(target *[]string, allowed string, read func(string) (string, error)) value {
+	setList := func(elements []string) error {
+		var all []string // nil if there are none, as everywhere else
+		for i, element := range elements {
+			element, err := read(element)
+			if err == nil && element == "" {
+				err = errNotAllowed
+			}
+			if err != nil {
+				return entryError{i + 1, elements[i], err}
+			}
+			all = append(all, element)
 		}
+		*target = all
+		return nil
 	}
-	return v.setList(elements)
-}
-
-func (v list) setList(elements []string) error {
-	var read []string // nil if there are none, as everywhere else
-	for i, element := range elements {
-		element, err := v.read(element)
-		if err == nil && element == "" {
-			err = errNotAllowed
-		}
-		if err != nil {
-			return entryError{i + 1, elements[i], err}
-		}
-		read = append(read, element)
+	return value{
+		target: target, allowed: allowed, tags: []string{yamlText}, setList: setList,
+		get: func() string { return strings.Join(*target, ", ") },
+		set: func(s string) error {
+			var elements []string
+			for element := range strings.SplitSeq(s, ",") {
+				if element = strings.TrimSpace(element); element != "" {
+					elements = append(elements, element)
+				}
+			}
+			return setList(elements)
+		},
 	}
-	*v.target = read
-	return nil
 }
 
 // readPath accepts any path.
 func readPath(entry string) (string, error) { return entry, textFlaw(entry) }
 
-// path is the path prefix of all routes. It is "" for the root. Otherwise it
-// begins with "/" and does not end with one.
-type path struct{ target *string }
-
-func (v path) tags() []string { return []string{yamlText} }
-func (v path) get() string    { return *v.target }
-func (v path) allowed() string {
-	return `a path such as /characters: it begins with "/", its parts are not empty, "." or "..", ` +
-		"and consist of letters, digits and - _ . ~ @ : + , ="
-}
-
 var pathPattern = regexp.MustCompile(`^(/[A-Za-z0-9_.~@:+,=-]+)*$`)
 
-func (v path) set(s string) error {
-	s = strings.TrimSuffix(s, "/")
-	if !pathPattern.MatchString(s) {
-		return errNotAllowed
-	}
-	for part := range strings.SplitSeq(s, "/") {
-		if part == "." || part == ".." {
-			return errNotAllowed
+// path is the path prefix of all routes. It is "" for the root. Otherwise it
+// begins with "/" and does not end with one.
+func path(target *string) value {
+	return textual(target, `a path such as /characters: it begins with "/", its parts are not empty, "." or "..", `+
+		"and consist of letters, digits and - _ . ~ @ : + , =", func(s string) (string, error) {
+		s = strings.TrimSuffix(s, "/")
+		for part := range strings.SplitSeq(s, "/") {
+			if part == "." || part == ".." {
+				return "", errNotAllowed
+			}
 		}
-	}
-	*v.target = s
-	return nil
+		return only(pathPattern.MatchString)(s)
+	})
 }
 
 // localPath is a path below a folder.
-type localPath struct{ target *string }
-
-func (v localPath) tags() []string { return []string{yamlText} }
-func (v localPath) get() string    { return *v.target }
-func (v localPath) allowed() string {
-	return "a path below the folder or in the bucket, not empty, not absolute and without a way out of it"
-}
-
-func (v localPath) set(s string) error {
-	if !filepath.IsLocal(s) {
-		return errNotAllowed
-	}
-	*v.target = s
-	return nil
+func localPath(target *string) value {
+	return textual(target, "a path below the folder or in the bucket, not empty, not absolute and without a way out of it", only(filepath.IsLocal))
 }
 
 // timezone is the IANA name of a time zone, or "".
-type timezone struct{ target *string }
+func timezone(target *string) value {
+	return textual(target, "an IANA time zone such as Europe/Berlin, or UTC",
+		only(func(s string) bool { return s == "" || backend.KnownTimezone(s) }))
+}
 
-func (v timezone) tags() []string  { return []string{yamlText} }
-func (v timezone) get() string     { return *v.target }
-func (v timezone) allowed() string { return "an IANA time zone such as Europe/Berlin, or UTC" }
-
-func (v timezone) set(s string) error {
-	if s != "" && !backend.KnownTimezone(s) {
-		return errNotAllowed
-	}
-	*v.target = s
-	return nil
+// treeValue is a value that only a file can hold, as a tree that load reads.
+func treeValue(target any, allowed string, get func() string, load func(l *loader, t tree)) value {
+	return value{target: target, allowed: allowed, get: get, load: load, set: func(string) error { return errNotAllowed }}
 }

@@ -14,27 +14,21 @@ import (
 	"web-backend/internal/auth"
 )
 
-// host is a host name or an IP address.
-type host struct {
-	target   *string
-	port     string // the key of its port
-	required bool
+// server returns a text that names a server.
+func server(target *string, allowed string, read func(string) (string, error)) value {
+	v := textual(target, allowed, read)
+	v.server = true
+	return v
 }
 
-func (v host) tags() []string { return []string{yamlText} }
-func (v host) get() string    { return *v.target }
-func (v host) allowed() string {
-	return "a host name or an IP address, without a port, which goes into " + v.port
-}
-
-func (v host) set(s string) error {
-	if s != "" || v.required {
-		if err := hostFlaw(s); err != nil {
-			return err
+// host is a host name or an IP address. port is the key of its port.
+func host(target *string, port string, required bool) value {
+	return server(target, "a host name or an IP address, without a port, which goes into "+port, func(s string) (string, error) {
+		if s == "" && !required {
+			return "", nil
 		}
-	}
-	*v.target = s
-	return nil
+		return s, hostFlaw(s)
+	})
 }
 
 var (
@@ -100,7 +94,7 @@ func readOrigin(origin string) (string, error) {
 		port = ""
 	}
 	if port != "" {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		if !isPort(port) {
 			return "", flaw("has a port that is none")
 		}
 		port = ":" + port
@@ -108,48 +102,26 @@ func readOrigin(origin string) (string, error) {
 	return u.Scheme + "://" + hostname + port, nil
 }
 
-// address is a listen address as HOST:PORT, or "".
-type address struct{ target *string }
-
-func (v address) tags() []string { return []string{yamlText} }
-func (v address) get() string    { return *v.target }
-func (v address) allowed() string {
-	return "an address such as 127.0.0.1:6060 or [::1]:6060, with a port from 0 to 65535"
+// isPort reports whether s is the number of a port.
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
 }
 
-func (v address) set(s string) error {
-	if s != "" {
+// address is a listen address as HOST:PORT, or "".
+func address(target *string) value {
+	const allowed = "an address such as 127.0.0.1:6060 or [::1]:6060, with a port from 0 to 65535"
+	return server(target, allowed, only(func(s string) bool {
 		host, port, err := net.SplitHostPort(s)
-		if err != nil || hostFlaw(host) != nil {
-			return errNotAllowed
-		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return errNotAllowed
-		}
-	}
-	*v.target = s
-	return nil
+		return s == "" || err == nil && hostFlaw(host) == nil && isPort(port)
+	}))
 }
 
 // endpoint is an S3 server as HOST or HOST:PORT, or "".
-type endpoint struct{ target *string }
-
-func (v endpoint) tags() []string { return []string{yamlText} }
-func (v endpoint) get() string    { return *v.target }
-func (v endpoint) allowed() string {
-	return "a server such as oss.example or 127.0.0.1:9000, without a scheme and a path"
-}
-
-func (v endpoint) set(s string) error {
-	if s != "" {
+func endpoint(target *string) value {
+	const allowed = "a server such as oss.example or 127.0.0.1:9000, without a scheme and a path"
+	return server(target, allowed, only(func(s string) bool {
 		u, err := url.Parse("http://" + s)
-		if err != nil || u.Host != s || u.Hostname() == "" {
-			return errNotAllowed
-		}
-		if _, err := strconv.ParseUint(cmp.Or(u.Port(), "0"), 10, 16); err != nil {
-			return errNotAllowed
-		}
-	}
-	*v.target = s
-	return nil
+		return s == "" || err == nil && u.Host == s && u.Hostname() != "" && isPort(cmp.Or(u.Port(), "0"))
+	}))
 }

@@ -52,7 +52,7 @@ func (l *loader) variables() map[string]bool {
 			continue
 		}
 		known[s.env] = true
-		if _, ok := s.value.(secret); ok {
+		if s.value.isSecret() {
 			known[s.env+"_FILE"] = true
 		}
 	}

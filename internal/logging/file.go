@@ -23,7 +23,6 @@ const fileMode = 0o640
 // or logrotate, that file is opened. A pipe or another special file is only
 // written to. A logFile is safe for concurrent use, because an interrupted
 // request may log while the server shuts down.
-// ends.
 type logFile struct {
 	options Options
 
