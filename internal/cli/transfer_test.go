@@ -503,6 +503,57 @@ func TestCopy(t *testing.T) {
 	}
 }
 
+// Import and copy move unknown names as they are. One note counts them. A value
+// that resembles no known name may be a key in the wrong field, so it is not
+// shown.
+func TestImportAndCopy_CountUnknownNames(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	data, file := filepath.Join(folder, "data"), filepath.Join(folder, "e.jsonl")
+	withUsers(t, data)
+	change(t, data, func(store *sqlite.Store) error {
+		all, err := store.UserData(t.Context(), []string{"ada", "bob"})
+		if err != nil {
+			return err
+		}
+		for _, user := range all {
+			for i := range user.Characters {
+				c := &user.Characters[i]
+				c.Avatar, c.SceneName = "KQ-default", "Seabed"
+				c.ASRAdapter, c.TTSAdapter, c.MemoryAdapter = "", "elevnlabs", "openai_memory"
+				c.ClassificationAdapter, c.ConversationAdapter, c.ReactionAdapter = "openai_classification", "openai_agent", "openai_reaction"
+			}
+		}
+		all[0].Characters[0].MemoryAdapter = secretText
+		return store.PutUsers(t.Context(), all)
+	})
+	ok(t, folder, "export", "--out", file)
+	const note = `note        4 names in characters came along unchanged, but this server does not know them: ` +
+		`tts_adapter "elevnlabs" 3 times (similar to elevenlabs); memory_adapter 1 time; GET /api/v1/list_providers has the known ones` + "\n"
+	for name, args := range map[string][]string{
+		"copy":   {"copy", "--to", filepath.Join(folder, "copied")},
+		"import": {"import", file, "--data-dir", filepath.Join(folder, "imported")},
+	} {
+		var rehearsed struct {
+			UnknownNames json.RawMessage `json:"unknown_names"`
+		}
+		if err := json.Unmarshal([]byte(ok(t, folder, append(args, "--dry-run", "--json")...).out), &rehearsed); err != nil {
+			t.Fatal(err)
+		}
+		const want = `[{"field":"tts_adapter","value":"elevnlabs","nearest":["elevenlabs"],"count":3},{"field":"memory_adapter","count":1}]`
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, rehearsed.UnknownNames); err != nil || compact.String() != want {
+			t.Errorf("%s: the JSON has %s, error %v, want %s", name, compact.String(), err, want)
+		}
+		if text := ok(t, folder, args...).out; strings.Count(text, note) != 1 || strings.Count(text, "elevnlabs") != 1 {
+			t.Errorf("%s: got %s\nwant once\n%s", name, text, note)
+		}
+		if text := ok(t, folder, args...).out; strings.Contains(text, "does not know") {
+			t.Errorf("%s: the second run wrote nothing, but says %s", name, text)
+		}
+	}
+}
+
 func TestCopy_Refuses(t *testing.T) {
 	t.Parallel()
 	folder := t.TempDir()
