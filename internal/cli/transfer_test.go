@@ -301,6 +301,9 @@ func TestExport_Encrypted(t *testing.T) {
 	stranger, _ := identityFile(t)
 	phrase := writeFile(t, "phrase", "correct horse\r\n")
 	wrong := writeFile(t, "wrong", "battery staple")
+	// An older version took the byte order mark for a part of the passphrase.
+	const mark = "\ufeff"
+	marked := writeFile(t, "marked", mark+"correct horse\n")
 
 	byRecipients := ok(t, folder, "export", "--with-secrets", "--recipient", recipient, "--recipient", otherRecipient).out
 	plainContent := ok(t, folder, "export", "--recipient", recipient).out
@@ -325,6 +328,10 @@ func TestExport_Encrypted(t *testing.T) {
 		"without secrets": importing(plainContent, nil, "--identity", identity),
 		"passphrase":      importing(byPhrase, nil, "--passphrase-file", phrase),
 		"environment":     importing(cheap, map[string]string{"WEB_BACKEND_PASSPHRASE": "correct horse"}),
+		"marked file":     importing(cheap, nil, "--passphrase-file", marked),
+		"marked variable": importing(cheap, map[string]string{"WEB_BACKEND_PASSPHRASE": mark + "correct horse"}),
+		"marked export":   importing(sealedWith(t, mark+"correct horse", byRecipients, identity), nil, "--passphrase-file", marked),
+		"mark forgotten":  importing(sealedWith(t, mark+"correct horse", byRecipients, identity), nil, "--passphrase-file", phrase),
 		"short":           importing(sealedWith(t, "1", byRecipients, identity), map[string]string{"WEB_BACKEND_PASSPHRASE": "1"}),
 	} {
 		if got.status != 0 {
@@ -350,7 +357,7 @@ func TestExport_Encrypted(t *testing.T) {
 			t.Errorf("%s: got %+v, want an error that says %q", tt.name, tt.got, tt.want)
 		}
 	}
-	if entries, err := os.ReadDir(filepath.Join(folder, "into")); err != nil || len(entries) != 6 {
+	if entries, err := os.ReadDir(filepath.Join(folder, "into")); err != nil || len(entries) != 10 {
 		t.Errorf("refused imports made folders: %v, %v", entries, err)
 	}
 }
