@@ -129,6 +129,8 @@ func workAsRoot(t *testing.T, folder string) {
 		{"export", "--out", "backups/users.jsonl"},
 		{"export", "--out", "backups/users.jsonl", "--force"},
 		{"import", "backups/users.jsonl"},
+		{"copy", "--to", "copied"},
+		{"motion", "demo", "motion"},
 		{"restore", "backups/by-name.db"},
 		{"keys", "rotate"},
 		{"keys", "doctor"},

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,13 +54,17 @@ func waitForRefusal(t *testing.T, p *process) {
 
 func TestStop_FinishesRunningRequests(t *testing.T) {
 	t.Parallel()
-	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
-		t.Run(signal.String(), func(t *testing.T) {
+	signals := []syscall.Signal{syscall.SIGTERM, syscall.SIGINT}
+	if !signal.Ignored(syscall.SIGHUP) { // as it is below nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	for _, sent := range signals {
+		t.Run(sent.String(), func(t *testing.T) {
 			t.Parallel()
 			folder := t.TempDir()
 			p := serve(t, folder)
 			conn, reader := hold(t, p)
-			p.signal(t, signal)
+			p.signal(t, sent)
 			waitForRefusal(t, p)
 			if _, err := p.send(t.Context(), "/health", ""); err == nil {
 				t.Error("a new request is answered")

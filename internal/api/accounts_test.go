@@ -222,7 +222,7 @@ func TestAccounts_NamesThatLookAlike(t *testing.T) {
 func TestAccounts_NamesOfOld(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
-	for _, name := range []string{" ann", "a\u200bnn", "\u202eann", "Ａｎｎ", "👨\u200d👩\u200d👧"} {
+	for _, name := range []string{"  ", " ann", "a\u200bnn", "\u202eann", "Ａｎｎ", "👨\u200d👩\u200d👧"} {
 		s.plainCredential(t, name)
 		if got, _ := s.login(t, name, testPassword); got != "id of "+name {
 			t.Errorf("%q logs in as %q", name, got)

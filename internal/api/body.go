@@ -168,14 +168,14 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 		return []fault{missingBody}
 	}
 	if offset := invalidUTF8(received.raw); offset >= 0 {
-		return []fault{invalidJSON(offset, "invalid UTF-8")}
+		return []fault{invalidJSON(offset, orWide(received.raw, "invalid UTF-8"))}
 	}
 	// jsontext checks four times as fast as encoding/json. Invalid JSON is
 	// decoded again with encoding/json, because clients know its error texts.
 	if !jsontext.Value(received.raw).IsValid(anyJSON...) {
 		var value json.RawMessage
 		if syntax, ok := errors.AsType[*json.SyntaxError](json.Unmarshal(received.raw, &value)); ok {
-			return []fault{invalidJSON(syntaxOffset(syntax, received.raw), syntax.Error())}
+			return []fault{invalidJSON(syntaxOffset(syntax, received.raw), orWide(received.raw, syntax.Error()))}
 		}
 	}
 	if string(raw) == "null" {
@@ -274,6 +274,17 @@ var missingBody = fault{"missing", []any{"body"}, "Field required", jsonNull}
 // show the body.
 func invalidJSON(offset int, reason string) fault {
 	return fault{"json_invalid", []any{"body", offset}, "JSON decode error: " + reason, json.RawMessage("{}")}
+}
+
+// orWide returns reason, or a better reason if body is not UTF-8 but an encoding
+// with more than one byte for each character: it begins with a byte order mark
+// of UTF-16, or has a NUL among the bytes of its first character.
+func orWide(body []byte, reason string) string {
+	if bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff")) ||
+		bytes.IndexByte(body[:min(2, len(body))], 0) >= 0 {
+		return "the body is UTF-16 or UTF-32, want UTF-8"
+	}
+	return reason
 }
 
 // syntaxOffset returns the offset of the error in bytes, starting at 0. The

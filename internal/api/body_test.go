@@ -135,3 +135,25 @@ func TestBody_ByteOrderMark(t *testing.T) {
 		exchange{name: "of a text", request: "POST create_user", body: `{"user_id":"` + mark + `x"}`, status: 200, want: `{"user_id":"` + mark + `x"}`},
 	)
 }
+
+// The fault for a body in UTF-16 or UTF-32 names the encoding.
+func TestBody_OtherUnicodeEncodings(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	const want = `"msg":"JSON decode error: the body is UTF-16 or UTF-32, want UTF-8"`
+	for name, body := range map[string]string{
+		"UTF-16, little-endian":            "\xff\xfe{\x00}\x00",
+		"UTF-16, big-endian":               "\xfe\xff\x00{\x00}",
+		"UTF-16, little-endian, unmarked":  "{\x00}\x00",
+		"UTF-16, big-endian, unmarked":     "\x00{\x00}",
+		"UTF-32, little-endian":            "\xff\xfe\x00\x00{\x00\x00\x00}\x00\x00\x00",
+		"UTF-32, big-endian":               "\x00\x00\xfe\xff\x00\x00\x00{\x00\x00\x00}",
+		"UTF-16, white space at the begin": " \x00{\x00}\x00",
+	} {
+		s.exchange(t, exchange{name: name, request: "POST create_user", body: body, status: 422, contains: []string{want}})
+	}
+	s.exchange(t, exchange{
+		name: "Latin-1", request: "POST create_user", body: "{\"user_id\":\"caf\xe9\"}", status: 422,
+		contains: []string{`"msg":"JSON decode error: invalid UTF-8"`},
+	})
+}

@@ -148,8 +148,11 @@ type duplicateCharacterResponse struct {
 func (a *API) duplicateCharacter(
 	ctx context.Context, in *duplicateCharacterRequest,
 ) (duplicateCharacterResponse, error) {
-	id, err := a.service.DuplicateCharacter(ctx, in.key(), in.CharacterName)
-	return duplicateCharacterResponse{id}, err
+	duplicate, err := a.service.DuplicateCharacter(ctx, in.key(), in.CharacterName)
+	if err == nil {
+		a.warnOfUnknownNames(ctx, duplicate.UnknownNames())
+	}
+	return duplicateCharacterResponse{duplicate.CharacterID}, err
 }
 
 type deleteCharacterRequest struct{ characterBody }
@@ -178,7 +181,7 @@ func update[In any, P interface {
 		endpoint: owner(a, func(ctx context.Context, in P) (empty, error) {
 			err := a.service.UpdateCharacter(ctx, in.key(), in.patch())
 			if err == nil {
-				a.warnOfUnknownNames(ctx, in.patch())
+				a.warnOfUnknownNames(ctx, in.patch().UnknownNames())
 			}
 			return empty{}, err
 		}),

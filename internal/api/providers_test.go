@@ -231,7 +231,12 @@ func TestUnknownNames_AreLogged(t *testing.T) {
 			t.Errorf("%s: got the lines %q, want one that ends with %s", test.fields, lines, test.want)
 		}
 	}
+	s.duplicate(t, "ada", s.names["own"])      // has all the unknown names
+	s.duplicate(t, "ada", s.names["readonly"]) // has none
 	known := len(linesWith(s.logLines(), "an unknown name was set"))
+	if known != 16 {
+		t.Errorf("8 updates and a duplicate of their character made %d warnings, want 16", known)
+	}
 	for what, fields := range map[string]string{
 		"tts": `"tts_adapter":"huoshan_icl","voice":"x"`, "scene": `"scene_name":"Seabed"`, "avatar": `"avatar":"KL-default"`,
 		"memory": `"memory_adapter":"sensenova_memory","memory_model_override":"any"`, "asr": `"asr_adapter":""`, "name": `"character_name":"x"`,

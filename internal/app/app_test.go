@@ -570,6 +570,7 @@ func TestRun_DefaultsOfNewUsers(t *testing.T) {
 	}
 	cfg.DefaultUserConfigPath = write("user.json", `{"xai_api_key": "secret-of-the-team", "timezone": "Europe/Berlin"}`)
 	cfg.DefaultCharacterConfigPaths = []string{character("Second"), character("First")}
+	cfg.DefaultTimezone = "Europe/Rome" // takes precedence over the file
 	s := run(t, cfg)
 	if status, body := s.send(t, "/api/v1/create_user", `{"user_id": "a"}`); status != http.StatusOK {
 		t.Fatalf("create_user: %d %s", status, body)
@@ -579,6 +580,9 @@ func TestRun_DefaultsOfNewUsers(t *testing.T) {
 	}
 	if _, body := s.send(t, "/api/v1/get_available_llm/a", ""); body != `{"options":["xai"]}` {
 		t.Errorf("get_available_llm: %s", body)
+	}
+	if _, body := s.send(t, "/api/v1/get_user_config/a", ""); !strings.Contains(body, `"timezone":"Europe/Rome"`) {
+		t.Errorf("get_user_config: %s", body)
 	}
 	data, err := os.ReadFile(cfg.Log.Path)
 	if err != nil || bytes.Contains(data, []byte("secret-of-the-team")) {

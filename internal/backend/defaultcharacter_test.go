@@ -99,7 +99,7 @@ func TestParseDefaultCharacter_Faults(t *testing.T) {
 		{"text for a number", string(defaultFile(t, map[string]any{"voice_speed": "1.0"})), "voice_speed"},
 		{"text for a bool", string(defaultFile(t, map[string]any{"read_only": "true"})), "read_only"},
 		{"fraction for a whole number", string(defaultFile(t, map[string]any{"fear_threshold": 0.5})), "fear_threshold"},
-		{"too large a number", string(defaultFile(t, map[string]any{"fear_threshold": 1 << 40})), "fear_threshold"},
+		{"too large a number", string(defaultFile(t, map[string]any{"fear_threshold": int64(1 << 40)})), "fear_threshold"},
 		{"NUL", string(defaultFile(t, map[string]any{"prompt": "a\x00b"})), "prompt"},
 		{"NUL in an optional field", string(defaultFile(t, map[string]any{"memory_model_override": "\x00"})), "memory_model_override"},
 		{"a field twice, in two cases", strings.TrimSuffix(valid, "}") + `,"PROMPT":""}`, "prompt"},

@@ -51,6 +51,8 @@ type ImportReport struct {
 	Conflicts  []string // the first user ids that were replaced, skipped or refused
 	// FirstDifferent is the first user id that is not counted in Unchanged.
 	FirstDifferent string
+	// UnknownNames are the unknown names in the characters that were written.
+	UnknownNames []UnknownNameCount
 	// Unreachable are the user ids that a URL cannot name; see [Reachable].
 	Unreachable []string
 }
@@ -186,7 +188,7 @@ func (i *importer) importBatch(ctx context.Context, batch []UserData) error {
 		return err
 	}
 	report := i.report
-	report.Conflicts = slices.Clone(report.Conflicts)
+	report.Conflicts, report.UnknownNames = slices.Clone(report.Conflicts), slices.Clone(report.UnknownNames)
 	var puts []UserData
 	for _, user := range batch {
 		if userID := user.UserID(); !Reachable(userID) && !slices.Contains(report.Unreachable, userID) {
@@ -243,6 +245,7 @@ func (i *importer) decide(report *ImportReport, names nameOwners, stored, user U
 	}
 	if !sameConfig {
 		report.Characters += int64(len(user.Characters))
+		report.UnknownNames = countUnknownNames(report.UnknownNames, user.Characters)
 	}
 	return user, true, nil
 }

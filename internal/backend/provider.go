@@ -91,18 +91,27 @@ func Providers(role ProviderRole) []Provider {
 // KnownNames returns the known adapters, scenes or avatars for a field of a
 // character, or nil if the field takes any text. The caller must not change the
 // slice.
-func KnownNames(field string) (names []string) {
+func KnownNames(field string) []string {
 	switch field {
 	case "scene_name":
 		return scenes
 	case "avatar":
 		return avatars
 	}
-	for _, p := range providers {
-		names = append(names, p.Adapters[field]...)
-	}
-	return names
+	return adapters[field]
 }
+
+// adapters maps a field to the adapters of all providers. It is made once,
+// because an import asks for it for each character.
+var adapters = func() Adapters {
+	all := Adapters{}
+	for _, p := range providers {
+		for field, names := range p.Adapters {
+			all[field] = append(all[field], names...)
+		}
+	}
+	return all
+}()
 
 // UnknownName is the value of a character's field that is not in [KnownNames].
 // Such a value is allowed, because other programs may know it.
@@ -137,6 +146,43 @@ func (c Character) UnknownNames() []UnknownName {
 		ClassificationAdapter: &c.ClassificationAdapter, ConversationAdapter: &c.ConversationAdapter,
 		ReactionAdapter: &c.ReactionAdapter, MemoryAdapter: &c.MemoryAdapter,
 	}.UnknownNames()
+}
+
+// UnknownNameCount counts an unknown name in the characters of an import.
+type UnknownNameCount struct {
+	// UnknownName has the Value "" if that resembles no known name, or if too
+	// many values were found. All such values of a field are counted together.
+	UnknownName
+	Count int64
+}
+
+// mostUnknownNames is the maximum number of values that are counted separately.
+const mostUnknownNames = 20
+
+// countUnknownNames adds the unknown names in characters to counts, which it may
+// change.
+func countUnknownNames(counts []UnknownNameCount, characters []Character) []UnknownNameCount {
+	for _, c := range characters {
+		for _, name := range c.UnknownNames() {
+			if len(name.Nearest) == 0 {
+				name.Value = "" // it may be a secret in the wrong field
+			}
+			at := indexOfName(counts, name)
+			if at < 0 && len(counts) >= mostUnknownNames {
+				name = UnknownName{Field: name.Field}
+				at = indexOfName(counts, name)
+			}
+			if at < 0 {
+				at, counts = len(counts), append(counts, UnknownNameCount{UnknownName: name})
+			}
+			counts[at].Count++
+		}
+	}
+	return counts
+}
+
+func indexOfName(counts []UnknownNameCount, name UnknownName) int {
+	return slices.IndexFunc(counts, func(c UnknownNameCount) bool { return c.Field == name.Field && c.Value == name.Value })
 }
 
 func nearestNames(value string, known []string) []string {

@@ -261,3 +261,20 @@ func TestUnknownNames(t *testing.T) {
 		}
 	}
 }
+
+// However many misspelled values there are, only some are counted separately.
+func TestCountUnknownNames_Bounded(t *testing.T) {
+	t.Parallel()
+	var characters []Character
+	for i := range 50 {
+		characters = append(characters, Character{TTSAdapter: fmt.Sprintf("elevenlabs%02d", i), ASRAdapter: "acme"})
+	}
+	var all int64
+	counts := countUnknownNames(nil, characters)
+	for _, c := range counts {
+		all += c.Count
+	}
+	if len(counts) > mostUnknownNames+1 || all != 100 {
+		t.Errorf("got %d counts with %d names, want at most %d with 100", len(counts), all, mostUnknownNames+1)
+	}
+}

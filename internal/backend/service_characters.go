@@ -41,32 +41,34 @@ func (s *Service) CharacterDocument(ctx context.Context, key CharacterKey) ([]by
 	return s.store.CharacterDocument(ctx, key)
 }
 
-// DuplicateCharacter copies a character and returns the id of the copy. The
-// copy can be changed and is the last in its user's list. If name is nil, the
-// copy keeps the name. The copy's creation time is in the user's own time zone.
-// The error is NotFound if the character does not exist, and TooLong or Full if
-// a limit of [Limits] is exceeded.
-func (s *Service) DuplicateCharacter(ctx context.Context, key CharacterKey, name *string) (string, error) {
+// DuplicateCharacter copies a character and returns the copy, which can be
+// changed and is the last in its user's list. If name is nil, the copy keeps
+// the name. The copy's creation time is in the user's own time zone. The error
+// is NotFound if the character does not exist, and TooLong or Full if a limit
+// of [Limits] is exceeded.
+func (s *Service) DuplicateCharacter(ctx context.Context, key CharacterKey, name *string) (Character, error) {
 	if name != nil {
 		if err := s.limits.checkText("character_name", *name); err != nil {
-			return "", err
+			return Character{}, err
 		}
 	}
 	config, err := s.store.UserConfig(ctx, key.UserID)
 	if err != nil && !errors.Is(err, NotFound) {
-		return "", err
+		return Character{}, err
 	}
 	id := s.newID()
 	created := Timestamp(s.now(), config.location(s.defaults.UserConfig.Timezone))
+	var duplicate Character
 	err = s.store.CopyCharacter(ctx, key, s.limits.Characters, func(c Character) Character {
 		c.CharacterID, c.CreateDatatime, c.ReadOnly = id, created, false
 		set(&c.CharacterName, name)
+		duplicate = c
 		return c
 	})
 	if err != nil {
-		return "", err
+		return Character{}, err
 	}
-	return id, nil
+	return duplicate, nil
 }
 
 // UpdateCharacter changes a character. The error is NotFound if it does not

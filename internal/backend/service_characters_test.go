@@ -21,18 +21,19 @@ func TestDuplicateCharacter(t *testing.T) {
 		name *string
 		want string
 	}{{nil, source.CharacterName}, {&given, "Nova"}, {&empty, ""}} {
-		id, err := r.DuplicateCharacter(t.Context(), source.Key(), c.name)
+		made, err := r.DuplicateCharacter(t.Context(), source.Key(), c.name)
 		if err != nil {
 			t.Fatal(err)
 		}
+		id := made.CharacterID
 		if parsed, err := uuid.Parse(id); err != nil || parsed.Version() != 4 {
 			t.Errorf("id of the copy: got %q, error %v, want a UUID of version 4", id, err)
 		}
 		want := source
 		want.CharacterID, want.CharacterName, want.ReadOnly = id, c.want, false
 		characters := r.characters("ada")
-		if got := characters[len(characters)-1]; got != want {
-			t.Errorf("last character:\n got %+v\nwant %+v", got, want)
+		if got := characters[len(characters)-1]; got != want || made != want {
+			t.Errorf("last character:\n got %+v\nreturned %+v\nwant %+v", got, made, want)
 		}
 		if characters[0] != source {
 			t.Errorf("source after a copy: got %+v, want it unchanged", characters[0])
@@ -69,11 +70,11 @@ func TestDuplicateCharacter_Time(t *testing.T) {
 				t.Fatal(err) // directly in the store, because the service rejects unknown zones
 			}
 			source := r.characters("ada")[1]
-			id, err := r.DuplicateCharacter(t.Context(), source.Key(), nil)
+			duplicate, err := r.DuplicateCharacter(t.Context(), source.Key(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			made, err := r.store.Character(t.Context(), backend.CharacterKey{UserID: "ada", CharacterID: id})
+			made, err := r.store.Character(t.Context(), duplicate.Key())
 			if err != nil || made.CreateDatatime != c.want {
 				t.Errorf("creation time: got %q, error %v, want %q", made.CreateDatatime, err, c.want)
 			}
@@ -108,16 +109,16 @@ func TestUpdateCharacter_OnlyACopyMayChange(t *testing.T) {
 	source, prompt := r.characters("ada")[0], "changed"
 	patch := backend.CharacterPatch{Prompt: &prompt}
 	wantKind(t, "update a default character", r.UpdateCharacter(t.Context(), source.Key(), patch), backend.ReadOnly, "")
-	id, err := r.DuplicateCharacter(t.Context(), source.Key(), nil)
+	duplicate, err := r.DuplicateCharacter(t.Context(), source.Key(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	made := backend.CharacterKey{UserID: "ada", CharacterID: id}
+	made := duplicate.Key()
 	if err := r.UpdateCharacter(t.Context(), made, patch); err != nil {
 		t.Fatal(err)
 	}
 	want := source
-	want.CharacterID, want.ReadOnly, want.Prompt = id, false, "changed"
+	want.CharacterID, want.ReadOnly, want.Prompt = made.CharacterID, false, "changed"
 	document, err := r.CharacterDocument(t.Context(), made)
 	if err != nil || string(document) != string(mustEncode(t, want)) {
 		t.Errorf("document:\n got %s, error %v\nwant %s", document, err, mustEncode(t, want))

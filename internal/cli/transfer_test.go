@@ -301,6 +301,9 @@ func TestExport_Encrypted(t *testing.T) {
 	stranger, _ := identityFile(t)
 	phrase := writeFile(t, "phrase", "correct horse\r\n")
 	wrong := writeFile(t, "wrong", "battery staple")
+	// An older version took the byte order mark for a part of the passphrase.
+	const mark = "\ufeff"
+	marked := writeFile(t, "marked", mark+"correct horse\n")
 
 	byRecipients := ok(t, folder, "export", "--with-secrets", "--recipient", recipient, "--recipient", otherRecipient).out
 	plainContent := ok(t, folder, "export", "--recipient", recipient).out
@@ -325,6 +328,10 @@ func TestExport_Encrypted(t *testing.T) {
 		"without secrets": importing(plainContent, nil, "--identity", identity),
 		"passphrase":      importing(byPhrase, nil, "--passphrase-file", phrase),
 		"environment":     importing(cheap, map[string]string{"WEB_BACKEND_PASSPHRASE": "correct horse"}),
+		"marked file":     importing(cheap, nil, "--passphrase-file", marked),
+		"marked variable": importing(cheap, map[string]string{"WEB_BACKEND_PASSPHRASE": mark + "correct horse"}),
+		"marked export":   importing(sealedWith(t, mark+"correct horse", byRecipients, identity), nil, "--passphrase-file", marked),
+		"mark forgotten":  importing(sealedWith(t, mark+"correct horse", byRecipients, identity), nil, "--passphrase-file", phrase),
 		"short":           importing(sealedWith(t, "1", byRecipients, identity), map[string]string{"WEB_BACKEND_PASSPHRASE": "1"}),
 	} {
 		if got.status != 0 {
@@ -350,7 +357,7 @@ func TestExport_Encrypted(t *testing.T) {
 			t.Errorf("%s: got %+v, want an error that says %q", tt.name, tt.got, tt.want)
 		}
 	}
-	if entries, err := os.ReadDir(filepath.Join(folder, "into")); err != nil || len(entries) != 6 {
+	if entries, err := os.ReadDir(filepath.Join(folder, "into")); err != nil || len(entries) != 10 {
 		t.Errorf("refused imports made folders: %v, %v", entries, err)
 	}
 }
@@ -500,6 +507,57 @@ func TestCopy(t *testing.T) {
 	back := ok(t, folder, "copy", "--from", other, "--with-secrets", "--json")
 	if r := report(t, back); r.Unchanged != 2 {
 		t.Errorf("back into the configured store: %+v", r)
+	}
+}
+
+// Import and copy move unknown names as they are. One note counts them. A value
+// that resembles no known name may be a key in the wrong field, so it is not
+// shown.
+func TestImportAndCopy_CountUnknownNames(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	data, file := filepath.Join(folder, "data"), filepath.Join(folder, "e.jsonl")
+	withUsers(t, data)
+	change(t, data, func(store *sqlite.Store) error {
+		all, err := store.UserData(t.Context(), []string{"ada", "bob"})
+		if err != nil {
+			return err
+		}
+		for _, user := range all {
+			for i := range user.Characters {
+				c := &user.Characters[i]
+				c.Avatar, c.SceneName = "KQ-default", "Seabed"
+				c.ASRAdapter, c.TTSAdapter, c.MemoryAdapter = "", "elevnlabs", "openai_memory"
+				c.ClassificationAdapter, c.ConversationAdapter, c.ReactionAdapter = "openai_classification", "openai_agent", "openai_reaction"
+			}
+		}
+		all[0].Characters[0].MemoryAdapter = secretText
+		return store.PutUsers(t.Context(), all)
+	})
+	ok(t, folder, "export", "--out", file)
+	const note = `note        4 names in characters came along unchanged, but this server does not know them: ` +
+		`tts_adapter "elevnlabs" 3 times (similar to elevenlabs); memory_adapter 1 time; GET /api/v1/list_providers has the known ones` + "\n"
+	for name, args := range map[string][]string{
+		"copy":   {"copy", "--to", filepath.Join(folder, "copied")},
+		"import": {"import", file, "--data-dir", filepath.Join(folder, "imported")},
+	} {
+		var rehearsed struct {
+			UnknownNames json.RawMessage `json:"unknown_names"`
+		}
+		if err := json.Unmarshal([]byte(ok(t, folder, append(args, "--dry-run", "--json")...).out), &rehearsed); err != nil {
+			t.Fatal(err)
+		}
+		const want = `[{"field":"tts_adapter","value":"elevnlabs","nearest":["elevenlabs"],"count":3},{"field":"memory_adapter","count":1}]`
+		var compact bytes.Buffer
+		if err := json.Compact(&compact, rehearsed.UnknownNames); err != nil || compact.String() != want {
+			t.Errorf("%s: the JSON has %s, error %v, want %s", name, compact.String(), err, want)
+		}
+		if text := ok(t, folder, args...).out; strings.Count(text, note) != 1 || strings.Count(text, "elevnlabs") != 1 {
+			t.Errorf("%s: got %s\nwant once\n%s", name, text, note)
+		}
+		if text := ok(t, folder, args...).out; strings.Contains(text, "does not know") {
+			t.Errorf("%s: the second run wrote nothing, but says %s", name, text)
+		}
 	}
 }
 

@@ -25,6 +25,9 @@ type Report struct {
 
 	// Conflicts are the first user ids that were replaced, skipped or refused.
 	Conflicts []string `json:"conflicts,omitempty"`
+	// UnknownNames are adapters, scenes and avatars in the characters that were
+	// written which this server does not know.
+	UnknownNames []UnknownName `json:"unknown_names,omitempty"`
 	// Unreachable are user ids that cannot be part of a URL.
 	Unreachable []string `json:"unreachable,omitempty"`
 
@@ -40,11 +43,24 @@ type Report struct {
 	Differences *Differences `json:"differences,omitempty"` // nil unless source and target were compared
 }
 
+// UnknownName is a name of a character's field that this server does not know.
+type UnknownName struct {
+	Field string `json:"field"`
+	// Value is "" if it resembles no known name. Then it may be a secret.
+	Value   string   `json:"value,omitempty"`
+	Nearest []string `json:"nearest,omitempty"` // known names that Value resembles
+	Count   int64    `json:"count"`
+}
+
 func reportOf(r backend.ImportReport, locked int64) Report {
+	var unknown []UnknownName
+	for _, n := range r.UnknownNames {
+		unknown = append(unknown, UnknownName{n.Field, n.Value, n.Nearest, n.Count})
+	}
 	return Report{
 		Users: r.Users(), Added: r.Added, Unchanged: r.Unchanged, Replaced: r.Replaced, Skipped: r.Skipped,
 		Refused: r.Refused, Characters: r.Characters, Locked: locked, Conflicts: r.Conflicts,
-		Unreachable: r.Unreachable,
+		UnknownNames: unknown, Unreachable: r.Unreachable,
 	}
 }
 
@@ -85,10 +101,29 @@ func (r Report) notes() (notes []string) {
 	if r.LeftOut > 0 {
 		notes = append(notes, number(r.LeftOut, "document")+" of the source cannot be read and stayed behind")
 	}
+	if len(r.UnknownNames) > 0 {
+		notes = append(notes, unknownNamesNote(r.UnknownNames))
+	}
 	for _, id := range r.Unreachable {
 		notes = append(notes, fmt.Sprintf("user id %q came along, but no URL can name it: clients and proxies take it out", id))
 	}
 	return notes
+}
+
+// unknownNamesNote returns one note about all unknown names.
+func unknownNamesNote(names []UnknownName) string {
+	var all int64
+	var parts []string
+	for _, n := range names {
+		all += n.Count
+		part := n.Field + " " + number(n.Count, "time")
+		if n.Value != "" {
+			part = fmt.Sprintf("%s %q %s (similar to %s)", n.Field, n.Value, number(n.Count, "time"), strings.Join(n.Nearest, ", "))
+		}
+		parts = append(parts, part)
+	}
+	return number(all, "name") + " in characters came along unchanged, but this server does not know them: " + strings.Join(parts, "; ") +
+		"; GET /api/v1/list_providers has the known ones"
 }
 
 // Fault returns an error if a user was refused, or if source and target differ.

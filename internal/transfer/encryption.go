@@ -191,17 +191,31 @@ func (k *Keys) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	if err != nil {
 		return nil, errors.Join(errAsking, err)
 	}
-	identity, err := age.NewScryptIdentity(passphrase.Reveal())
-	if err != nil {
-		return nil, ErrNoPassphrase
-	}
-	identity.SetMaxWorkFactor(maxWorkFactor)
-	key, err := identity.Unwrap(stanzas)
-	if errors.Is(err, age.ErrIncorrectIdentity) {
-		return nil, ErrWrongPassphrase
-	}
+	key, err := unwrap(stanzas, passphrase)
 	if err == nil {
 		k.opened = openedKey{bytes.Clone(stanzas[0].Body), bytes.Clone(key)}
 	}
 	return key, err
+}
+
+// unwrap tries the passphrase without the byte order mark that some editors
+// write, and then with it, because older versions took the mark of a passphrase
+// file for a part of the passphrase.
+func unwrap(stanzas []*age.Stanza, passphrase backend.Secret) (key []byte, err error) {
+	const mark = "\ufeff"
+	bare := strings.TrimPrefix(passphrase.Reveal(), mark)
+	if bare == "" {
+		return nil, ErrNoPassphrase
+	}
+	for _, text := range []string{bare, mark + bare} {
+		identity, err := age.NewScryptIdentity(text)
+		if err != nil {
+			return nil, ErrNoPassphrase
+		}
+		identity.SetMaxWorkFactor(maxWorkFactor)
+		if key, err = identity.Unwrap(stanzas); !errors.Is(err, age.ErrIncorrectIdentity) {
+			return key, err
+		}
+	}
+	return nil, ErrWrongPassphrase
 }

@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"web-backend/internal/fileowner"
 )
 
 // Summary describes the written folder.
@@ -63,14 +65,16 @@ func Write(target string) (Summary, error) {
 // writeNew writes a file that does not exist yet. The file does not contain
 // secrets, so its mode lets a server of another user read it.
 func writeNew(name string, data []byte) error {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil { //nolint:gosec // see above
+	if err := fileowner.MkdirAll(filepath.Dir(name), 0o755); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644) //nolint:gosec // see above
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(data)
+	if err = fileowner.TakeOwner(file, filepath.Dir(name)); err == nil {
+		_, err = file.Write(data)
+	}
 	return errors.Join(err, file.Close())
 }
 

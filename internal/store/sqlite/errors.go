@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"syscall"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -46,21 +48,40 @@ func storeError(err error) error {
 	return err
 }
 
-// leastFree is the number of free bytes below which a file system counts as
-// full.
-const leastFree = 1 << 20
-
 // fullDisk returns the SQLite error for a full disk if err is a failure to
-// write below folder and the disk is full. Otherwise it returns err. The driver
-// reports a full disk like any other disk error.
+// write below folder and the disk is full, or its owner has used up a disk
+// quota. Otherwise it returns err. The driver reports both like any other disk
+// error.
 func fullDisk(err error, folder string) error {
 	if err == nil || errors.Is(err, sqlite3.FULL) || !errors.Is(err, sqlite3.IOERR) && !errors.Is(err, sqlite3.CANTOPEN) {
 		return err
 	}
-	if free, known := freeBytes(folder); !known || free >= leastFree {
+	full := tryToWrite(folder)
+	if !errors.Is(full, syscall.ENOSPC) && !errors.Is(full, syscall.EDQUOT) {
 		return err
 	}
-	return fmt.Errorf("%w in %s (%w)", sqlite3.FULL, folder, err)
+	return fmt.Errorf("%w in %s (%w; %w)", sqlite3.FULL, folder, err, full)
+}
+
+// leastFree is the number of free bytes below which a disk counts as full.
+const leastFree = 1 << 20
+
+// tryToWrite writes a file of leastFree bytes to folder and removes it. No
+// other way finds a quota on every system. A test replaces it.
+var tryToWrite = func(folder string) error {
+	file, err := os.CreateTemp(folder, ".space-")
+	if err != nil {
+		return err
+	}
+	removed := os.Remove(file.Name()) == nil // while it is open, so that a crash leaves nothing
+	if _, err = file.Write(make([]byte, leastFree)); err == nil {
+		err = file.Sync() // file servers check quotas no earlier than this
+	}
+	err = errors.Join(err, file.Close())
+	if !removed {
+		err = errors.Join(err, os.Remove(file.Name()))
+	}
+	return err
 }
 
 // isUniqueViolation reports whether a unique index or a primary key rejected a

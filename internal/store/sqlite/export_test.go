@@ -29,6 +29,10 @@ var SchemaV1 = fmt.Sprintf("%s PRAGMA application_id = %d; PRAGMA user_version =
 // too long.
 var ErrEndless = errEndless
 
+// UseVFS sets the registered VFS for all stores that this process opens after
+// this call, and how a full disk is found.
+func UseVFS(name string, write func(folder string) error) { vfsName, tryToWrite = name, write }
+
 // WriteSchema creates an empty database with a version of the schema.
 func WriteSchema(path string, version int) (err error) {
 	c, err := openConn(databaseURI(path))

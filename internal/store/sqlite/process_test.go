@@ -42,6 +42,7 @@ func TestMain(m *testing.M) {
 // reports its progress on standard output, one line for each step.
 var roles = map[string]func(dir string) error{
 	"open": openRole, "write": writeRole, "full disk": fullDiskRole, "backup on a full disk": backupFullDiskRole,
+	"quota": quotaRole,
 }
 
 // process is a running process with a role.

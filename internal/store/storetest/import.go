@@ -214,6 +214,14 @@ func importAll(t *trial) {
 			last = r
 		}
 		report, err := t.imports(backend.ImportOptions{OnConflict: policy, Secrets: true, Progress: progress}, users...)
+		var unknown int64 // each of these characters has a scene that is not known
+		for _, name := range report.UnknownNames {
+			unknown += name.Count
+		}
+		if unknown != want.Characters {
+			t.Errorf("import: got the unknown names %v, want %d", report.UnknownNames, want.Characters)
+		}
+		report.UnknownNames, last.UnknownNames = nil, nil
 		if got := fmt.Sprint(report); err != nil || got != fmt.Sprint(want) || fmt.Sprint(last) != got {
 			t.Errorf("import: got %s, error %v, last progress %+v, want %+v", got, err, last, want)
 		}
