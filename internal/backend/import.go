@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
-	"sync"
 )
 
 // OnConflict says what an import does with a user for which different data is
@@ -65,12 +65,6 @@ func (r ImportReport) Users() int64 {
 	return r.Added + r.Unchanged + r.Replaced + r.Skipped + r.Refused
 }
 
-// ImportTarget is the part of a [Store] that an import needs.
-type ImportTarget interface {
-	Archive
-	Credential(ctx context.Context, username string) (Credential, error)
-}
-
 // A batch ends when it has this many users or this many bytes of memory.
 const (
 	importUsers = 100
@@ -87,7 +81,7 @@ const (
 // FailOnConflict. Both name the user, and nothing of its batch is written. The
 // report holds what was done before the error. If a running server changes a
 // user while the import replaces it, the change may be lost.
-func Import(ctx context.Context, target ImportTarget, users iter.Seq2[UserData, error], o ImportOptions) (ImportReport, error) {
+func Import(ctx context.Context, target Archive, users iter.Seq2[UserData, error], o ImportOptions) (ImportReport, error) {
 	i := importer{target: target, options: o}
 	if !o.Secrets && !o.LockedPassword.IsSet() {
 		return i.report, errors.New("an import without secrets needs a locked password") // otherwise anyone could log in
@@ -146,7 +140,7 @@ func (i *importer) importAll(ctx context.Context, users iter.Seq2[UserData, erro
 
 // importer is the state of one import.
 type importer struct {
-	target  ImportTarget
+	target  Archive
 	options ImportOptions
 	report  ImportReport
 }
@@ -349,24 +343,10 @@ func (i *importer) owners(ctx context.Context, users []UserData, stored map[stri
 			ask = append(ask, user.Credential.Username)
 		}
 	}
-	const atOnce = 8 // a distant server can work on several requests at a time
-	found, errs := make([]Credential, len(ask)), make([]error, len(ask))
-	var lookups sync.WaitGroup
-	for first := range min(atOnce, len(ask)) {
-		lookups.Go(func() {
-			for n := first; n < len(ask); n += atOnce {
-				found[n], errs[n] = i.target.Credential(ctx, ask[n])
-			}
-		})
+	if len(ask) == 0 {
+		return owners, nil
 	}
-	lookups.Wait()
-	for n, err := range errs {
-		switch {
-		case err == nil:
-			owners[UsernameKey(ask[n])] = found[n].UserID
-		case !errors.Is(err, NotFound):
-			return nil, err
-		}
-	}
-	return owners, nil
+	found, err := i.target.UsernameOwners(ctx, ask)
+	maps.Copy(owners, found)
+	return owners, err
 }

@@ -58,13 +58,17 @@ type Archive interface {
 	// omits users without stored data.
 	UserData(ctx context.Context, userIDs []string) ([]UserData, error)
 
+	// UsernameOwners returns the user ids of those usernames that have a
+	// credential. The keys of the result are the [UsernameKey] of each name. The
+	// owner is the user of the credential that [Store.Credential] returns.
+	UsernameOwners(ctx context.Context, usernames []string) (map[string]string, error)
+
 	// PutUsers stores each of users and replaces all stored data of its id. It
 	// works in this order. A new user becomes the last in creation order; a
 	// replaced user keeps its place. A user's tokens end if its password changes
 	// or is removed. The error is Exists if a user name belongs to another user
 	// id. After any error, some of the other users may be stored; a later call
 	// with the same users completes the work.
-	// call with the same users completes the work.
 	PutUsers(ctx context.Context, users []UserData) error
 }
 

@@ -238,12 +238,12 @@ func (t *targetStore) UserData(ctx context.Context, userIDs []string) ([]backend
 	return t.Store.UserData(ctx, userIDs)
 }
 
-// Credential implements [backend.ImportTarget].
-func (t *targetStore) Credential(ctx context.Context, username string) (backend.Credential, error) {
+// UsernameOwners implements [backend.Archive].
+func (t *targetStore) UsernameOwners(ctx context.Context, usernames []string) (map[string]string, error) {
 	if t.Store == nil {
-		return backend.Credential{}, backend.CredentialNotFound(username)
+		return nil, nil
 	}
-	return t.Store.Credential(ctx, username)
+	return t.Store.UsernameOwners(ctx, usernames)
 }
 
 // PutUsers implements [backend.Archive].

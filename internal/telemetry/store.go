@@ -43,7 +43,7 @@ var operations = []string{
 	"CountUsers",
 	"CopyCharacter", "UpdateCharacter", "DeleteCharacter",
 	"Ping",
-	"Count", "ExportUsers", "UserData", "PutUsers",
+	"Count", "ExportUsers", "UserData", "UsernameOwners", "PutUsers",
 }
 
 // operation holds the metrics that a method updates.

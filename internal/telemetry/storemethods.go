@@ -147,6 +147,13 @@ func (s *store) UserData(ctx context.Context, userIDs []string) ([]backend.UserD
 	return measure(ctx, s.meter, "UserData", func(ctx context.Context) ([]backend.UserData, error) { return s.next.UserData(ctx, userIDs) })
 }
 
+// UsernameOwners implements [backend.Archive].
+func (s *store) UsernameOwners(ctx context.Context, usernames []string) (map[string]string, error) {
+	return measure(ctx, s.meter, "UsernameOwners", func(ctx context.Context) (map[string]string, error) {
+		return s.next.UsernameOwners(ctx, usernames)
+	})
+}
+
 // PutUsers implements [backend.Archive].
 func (s *store) PutUsers(ctx context.Context, users []backend.UserData) error {
 	return do(ctx, s.meter, "PutUsers", func(ctx context.Context) error { return s.next.PutUsers(ctx, users) })

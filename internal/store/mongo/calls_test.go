@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -205,6 +206,42 @@ func TestCharacterSummaries_OneCommand(t *testing.T) {
 		if commands := proxy.Commands(); len(commands) != 1 || commands[0].Name != "aggregate" {
 			t.Errorf("%s: got the commands %v, want one", userID, commands)
 		}
+	}
+}
+
+// An import asks once for the user names of a batch, and a new user with
+// everything needs eight commands: the lock, three reads, three inserts and the
+// end of the lock.
+func TestImport_CommandsOfNewUsers(t *testing.T) {
+	t.Parallel()
+	server := mongotest.Engine(t)
+	o := mongotest.StoreOptions(server.URI(), server.Database(t))
+	mongotest.OpenStore(t, o) // makes the indexes
+	proxy := server.Proxy(t)
+	o.URI = backend.NewSecret(proxy.Through(server.URI()))
+	store := mongotest.OpenBare(t, o)
+	must(t, "ping", store.Ping(t.Context()))
+	const count = 4
+	proxy.Strike(mongotest.None, mongotest.BeforeCommand, 0)
+	report, err := backend.Import(t.Context(), store, func(yield func(backend.UserData, error) bool) {
+		for n := range count {
+			if !yield(storetest.UserData(fmt.Sprint("user ", n), 8), nil) {
+				return
+			}
+		}
+	}, backend.ImportOptions{Secrets: true})
+	if err != nil || report.Added != count {
+		t.Fatalf("import: got %+v, error %v, want %d users added", report, err, count)
+	}
+	commands := map[string]int{}
+	for _, command := range proxy.Commands() {
+		commands[command.Name]++
+	}
+	// The finds of the whole batch are two readings of three collections, two
+	// of the locks, and one of the names.
+	want := map[string]int{"find": 9 + 3*count, "findAndModify": count, "insert": 3 * count, "delete": count}
+	if !maps.Equal(commands, want) {
+		t.Errorf("commands of an import of %d new users: got %v, want %v", count, commands, want)
 	}
 }
 

@@ -28,9 +28,13 @@ func usernameForms(username string) []string {
 	return forms
 }
 
-// byUsername selects the credentials of a user name.
-func byUsername(username string) bson.D {
-	return bson.D{{Key: fieldUsername, Value: bson.D{{Key: "$in", Value: usernameForms(username)}}}}
+// byUsername selects the credentials of user names.
+func byUsername(usernames ...string) bson.D {
+	forms := []string{} // nil would not be an array
+	for _, username := range usernames {
+		forms = append(forms, usernameForms(username)...)
+	}
+	return bson.D{{Key: fieldUsername, Value: bson.D{{Key: "$in", Value: forms}}}}
 }
 
 // mostWithoutKey limits how many credentials without a name key a registration
@@ -163,26 +167,59 @@ func storedAs(credential backend.Credential) bson.D {
 func (s *Store) Credential(ctx context.Context, username string) (backend.Credential, error) {
 	ctx, done := s.begin(ctx)
 	defer done()
-	none := backend.Credential{}
-	cursor, err := s.credentials.Find(ctx, byUsername(username))
+	documents, err := s.named(ctx, username)
 	if err != nil {
-		return none, storeError(err)
+		return backend.Credential{}, storeError(err)
 	}
-	var documents []bson.Raw
-	if err := cursor.All(ctx, &documents); err != nil {
-		return none, storeError(err)
+	document := bestNamed(documents, username)
+	if document == nil {
+		return backend.Credential{}, backend.CredentialNotFound(username)
 	}
-	if len(documents) == 0 {
-		return none, backend.CredentialNotFound(username)
+	return credentialFrom(document), nil
+}
+
+// UsernameOwners implements [backend.Archive].
+func (s *Store) UsernameOwners(ctx context.Context, usernames []string) (map[string]string, error) {
+	ctx, done := s.begin(ctx)
+	defer done()
+	documents, err := s.named(ctx, usernames...)
+	if err != nil {
+		return nil, storeError(err)
 	}
+	owners := map[string]string{}
+	for _, username := range usernames {
+		if document := bestNamed(documents, username); document != nil {
+			owners[backend.UsernameKey(username)] = credentialFrom(document).UserID
+		}
+	}
+	return owners, nil
+}
+
+// named reads the credentials that have any of the user names in any form.
+func (s *Store) named(ctx context.Context, usernames ...string) (documents []bson.Raw, err error) {
+	cursor, err := s.credentials.Find(ctx, byUsername(usernames...))
+	if err != nil {
+		return nil, err
+	}
+	return documents, cursor.All(ctx, &documents)
+}
+
+// bestNamed returns the credential that has the user name in its best form, or
+// nil if there is none. If there are several, it returns the oldest one.
+func bestNamed(documents []bson.Raw, username string) bson.Raw {
 	forms := usernameForms(username)
 	place := func(document bson.Raw) int {
 		form, _ := document.Lookup(fieldUsername).StringValueOK()
 		return slices.Index(forms, form)
 	}
-	return credentialFrom(slices.MinFunc(documents, func(a, b bson.Raw) int {
+	others := func(document bson.Raw) bool { return place(document) < 0 }
+	documents = slices.DeleteFunc(slices.Clone(documents), others)
+	if len(documents) == 0 {
+		return nil
+	}
+	return slices.MinFunc(documents, func(a, b bson.Raw) int {
 		return cmp.Or(cmp.Compare(place(a), place(b)), bytes.Compare(a.Lookup(fieldID).Value, b.Lookup(fieldID).Value))
-	})), nil
+	})
 }
 
 // ReplacePassword implements [backend.Store]. One command replaces the password

@@ -91,12 +91,8 @@ func (s *Store) nameFree(ctx context.Context, old stored, credential *backend.Cr
 	if credential == nil || old.config == nil && len(usernameForms(credential.Username)) == 1 {
 		return nil
 	}
-	cursor, err := s.credentials.Find(ctx, byUsername(credential.Username))
+	documents, err := s.named(ctx, credential.Username)
 	if err != nil {
-		return err
-	}
-	var documents []bson.Raw
-	if err := cursor.All(ctx, &documents); err != nil {
 		return err
 	}
 	for _, document := range documents {

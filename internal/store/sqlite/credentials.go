@@ -76,6 +76,24 @@ func (s *Store) Credential(ctx context.Context, username string) (credential bac
 	return credential, err
 }
 
+// UsernameOwners implements [backend.Archive].
+func (s *Store) UsernameOwners(ctx context.Context, usernames []string) (map[string]string, error) {
+	owners := map[string]string{}
+	err := s.read(ctx, func(c *conn) error {
+		for _, username := range usernames {
+			key := backend.UsernameKey(username)
+			if err := c.query(`SELECT user_id FROM users WHERE username = ?`, []any{key}, func(row *sqlite3.Stmt) error {
+				owners[key] = row.ColumnText(0)
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return owners, err
+}
+
 // ReplacePassword implements [backend.Store].
 func (s *Store) ReplacePassword(
 	ctx context.Context, credential backend.Credential, password backend.Secret, fate backend.TokenFate,

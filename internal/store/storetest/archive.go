@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ var archivePromises = []promise{
 	{"ExportUsers_Large", exportLarge},
 	{"ExportUsers_MayBreakAndBeRepeated", exportBreak},
 	{"UserData_InTheOrderAsked", userDataOrder},
+	{"UsernameOwners_OfEachName", usernameOwners},
 	{"Count_Everything", countAll},
 }
 
@@ -256,6 +258,26 @@ func userDataOrder(t *trial) {
 	got, err = t.UserData(t.Context(), nil)
 	t.must("read nobody", err)
 	t.wantSameUsers("nobody", got, nil)
+}
+
+func usernameOwners(t *trial) {
+	t.mustCreateCredential("Do\u0308ra", "dora")
+	t.mustCreateCredential("eve", "eve")
+	t.must("create user without a name", t.CreateUser(t.Context(), UserConfig("carol"), nil))
+	for _, c := range []struct {
+		ask  []string
+		want map[string]string
+	}{
+		{nil, map[string]string{}},
+		{[]string{"nobody", "carol", "Eve", "dora"}, map[string]string{}},
+		{[]string{"nobody", "eve", "D\u00f6ra"}, map[string]string{"eve": "eve", "D\u00f6ra": "dora"}},
+		{[]string{"Do\u0308ra"}, map[string]string{"D\u00f6ra": "dora"}},
+	} {
+		got, err := t.UsernameOwners(t.Context(), c.ask)
+		if err != nil || !maps.Equal(got, c.want) {
+			t.Errorf("owners of %+q: got %+q, error %v, want %+q", c.ask, got, err, c.want)
+		}
+	}
 }
 
 func countAll(t *trial) {

@@ -91,6 +91,10 @@ func (t *trial) calls() []call {
 			_, err := t.UserData(ctx, []string{"ada", "eve"})
 			return err
 		}},
+		{"UsernameOwners", func(ctx context.Context) error {
+			_, err := t.UsernameOwners(ctx, []string{"ada", "eve"})
+			return err
+		}},
 		{"ExportUsers", func(ctx context.Context) error {
 			_, err := collect(t.ExportUsers(ctx))
 			return err

@@ -141,6 +141,10 @@ func (b *balanced) UserData(ctx context.Context, userIDs []string) ([]backend.Us
 	return b.next().UserData(ctx, userIDs)
 }
 
+func (b *balanced) UsernameOwners(ctx context.Context, usernames []string) (map[string]string, error) {
+	return b.next().UsernameOwners(ctx, usernames)
+}
+
 func (b *balanced) PutUsers(ctx context.Context, users []backend.UserData) error {
 	return b.next().PutUsers(ctx, users)
 }
