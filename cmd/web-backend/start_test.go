@@ -253,7 +253,7 @@ func TestServe_CannotStart(t *testing.T) {
 				t.Fatal(err)
 			}
 			return []string{"--config", "c.yaml"}
-		}, []string{"MongoDB at 127.0.0.1:1", "no server answered", "mongodb_host"}},
+		}, []string{"MongoDB at 127.0.0.1:1", "no server responded", "mongodb_host"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -305,7 +305,7 @@ func TestTransfer_BetweenDatabases(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 	p := copyWith(t, folder, 1, nil, "--from", databaseURI(t, server, from), "--to", databaseURI(t, server, from))
-	if !strings.Contains(p.stderr.String(), "are the same place") {
+	if !strings.Contains(p.stderr.String(), "are the same store") {
 		t.Errorf("the same place: %s", p.stderr)
 	}
 }

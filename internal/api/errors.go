@@ -48,7 +48,7 @@ type validationDetail struct {
 
 // internalErrorText is the only text that a client gets for an unexpected
 // error.
-const internalErrorText = "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"
+const internalErrorText = "the server met an unexpected error; its log has the cause under this response's X-Request-ID"
 
 // httpError is an error at the HTTP level, for which the domain has no kind.
 type httpError struct {

@@ -147,7 +147,7 @@ func TestErrorKinds(t *testing.T) {
 		backend.Internal: 500, backend.NotFound: 404, backend.Exists: 400, backend.ReadOnly: 403, backend.Invalid: 422, backend.TooLong: 422, backend.Full: 422,
 		backend.Unauthorized: 401, backend.Forbidden: 403, backend.TooMany: 429, backend.Unavailable: 503,
 	}
-	const unexpected = "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"
+	const unexpected = "the server met an unexpected error; its log has the cause under this response's X-Request-ID"
 	for _, kind := range append(backend.Kinds, backend.Kind(len(backend.Kinds)), backend.Kind(255)) {
 		t.Run(fmt.Sprintf("%d %v", kind, kind), func(t *testing.T) {
 			t.Parallel()
@@ -209,16 +209,16 @@ func TestStoreErrors(t *testing.T) {
 	}{
 		{
 			"unavailable",
-			&backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: errors.New(cause)},
-			503, failure(503, "the store cannot answer now; try again"),
+			&backend.Error{Kind: backend.Unavailable, Message: "the store does not respond now; try again", Cause: errors.New(cause)},
+			503, failure(503, "the store does not respond now; try again"),
 		},
 		{
 			"unknown", errors.New(cause), 500,
-			failure(500, "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"),
+			failure(500, "the server met an unexpected error; its log has the cause under this response's X-Request-ID"),
 		},
 		{
 			"internal", &backend.Error{Kind: backend.Internal, Message: cause}, 500,
-			failure(500, "the server met an unexpected error; its log has the cause under this answer's X-Request-ID"),
+			failure(500, "the server met an unexpected error; its log has the cause under this response's X-Request-ID"),
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -267,7 +267,7 @@ func TestPanic(t *testing.T) {
 			for _, o := range needStore() {
 				x := o.exampleExchange(t)
 				x.name, x.status = o.name(), 500
-				x.want = failure(500, "the server met an unexpected error; its log has the cause under this answer's X-Request-ID")
+				x.want = failure(500, "the server met an unexpected error; its log has the cause under this response's X-Request-ID")
 				x.absent = []string{"goroutine", ".go", "index of the test", "failingStore", "runtime", "panic"}
 				t.Run(x.name, func(t *testing.T) {
 					ids = append(ids, s.exchange(t, x).header.Get("X-Request-ID"))

@@ -466,7 +466,7 @@ func TestMotion_ClientsThatDoNotRead(t *testing.T) {
 	s.api.CloseMotionSessions(t.Context())
 	log := s.stop(t)
 	if strings.Contains(log, "level=ERROR") || !strings.Contains(log, `reason="the connection broke off"`) ||
-		!strings.Contains(log, `reason="the client took too long to read an answer"`) {
+		!strings.Contains(log, `reason="the client took too long to read a response"`) {
 		t.Errorf("the log does not say how the two sessions ended:\n%s", log)
 	}
 }

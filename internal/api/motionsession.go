@@ -268,7 +268,7 @@ func (s *motionSession) send(message motion.Message) error {
 // errSlow and errBroken are not sent to the client, because the connection is
 // already closed.
 var (
-	errSlow   = errors.New("the client took too long to read an answer")
+	errSlow   = errors.New("the client took too long to read a response")
 	errBroken = errors.New("the connection broke off")
 )
 
@@ -326,5 +326,5 @@ func (s *motionSession) failed(request motion.Request, err error) error {
 		return err
 	}
 	s.api.log.LogAttrs(s.ctx, slog.LevelError, "motion file download failed", slog.String("request", request.String()), slog.String("error", err.Error()))
-	return closing{websocket.StatusInternalError, "the answer could not be made; the log of the server says why"}
+	return closing{websocket.StatusInternalError, "the response could not be created; the log of the server says why"}
 }

@@ -107,8 +107,8 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 			description: "The new user has the default user config and a read-only copy of each default character. 400 if the id is taken."},
 		{method: http.MethodPost, path: v1 + "delete_user", tag: tagUsers, errors: []int{http.StatusNotFound},
 			summary: "Delete a user with everything stored for it", endpoint: localOperator(a, a.deleteUser),
-			description: "With username and password, which must belong to the user id, everyone may call it, and the outcome is in the body. " +
-				"Without them it is for operators: the body of the answer is empty, and it is 404 if nothing at all is stored for the user."},
+			description: "With username and password, which must belong to the user id, everyone may call it, and the body says whether it succeeded. " +
+				"Without them it is for operators: the body of the response is empty, and it is 404 if nothing at all is stored for the user."},
 		{method: http.MethodPost, path: v1 + "update_user_config", tag: tagUsers, errors: []int{http.StatusNotFound},
 			summary: "Set or clear provider keys and the time zone", endpoint: owner(a, a.updateUserConfig),
 			description: "A field that is absent or null is kept, an empty one is cleared. No endpoint ever returns a key."},
@@ -173,7 +173,7 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 			summary: "Tell that the server is up", description: "Liveness: it touches nothing but the process.", endpoint: public(a, a.health)},
 		{method: http.MethodGet, path: "/health/ready", tag: tagSystem,
 			errors:  []int{http.StatusInternalServerError, http.StatusServiceUnavailable},
-			summary: "Tell that the server can reach its store", description: "Readiness: 503 as long as the store does not answer, or if the server cannot read its master key.", endpoint: public(a, a.ready)},
+			summary: "Tell that the server can reach its store", description: "Readiness: 503 as long as the store does not respond, or if the server cannot read its master key.", endpoint: public(a, a.ready)},
 		{method: http.MethodGet, path: "/metrics", tag: tagSystem, responseType: "text/plain",
 			errors:  []int{http.StatusInternalServerError, http.StatusServiceUnavailable},
 			summary: "Get the metrics", description: "In Prometheus' text format; docs/monitoring.md lists them.", endpoint: operator(a, a.metrics)},

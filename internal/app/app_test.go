@@ -309,7 +309,7 @@ func TestRun_CannotStart(t *testing.T) {
 		{"no MongoDB answers", func(c *config.Config) {
 			c.Store, c.MongoDB.Host, c.MongoDB.Port = config.StoreMongoDB, "127.0.0.1", 1
 			c.MongoDB.Timeout, c.MongoDB.StartupTimeout = 200*time.Millisecond, 0
-		}, []string{"MongoDB at 127.0.0.1:1", "no server answered", "mongodb_host"}},
+		}, []string{"MongoDB at 127.0.0.1:1", "no server responded", "mongodb_host"}},
 		{"store of no kind", func(c *config.Config) { c.Store = "third" }, []string{`no kind "third"`, "want one of embedded, mongodb"}},
 		{"port in use", func(c *config.Config) { c.Port = blocker.Addr().(*net.TCPAddr).Port },
 			[]string{"cannot listen on " + blocker.Addr().String(), "address already in use"}},

@@ -22,7 +22,7 @@ const (
 	Unauthorized             // the caller is not known
 	Forbidden                // the caller is known but is not allowed to do this
 	TooMany                  // a rate limit was hit
-	Unavailable              // the store cannot answer now; a retry may succeed
+	Unavailable              // the store does not respond now; a retry may succeed
 )
 
 // Kinds lists every kind, for tables that must be complete.

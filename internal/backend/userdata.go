@@ -129,11 +129,11 @@ func characterProblem(c Character, userID string, seen map[string]bool) string {
 	return ""
 }
 
-// textPlace is the location of a text in the data of a user.
-type textPlace struct{ field, characterID string }
+// textLocation is the location of a text in the data of a user.
+type textLocation struct{ field, characterID string }
 
 // String describes the location for a message.
-func (p textPlace) String() string {
+func (p textLocation) String() string {
 	if p.characterID == "" {
 		return p.field
 	}
@@ -141,8 +141,8 @@ func (p textPlace) String() string {
 }
 
 // texts returns every text of d.
-func (d UserData) texts() iter.Seq2[textPlace, string] {
-	return func(yield func(textPlace, string) bool) {
+func (d UserData) texts() iter.Seq2[textLocation, string] {
+	return func(yield func(textLocation, string) bool) {
 		account := map[string]string{}
 		if d.Credential != nil {
 			account["user_id"], account["username"] = d.Credential.UserID, d.Credential.Username
@@ -155,7 +155,7 @@ func (d UserData) texts() iter.Seq2[textPlace, string] {
 			}
 		}
 		for field, text := range account {
-			if !yield(textPlace{field: field}, text) {
+			if !yield(textLocation{field: field}, text) {
 				return
 			}
 		}
@@ -163,7 +163,7 @@ func (d UserData) texts() iter.Seq2[textPlace, string] {
 			values := reflect.ValueOf(c)
 			for i := range values.NumField() {
 				if values.Field(i).Kind() == reflect.String &&
-					!yield(textPlace{values.Type().Field(i).Tag.Get("json"), c.CharacterID}, values.Field(i).String()) {
+					!yield(textLocation{values.Type().Field(i).Tag.Get("json"), c.CharacterID}, values.Field(i).String()) {
 					return
 				}
 			}

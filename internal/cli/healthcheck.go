@@ -13,7 +13,7 @@ import (
 type healthcheckCommand struct {
 	configFlags
 	URL     string        `name:"url" placeholder:"URL" help:"Where the server is, without /health; if it is not given, that which runs on the data folder, else host and port of the configuration."`
-	Timeout time.Duration `default:"3s" help:"How long to wait for the answer (${default})."`
+	Timeout time.Duration `default:"3s" help:"How long to wait for the response (${default})."`
 	Ready   bool          `help:"Ask as well whether the server reaches its store."`
 }
 
@@ -52,6 +52,6 @@ func (c *healthcheckCommand) Run(ctx context.Context, streams Streams) error {
 	if err != nil {
 		return fmt.Errorf("unhealthy: %w", err)
 	}
-	_, err = fmt.Fprintf(streams.Out, "healthy: %s answered OK\n", asked)
+	_, err = fmt.Fprintf(streams.Out, "healthy: %s responded OK\n", asked)
 	return err
 }

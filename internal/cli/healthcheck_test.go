@@ -66,7 +66,7 @@ func TestHealthcheck(t *testing.T) {
 		{[]string{"--url", url + "/", "--ready", "--timeout", "20s"}, url + "/health/ready"},
 	} {
 		got := p.run(t, "", append([]string{"healthcheck"}, tt.args...)...)
-		if got != (result{0, "healthy: " + tt.want + " answered OK\n", ""}) {
+		if got != (result{0, "healthy: " + tt.want + " responded OK\n", ""}) {
 			t.Errorf("%q: got %+v", tt.args, got)
 		}
 	}
@@ -76,7 +76,7 @@ func TestHealthcheck(t *testing.T) {
 	if got := p.run(t, "", "healthcheck", "--url", withPassword); got.status != 1 || strings.Contains(got.out+got.err, secretText) {
 		t.Errorf("a URL with a password: %+v", got)
 	}
-	p.fails(t, "", []string{"healthcheck", "--url", url + "/elsewhere"}, "/elsewhere/health answered 404")
+	p.fails(t, "", []string{"healthcheck", "--url", url + "/elsewhere"}, "/elsewhere/health responded 404")
 	stop()
 	p.fails(t, "", []string{"healthcheck", "--port", port}, "unhealthy", url+"/health")
 	for _, timeout := range []string{"0s", "-1s", "soon"} {
@@ -126,7 +126,7 @@ func TestHealthcheck_TLSAndBasePath(t *testing.T) {
 	p := &place{folder: t.TempDir(), env: map[string]string{
 		"WEB_BACKEND_TLS_CERT": "cert.pem", "WEB_BACKEND_TLS_KEY": "key.pem", "WEB_BACKEND_BASE_PATH": "/characters",
 	}}
-	if got := p.must(t, "", "healthcheck", "--port", port); got != "healthy: https://127.0.0.1:"+port+"/characters/health answered OK" {
+	if got := p.must(t, "", "healthcheck", "--port", port); got != "healthy: https://127.0.0.1:"+port+"/characters/health responded OK" {
 		t.Errorf("got %q", got)
 	}
 	p.must(t, "", "healthcheck", "--url", server.URL+"/characters")

@@ -575,12 +575,12 @@ func TestCopy_Refuses(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"the same place", nil},
-		{"the same place", []string{"--to", data}},
-		{"the same place", []string{"--to", link}},
-		{"the same place", []string{"--from", data + "/../data/", "--to", link}},
-		{"the same place", []string{"--from", uri, "--to", "mongodb://db.example:27017/web?ssl=true"}},
-		{"the same place", []string{"--from", "mongodb://localhost", "--to", "mongodb://127.0.0.1:27017,b:1/web"}},
+		{"the same store", nil},
+		{"the same store", []string{"--to", data}},
+		{"the same store", []string{"--to", link}},
+		{"the same store", []string{"--from", data + "/../data/", "--to", link}},
+		{"the same store", []string{"--from", uri, "--to", "mongodb://db.example:27017/web?ssl=true"}},
+		{"the same store", []string{"--from", "mongodb://localhost", "--to", "mongodb://127.0.0.1:27017,b:1/web"}},
 		{"begins with mongodb://", []string{"--to", "redis://ada:" + secretText + "@db.example"}},
 		{"names no MongoDB", []string{"--from", "mongodb://"}},
 		{"percent-encoded", []string{"--to", "mongodb://ada:x/" + secretText + "@db.example/web"}},

@@ -154,7 +154,7 @@ func (o *Operator) call(ctx context.Context, operation string, body map[string]s
 	defer response.Body.Close()
 	data, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
 	if err != nil {
-		return answer, fmt.Errorf("the server at %s broke off its answer: %w", o.url, err)
+		return answer, fmt.Errorf("the server at %s broke off its response: %w", o.url, err)
 	}
 	readable := len(data) == 0 || json.Unmarshal(data, &answer) == nil
 	ours := response.Header.Get("X-Request-ID") != "" // every response of web-backend has it
@@ -169,7 +169,7 @@ func (o *Operator) call(ctx context.Context, operation string, body map[string]s
 	case len(answer.Detail.Errors) > 0:
 		return answer, errors.New(answer.Detail.Errors[0].Msg)
 	}
-	return answer, fmt.Errorf("the server at %s answered %s, not as web-backend does; "+
+	return answer, fmt.Errorf("the server at %s responded %s, not as web-backend does; "+
 		"run the command on the machine, or in the container, of the server", o.url, response.Status)
 }
 

@@ -86,9 +86,9 @@ func CheckHealth(ctx context.Context, cfg *config.Config, check HealthCheck) (st
 	case err != nil:
 		return asked, fmt.Errorf("%s: %w", asked, err)
 	case answer.StatusCode != http.StatusOK:
-		return asked, fmt.Errorf("%s answered %s%s", asked, answer.Status, reasonIn(body))
+		return asked, fmt.Errorf("%s responded %s%s", asked, answer.Status, reasonIn(body))
 	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte(`"OK`)): // a warning may follow
-		return asked, fmt.Errorf("%s answered 200, but not as web-backend does; is another program there?", asked)
+		return asked, fmt.Errorf("%s responded 200, but not as web-backend does; is another program there?", asked)
 	}
 	return asked, nil
 }

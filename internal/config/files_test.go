@@ -12,6 +12,7 @@ const (
 	localFile      = "../../configs/local.yaml"
 	productionFile = "../../configs/production.yaml"
 	readme         = "../../README.md"
+	document       = "../../docs/configuration.md"
 )
 
 func read(t *testing.T, path string) string {
@@ -128,25 +129,32 @@ logger_cfg:
 	}
 }
 
-// rowPattern matches a row of the README's table: key, variable, default, text.
-var rowPattern = regexp.MustCompile("(?m)^\\| `([a-z0-9_.]+)` \\|([^|]*)\\|([^|]*)\\|")
+// rowPattern matches a row of a table of keys: key, variable, default, text.
+var rowPattern = regexp.MustCompile("(?m)^\\| `([a-z0-9_.]+)` \\|([^|\n]*)\\|([^|\n]*)\\|")
 
-// The table of the README must match the program: each key exactly once, with
-// its variable, its flag and its default value.
-func TestReadme_ConfigurationTable(t *testing.T) {
-	t.Parallel()
+// tableRows returns the rows of the tables of keys in a document by key.
+func tableRows(t *testing.T, path string) map[string][]string {
+	t.Helper()
 	rows := map[string][]string{}
-	for _, row := range rowPattern.FindAllStringSubmatch(read(t, readme), -1) {
+	for _, row := range rowPattern.FindAllStringSubmatch(read(t, path), -1) {
 		if rows[row[1]] != nil {
-			t.Errorf("the table has %s twice", row[1])
+			t.Errorf("%s has %s twice", path, row[1])
 		}
 		rows[row[1]] = row
 	}
+	return rows
+}
+
+// The table of docs/configuration.md must match the program: each key exactly
+// once, with its variable and its default value.
+func TestDocument_Table(t *testing.T) {
+	t.Parallel()
+	rows := tableRows(t, document)
 	fromTable := &Config{}
 	for _, s := range fromTable.settings() {
 		row := rows[s.key]
 		if row == nil {
-			t.Errorf("the configuration table of README.md lacks `%s`", s.key)
+			t.Errorf("%s lacks `%s`", document, s.key)
 			continue
 		}
 		delete(rows, s.key)
@@ -163,9 +171,24 @@ func TestReadme_ConfigurationTable(t *testing.T) {
 		}
 	}
 	for key := range rows {
-		t.Errorf("the configuration table of README.md has `%s`, which is no key", key)
+		t.Errorf("%s has `%s`, which is not a key", document, key)
 	}
 	if want := Default(); !reflect.DeepEqual(fromTable, want) {
-		t.Errorf("the defaults of README.md's table\n got %+v\nwant %+v", fromTable, want)
+		t.Errorf("the defaults in %s\n got %+v\nwant %+v", document, fromTable, want)
+	}
+}
+
+// The few keys in the README have the variable and the default that
+// docs/configuration.md gives.
+func TestReadme_Table(t *testing.T) {
+	t.Parallel()
+	all, rows := tableRows(t, document), tableRows(t, readme)
+	if len(rows) != 8 {
+		t.Errorf("%s has %d keys, want 8", readme, len(rows))
+	}
+	for key, row := range rows {
+		if want := all[key]; want == nil || row[0] != want[0] {
+			t.Errorf("%s has the row %s, want %q", readme, row[0], want)
+		}
 	}
 }

@@ -242,7 +242,7 @@ func (l *loader) saneMotion() *Motion {
 		files = MotionPlace{S3: &keys.S3}
 		m.Clips = files
 	} else {
-		needs(mysqlHost, "a place of the files, motion.data_dir or motion.s3.endpoint,", keys.DataDir != "")
+		needs(mysqlHost, "a source of the files, motion.data_dir or motion.s3.endpoint,", keys.DataDir != "")
 	}
 	avatars := keys.Avatars
 	if m.DefaultAvatars = len(avatars) == 0; m.DefaultAvatars {

@@ -317,7 +317,7 @@ func TestLoad_MotionFaults(t *testing.T) {
 	}{
 		{"MySQL without the rest", yaml("motion:\n  mysql: {host: db}"), []string{
 			"c.yaml:2: motion.mysql.host: needs motion.mysql.username as well", "c.yaml:2: motion.mysql.host: needs motion.mysql.database as well",
-			"c.yaml:2: motion.mysql.host: needs a place of the files, motion.data_dir or motion.s3.endpoint, as well"}},
+			"c.yaml:2: motion.mysql.host: needs a source of the files, motion.data_dir or motion.s3.endpoint, as well"}},
 		{"S3 without the rest", yaml("motion:\n\n  s3: {endpoint: oss}"), []string{
 			"c.yaml:3: motion.s3.endpoint: needs a database of the records, motion.mysql.host or motion.data_dir, as well",
 			"c.yaml:3: motion.s3.endpoint: needs motion.s3.access_key as well", "c.yaml:3: motion.s3.endpoint: needs motion.s3.secret_key as well"}},

@@ -108,23 +108,23 @@ const (
 )
 
 // ErrNotOpened says that a value cannot be opened: it was sealed with a key
-// that is not in the ring, was sealed for another place, or was changed.
+// that is not in the ring, was sealed for another use, or was changed.
 var ErrNotOpened = errors.New("no master key opens the value")
 
-// Seal seals plain with the first key. place says where the value belongs; the
-// value can be opened only with the same place. The ring must not be empty.
-func (r Ring) Seal(plain []byte, place ...string) []byte {
+// Seal seals plain with the first key. use says what the value is for; the
+// value can be opened only with the same use. The ring must not be empty.
+func (r Ring) Seal(plain []byte, use ...string) []byte {
 	key := r.keys[0]
 	sealed := make([]byte, ciphertextStart, ciphertextStart+len(plain)+chacha20poly1305.Overhead)
 	copy(sealed, key.id[:])
 	nonce := sealed[nonceStart:ciphertextStart]
 	_, _ = rand.Read(nonce) // never fails; 24 random bytes do not repeat
-	return key.cipher().Seal(sealed, nonce, plain, associated(place))
+	return key.cipher().Seal(sealed, nonce, plain, associated(use))
 }
 
-// Open returns the value that Seal sealed for the same place. Otherwise the
+// Open returns the value that Seal sealed for the same use. Otherwise the
 // error is ErrNotOpened.
-func (r Ring) Open(sealed []byte, place ...string) ([]byte, error) {
+func (r Ring) Open(sealed []byte, use ...string) ([]byte, error) {
 	if len(sealed) < ciphertextStart {
 		return nil, ErrNotOpened
 	}
@@ -133,7 +133,7 @@ func (r Ring) Open(sealed []byte, place ...string) ([]byte, error) {
 		if key.id != id {
 			continue
 		}
-		plain, err := key.cipher().Open(nil, sealed[nonceStart:ciphertextStart], sealed[ciphertextStart:], associated(place))
+		plain, err := key.cipher().Open(nil, sealed[nonceStart:ciphertextStart], sealed[ciphertextStart:], associated(use))
 		if err != nil {
 			return nil, ErrNotOpened
 		}
@@ -142,15 +142,15 @@ func (r Ring) Open(sealed []byte, place ...string) ([]byte, error) {
 	return nil, ErrNotOpened
 }
 
-// associated joins the parts of a place. Different parts never produce the same
+// associated joins the parts of a use. Different parts never produce the same
 // bytes, because the length of each part precedes it.
-func associated(place []string) []byte {
+func associated(use []string) []byte {
 	length := 0
-	for _, part := range place {
+	for _, part := range use {
 		length += 8 + len(part)
 	}
 	data := make([]byte, 0, length)
-	for _, part := range place {
+	for _, part := range use {
 		data = binary.BigEndian.AppendUint64(data, uint64(len(part)))
 		data = append(data, part...)
 	}

@@ -55,7 +55,7 @@ func Copy(ctx context.Context, cfg *config.Config, options CopyOptions, messages
 		return Report{}, &TargetError{err}
 	}
 	if from.same(to) {
-		return Report{}, fmt.Errorf("source and target are the same place, %s; name another one", from.text)
+		return Report{}, fmt.Errorf("source and target are the same store, %s; name another one", from.text)
 	}
 	source, err := from.openSource(ctx)
 	if err != nil {

@@ -44,7 +44,7 @@ func placeOf(cfg *config.Config, name string) (place, error) {
 			own.MongoDB.Database = database
 		}
 	case strings.Contains(name, "://"):
-		return place{}, errors.New("a place is a data folder, or a URI that begins with mongodb:// or mongodb+srv://")
+		return place{}, errors.New("a store is named by a data folder, or by a URI that begins with mongodb:// or mongodb+srv://")
 	default:
 		own.Store, own.DataDir = config.StoreEmbedded, name
 	}

@@ -74,12 +74,12 @@ type Build struct{ Version, Commit string }
 func NewMetrics(build Build) *Metrics {
 	m := &Metrics{
 		registry: prometheus.NewRegistry(),
-		requests: counters("http_requests_total", "Requests that were answered.", "method", "route", "status"),
+		requests: counters("http_requests_total", "Requests that got a response.", "method", "route", "status"),
 		requestDurations: histograms("http_request_duration_seconds",
-			"Time from the request's header to the end of its answer.", requestBuckets, "method", "route"),
+			"Time from the header of a request to the end of its response.", requestBuckets, "method", "route"),
 		responseBytes: counters("http_response_body_bytes_total", "Bytes of bodies that were sent.", "method", "route"),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
-			Namespace: namespace, Name: "http_requests_in_flight", Help: "Requests that are being answered."}),
+			Namespace: namespace, Name: "http_requests_in_flight", Help: "Requests that are being handled."}),
 		operations: counters("store_operations_total",
 			"Operations of the store by their outcome: ok, or the kind of error.", "operation", "outcome"),
 		operationDurations: histograms("store_operation_duration_seconds",

@@ -231,5 +231,5 @@ func (c *collector) post(ctx context.Context, body []byte) (again bool, wait tim
 	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds >= 0 {
 		wait = time.Duration(seconds) * time.Second
 	}
-	return retried[answer.StatusCode], wait, fmt.Errorf("the collector answered %d", answer.StatusCode)
+	return retried[answer.StatusCode], wait, fmt.Errorf("the collector responded %d", answer.StatusCode)
 }

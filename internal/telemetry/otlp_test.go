@@ -136,9 +136,9 @@ func TestTraces_TriesAgain(t *testing.T) { //nolint:paralleltest // the environm
 	}{
 		"at once":           {[]func(http.ResponseWriter){status(503, "Retry-After", "0"), status(429, "Retry-After", "0"), status(200)}, 3, ""},
 		"by itself":         {[]func(http.ResponseWriter){status(502), status(200)}, 2, ""},
-		"not what is wrong": {[]func(http.ResponseWriter){status(400), status(200)}, 1, "the collector answered 400"},
-		"not elsewhere":     {[]func(http.ResponseWriter){status(307, "Location", "/v1/traces"), status(200)}, 1, "the collector answered 307"},
-		"not too late":      {[]func(http.ResponseWriter){status(503, "Retry-After", "3600"), status(200)}, 1, "the collector answered 503"},
+		"not what is wrong": {[]func(http.ResponseWriter){status(400), status(200)}, 1, "the collector responded 400"},
+		"not elsewhere":     {[]func(http.ResponseWriter){status(307, "Location", "/v1/traces"), status(200)}, 1, "the collector responded 307"},
+		"not too late":      {[]func(http.ResponseWriter){status(503, "Retry-After", "3600"), status(200)}, 1, "the collector responded 503"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url, received := collect(t, c.answers...)

@@ -47,7 +47,7 @@ const minPassphrase = 12
 func PassphraseRecipient(passphrase backend.Secret) (age.Recipient, error) {
 	if length := utf8.RuneCountInString(passphrase.Reveal()); length < minPassphrase {
 		return nil, fmt.Errorf("the passphrase is too short: it has %d of at least %d characters; "+
-			"at a terminal an empty answer makes one", length, minPassphrase)
+			"an empty answer at a terminal generates one", length, minPassphrase)
 	}
 	return age.NewScryptRecipient(passphrase.Reveal())
 }

@@ -19,13 +19,13 @@ type module struct {
 	options *syntax.FileOptions
 	thread  *starlark.Thread
 	globals starlark.StringDict
-	places  map[string]place // the places of the names that statements bound
+	origins map[string]origin // where the names that statements bound got their values
 	faults  []Fault
 	needed  *Unknown // the unknown value that the statement needs
 }
 
-// place is where a name got its value.
-type place struct {
+// origin is where a name got its value.
+type origin struct {
 	line    int
 	literal bool
 }
@@ -38,7 +38,7 @@ func newModule(file, code string, getenv func(string) (string, bool)) *module {
 		getenv = func(string) (string, bool) { return "", false }
 	}
 	m := &module{
-		code: code, getenv: getenv, places: map[string]place{},
+		code: code, getenv: getenv, origins: map[string]origin{},
 		options: &syntax.FileOptions{TopLevelControl: true, GlobalReassign: true, Set: true},
 		thread:  &starlark.Thread{Print: func(*starlark.Thread, string) {}},
 		globals: starlark.StringDict{
@@ -137,7 +137,7 @@ func (m *module) block(statements []syntax.Stmt) {
 func (m *module) spent() bool { return m.thread.ExecutionSteps() >= maxSteps }
 
 // condition executes the chosen branch statement by statement, so that the
-// place of a name is where it got its value.
+// origin of a name is where it got its value.
 func (m *module) condition(s *syntax.IfStmt) {
 	value, err := starlark.EvalExprOptions(m.options, m.thread, s.Cond, m.globals)
 	if u, ok := m.isUnknown(value, err); ok {
@@ -207,7 +207,7 @@ func (m *module) statement(s syntax.Stmt) {
 		}
 		if m.globals.Has(name.Name) { // the body of a loop may not have run
 			literal := isAssignment && assignment.Op == syntax.EQ && assignment.LHS == syntax.Expr(name) && isLiteral(assignment.RHS)
-			m.places[name.Name] = place{int(name.NamePos.Line), literal}
+			m.origins[name.Name] = origin{int(name.NamePos.Line), literal}
 		}
 	}
 }

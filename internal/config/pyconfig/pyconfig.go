@@ -34,7 +34,7 @@ const (
 // Setting is the final value of a top-level name of a module.
 type Setting struct {
 	Name    string
-	Line    int            // where it got the value; in a loop, the last place that can set it
+	Line    int            // where it got the value; in a loop, the last line that can set it
 	Literal bool           // whether the value is a literal, not computed
 	Value   starlark.Value // [Unknown] if it does not have one; may also be a function
 }
@@ -82,7 +82,7 @@ func Evaluate(file string, source []byte, getenv func(string) (string, bool)) ([
 	return m.settings(), m.faults
 }
 
-// syntaxFault returns the place of a parser's error, but not its message,
+// syntaxFault returns the line of a parser's error, but not its message,
 // because the message quotes the module.
 func syntaxFault(err error) Fault {
 	line := 1
@@ -94,7 +94,7 @@ func syntaxFault(err error) Fault {
 
 func (m *module) settings() []Setting {
 	var all []Setting
-	for name, p := range m.places {
+	for name, p := range m.origins {
 		if strings.HasPrefix(name, "_") {
 			continue
 		}

@@ -73,7 +73,7 @@ func (m *MySQL) Read(ctx context.Context) (motion.Table, error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("is not read within %s", readTimeout)
 	case errors.Is(err, mysql.ErrInvalidConn), errors.Is(err, driver.ErrBadConn):
-		err = fmt.Errorf("the server ends the connection, or does not answer within %s", m.answer)
+		err = fmt.Errorf("the server ends the connection, or does not respond within %s", m.answer)
 	}
 	return table, fmt.Errorf("the motion database %s of %s: %w", m.options.Database, m.address(), plain(err))
 }

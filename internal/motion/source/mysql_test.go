@@ -32,7 +32,7 @@ func TestMySQL_Unreachable(t *testing.T) {
 	}()
 	for _, c := range []struct{ name, address, text string }{
 		{"nobody listens", deserted(t), "connection refused"},
-		{"no answer", silent(t), "does not answer within 100ms"},
+		{"no answer", silent(t), "does not respond within 100ms"},
 		{"closes", closing.Addr().String(), "the server ends the connection"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -118,7 +118,7 @@ func (s *S3) do(ctx context.Context, method, path string, use func(*http.Respons
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	stalled := fmt.Errorf("no answer within %s", s.stall)
+	stalled := fmt.Errorf("no response within %s", s.stall)
 	timer := time.AfterFunc(s.stall, func() { cancel(stalled) })
 	defer timer.Stop()
 
@@ -187,7 +187,7 @@ func (s *S3) refusal(r *http.Response) error {
 	if found := errorCode.FindSubmatch(head); found != nil {
 		code = string(found[1])
 	}
-	err := fmt.Errorf("the server answers %s", strings.TrimSpace(fmt.Sprint(r.StatusCode, " ", code)))
+	err := fmt.Errorf("the server responds %s", strings.TrimSpace(fmt.Sprint(r.StatusCode, " ", code)))
 	hint, known := ofBucket[code]
 	switch {
 	case known:

@@ -125,12 +125,12 @@ func TestS3_Unavailable(t *testing.T) {
 		bucket     *source.S3
 	}{
 		{"nobody listens", "connection refused", newBucket(deserted(t))},
-		{"no answer", "no answer within 1s", newBucket(silent(t))},
+		{"no answer", "no response within 1s", newBucket(silent(t))},
 		{"gone in the middle", "unexpected EOF", serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			part(w)
 			panic(http.ErrAbortHandler)
 		})},
-		{"silent in the middle", "no answer within 1s", serve(t, func(w http.ResponseWriter, r *http.Request) {
+		{"silent in the middle", "no response within 1s", serve(t, func(w http.ResponseWriter, r *http.Request) {
 			part(w)
 			select {
 			case <-released:

@@ -49,7 +49,7 @@ func storeError(err error) error {
 
 // unavailable returns the error for a store that cannot respond now.
 func unavailable(cause error) error {
-	return &backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: cause}
+	return &backend.Error{Kind: backend.Unavailable, Message: "the store does not respond now; try again", Cause: cause}
 }
 
 // IsUnavailable reports whether an error of the driver means that the cluster

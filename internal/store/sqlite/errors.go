@@ -14,7 +14,7 @@ import (
 
 // unavailable returns the error for a store that cannot respond now.
 func unavailable(cause error) error {
-	return &backend.Error{Kind: backend.Unavailable, Message: "the store cannot answer now; try again", Cause: cause}
+	return &backend.Error{Kind: backend.Unavailable, Message: "the store does not respond now; try again", Cause: cause}
 }
 
 // transientCodes are the SQLite result codes after which a later attempt may

@@ -123,7 +123,7 @@ func (b *bootstrap) waitFor(ctx context.Context, step func(context.Context) erro
 			time.Now().Add(pause).After(b.deadline) {
 			return err
 		}
-		b.report(fmt.Sprintf("attempt %d: %s does not answer%s; next try in %s", attempt, b.host, why(err), pause))
+		b.report(fmt.Sprintf("attempt %d: %s does not respond%s; next try in %s", attempt, b.host, why(err), pause))
 		select {
 		case <-ctx.Done():
 			return err
@@ -306,7 +306,7 @@ func (b *bootstrap) adminFailure(reason Reason, step, problem string, refusal, c
 // failure returns the failure of a step whose cause is not the users.
 func (b *bootstrap) failure(step string, err error) error {
 	f := &Failure{Reason: Unreachable, Host: b.host, Step: step, Cause: err,
-		Problem: "no server answered" + why(err),
+		Problem: "no server responded" + why(err),
 		Remedy: "check that the server runs, that mongodb_host and mongodb_port, or mongodb_uri, name it, and that nothing between blocks it; " +
 			"both sides or none must use TLS (mongodb_tls, or tls in mongodb_uri)"}
 	if certificate, ok := untrusted(err); ok {
@@ -320,7 +320,7 @@ func (b *bootstrap) failure(step string, err error) error {
 	}
 	if server, ok := errors.AsType[driver.ServerError](err); ok {
 		f.Reason = Unexpected
-		f.Problem = "the server answered: " + strings.TrimSpace(server.Error())
+		f.Problem = "the server responded: " + strings.TrimSpace(server.Error())
 		f.Remedy = "see its documentation and its log"
 		return f
 	}

@@ -404,7 +404,7 @@ func TestRun_SettingsAreNotValid(t *testing.T) {
 func pauses(t *testing.T, host string, lines []string) (announced []time.Duration) {
 	t.Helper()
 	for i, line := range lines {
-		rest, isAttempt := strings.CutPrefix(line, fmt.Sprintf("attempt %d: %s does not answer", i+1, host))
+		rest, isAttempt := strings.CutPrefix(line, fmt.Sprintf("attempt %d: %s does not respond", i+1, host))
 		_, text, hasPause := strings.Cut(rest, "; next try in ")
 		pause, err := time.ParseDuration(text)
 		if !isAttempt || !hasPause || err != nil {
@@ -433,7 +433,7 @@ func TestRun_HostIsUnreachable(t *testing.T) {
 		why  string
 	}{
 		"nobody listens": {closed, "connection refused"},
-		"nobody answers": {silent.Addr().(*net.TCPAddr).Port, "no server answered"},
+		"nobody answers": {silent.Addr().(*net.TCPAddr).Port, "no server responded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
