@@ -22,7 +22,7 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // the allocations of
 	for path, most := range map[string]float64{
 		"get_character_config/ada/" + storetest.Character("ada", 3).CharacterID: 14,
 		"list_characters/ada":   18,
-		"get_available_llm/ada": 25,
+		"get_available_llm/ada": 17,
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/v1/"+path, http.NoBody)
 		w := &discard{header: http.Header{}}

@@ -212,7 +212,7 @@ var ProviderKeys = []string{
 func availableProviders(role ProviderRole, keys map[string]Secret) []string {
 	names := []string{}
 	for _, p := range providers {
-		if p.Role == role && len(p.missing(keys)) == 0 {
+		if p.Role == role && !slices.ContainsFunc(p.Keys, func(key string) bool { return !keys[key].IsSet() }) {
 			names = append(names, p.Name)
 		}
 	}
