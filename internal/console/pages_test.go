@@ -38,12 +38,11 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 			nobody, user, operator, ended := site.browser(t), site.browser(t), site.browser(t), site.browser(t)
 			user.signInUser(t)
 			operator.signInOperator(t)
-			ended.signInUser(t)
 			ended.header.Set("Cookie", "web_backend_session="+auth.NewToken().Reveal())
 			for caller, x := range map[string]struct {
 				browser *browser
 				want    int
-			}{"nobody": {nobody, row.nobody}, "user": {user, row.user}, "operator": {operator, row.operator}} {
+			}{"nobody": {nobody, row.nobody}, "a token that has ended": {ended, row.nobody}, "user": {user, row.user}, "operator": {operator, row.operator}} {
 				var got answer
 				if page.Method == http.MethodGet {
 					got = x.browser.get(t, page.Path)

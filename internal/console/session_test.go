@@ -70,11 +70,38 @@ func TestSignIn_IsRefused(t *testing.T) {
 		if got.status != x.status || !strings.Contains(got.body, x.want) || len(got.header["Set-Cookie"]) > 0 {
 			t.Errorf("%s: %d %v: %s", name, got.status, got.header, got.body)
 		}
-		if strings.Contains(got.body, "wrong") || strings.Contains(got.body, "value=\"\"") == (name == "wrong password") && name == "wrong password" {
-			t.Errorf("%s: the page repeats a secret, or not the user name: %s", name, got.body)
+		if strings.Contains(got.body, "wrong") {
+			t.Errorf("%s: the page repeats a secret: %s", name, got.body)
+		}
+		if name == "wrong password" && !strings.Contains(got.body, `name="username" value="`+username+`"`) {
+			t.Errorf("%s: the page does not keep the user name: %s", name, got.body)
 		}
 	}
 	b.isSignedOut(t)
+}
+
+// A store that does not respond ends no session, and says so.
+func TestStoreIsAway(t *testing.T) {
+	t.Parallel()
+	away := &awayStore{}
+	site := newSite(t, settings{away: away, status: console.Status{Users: -1}})
+	user, operator := site.browser(t), site.browser(t)
+	user.signInUser(t)
+	operator.signInOperator(t)
+	away.away.Store(true)
+	if got := user.get(t, "/console/overview"); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "The store does not respond.") || len(got.header["Set-Cookie"]) > 0 {
+		t.Errorf("a user: %d %v: %s", got.status, got.header, got.body)
+	}
+	if got := operator.get(t, "/console/overview"); got.status != http.StatusOK || !strings.Contains(got.body, "The store does not respond.") {
+		t.Errorf("an operator: %d: %s", got.status, got.body)
+	}
+	away.away.Store(false)
+	if got := user.get(t, "/console/overview"); got.status != http.StatusOK {
+		t.Errorf("a user afterwards: %d", got.status)
+	}
+	if log := site.stop(); !strings.Contains(log, `status=503`) || !strings.Contains(log, "the store is away") {
+		t.Errorf("the log: %s", log)
+	}
 }
 
 func TestSignIn_IsLimited(t *testing.T) {

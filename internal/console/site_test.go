@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -40,7 +41,22 @@ type settings struct {
 	status   console.Status
 	mongoDB  bool
 	tls      bool
-	names    []string // of the default characters
+	names    []string   // of the default characters
+	away     *awayStore // the store, if a test takes it away
+}
+
+// awayStore is a store that does not know tokens while it is away.
+type awayStore struct {
+	backend.Store
+
+	away atomic.Bool
+}
+
+func (s *awayStore) Token(ctx context.Context, hash backend.TokenHash, now time.Time) (backend.Token, error) {
+	if s.away.Load() {
+		return backend.Token{}, &backend.Error{Kind: backend.Unavailable, Message: "the store is away"}
+	}
+	return s.Store.Token(ctx, hash, now)
 }
 
 // site is a server with the API and the console, on a real store.
@@ -70,7 +86,11 @@ func newSite(t *testing.T, s settings) *site {
 		character.CharacterName, character.SceneName = name, name
 		characters = append(characters, character)
 	}
-	made.service = backend.New(openStore(t, s.mongoDB), backend.Options{
+	store := openStore(t, s.mongoDB)
+	if s.away != nil {
+		s.away.Store, store = store, s.away
+	}
+	made.service = backend.New(store, backend.Options{
 		Defaults:  backend.Defaults{UserConfig: backend.UserConfig{Timezone: backend.DefaultTimezone}, Characters: characters},
 		Passwords: auth.NewPasswords(auth.PasswordParams{MemoryKiB: 8, Iterations: 1, Parallelism: 1}),
 		Accounts:  backend.AccountRules{PasswordMinLength: 8, TokenLifetime: time.Hour, NewToken: auth.NewToken},
