@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compares the embedded API documentation pages with the packages they were taken from.
+# Compares the embedded bundles of the documentation pages and the console with the packages they were taken from.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,4 +9,5 @@ elif ! command -v npm >/dev/null; then
   echo 'SKIPPED: docs-check, because npm is not installed'
 else
   bash internal/apidocs/vendor.sh --check
+  bash internal/console/vendor.sh --check
 fi

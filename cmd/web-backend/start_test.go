@@ -19,6 +19,7 @@ func TestServe_AnnouncesItself(t *testing.T) {
 	folder := t.TempDir()
 	p := serve(t, folder) // without arguments and without a configuration file
 	want := "web-backend is listening on " + p.url + "\n" +
+		"  console        " + p.url + "/console\n" +
 		"  documentation  " + p.url + "/docs\n" +
 		"  store          embedded, in " + filepath.Join(folder, "data", "web-backend.db") + "\n" +
 		"  log            " + filepath.Join(folder, "logs", "server.log") + "\n" +

@@ -243,21 +243,29 @@ func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 // to guess, and a client that keeps sending an expired one must not use up the
 // attempts of its household.
 func (a *API) tryOperatorToken(info *request) (auth.Caller, error) {
-	access := a.options.Access
-	number := 0
-	right, tried, wait := access.AddressTries.Try(auth.RateKey(info.client), func() bool {
-		number = access.OperatorTokens.Match(info.token)
-		return number > 0
-	})
-	switch {
-	case !tried:
-		a.options.Observer.RateLimited(AddressLimit)
-		a.warnOfUntrustedProxy(info)
+	switch number, wait := a.matchOperator(info, info.token); {
+	case wait > 0:
 		return auth.Caller{Kind: auth.CallerBadToken}, tooMany("from this address", wait)
-	case right:
+	case number > 0:
 		return auth.Caller{Kind: auth.CallerOperator, Token: number}, nil
 	}
 	return auth.Caller{Kind: auth.CallerBadToken}, nil
+}
+
+// matchOperator returns the number of the operator token that equals token, or
+// 0 if there is none. If the address of the client has no attempt left, wait is
+// the time until it has one.
+func (a *API) matchOperator(info *request, token backend.Secret) (number int, wait time.Duration) {
+	access := a.options.Access
+	_, tried, wait := access.AddressTries.Try(auth.RateKey(info.client), func() bool {
+		number = access.OperatorTokens.Match(token)
+		return number > 0
+	})
+	if !tried {
+		a.options.Observer.RateLimited(AddressLimit)
+		a.warnOfUntrustedProxy(info)
+	}
+	return number, wait
 }
 
 // bearerToken returns the token in the Authorization header (RFC 6750 §2.1).

@@ -90,23 +90,12 @@ type authenticateUserResponse struct {
 }
 
 func (a *API) authenticateUser(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
-	answer, err := a.login(ctx, in)
-	a.options.Observer.Login(loginOutcomeOf(requestFrom(ctx), answer.outcome, err))
-	return answer, err
-}
-
-func (a *API) login(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
-	var login backend.Login
-	err := a.limitTries(ctx, in.Username)
-	if err == nil {
-		login, err = a.service.Authenticate(ctx, in.Username, in.Password)
-	}
-	result, err := a.note(ctx, in.accountRequest, err)
+	login, err := a.LogIn(ctx, in.Username, in.Password)
+	result, err := in.outcomeOf(err)
 	answer := authenticateUserResponse{UserID: login.UserID, outcome: result}
 	if login.Token.IsSet() {
 		answer.AccessToken, answer.TokenType = login.Token.Reveal(), "bearer"
 		answer.ExpiresIn = int(login.ExpiresIn.Seconds())
-		a.known.Add(backend.UsernameTriesKey(in.Username), auth.RateKey(requestFrom(ctx).client))
 	}
 	return answer, err
 }
@@ -168,11 +157,16 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 // note returns the outcome of an account operation and marks the log line of
 // the request, so that the log shows refusals.
 func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, error) {
+	return in.outcomeOf(noteRefusal(ctx, err))
+}
+
+// noteRefusal marks the log line of the request if err is a refusal. It returns
+// err, or the refusal that stands for it.
+func noteRefusal(ctx context.Context, err error) error {
 	info := requestFrom(ctx)
 	if errors.Is(err, backend.TooMany) {
 		err = &backend.Refusal{Reason: backend.Busy, Limit: 1} // the domain does not set a time
 	}
-	result, failure := in.outcomeOf(err)
 	if refusal, ok := errors.AsType[*backend.Refusal](err); ok {
 		info.refused = true
 		info.err = refusal.Cause
@@ -180,7 +174,7 @@ func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, 
 			info.retryAfter = refusal.Limit
 		}
 	}
-	return result, failure
+	return err
 }
 
 // limitAddress counts a request as an attempt from the address of the client.

@@ -64,6 +64,7 @@ type API struct {
 	bodies       *bodyRoom
 	known        *auth.KnownAddresses
 	proxyWarning sync.Once // see warnOfUntrustedProxy
+	mounts       []mount
 }
 
 // knownAddresses is the maximum number of pairs of user name and address that
@@ -91,6 +92,10 @@ func (a *API) Handler() http.Handler {
 	}
 	for path, methods := range allowed {
 		mux.Handle(pattern(path), a.methodNotAllowed(methods))
+	}
+	for _, m := range a.mounts {
+		mux.Handle(m.path, m.handler)
+		mux.Handle(m.path+"/", m.handler)
 	}
 	mux.HandleFunc("/", a.unknownPath(mux))
 
@@ -122,7 +127,10 @@ func pattern(path string) string {
 // response repeats the origin of the request (contract §1).
 func (a *API) cors() *cors.Cors {
 	return cors.New(cors.Options{
-		AllowOriginFunc: a.allowsCORS,
+		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
+			// No other page may read a page that a browser shows with a cookie.
+			return a.allowsCORS(origin) && !a.isMounted(requestFrom(r.Context()).url), nil
+		},
 		AllowedMethods: []string{
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},

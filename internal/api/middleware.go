@@ -197,7 +197,7 @@ func (a *API) barredByCORS(r *http.Request) string {
 		return ""
 	case !a.options.EnableCORS:
 		return "disabled"
-	case !a.allowsCORS(origin):
+	case !a.allowsCORS(origin) || a.isMounted(requestFrom(r.Context()).url):
 		return "refused"
 	}
 	return ""

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"web-backend/internal/backend"
 )
 
 // Observer is notified of every request, for metrics and traces. Its methods
@@ -77,17 +79,18 @@ func (unobserved) End(context.Context, ObservedRequest)                         
 func (unobserved) Login(LoginOutcome)                                                 {}
 func (unobserved) RateLimited(RateLimitName)                                          {}
 
-// loginOutcomeOf returns the outcome of a login that returned result and err.
-func loginOutcomeOf(info *request, result outcome, err error) LoginOutcome {
+// loginOutcomeOf returns the outcome of a login that returned err.
+func loginOutcomeOf(info *request, err error) LoginOutcome {
+	_, refused := errors.AsType[*backend.Refusal](err)
 	switch {
 	case info.retryAfter > 0:
 		return LoginTooMany
+	case refused:
+		return LoginRefused
 	case err != nil:
 		return LoginFailed
-	case result.AuthCode == authDone:
-		return LoginSuccess
 	}
-	return LoginRefused
+	return LoginSuccess
 }
 
 // observed returns the description of a finished request.

@@ -89,6 +89,7 @@ type config struct {
 	wrap  func(backend.Store) backend.Store
 	now   func() time.Time
 	log   logging.Options
+	mount func(*api.API)
 
 	accounts backend.AccountRules
 	limits   backend.Limits
@@ -194,6 +195,9 @@ func newHandler(t testing.TB, options ...option) *server {
 	s.api = api.New(backend.New(store, backend.Options{
 		Defaults: defaults, Accounts: c.accounts, Limits: c.limits, Passwords: auth.NewPasswords(c.hash), Now: c.now,
 	}), log.Logger, c.Options)
+	if c.mount != nil {
+		c.mount(s.api)
+	}
 	s.handler = s.api.Handler()
 	return s
 }

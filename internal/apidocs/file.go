@@ -24,18 +24,31 @@ type File struct {
 	// is empty for a file that is not a page.
 	ContentSecurityPolicy string
 
-	stored string // gzip-compressed if it is a bundle
-	hash   func() string
+	cacheControl string
+	stored       string // gzip-compressed if it is a bundle
+	hash         func() string
 }
 
 func newFile(path, contentType, stored string) *File {
 	return &File{
 		Path: path, ContentType: contentType, stored: stored,
+		// The paths contain no version, so a browser must ask each time. With
+		// the ETag it downloads the file only if it has changed.
+		cacheControl: "no-cache",
 		hash: sync.OnceValue(func() string {
 			sum := sha256.Sum256([]byte(stored))
 			return hex.EncodeToString(sum[:16])
 		}),
 	}
+}
+
+// NewAsset returns a file of other pages. stored may be gzip-compressed. The
+// path must change with the content, because a browser keeps the file and does
+// not ask again.
+func NewAsset(path, contentType, stored string) *File {
+	f := newFile(path, contentType, stored)
+	f.cacheControl = "public, max-age=31536000, immutable"
+	return f
 }
 
 func newPage(path, policy, stored string) *File {
@@ -50,9 +63,7 @@ func newPage(path, policy, stored string) *File {
 func (f *File) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Type", f.ContentType)
-	// The paths contain no version, so a browser must ask each time. With the
-	// ETag it downloads the file only if it has changed.
-	header.Set("Cache-Control", "no-cache")
+	header.Set("Cache-Control", f.cacheControl)
 	if f.ContentSecurityPolicy != "" {
 		header.Set("Content-Security-Policy", f.ContentSecurityPolicy)
 	}

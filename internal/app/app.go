@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"web-backend/internal/api"
 	"web-backend/internal/auth"
@@ -60,6 +62,8 @@ type server struct {
 	watch         watch
 
 	operatorToken string // where the token is, as text for people
+	tickets       *auth.Tickets
+	lastBackup    atomic.Pointer[time.Time] // nil if none is known
 }
 
 // start opens everything that can fail. The steps that leave no file behind
@@ -112,7 +116,9 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	if err != nil {
 		return s, err
 	}
-	s.api = s.newAPI(cfg, s.newService(cfg, defaults), access, motions)
+	service := s.newService(cfg, defaults)
+	s.api = s.newAPI(cfg, service, access, motions)
+	s.mountConsole(cfg, service, access, build, embedded)
 	if s.motion != nil {
 		s.watch.motionFiles(s.motion.library, s.api)
 	}
@@ -198,15 +204,21 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 		scheme = "https"
 	}
 	url := scheme + "://" + s.listener.Addr().String() + cfg.BasePath
+	consoleURL := url // a browser cannot open 0.0.0.0
+	if bound, err := cfg.BoundURL(s.listener.Addr()); err == nil {
+		consoleURL = bound
+	}
+	consoleURL += "/console"
 	logFile := "none"
 	if cfg.Log.Path != "" {
 		logFile = absolute(cfg.Log.Path)
 	}
 	s.log.Flush() // log lines of the start come first
 	fmt.Fprintf(console, "web-backend is listening on %s\n"+
-		"  documentation  %s/docs\n  store          %s\n  log            %s\n"+
+		"  console        %s\n  documentation  %s/docs\n  store          %s\n  log            %s\n"+
 		"  access         %s\n  operator token %s\n",
-		url, url, s.place, logFile, cfg.Access.Mode, s.operatorToken)
+		url, consoleURL, url, s.place, logFile, cfg.Access.Mode, s.operatorToken)
+	s.announceLink(consoleURL, console)
 	if s.unready != "" {
 		fmt.Fprintf(console, "  NOT READY      %s\n", s.unready)
 	}
@@ -216,7 +228,7 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 // serve handles requests until ctx ends or no more connections can be accepted,
 // then shuts down in order.
 func (s *server) serve(ctx context.Context, cfg *config.Config) error {
-	s.backups = maintenance.ScheduleBackups(cfg, s.log.Logger, s.watch.metrics.BackupDone)
+	s.backups = maintenance.ScheduleBackups(cfg, s.log.Logger, s.backupDone)
 	s.serveDebug()
 	failed := make(chan error, 1)
 	go func() {

@@ -34,15 +34,16 @@ func newToken(prefix string) backend.Secret {
 	return backend.NewSecret(prefix + base64.RawURLEncoding.EncodeToString(random[:]))
 }
 
-// HasTokenPrefix reports whether text begins like the tokens of this package.
+// HasTokenPrefix reports whether text begins like the tokens and tickets of this
+// package.
 func HasTokenPrefix(text string) bool {
-	return strings.HasPrefix(text, userTokenPrefix) || strings.HasPrefix(text, operatorTokenPrefix)
+	return strings.HasPrefix(text, userTokenPrefix) || strings.HasPrefix(text, operatorTokenPrefix) || strings.HasPrefix(text, ticketPrefix)
 }
 
-// HoldsTokenPrefix reports whether a token of this package may begin anywhere
-// in text.
+// HoldsTokenPrefix reports whether a token or a ticket of this package may begin
+// anywhere in text.
 func HoldsTokenPrefix(text string) bool {
-	return strings.Contains(text, userTokenPrefix) || strings.Contains(text, operatorTokenPrefix)
+	return strings.Contains(text, userTokenPrefix) || strings.Contains(text, operatorTokenPrefix) || strings.Contains(text, ticketPrefix)
 }
 
 // LooksLikeToken reports whether token has the form of a token from NewToken.

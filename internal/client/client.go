@@ -24,6 +24,7 @@ import (
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/secretfile"
+	"web-backend/internal/store"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -44,7 +45,7 @@ type Operator struct {
 // the URL that this server stored in the folder. The operator token is sent to
 // no other URL.
 func Reach(cfg *config.Config) (*Operator, error) {
-	o := &Operator{place: "the configuration (operator_token)"}
+	o := &Operator{}
 	var err error
 	if o.url, err = sqlite.Announced(cfg.DataDir); err != nil {
 		return nil, err
@@ -52,15 +53,11 @@ func Reach(cfg *config.Config) (*Operator, error) {
 	if err := CheckURL(o.url); err != nil {
 		return nil, fmt.Errorf("the address that it left in the folder (server.address) is wrong: %w; start the server anew", err)
 	}
-	tokens := cfg.Access.OperatorTokens()
-	if len(tokens) == 0 {
-		o.place = filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
-		text, err := secretfile.Read(o.place)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("operator token: %w", err)
-		}
-		tokens = auth.SplitOperatorTokens(text)
+	tokens, place, err := operatorTokens(cfg)
+	if err != nil {
+		return nil, err
 	}
+	o.place = place
 	if len(tokens) > 0 {
 		o.token = tokens[0]
 	}
@@ -76,6 +73,20 @@ func Reach(cfg *config.Config) (*Operator, error) {
 	}
 	o.http = newHTTPClient(tlsConfig, callTimeout)
 	return o, nil
+}
+
+// operatorTokens returns the operator tokens of the server, and where they are
+// expected. There may be none.
+func operatorTokens(cfg *config.Config) (tokens []backend.Secret, place string, err error) {
+	if tokens = cfg.Access.OperatorTokens(); len(tokens) > 0 || !store.InDataFolder(cfg) {
+		return tokens, "the configuration (operator_token)", nil
+	}
+	place = filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
+	text, err := secretfile.Read(place)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, place, fmt.Errorf("operator token: %w", err)
+	}
+	return auth.SplitOperatorTokens(text), place, nil
 }
 
 // answerBody is the body of the responses of the routes below, for success and

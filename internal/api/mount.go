@@ -1,0 +1,84 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// mount is a handler for pages that are not part of the API.
+type mount struct {
+	path    string
+	handler http.Handler
+}
+
+// Mount makes Handler serve path, such as /console, and everything below it
+// with handler. The requests pass through the middleware of the API, but pages
+// of other origins cannot read the responses. Mount must be called before
+// Handler. The methods below are for the handler, with the context of a
+// request.
+func (a *API) Mount(path string, handler http.Handler) {
+	a.mounts = append(a.mounts, mount{path, handler})
+}
+
+// isMounted reports whether a mounted handler serves a URL, as it was sent.
+func (a *API) isMounted(u *url.URL) bool {
+	for _, m := range a.mounts {
+		rest, below := strings.CutPrefix(u.Path, a.options.BasePath+m.path)
+		if below && (rest == "" || rest[0] == '/') {
+			return true
+		}
+	}
+	return false
+}
+
+// LogIn logs a user in like [backend.Service.Authenticate]. It counts the
+// attempt for the rate limits and the metrics, and marks the log line of the
+// request if it is refused. The error is also a [backend.Refusal] if a limit is
+// reached.
+func (a *API) LogIn(ctx context.Context, username string, password backend.Secret) (login backend.Login, err error) {
+	err = a.limitTries(ctx, username)
+	if err == nil {
+		login, err = a.service.Authenticate(ctx, username, password)
+	}
+	if err == nil {
+		a.known.Add(backend.UsernameTriesKey(username), auth.RateKey(requestFrom(ctx).client))
+	}
+	err = noteRefusal(ctx, err)
+	a.options.Observer.Login(loginOutcomeOf(requestFrom(ctx), err))
+	return login, err
+}
+
+// MatchOperator returns the number of the operator token that equals token, or
+// 0 if there is none. A wrong token counts as an attempt from the address of
+// the client. The error is a [backend.Refusal] if no attempt is left; then the
+// token was not compared.
+func (a *API) MatchOperator(ctx context.Context, token backend.Secret) (int, error) {
+	number, wait := a.matchOperator(requestFrom(ctx), token)
+	return number, noteRefusal(ctx, refusedTry(wait))
+}
+
+// RefusalMessage returns the sentence for a refusal in a language, such as en.
+func (a *API) RefusalMessage(refusal *backend.Refusal, language string) string {
+	return refusalMessage(refusal, language)
+}
+
+// NoteCaller adds the caller to the log line of the request if it is an
+// operator.
+func (a *API) NoteCaller(ctx context.Context, caller auth.Caller) {
+	if caller.Kind == auth.CallerOperator {
+		requestFrom(ctx).caller = caller.String()
+	}
+}
+
+// NoteError adds an error, for which the client gets a response with a status
+// of 500 or above, to the log line of the request.
+func (a *API) NoteError(ctx context.Context, err error) { requestFrom(ctx).err = err }
+
+// Quiet keeps the request out of the log if it succeeds. It is for the files
+// that a page loads.
+func (a *API) Quiet(ctx context.Context) { requestFrom(ctx).quiet = true }

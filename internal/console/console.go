@@ -1,0 +1,147 @@
+// Package console is the pages in which people use the server with a browser:
+// operators and users sign in at /console. The pages are rendered here and need
+// no JavaScript; htmx only keeps some of them up to date.
+//
+// The texts are in messages, one file for each language. The files in assets
+// are written by vendor.sh.
+package console
+
+import (
+	"context"
+	"net/http"
+	"path"
+	"time"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// root is the path of the console. Every address in a page is relative, so the
+// pages work under any path that a proxy adds.
+const root = "/console"
+
+// Gate is what the console needs of the server around it: the rate limits that
+// pages share with the API, and the log line of the request. The contexts are
+// those of requests.
+type Gate interface {
+	// LogIn logs a user in. The error is a [backend.Refusal] if the user name
+	// or the password is wrong, or a rate limit is reached.
+	LogIn(ctx context.Context, username string, password backend.Secret) (backend.Login, error)
+	// MatchOperator returns the number of the operator token that equals token,
+	// or 0. The error is a [backend.Refusal] if a rate limit is reached.
+	MatchOperator(ctx context.Context, token backend.Secret) (int, error)
+	// RefusalMessage returns the sentence for a refusal in a language.
+	RefusalMessage(refusal *backend.Refusal, language string) string
+	// NoteCaller, NoteError and Quiet change the log line: who the caller is,
+	// why the response has a status of 500 or above, and that a request that
+	// succeeds is not logged.
+	NoteCaller(ctx context.Context, caller auth.Caller)
+	NoteError(ctx context.Context, err error)
+	Quiet(ctx context.Context)
+}
+
+// Options are the settings that the console needs.
+type Options struct {
+	Gate Gate
+	// Mode is the access mode of the API.
+	Mode auth.Mode
+	// Tickets are for the sessions of operators and the links that sign in.
+	Tickets *auth.Tickets
+	// Status describes the server for operators.
+	Status func(ctx context.Context) Status
+}
+
+// Status describes the server for operators.
+type Status struct {
+	Version string
+	Store   string // kind and location
+	Started time.Time
+	Users   int64 // below 0 if the store does not respond
+	// DatabaseBytes is the size of the database, or 0 if the store does not
+	// tell it.
+	DatabaseBytes int64
+	LastBackup    time.Time // zero if none is known
+	Unready       string    // why the server is not ready; "" if it is
+	// OpenToNetwork means that the access mode is open and the server listens
+	// on an address that other machines can reach.
+	OpenToNetwork bool
+}
+
+// Console serves the pages.
+type Console struct {
+	service *backend.Service
+	options Options
+	views   views
+}
+
+// New returns the console for service.
+func New(service *backend.Service, options Options) *Console {
+	return &Console{service: service, options: options, views: loadViews()}
+}
+
+// page is one row of the table of pages and actions.
+type page struct {
+	method, path string // the path is relative to /console/
+	level        auth.Level
+	// serve writes the response. If it returns an error, the error becomes the
+	// response, so it must not have written anything before.
+	serve func(v *visit) error
+}
+
+// pages returns all pages and actions. A level other than Public means that
+// somebody must be signed in, in every access mode.
+func pages() []page {
+	return []page{
+		{http.MethodGet, "sign-in", auth.Public, (*visit).showSignIn},
+		{http.MethodPost, "sign-in", auth.Public, (*visit).signIn},
+		{http.MethodPost, "sign-out", auth.Public, (*visit).signOut},
+		{http.MethodPost, "preferences", auth.Public, (*visit).setPreferences},
+		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},
+	}
+}
+
+// Handler returns the handler for /console and everything below it. Its paths
+// do not have the base path of the server.
+func (c *Console) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, p := range pages() {
+		mux.Handle(p.method+" "+path.Join(root, p.path), c.handler(p))
+	}
+	for _, a := range assets {
+		mux.Handle("GET "+a.file.Path, c.assetHandler(a))
+	}
+	toOverview := c.handler(page{level: auth.Public, serve: func(v *visit) error { return v.redirect("overview") }})
+	mux.Handle("GET "+root, toOverview)
+	mux.Handle("GET "+root+"/{$}", toOverview)
+	mux.Handle(root+"/", c.failing(http.StatusNotFound, "not_found"))
+
+	protection := http.NewCrossOriginProtection()
+	protection.SetDenyHandler(c.failing(http.StatusForbidden, "cross_site"))
+	return protection.Handler(mux)
+}
+
+func (c *Console) assetHandler(a asset) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c.options.Gate.Quiet(r.Context())
+		a.file.ServeHTTP(w, r)
+	})
+}
+
+// failing returns a handler that always shows an error page.
+func (c *Console) failing(status int, message string) http.Handler {
+	return c.handler(page{level: auth.Public, serve: func(*visit) error { return &pageError{status, message, nil} }})
+}
+
+// handler serves one page to those who may see it.
+func (c *Console) handler(p page) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v := c.newVisit(w, r)
+		err := v.admit(p.level)
+		if err == nil {
+			err = p.serve(v)
+		}
+		if err != nil {
+			v.fail(err)
+		}
+	})
+}

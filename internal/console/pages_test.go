@@ -1,0 +1,289 @@
+package console_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/console"
+)
+
+// Every page needs somebody who is signed in, in every mode, and no page is
+// seen by who may not.
+func TestAccess_EveryPageCallerAndMode(t *testing.T) {
+	t.Parallel()
+	// What each page responds to GET or POST without a form.
+	type access struct{ nobody, user, operator int }
+	want := map[string]access{
+		"GET /console/sign-in":      {200, 303, 303},
+		"POST /console/sign-in":     {403, 403, 403},
+		"POST /console/sign-out":    {303, 303, 303},
+		"POST /console/preferences": {303, 303, 303},
+		"GET /console/overview":     {303, 200, 200},
+	}
+	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
+		site := newSite(t, settings{mode: mode})
+		for _, page := range console.Pages() {
+			name := page.Method + " " + page.Path
+			row, known := want[name]
+			if !known {
+				t.Errorf("%s is not in the table", name)
+			}
+			nobody, user, operator, ended := site.browser(t), site.browser(t), site.browser(t), site.browser(t)
+			user.signInUser(t)
+			operator.signInOperator(t)
+			ended.header.Set("Cookie", "web_backend_session="+auth.NewToken().Reveal())
+			for caller, x := range map[string]struct {
+				browser *browser
+				want    int
+			}{"nobody": {nobody, row.nobody}, "a token that has ended": {ended, row.nobody}, "user": {user, row.user}, "operator": {operator, row.operator}} {
+				var got answer
+				if page.Method == http.MethodGet {
+					got = x.browser.get(t, page.Path)
+				} else {
+					got = x.browser.post(t, page.Path)
+				}
+				if got.status != x.want {
+					t.Errorf("%v, %s, %s: %d, want %d", mode, name, caller, got.status, x.want)
+				}
+			}
+		}
+		if log := site.stop(); strings.Contains(log, "level=ERROR") {
+			t.Errorf("%v: the log: %s", mode, log)
+		}
+	}
+}
+
+// Names that are markup or scripts are shown as they are.
+func TestHostileNames_RunNothing(t *testing.T) {
+	t.Parallel()
+	hostile := []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.}}`, `</h3><form action=//evil.example>`}
+	site := newSite(t, settings{names: hostile, status: console.Status{Store: hostile[0], Unready: hostile[1]}})
+	user, operator := site.browser(t), site.browser(t)
+	user.signInUser(t)
+	operator.signInOperator(t)
+	for _, page := range []answer{
+		user.get(t, "/console/overview"), operator.get(t, "/console/overview"),
+		user.post(t, "/console/sign-in", "username", hostile[1], "password", "x"),
+	} {
+		for _, bad := range []string{"<script>alert", "<img", "<form action=//", " onerror=alert(1)>\n<"} {
+			if strings.Contains(page.body, bad) {
+				t.Errorf("the page has %s: %s", bad, page.body)
+			}
+		}
+	}
+	if page := user.get(t, "/console/overview"); !strings.Contains(page.body, "{{.}}") || !strings.Contains(page.body, "&lt;script&gt;") {
+		t.Errorf("the names are not shown: %s", page.body)
+	}
+}
+
+var (
+	inline    = regexp.MustCompile(`(?i)<style|<script[^>]*>[^<]|\sstyle=|\son[a-z]+=|javascript:`)
+	reference = regexp.MustCompile(`(?:src|href|action|hx-get)="([^"]*)"`)
+)
+
+// Every page has only what it needs, in at most 150 KB with everything that it
+// loads, and nothing inline. Its addresses are relative and exist.
+func TestPages_AreStrictAndSmall(t *testing.T) {
+	t.Parallel()
+	for _, base := range []string{"", "/stack"} {
+		site := newSite(t, settings{basePath: base, names: []string{"Mira"}, status: console.Status{
+			Version: "1", Store: "embedded", Users: 3, DatabaseBytes: 5e6, LastBackup: time.Unix(1_800_000_000, 0), Unready: "no key", OpenToNetwork: true,
+		}})
+		nobody, user, operator := site.browser(t), site.browser(t), site.browser(t)
+		user.signInUser(t)
+		operator.signInOperator(t)
+		for name, x := range map[string]struct {
+			browser *browser
+			path    string
+		}{
+			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
+			"user": {user, "/console/overview"}, "operator": {operator, "/console/overview"}, "unknown": {nobody, "/console/no/such/page"},
+		} {
+			for _, language := range []string{"en", "zh"} {
+				x.browser.header.Set("Accept-Language", language)
+				page := x.browser.get(t, x.path)
+				policy := page.header.Get("Content-Security-Policy")
+				for _, directive := range []string{"default-src 'none'", "script-src 'self'", "style-src 'self'", "base-uri 'none'", "form-action 'self'", "frame-ancestors 'none'"} {
+					if !strings.Contains(policy, directive) {
+						t.Errorf("%s: the policy %q lacks %s", name, policy, directive)
+					}
+				}
+				if strings.Contains(policy, "unsafe") || page.header.Get("Cache-Control") != "no-store" || page.header.Get("X-Request-Id") == "" {
+					t.Errorf("%s: headers %v", name, page.header)
+				}
+				if found := inline.FindString(page.body); found != "" {
+					t.Errorf("%s: inline %q", name, found)
+				}
+				if !strings.Contains(page.body, `<html lang="`+language+`"`) {
+					t.Errorf("%s: not in %s: %s", name, language, page.body)
+				}
+				size := len(page.body)
+				for _, match := range reference.FindAllStringSubmatch(page.body, -1) {
+					if strings.HasPrefix(match[1], "#") || match[1] == "data:," {
+						continue
+					}
+					size += sizeOf(t, site, x.path, match[1])
+				}
+				if size > 150_000 {
+					t.Errorf("%s: %d bytes with everything it loads", name, size)
+				}
+				t.Logf("%s %s: %d bytes", name, language, size)
+			}
+		}
+	}
+}
+
+// sizeOf returns the size of a file as it is sent to a browser, and checks that
+// the browser keeps it. For another page it returns 0.
+func sizeOf(t *testing.T, site *site, from, to string) int {
+	t.Helper()
+	at := site.http.URL
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, site.url+from, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := request.URL.Parse(to)
+	if err != nil || target.Host != request.URL.Host || !strings.HasPrefix(target.String(), at) || strings.HasPrefix(to, "/") {
+		t.Fatalf("%s refers to %s: %v", from, to, err)
+	}
+	b := site.browser(t)
+	b.header.Set("Accept-Encoding", "gzip")
+	path := strings.TrimPrefix(target.String(), site.url)
+	got := b.get(t, path)
+	if got.status == http.StatusNotFound && !strings.HasSuffix(path, "/sign-out") && !strings.HasSuffix(path, "/preferences") {
+		t.Errorf("%s refers to %s: %d", from, path, got.status)
+	}
+	if !strings.Contains(path, "/assets/") {
+		return 0
+	}
+	if got.status != http.StatusOK || got.header.Get("Content-Encoding") != "gzip" || !strings.Contains(got.header.Get("Cache-Control"), "immutable") {
+		t.Errorf("%s: %d %v", path, got.status, got.header)
+	}
+	return len(got.body)
+}
+
+func TestPreferences(t *testing.T) {
+	t.Parallel()
+	b := newSite(t, settings{}).browser(t)
+	if got := b.get(t, "/console/sign-in"); !strings.Contains(got.body, "Sign in") || strings.Contains(got.body, "data-theme") {
+		t.Errorf("at first: %s", got.body)
+	}
+	for _, x := range []struct{ name, value, want string }{
+		{"language", "zh", `<html lang="zh">`}, {"theme", "dark", `<html lang="zh" data-theme="dark">`},
+		{"language", "en", `<html lang="en" data-theme="dark">`}, {"theme", "system", `<html lang="en">`},
+		{"language", "xx", `<html lang="en">`}, {"theme", "xx", `<html lang="en">`},
+	} {
+		if got := b.post(t, "/console/preferences", x.name, x.value, "back", "sign-in"); got.to != "/console/sign-in" {
+			t.Errorf("%s %s: %d, to %q", x.name, x.value, got.status, got.to)
+		}
+		if got := b.get(t, "/console/sign-in"); !strings.Contains(got.body, x.want) {
+			t.Errorf("after %s %s: want %s in %s", x.name, x.value, x.want, got.body)
+		}
+	}
+	for _, back := range []string{"", "error", "//evil.example", "../docs"} {
+		if got := b.post(t, "/console/preferences", "theme", "dark", "back", back); got.to != "/console/overview" {
+			t.Errorf("back to %q leads to %q", back, got.to)
+		}
+	}
+}
+
+// A page that asks again gets told to leave when the session has ended, and
+// does not fill the log.
+func TestOverview_IsRefreshed(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{})
+	b := site.browser(t)
+	b.header.Set("Hx-Request", "true")
+	if got := b.get(t, "/console/overview"); got.status != http.StatusNoContent || got.header.Get("Hx-Redirect") != "sign-in" {
+		t.Errorf("signed out: %d %v", got.status, got.header)
+	}
+	b.header.Del("Hx-Request")
+	b.signInUser(t)
+	b.header.Set("Hx-Request", "true")
+	if got := b.get(t, "/console/overview"); got.status != http.StatusOK || !strings.Contains(got.body, `id="overview"`) {
+		t.Errorf("signed in: %d %s", got.status, got.body)
+	}
+	if log := site.stop(); strings.Contains(log, "route=/console/overview status=200") {
+		t.Errorf("the log: %s", log)
+	}
+}
+
+// Nothing that a page or the log shows is secret.
+func TestSecrets_AreNowhere(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{})
+	user, operator := site.browser(t), site.browser(t)
+	user.signInUser(t)
+	operator.signInOperator(t)
+	sessions := []string{user.session(t), operator.session(t), password, operatorToken}
+	shown := user.get(t, "/console/overview").body + operator.get(t, "/console/overview").body +
+		user.get(t, "/console/"+user.session(t)).body + user.get(t, "/console/overview?token="+operatorToken).body
+	user.post(t, "/console/sign-in", "username", username, "password", password+"x")
+	user.post(t, "/console/sign-out")
+	operator.post(t, "/console/sign-out")
+	log := site.stop()
+	for _, secret := range sessions {
+		if secret == "" || strings.Contains(shown, secret) || strings.Contains(log, secret) {
+			t.Errorf("%q is in a page or in the log", secret)
+		}
+	}
+}
+
+var (
+	usedInTemplate = regexp.MustCompile(`\{\{[^}]*\bt "([a-z_]+)"`)
+	quoted         = regexp.MustCompile(`"([a-z_]+)"`)
+)
+
+// Both languages have the same texts, each of which is used, and no text is
+// missing.
+func TestMessages_AreCompleteAndUsed(t *testing.T) {
+	t.Parallel()
+	catalogues := console.Catalogues()
+	used := map[string]bool{}
+	read := func(pattern string, expression *regexp.Regexp) {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v", pattern, err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, match := range expression.FindAllStringSubmatch(string(source), -1) {
+				used[match[1]] = true
+				if expression == usedInTemplate && catalogues["en"][match[1]] == "" {
+					t.Errorf("%s: there is no message %q", file, match[1])
+				}
+			}
+		}
+	}
+	read("templates/*.html", usedInTemplate)
+	read("*.go", quoted)
+	for language, texts := range catalogues {
+		for key, text := range texts {
+			if text == "" || !used[key] {
+				t.Errorf("%s: %s is %q, used: %v", language, key, text, used[key])
+			}
+			for other := range catalogues {
+				if catalogues[other][key] == "" {
+					t.Errorf("%s lacks %s", other, key)
+				}
+			}
+		}
+		var plain map[string]string
+		if source, err := os.ReadFile("messages/" + language + ".json"); err != nil || json.Unmarshal(source, &plain) != nil || len(plain) != len(texts) {
+			t.Errorf("messages/%s.json: %v", language, err)
+		}
+	}
+}

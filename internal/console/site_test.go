@@ -1,0 +1,277 @@
+package console_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"web-backend/internal/api"
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+	"web-backend/internal/console"
+	"web-backend/internal/logging"
+	"web-backend/internal/masterkey"
+	"web-backend/internal/store/mongo"
+	"web-backend/internal/store/mongo/mongotest"
+	"web-backend/internal/store/sqlite"
+)
+
+const (
+	operatorToken = "wbo_the-operator-token-of-the-tests"
+	username      = "anna"
+	password      = "correct horse battery"
+)
+
+// settings are what a test changes of a site.
+type settings struct {
+	mode     auth.Mode
+	basePath string
+	cors     bool
+	pairs    *auth.RateLimit
+	status   console.Status
+	mongoDB  bool
+	tls      bool
+	names    []string   // of the default characters
+	away     *awayStore // the store, if a test takes it away
+}
+
+// awayStore is a store that does not know tokens while it is away.
+type awayStore struct {
+	backend.Store
+
+	away atomic.Bool
+}
+
+func (s *awayStore) Token(ctx context.Context, hash backend.TokenHash, now time.Time) (backend.Token, error) {
+	if s.away.Load() {
+		return backend.Token{}, &backend.Error{Kind: backend.Unavailable, Message: "the store is away"}
+	}
+	return s.Store.Token(ctx, hash, now)
+}
+
+// site is a server with the API and the console, on a real store.
+type site struct {
+	url     string // with the base path
+	service *backend.Service
+	tickets *auth.Tickets
+	userID  string
+	http    *httptest.Server
+	log     *buffer
+}
+
+func newSite(t *testing.T, s settings) *site {
+	t.Helper()
+	if s.mode == 0 {
+		s.mode = auth.Guarded
+	}
+	made := &site{log: &buffer{}}
+	log, err := logging.Open(logging.Options{Console: made.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
+	characters := []backend.Character{}
+	for _, name := range s.names {
+		character := backend.NewCharacter()
+		character.CharacterName, character.SceneName = name, name
+		characters = append(characters, character)
+	}
+	store := openStore(t, s.mongoDB)
+	if s.away != nil {
+		s.away.Store, store = store, s.away
+	}
+	made.service = backend.New(store, backend.Options{
+		Defaults:  backend.Defaults{UserConfig: backend.UserConfig{Timezone: backend.DefaultTimezone}, Characters: characters},
+		Passwords: auth.NewPasswords(auth.PasswordParams{MemoryKiB: 8, Iterations: 1, Parallelism: 1}),
+		Accounts:  backend.AccountRules{PasswordMinLength: 8, TokenLifetime: time.Hour, NewToken: auth.NewToken},
+	})
+	if made.userID, err = made.service.Register(t.Context(), username, backend.NewSecret(password)); err != nil {
+		t.Fatal(err)
+	}
+	operators := auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(operatorToken)})
+	made.tickets = auth.NewTickets(operators, time.Now)
+	handler := api.New(made.service, log.Logger, api.Options{
+		MaxBodyBytes: 1 << 20, BasePath: s.basePath, EnableCORS: s.cors,
+		Access: api.AccessOptions{Mode: s.mode, OperatorTokens: operators, PairTries: s.pairs},
+	})
+	handler.Mount("/console", console.New(made.service, console.Options{
+		Gate: handler, Mode: s.mode, Tickets: made.tickets, Status: func(context.Context) console.Status { return s.status },
+	}).Handler())
+	made.http = httptest.NewUnstartedServer(handler.Handler())
+	if s.tls {
+		made.http.StartTLS()
+	} else {
+		made.http.Start()
+	}
+	t.Cleanup(made.http.Close)
+	made.url = made.http.URL + s.basePath
+	return made
+}
+
+func openStore(t *testing.T, mongoDB bool) backend.Store {
+	t.Helper()
+	var store backend.Store
+	var err error
+	if mongoDB {
+		server := mongotest.Engine(t)
+		store, err = mongo.Open(mongo.Options{
+			URI: backend.NewSecret(server.URI()), Database: server.Database(t),
+			CredentialCollection: "UserCredentials", UserCollection: "UserConfigs", CharacterCollection: "CharacterConfigs",
+			Timeout: time.Minute, MaxPoolSize: 2,
+		})
+	} else {
+		store, err = sqlite.Open(t.TempDir(), sqlite.Keys(masterkey.NewRing(masterkey.Generate())))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = store.Close() })
+	return store
+}
+
+// browser keeps cookies like a browser, and follows no redirects.
+type browser struct {
+	site   *site
+	client *http.Client
+	header http.Header
+}
+
+func (s *site) browser(t *testing.T) *browser {
+	t.Helper()
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &browser{site: s, header: http.Header{}, client: &http.Client{
+		Jar: jar, Transport: s.http.Client().Transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}}
+}
+
+// answer is a response. to is the address that it redirects to.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+	to     string
+}
+
+// get and post send a request to a path below the base path. fields are
+// alternating names and values.
+
+func (b *browser) get(t *testing.T, path string) answer {
+	t.Helper()
+	return b.send(t, http.MethodGet, path, nil)
+}
+
+func (b *browser) post(t *testing.T, path string, fields ...string) answer {
+	t.Helper()
+	form := url.Values{}
+	for i := 0; i < len(fields); i += 2 {
+		form.Set(fields[i], fields[i+1])
+	}
+	return b.send(t, http.MethodPost, path, form)
+}
+
+func (b *browser) send(t *testing.T, method, path string, form url.Values) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, b.site.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps.Copy(r.Header, b.header)
+	if form != nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	response, err := b.client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := answer{status: response.StatusCode, header: response.Header, body: string(body)}
+	if to, err := response.Location(); err == nil {
+		got.to = strings.TrimPrefix(to.String(), b.site.url)
+	}
+	return got
+}
+
+// signInUser and signInOperator sign in and check that it worked.
+
+func (b *browser) signInUser(t *testing.T) answer {
+	t.Helper()
+	return b.signedIn(t, b.post(t, "/console/sign-in", "username", username, "password", password))
+}
+
+func (b *browser) signInOperator(t *testing.T) answer {
+	t.Helper()
+	return b.signedIn(t, b.post(t, "/console/sign-in", "token", operatorToken))
+}
+
+func (b *browser) signedIn(t *testing.T, got answer) answer {
+	t.Helper()
+	if got.status != http.StatusSeeOther || got.to != "/console/overview" {
+		t.Fatalf("signing in: %d, to %q: %s", got.status, got.to, got.body)
+	}
+	return got
+}
+
+// session returns the value of the session cookie.
+func (b *browser) session(t *testing.T) string {
+	t.Helper()
+	address, err := url.Parse(b.site.url + "/console/overview")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cookie := range b.client.Jar.Cookies(address) {
+		if cookie.Name == "web_backend_session" {
+			return cookie.Value
+		}
+	}
+	return ""
+}
+
+// isSignedOut checks that the overview leads to the page for signing in.
+func (b *browser) isSignedOut(t *testing.T) {
+	t.Helper()
+	if got := b.get(t, "/console/overview"); got.status != http.StatusSeeOther || got.to != "/console/sign-in" {
+		t.Errorf("the overview: %d, to %q; want the page for signing in", got.status, got.to)
+	}
+}
+
+// stop waits for all requests and returns the log.
+func (s *site) stop() string {
+	s.http.Close()
+	return s.log.String()
+}
+
+// buffer is a bytes.Buffer that is safe for concurrent use.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
+}

@@ -1,0 +1,191 @@
+package console
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"web-backend/internal/auth"
+	"web-backend/internal/backend"
+)
+
+// policy is the Content-Security-Policy of every page. Nothing inline is
+// allowed. Pico CSS has images in data URLs.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+// views are the templates by language and name of the page.
+type views map[string]map[string]*template.Template
+
+// viewNames are the pages. Each has a file in templates.
+var viewNames = []string{"sign-in", "overview", "error"}
+
+func loadViews() views {
+	all := views{}
+	for _, language := range languages {
+		layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
+			"t": catalogues[language].text, "asset": assetPath,
+		}).ParseFS(templateFiles, "templates/layout.html"))
+		all[language] = map[string]*template.Template{}
+		for _, name := range viewNames {
+			all[language][name] = template.Must(template.Must(layout.Clone()).ParseFS(templateFiles, "templates/"+name+".html"))
+		}
+	}
+	return all
+}
+
+// visit is one request.
+type visit struct {
+	*Console
+
+	w        http.ResponseWriter
+	r        *http.Request
+	language string
+	texts    catalogue
+	caller   auth.Caller // set by admit if somebody is signed in
+}
+
+func (c *Console) newVisit(w http.ResponseWriter, r *http.Request) *visit {
+	v := &visit{Console: c, w: w, r: r}
+	v.language = languageOf(v.cookie(languageCookie), r.Header.Get("Accept-Language"))
+	v.texts = catalogues[v.language]
+	return v
+}
+
+// pageError is an error that a page shows as the message with this key.
+type pageError struct {
+	status  int
+	message string
+	cause   error
+}
+
+func (e *pageError) Error() string { return e.message }
+func (e *pageError) Unwrap() error { return e.cause }
+
+// errNotSignedIn leads to the page for signing in.
+var errNotSignedIn = errors.New("nobody is signed in")
+
+// admit checks that the visitor may see a page with this level.
+func (v *visit) admit(level auth.Level) error {
+	if level == auth.Public {
+		return nil
+	}
+	if err := v.identify(); err != nil {
+		return err
+	}
+	if v.caller.Kind != auth.CallerUser && v.caller.Kind != auth.CallerOperator {
+		return errNotSignedIn
+	}
+	if auth.Decide(v.options.Mode, level, v.caller, v.caller.UserID) != auth.Allow {
+		return &pageError{http.StatusForbidden, "forbidden", nil}
+	}
+	return nil
+}
+
+// fail responds with an error.
+func (v *visit) fail(err error) {
+	if errors.Is(err, errNotSignedIn) {
+		if v.cookie(sessionCookie) != "" {
+			v.setCookie(sessionCookie, "", -1)
+		}
+		_ = v.redirect("sign-in")
+		return
+	}
+	shown, ok := errors.AsType[*pageError](err)
+	switch {
+	case ok:
+	case errors.Is(err, backend.Unavailable):
+		shown = &pageError{http.StatusServiceUnavailable, "store_away", err}
+	default:
+		shown = &pageError{http.StatusInternalServerError, "internal", err}
+	}
+	if shown.status >= http.StatusInternalServerError {
+		v.options.Gate.NoteError(v.r.Context(), err)
+	}
+	if err := v.show(shown.status, "error", "error_title", shown.message); err != nil {
+		panic(err) // the server responds with its own error
+	}
+}
+
+// rootPath returns the path of /console/ relative to the request.
+func (v *visit) rootPath() string {
+	below, found := strings.CutPrefix(v.r.URL.Path, root+"/")
+	if !found {
+		return strings.TrimPrefix(root, "/") + "/"
+	}
+	return strings.Repeat("../", strings.Count(below, "/"))
+}
+
+// redirect sends the browser to a page, which it gets with GET. A redirect of a
+// request of htmx is not followed by the script but by the browser.
+func (v *visit) redirect(page string) error {
+	if v.r.Header.Get("Hx-Request") != "" {
+		v.w.Header().Set("Hx-Redirect", v.rootPath()+page)
+		v.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
+	v.w.Header().Set("Location", v.rootPath()+page)
+	v.w.WriteHeader(http.StatusSeeOther)
+	return nil
+}
+
+// view is what the templates get.
+type view struct {
+	Title         string // key of a message
+	Root          string // path of /console/ relative to the page
+	Back          string // the page to which the form for preferences returns
+	Language      string
+	OtherLanguage string
+	Theme         string // light or dark; "" for that of the system
+	SignedIn      bool
+	Content       any
+}
+
+// show writes a page. If it returns an error, it has written nothing.
+func (v *visit) show(status int, name, title string, content any) error {
+	data := view{
+		Title: title, Root: v.rootPath(), Back: name, Language: v.language, OtherLanguage: otherLanguage(v.language), Theme: v.theme(),
+		SignedIn: v.caller.Kind == auth.CallerUser || v.caller.Kind == auth.CallerOperator, Content: content,
+	}
+	var page bytes.Buffer
+	if err := v.views[v.language][name].Execute(&page, data); err != nil {
+		return err
+	}
+	header := v.w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Language", v.language)
+	header.Set("Content-Length", strconv.Itoa(page.Len()))
+	header.Set("Content-Security-Policy", policy)
+	// With no-referrer, browsers send "Origin: null" with forms.
+	header.Set("Referrer-Policy", "same-origin")
+	v.w.WriteHeader(status)
+	_, _ = v.w.Write(page.Bytes()) // an error means that the client has disconnected
+	return nil
+}
+
+// maxForm is the maximum size of a form, in bytes. The longest name and
+// password fit in it in any encoding.
+const maxForm = 16 << 10
+
+// form reads the form that was sent, without the query.
+func (v *visit) form() (map[string]string, error) {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+	if err := v.r.ParseForm(); err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, &pageError{http.StatusRequestEntityTooLarge, "too_large", err}
+		}
+		return nil, &pageError{http.StatusBadRequest, "unreadable", err}
+	}
+	fields := map[string]string{}
+	for name := range v.r.PostForm {
+		fields[name] = v.r.PostForm.Get(name)
+	}
+	return fields, nil
+}

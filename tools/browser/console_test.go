@@ -1,0 +1,102 @@
+package browser
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// People sign in to the console, see their overview, change language and
+// appearance, and sign out.
+func TestConsole(t *testing.T) { eachBasePath(t, testConsole) }
+
+func testConsole(t *testing.T, s *server) {
+	t.Helper()
+	s.send(t, "/api/v1/register_user", map[string]string{"username": "anna", "password": "correct horse battery"})
+	tab := newTab(t)
+	tab.phone()
+	tab.open(s.url + "/console")
+	tab.wait(`location.pathname.endsWith("/console/sign-in") && document.querySelector("form [name=password]")`)
+	tab.fits()
+
+	t.Log("a wrong password leads back to the form, which keeps the name")
+	tab.fill("username", "anna")
+	tab.fill("password", "wrong")
+	tab.click("form:has([name=password]) button")
+	tab.wait(`document.querySelector("[role=alert]")?.innerText.includes("not correct") && document.querySelector("[name=username]").value === "anna"`)
+
+	t.Log("the right one leads to the overview")
+	tab.fill("password", "correct horse battery")
+	tab.click("form:has([name=password]) button")
+	tab.wait(`location.pathname.endsWith("/console/overview") && document.querySelectorAll(".cards article").length > 5`)
+	tab.fits()
+	if evaluate[string](tab, `document.cookie`) != "" {
+		t.Error("scripts can read a cookie")
+	}
+	if !evaluate[bool](tab, `typeof htmx === "object" && getComputedStyle(document.querySelector(".cards")).display === "grid"`) {
+		t.Error("the script or the stylesheets did not load")
+	}
+
+	t.Log("the overview renews itself")
+	evaluate[string](tab, `document.querySelector("#overview h2").dataset.old = "1"`)
+	tab.wait(`document.querySelectorAll(".cards article").length > 5 && !document.querySelector("#overview h2").dataset.old`)
+
+	t.Log("language and appearance are kept")
+	tab.click("button[name=language]")
+	tab.wait(`document.documentElement.lang === "zh" && document.querySelector("h1").innerText === "概览"`)
+	light := evaluate[string](tab, `getComputedStyle(document.documentElement).backgroundColor`)
+	tab.click("button[value=dark]")
+	tab.wait(`document.documentElement.dataset.theme === "dark"`)
+	if dark := evaluate[string](tab, `getComputedStyle(document.documentElement).backgroundColor`); dark == light {
+		t.Errorf("dark is as light: %s", dark)
+	}
+	tab.fits()
+
+	t.Log("signing out leads to the form")
+	tab.click("nav button")
+	tab.wait(`location.pathname.endsWith("/console/sign-in")`)
+	tab.open(s.url + "/console/overview")
+	tab.wait(`location.pathname.endsWith("/console/sign-in")`)
+
+	got := tab.now()
+	for _, address := range got.requests {
+		if !strings.HasPrefix(address, s.url+"/console") && !strings.HasPrefix(address, "data:") {
+			t.Errorf("the page asked for %s", address)
+		}
+	}
+	if len(got.violations) > 0 || len(got.dialogs) > 0 {
+		t.Errorf("violations of the policy %q, dialogs %q; want none", got.violations, got.dialogs)
+	}
+	for _, text := range got.errors {
+		if !strings.Contains(text, "403") { // that of the wrong password
+			t.Errorf("error in the browser: %s", text)
+		}
+	}
+	tab.policyHolds()
+}
+
+// phone gives the tab the size of a phone.
+func (b *tab) phone() {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
+		Width: 390, Height: 844, DeviceScaleFactor: 1, Mobile: true,
+	}); err != nil {
+		b.t.Fatalf("set the size of the tab: %v", err)
+	}
+}
+
+// fits checks that nothing is wider than the tab.
+func (b *tab) fits() {
+	b.t.Helper()
+	if width := evaluate[int](b, `document.documentElement.scrollWidth`); width > 390 {
+		b.t.Errorf("the page is %d px wide, want at most 390", width)
+	}
+}
+
+// fill writes a text into a field of a form.
+func (b *tab) fill(name, text string) {
+	b.t.Helper()
+	evaluate[string](b, `document.querySelector("[name=`+name+`]").value = "`+text+`"`)
+}
