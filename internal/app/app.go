@@ -44,16 +44,16 @@ func Run(ctx context.Context, cfg *config.Config, build Build, console, logLines
 
 // server holds the parts that run, in the order in which they were started.
 type server struct {
-	log      *logging.Log
-	listener net.Listener
-	store    backend.Store
-	place    string // of the store, as text for people
-	unready  string // why the server is not ready; "" if it is
-	http     *http.Server
-	bound    *connections.Bound
-	backups  *maintenance.Schedule
-	motion   *motionFiles
-	api      *api.API
+	log         *logging.Log
+	listener    net.Listener
+	store       backend.Store
+	description string // of the store, as text for people
+	unready     string // why the server is not ready; "" if it is
+	http        *http.Server
+	bound       *connections.Bound
+	backups     *maintenance.Schedule
+	motion      *motionFiles
+	api         *api.API
 
 	debugListener net.Listener // nil without a debug listener
 	debug         *http.Server
@@ -100,7 +100,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	if err != nil {
 		return s, err
 	}
-	s.place, s.unready = opened.Place, opened.Unready
+	s.description, s.unready = opened.Description, opened.Unready
 	embedded, _ := opened.Store.(*sqlite.Store) // nil on MongoDB
 	s.store = s.watch.store(opened)
 	access, tokenPlace, err := openAccess(cfg, s.log)
@@ -206,11 +206,11 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 	fmt.Fprintf(console, "web-backend is listening on %s\n"+
 		"  documentation  %s/docs\n  store          %s\n  log            %s\n"+
 		"  access         %s\n  operator token %s\n",
-		url, url, s.place, logFile, cfg.Access.Mode, s.operatorToken)
+		url, url, s.description, logFile, cfg.Access.Mode, s.operatorToken)
 	if s.unready != "" {
 		fmt.Fprintf(console, "  NOT READY      %s\n", s.unready)
 	}
-	s.log.Info("server started", "url", url, "store", s.place, "log_file", logFile, "access", cfg.Access.Mode)
+	s.log.Info("server started", "url", url, "store", s.description, "log_file", logFile, "access", cfg.Access.Mode)
 }
 
 // serve handles requests until ctx ends or no more connections can be accepted,
