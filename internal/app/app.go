@@ -57,7 +57,7 @@ type server struct {
 
 	debugListener net.Listener // nil without a debug listener
 	debug         *http.Server
-	watch         watch
+	instruments   instruments
 
 	operatorToken string // where the token is, as text for people
 }
@@ -93,7 +93,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 		s.log.Warn("configuration", "warning", warning)
 	}
 	warnOfUnknownNames(cfg, defaults, s.log.Logger)
-	if err = s.openWatch(ctx, build); err != nil {
+	if err = s.openInstruments(ctx, build); err != nil {
 		return s, err
 	}
 	opened, err := store.Open(ctx, cfg, s.log.Logger)
@@ -102,7 +102,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	}
 	s.description, s.unready = opened.Description, opened.Unready
 	embedded, _ := opened.Store.(*sqlite.Store) // nil on MongoDB
-	s.store = s.watch.store(opened)
+	s.store = s.instruments.store(opened)
 	access, tokenPlace, err := openAccess(cfg, s.log)
 	if err != nil {
 		return s, err
@@ -114,7 +114,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	}
 	s.api = s.newAPI(cfg, s.newService(cfg, defaults), access, motions)
 	if s.motion != nil {
-		s.watch.motionFiles(s.motion.library, s.api)
+		s.instruments.motionFiles(s.motion.library, s.api)
 	}
 	if err = s.openDebug(ctx, cfg, s.api, access.OperatorTokens.Len() > 0); err != nil {
 		return s, err
@@ -124,7 +124,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 		Max: cfg.Limits.MaxConnections, PerAddress: cfg.Limits.MaxConnectionsPerAddress, Proxies: access.Proxies, Log: s.log.Logger,
 	})
 	s.bound.Apply(s.http)
-	s.watch.clients(s.bound)
+	s.instruments.clients(s.bound)
 	s.http.TLSConfig = certificate.config(s.log.Logger)
 	s.leaveAddress(cfg, embedded)
 	return s, nil
@@ -162,7 +162,7 @@ func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *back
 	return backend.New(s.store, backend.Options{
 		Defaults:  defaults,
 		Limits:    backend.Limits(cfg.Quotas),
-		Passwords: s.watch.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
+		Passwords: s.instruments.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
 		Accounts: backend.AccountRules{
 			RegistrationClosed: cfg.Accounts.Registration == config.RegistrationClosed,
 			PasswordMinLength:  cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
@@ -175,7 +175,7 @@ func (s *server) newAPI(cfg *config.Config, service *backend.Service, access api
 		BasePath: cfg.BasePath, LogFile: cfg.Log.Path, FlushLog: s.log.Flush, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
 		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins, Access: access, Motion: motions,
 		Unready:  s.unready,
-		Observer: telemetry.NewObserver(s.watch.metrics, s.watch.tracing), Metrics: s.watch.metrics.Write,
+		Observer: telemetry.NewObserver(s.instruments.metrics, s.instruments.tracing), Metrics: s.instruments.metrics.Write,
 	})
 }
 
@@ -216,7 +216,7 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 // serve handles requests until ctx ends or no more connections can be accepted,
 // then shuts down in order.
 func (s *server) serve(ctx context.Context, cfg *config.Config) error {
-	s.backups = maintenance.ScheduleBackups(cfg, s.log.Logger, s.watch.metrics.BackupDone)
+	s.backups = maintenance.ScheduleBackups(cfg, s.log.Logger, s.instruments.metrics.BackupDone)
 	s.serveDebug()
 	failed := make(chan error, 1)
 	go func() {
@@ -240,7 +240,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 		_ = s.http.Close() // Shutdown has already closed the listener
 	}
 	s.api.CloseMotionSessions(deadline)
-	s.watch.tracing.Close(deadline)
+	s.instruments.tracing.Close(deadline)
 	if failure == nil {
 		failure = <-failed // if Serve had not started yet, it closes the listener only now
 	}
