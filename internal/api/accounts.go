@@ -11,35 +11,35 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Results of an account operation, as sent in the body of a 200 response
+// Results of an account endpoint, as sent in the body of a 200 response
 // (contract §3).
 const (
 	authDone    = 200
 	authRefused = 500
 )
 
-// accountOperation is a request whose password proves the identity of the
+// passwordRequest is a request whose password proves the identity of the
 // caller. Its endpoint must call limitTries first: the endpoint also runs for a
 // request that could not be decoded if the address has no attempts left.
-type accountOperation interface {
+type passwordRequest interface {
 	// tellsRefusals reports whether a refusal is sent in a 200 response.
 	tellsRefusals() bool
 }
 
 func (accountRequest) tellsRefusals() bool { return true }
 
-// maxAccountBody is the maximum size of the body of an account operation, in
+// maxAccountBody is the maximum size of the body of an account endpoint, in
 // bytes. The longest name and passwords fit in it in any encoding.
 const maxAccountBody = 16 << 10
 
-// accountRequest has the fields that all account operations share.
+// accountRequest has the fields that all account endpoints share.
 type accountRequest struct {
 	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; forms that look the same, such as full-width letters, are one name." example:"example-user@example.org"`
 	Password backend.Secret `json:"password" required:"true" description:"Password, 1 to 1,024 bytes." example:"correct horse battery"`
 	Language *string        `json:"language" description:"Language of auth_msg: en, zh, or a tag such as zh-CN; en for any other." example:"en"`
 }
 
-// outcome has the fields that the responses to all account operations share.
+// outcome has the fields that the responses to all account endpoints share.
 type outcome struct {
 	AuthCode int    `json:"auth_code" required:"true" enum:"[200,500]" description:"200 for success, 500 for a refusal. After too many tries it is 500, and the header Retry-After says in how many seconds to come back." example:"200"`
 	AuthMsg  string `json:"auth_msg" required:"true" description:"Why it was refused, for the person, in the language asked for; empty on success." example:""`
@@ -165,7 +165,7 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 	return answer, err
 }
 
-// note returns the outcome of an account operation and marks the log line of
+// note returns the outcome of an account endpoint and marks the log line of
 // the request, so that the log shows refusals.
 func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, error) {
 	info := requestFrom(ctx)

@@ -27,7 +27,7 @@ const (
 	wrongCredentials = "The user name or the password is not correct."
 )
 
-// refusal returns the response of a refused account operation, which has these
+// refusal returns the response of an account endpoint that refuses, which has these
 // empty fields in addition to the outcome.
 func refusal(sentence string, emptyFields ...string) string {
 	members := []string{"auth_code", "500", "auth_msg", quote(sentence)}
@@ -41,12 +41,12 @@ func refusal(sentence string, emptyFields ...string) string {
 	return object(members...)
 }
 
-// account returns the body of an account operation.
+// account returns the body of an account endpoint.
 func account(username, password string, more ...string) string {
 	return object(append([]string{"username", quote(username), "password", quote(password)}, more...)...)
 }
 
-// TestAccounts checks each operation of contract §3, in the order in which an
+// TestAccounts checks each endpoint of contract §3, in the order in which an
 // account uses them.
 func TestAccounts(t *testing.T) {
 	t.Parallel()

@@ -62,10 +62,10 @@ type request struct {
 	// overLimit is how long the address must wait before its next attempt on an
 	// account; 0 if an attempt was left.
 	overLimit time.Duration
-	refused   bool // an account operation was refused in a 200 response
-	// retryAfter is the number of seconds after which a refused account
-	// operation may be tried again; 0 if the reason for the refusal was not a
-	// limit.
+	refused   bool // a request to an account endpoint was refused in a 200 response
+	// retryAfter is the number of seconds after which a refused request to an
+	// account endpoint may be tried again; 0 if the reason for the refusal was
+	// not a limit.
 	retryAfter int
 	// caller and userID are for the log of operator actions. caller describes
 	// the caller; it is "" if neither the route nor the caller is an

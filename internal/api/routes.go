@@ -26,7 +26,7 @@ type route struct {
 
 const v1 = "/api/v1/"
 
-// Tags group the operations in the documentation.
+// Tags group the endpoints in the documentation.
 const (
 	tagAccounts   = "accounts"
 	tagUsers      = "users"
@@ -68,7 +68,7 @@ func documentationFile(file *apidocs.File) http.Handler {
 	})
 }
 
-// table returns the operations in the order of the documentation. The functions
+// table returns the endpoints in the order of the documentation. The functions
 // public, owner, localOperator and operator set who may call each of them.
 func (a *API) table() []route { //nolint:funlen // one table, to be read from top to bottom
 	return []route{

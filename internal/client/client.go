@@ -133,12 +133,12 @@ func (o *Operator) SetProviderKey(ctx context.Context, userID, name string, key 
 }
 
 // call sends a POST request to a route that an operator may use.
-func (o *Operator) call(ctx context.Context, operation string, body map[string]string) (answer answerBody, err error) {
+func (o *Operator) call(ctx context.Context, endpoint string, body map[string]string) (answer answerBody, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {
 		return answer, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url+"/api/v1/"+operation, bytes.NewReader(data))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url+"/api/v1/"+endpoint, bytes.NewReader(data))
 	if err != nil {
 		return answer, err
 	}
