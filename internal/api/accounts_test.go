@@ -27,8 +27,8 @@ const (
 	wrongCredentials = "The user name or the password is not correct."
 )
 
-// refusal returns the response of an account endpoint that refuses, which has these
-// empty fields in addition to the outcome.
+// refusal returns the response of an account endpoint that refuses, which has
+// these empty fields in addition to the result.
 func refusal(sentence string, emptyFields ...string) string {
 	members := []string{"auth_code", "500", "auth_msg", quote(sentence)}
 	for _, name := range emptyFields {

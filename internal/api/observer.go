@@ -78,7 +78,7 @@ func (unobserved) Login(LoginOutcome)                                           
 func (unobserved) RateLimited(RateLimitName)                                          {}
 
 // loginOutcomeOf returns the outcome of a login that returned result and err.
-func loginOutcomeOf(info *request, result outcome, err error) LoginOutcome {
+func loginOutcomeOf(info *request, result accountResult, err error) LoginOutcome {
 	switch {
 	case info.retryAfter > 0:
 		return LoginTooMany

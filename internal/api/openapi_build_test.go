@@ -137,7 +137,7 @@ func fieldsOf(t reflect.Type) []string {
 }
 
 var tags = []struct{ name, description string }{
-	{tagAccounts, "Registration, login, passwords. The outcome of an operation is in the body of a 200: auth_code is 200 for success and 500 for a refusal."},
+	{tagAccounts, "Registration, login, passwords. The result is in the body of a 200: auth_code is 200 for success and 500 for a refusal."},
 	{tagUsers, "Users and their configuration."},
 	{tagCharacters, "The characters of a user."},
 	{tagProviders, "What there is, what a user can use, and what is missing."},
@@ -236,7 +236,7 @@ func addSuccess(operation openapi.OperationContext, route route) {
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), describe("Done; the body is empty."))
 	case deleteUserReply:
 		operation.AddRespStructure(deleteUserResponse{}, openapi.WithHTTPStatus(http.StatusOK),
-			describe("The outcome of a deletion with a password; after one without, the body is empty."),
+			describe("The result of a deletion with a password; after one without, the body is empty."),
 			withExample(exampleOf(reflect.TypeFor[deleteUserResponse]())))
 	case logTail:
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The page."))
