@@ -90,9 +90,9 @@ type authenticateUserResponse struct {
 }
 
 func (a *API) authenticateUser(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
-	answer, err := a.login(ctx, in)
-	a.options.Observer.Login(loginOutcomeOf(requestFrom(ctx), answer.accountResult, err))
-	return answer, err
+	response, err := a.login(ctx, in)
+	a.options.Observer.Login(loginOutcomeOf(requestFrom(ctx), response.accountResult, err))
+	return response, err
 }
 
 func (a *API) login(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
@@ -102,13 +102,13 @@ func (a *API) login(ctx context.Context, in *authenticateUserRequest) (authentic
 		login, err = a.service.Authenticate(ctx, in.Username, in.Password)
 	}
 	result, err := a.note(ctx, in.accountRequest, err)
-	answer := authenticateUserResponse{UserID: login.UserID, accountResult: result}
+	response := authenticateUserResponse{UserID: login.UserID, accountResult: result}
 	if login.Token.IsSet() {
-		answer.AccessToken, answer.TokenType = login.Token.Reveal(), "bearer"
-		answer.ExpiresIn = int(login.ExpiresIn.Seconds())
+		response.AccessToken, response.TokenType = login.Token.Reveal(), "bearer"
+		response.ExpiresIn = int(login.ExpiresIn.Seconds())
 		a.known.Add(backend.UsernameTriesKey(in.Username), auth.RateKey(requestFrom(ctx).client))
 	}
-	return answer, err
+	return response, err
 }
 
 type updateUserPasswordRequest struct {
@@ -158,11 +158,11 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 	id, err := a.service.SetPassword(ctx, userID, account.Username, in.NewPassword)
 	requestFrom(ctx).userID = cmp.Or(id, userID)
 	result, err := a.note(ctx, account, err)
-	answer := setUserPasswordResponse{accountResult: result}
+	response := setUserPasswordResponse{accountResult: result}
 	if result.AuthCode == authDone {
-		answer.UserID = id
+		response.UserID = id
 	}
-	return answer, err
+	return response, err
 }
 
 // note returns the result of an account endpoint and marks the log line of
@@ -316,9 +316,9 @@ func (a *API) deleteUser(ctx context.Context, in *deleteUserRequest) (deleteUser
 		err = a.service.DeleteAccount(ctx, account.Username, account.Password, in.UserID)
 	}
 	result, err := a.note(ctx, account, err)
-	answer := &deleteUserResponse{accountResult: result}
+	response := &deleteUserResponse{accountResult: result}
 	if result.AuthCode == authDone {
-		answer.UserID = in.UserID
+		response.UserID = in.UserID
 	}
-	return deleteUserReply{answer}, err
+	return deleteUserReply{response}, err
 }

@@ -170,7 +170,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.retryAfter > 0 {
 		attrs = append(attrs, slog.Int("retry_after", info.retryAfter)) // distinguishes a limit from a wrong password
 	}
-	if info.refused || refusals[w.status] || info.tried && w.status >= http.StatusBadRequest {
+	if info.refused || clientErrors[w.status] || info.tried && w.status >= http.StatusBadRequest {
 		attrs = append(attrs, slog.String("client", info.client.String())) // for tools that ban addresses
 	}
 	level := logLevel(r, info, w)
@@ -272,8 +272,8 @@ func loggedText(text string, most int) string {
 	return shown
 }
 
-// refusals are the status codes of requests that were not allowed.
-var refusals = map[int]bool{
+// clientErrors are the status codes of requests that were not allowed.
+var clientErrors = map[int]bool{
 	http.StatusUnauthorized: true, http.StatusForbidden: true, http.StatusTooManyRequests: true,
 }
 
@@ -355,7 +355,7 @@ func (a *API) recoverPanics(next http.Handler) http.Handler {
 				info.err = err
 				panic(http.ErrAbortHandler) // the client must not take an incomplete response for a complete one
 			}
-			a.answerError(w, r, err)
+			a.writeError(w, r, err)
 		}()
 		next.ServeHTTP(w, r)
 	})

@@ -191,7 +191,7 @@ func (r *route) complete(a *API) {
 	}
 	r.handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if err := r.endpoint.handle(w, req); err != nil {
-			a.answerError(w, req, err)
+			a.writeError(w, req, err)
 		}
 	})
 }

@@ -34,17 +34,17 @@ const callTimeout = 30 * time.Second
 // Operator changes users through the running server that owns the data folder.
 // Its errors are messages for people.
 type Operator struct {
-	url   string
-	token backend.Secret // operator token; empty if none was found
-	place string         // where the token was expected
-	http  *http.Client
+	url           string
+	token         backend.Secret // operator token; empty if none was found
+	tokenLocation string         // where the token was expected
+	http          *http.Client
 }
 
 // Reach returns an Operator for the server that owns the data folder. It calls
 // the URL that this server stored in the folder. The operator token is sent to
 // no other URL.
 func Reach(cfg *config.Config) (*Operator, error) {
-	o := &Operator{place: "the configuration (operator_token)"}
+	o := &Operator{tokenLocation: "the configuration (operator_token)"}
 	var err error
 	if o.url, err = sqlite.Announced(cfg.DataDir); err != nil {
 		return nil, err
@@ -54,8 +54,8 @@ func Reach(cfg *config.Config) (*Operator, error) {
 	}
 	tokens := cfg.Access.OperatorTokens()
 	if len(tokens) == 0 {
-		o.place = filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
-		text, err := secretfile.Read(o.place)
+		o.tokenLocation = filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
+		text, err := secretfile.Read(o.tokenLocation)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("operator token: %w", err)
 		}
@@ -78,9 +78,9 @@ func Reach(cfg *config.Config) (*Operator, error) {
 	return o, nil
 }
 
-// answerBody is the body of the responses of the routes below, for success and
+// responseBody is the body of the responses of the routes below, for success and
 // for errors.
-type answerBody struct {
+type responseBody struct {
 	UserID   string `json:"user_id"`
 	AuthCode int    `json:"auth_code"`
 	AuthMsg  string `json:"auth_msg"`
@@ -99,8 +99,8 @@ func (o *Operator) CreateUser(ctx context.Context, userID string) (string, error
 	if userID != "" {
 		body["user_id"] = userID
 	}
-	answer, err := o.call(ctx, "create_user", body)
-	return answer.UserID, err
+	decoded, err := o.call(ctx, "create_user", body)
+	return decoded.UserID, err
 }
 
 // DeleteUser removes a user and everything that is stored for the user.
@@ -119,11 +119,11 @@ func (o *Operator) SetPassword(ctx context.Context, userID, username string, pas
 	if username != "" {
 		body["username"] = username
 	}
-	answer, err := o.call(ctx, "set_user_password", body)
-	if err == nil && answer.AuthCode != http.StatusOK {
-		err = errors.New(answer.AuthMsg)
+	decoded, err := o.call(ctx, "set_user_password", body)
+	if err == nil && decoded.AuthCode != http.StatusOK {
+		err = errors.New(decoded.AuthMsg)
 	}
-	return answer.UserID, err
+	return decoded.UserID, err
 }
 
 // SetProviderKey stores a provider key of a user, or removes it if key is empty.
@@ -133,14 +133,14 @@ func (o *Operator) SetProviderKey(ctx context.Context, userID, name string, key 
 }
 
 // call sends a POST request to a route that an operator may use.
-func (o *Operator) call(ctx context.Context, endpoint string, body map[string]string) (answer answerBody, err error) {
+func (o *Operator) call(ctx context.Context, endpoint string, body map[string]string) (decoded responseBody, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {
-		return answer, err
+		return decoded, err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url+"/api/v1/"+endpoint, bytes.NewReader(data))
 	if err != nil {
-		return answer, err
+		return decoded, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if o.token.IsSet() {
@@ -148,28 +148,28 @@ func (o *Operator) call(ctx context.Context, endpoint string, body map[string]st
 	}
 	response, err := o.http.Do(request)
 	if err != nil {
-		return answer, fmt.Errorf("the data folder is in use, and its server cannot be reached at %s (%w); "+
+		return decoded, fmt.Errorf("the data folder is in use, and its server cannot be reached at %s (%w); "+
 			"run the command on the machine, or in the container, of the server", o.url, err)
 	}
 	defer response.Body.Close()
-	data, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	data, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
 	if err != nil {
-		return answer, fmt.Errorf("the server at %s broke off its response: %w", o.url, err)
+		return decoded, fmt.Errorf("the server at %s broke off its response: %w", o.url, err)
 	}
-	readable := len(data) == 0 || json.Unmarshal(data, &answer) == nil
+	readable := len(data) == 0 || json.Unmarshal(data, &decoded) == nil
 	ours := response.Header.Get("X-Request-ID") != "" // every response of web-backend has it
 	switch {
 	case response.StatusCode == http.StatusOK && readable && ours:
-		return answer, nil
+		return decoded, nil
 	case response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden:
-		return answer, fmt.Errorf("the server at %s does not take the operator token of %s; "+
-			"use the server's own configuration, or stop it", o.url, o.place)
-	case answer.Detail.Error != "":
-		return answer, errors.New(answer.Detail.Error)
-	case len(answer.Detail.Errors) > 0:
-		return answer, errors.New(answer.Detail.Errors[0].Msg)
+		return decoded, fmt.Errorf("the server at %s does not take the operator token of %s; "+
+			"use the server's own configuration, or stop it", o.url, o.tokenLocation)
+	case decoded.Detail.Error != "":
+		return decoded, errors.New(decoded.Detail.Error)
+	case len(decoded.Detail.Errors) > 0:
+		return decoded, errors.New(decoded.Detail.Errors[0].Msg)
 	}
-	return answer, fmt.Errorf("the server at %s responded %s, not as web-backend does; "+
+	return decoded, fmt.Errorf("the server at %s responded %s, not as web-backend does; "+
 		"run the command on the machine, or in the container, of the server", o.url, response.Status)
 }
 
@@ -234,5 +234,5 @@ func ownCertificateTLS(path string) (*tls.Config, error) {
 	return checked, nil
 }
 
-// maxAnswer is the maximum number of bytes that is read of a response.
-const maxAnswer = 1 << 20
+// maxResponse is the maximum number of bytes that is read of a response.
+const maxResponse = 1 << 20

@@ -42,13 +42,13 @@ func (f Fault) String() string {
 // Generation is a snapshot of all motion files, ready to send. It does not
 // change and is safe for concurrent use.
 type Generation struct {
-	version  string
-	keywords []string
-	avatars  map[string][]*clip // ascending by id
-	poses    map[string]*restpose
-	replies  map[string][]byte // of rest poses, by avatar
-	static   [kinds]map[string]*staticFile
-	faults   []Fault
+	version   string
+	keywords  []string
+	avatars   map[string][]*clip // ascending by id
+	poses     map[string]*restpose
+	responses map[string][]byte // of rest poses, by avatar
+	static    [kinds]map[string]*staticFile
+	faults    []Fault
 
 	clips     Place
 	floatType FloatType
@@ -86,7 +86,7 @@ type staticFile struct {
 // faults.
 func Load(ctx context.Context, sources Sources, options Options) (*Generation, error) {
 	g := &Generation{
-		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, replies: map[string][]byte{},
+		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, responses: map[string][]byte{},
 		clips: sources.Clips, floatType: options.FloatType, seen: map[location]string{},
 	}
 	whole := false
@@ -207,7 +207,7 @@ func (g *Generation) openOne(ctx context.Context, kind Kind, place Place, avatar
 			return err
 		}
 		g.poses[avatar] = pose
-		g.replies[avatar], err = marshal(pose.message(avatar))
+		g.responses[avatar], err = marshal(pose.message(avatar))
 		return err
 	}
 	file, err := place.Open(ctx, path)
@@ -334,8 +334,8 @@ func (g *Generation) message(ctx context.Context, c *clip, app App) ([]byte, err
 func (g *Generation) fileVersion() string {
 	h := sha256.New()
 	fmt.Fprintln(h, g.floatType)
-	for _, avatar := range slices.Sorted(maps.Keys(g.replies)) {
-		hashPart(h, avatar, g.replies[avatar])
+	for _, avatar := range slices.Sorted(maps.Keys(g.responses)) {
+		hashPart(h, avatar, g.responses[avatar])
 	}
 	for _, files := range g.static {
 		for _, avatar := range slices.Sorted(maps.Keys(files)) {

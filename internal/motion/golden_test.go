@@ -109,7 +109,7 @@ func ask(t *testing.T, g *motion.Generation, class, avatar, app string) ([][]byt
 		return nil, err
 	}
 	var messages [][]byte
-	for message, err := range g.Answer(t.Context(), request) {
+	for message, err := range g.Respond(t.Context(), request) {
 		if err != nil {
 			return messages, err
 		}
@@ -273,7 +273,7 @@ func TestGolden_Files(t *testing.T) {
 			switch {
 			case !ok && !c.optional:
 				if err == nil {
-					t.Errorf("%s %s: got an answer", c.request, avatar)
+					t.Errorf("%s %s: got a response", c.request, avatar)
 				}
 				continue
 			case err != nil || len(messages) != 1:

@@ -100,7 +100,7 @@ func testGolden(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
 				if content := contentOf(got.Version()); content != contentOf(want.Version()) {
 					t.Errorf("the version of the content is %s, want %s", content, contentOf(want.Version()))
 				}
-				compareAnswers(t, got, want)
+				compareResponses(t, got, want)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func load(t *testing.T, sources motion.Sources, options motion.Options) *motion.
 // contentOf returns a version without the version of the database.
 func contentOf(version string) string { return version[strings.LastIndex(version, "-")+1:] }
 
-func compareAnswers(t *testing.T, got, want *motion.Generation) {
+func compareResponses(t *testing.T, got, want *motion.Generation) {
 	t.Helper()
 	total := 0
 	for _, class := range []string{
@@ -152,7 +152,7 @@ func ask(t *testing.T, g *motion.Generation, class, avatar, app string) (message
 	if err != nil {
 		return nil, err
 	}
-	for message, err := range g.Answer(t.Context(), request) {
+	for message, err := range g.Respond(t.Context(), request) {
 		if err != nil {
 			return messages, err
 		}
@@ -490,7 +490,7 @@ func testProgram(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
 			Keywords []string `json:"motion_keywords"`
 		}
 		if err := json.NewDecoder(response.Body).Decode(&got); err != nil || response.StatusCode != http.StatusOK {
-			t.Fatalf("the keywords are answered with %s, %v", response.Status, err)
+			t.Fatalf("the response to the keywords is %s, %v", response.Status, err)
 		}
 		expected, err := os.ReadFile(filepath.Join(golden, "expected.json"))
 		if err == nil {

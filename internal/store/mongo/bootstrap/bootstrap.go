@@ -181,14 +181,14 @@ func (b *bootstrap) setUp(ctx context.Context, accessErr error) error {
 	admin := mongo.Login{Username: b.AdminUsername, Password: b.AdminPassword, Database: adminDatabase}
 	return b.as(b.Store.As(admin), func(client *driver.Client) error {
 		auth := client.Database(b.user.Database)
-		var answer struct {
+		var found struct {
 			Users []bson.Raw `bson:"users"`
 		}
-		err := auth.RunCommand(ctx, bson.D{{Key: "usersInfo", Value: b.user.Username}}).Decode(&answer)
+		err := auth.RunCommand(ctx, bson.D{{Key: "usersInfo", Value: b.user.Username}}).Decode(&found)
 		switch {
 		case err != nil:
 			return err
-		case len(answer.Users) == 0:
+		case len(found.Users) == 0:
 			return b.createUser(ctx, auth)
 		case passwordRefused(accessErr) && !notAuthorized(b.testAccess(ctx)):
 			// The user has another password, or another server has created it
