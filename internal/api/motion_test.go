@@ -45,7 +45,7 @@ func motionSources(t testing.TB, folder string) motion.Sources {
 		Clips:    source.NewFolder(filepath.Join(folder, "motion_files")),
 	}
 	for kind, name := range []string{"restpose", "mesh", "joints", "rigids", "blendshapes"} {
-		s.Static[kind] = motion.Files{Place: source.NewFolder(folder), Paths: want.Files[name]}
+		s.Static[kind] = motion.Files{Source: source.NewFolder(folder), Paths: want.Files[name]}
 	}
 	return s
 }
@@ -548,10 +548,10 @@ func TestMotion_NoPingsWithinAResponse(t *testing.T) {
 	}
 }
 
-// spoiled is a place whose files are read by the function read after they are
+// spoiled is a source whose files are read by the function read after they are
 // loaded.
 type spoiled struct {
-	motion.Place
+	motion.FileSource
 
 	loaded *atomic.Bool
 	read   func() (int, error)
@@ -560,17 +560,17 @@ type spoiled struct {
 type spoiledFile struct {
 	motion.File
 
-	place *spoiled
+	source *spoiled
 }
 
 func (s *spoiled) Open(ctx context.Context, path string) (motion.File, error) {
-	file, err := s.Place.Open(ctx, path)
+	file, err := s.FileSource.Open(ctx, path)
 	return spoiledFile{file, s}, err
 }
 
 func (f spoiledFile) ReadAt(p []byte, offset int64) (int, error) {
-	if f.place.loaded.Load() {
-		return f.place.read()
+	if f.source.loaded.Load() {
+		return f.source.read()
 	}
 	return f.File.ReadAt(p, offset)
 }
@@ -593,7 +593,7 @@ func TestMotion_FilesThatFail(t *testing.T) {
 			t.Parallel()
 			var loaded atomic.Bool
 			sources := motionSources(t, motionGolden)
-			sources.Static[motion.Meshes].Place = &spoiled{sources.Static[motion.Meshes].Place, &loaded, c.read}
+			sources.Static[motion.Meshes].Source = &spoiled{sources.Static[motion.Meshes].Source, &loaded, c.read}
 			library := newLibrary(t, sources, true)
 			s := newServer(t, withOptions(func(o *api.Options) { o.Motion = api.MotionOptions{Library: library, MaxDownloads: 1} }))
 			if _, err := library.Wait(t.Context(), time.Minute); err != nil {

@@ -127,7 +127,7 @@ func checkMotion(ctx context.Context, cfg *config.Motion) (faults []error) {
 	// other files can still be checked.
 	sources.Database = noRecords{}
 	for kind, files := range motionStatic(cfg) {
-		if files.Place.S3 != nil {
+		if files.Source.S3 != nil {
 			sources.Static[kind].Paths = nil
 		}
 	}
@@ -153,7 +153,7 @@ func MotionServers(cfg *config.Motion) string {
 	if cfg.Database.MySQL != nil {
 		kinds = append(kinds, "MySQL")
 	}
-	inBucket := func(files config.MotionFiles) bool { return files.Place.S3 != nil }
+	inBucket := func(files config.MotionFiles) bool { return files.Source.S3 != nil }
 	if cfg.Clips.S3 != nil || slices.ContainsFunc(motionStatic(cfg), inBucket) {
 		kinds = append(kinds, "S3")
 	}

@@ -66,7 +66,7 @@ func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal b
 func (l *loader) setPython(s setting, origin string, v starlark.Value, literal bool) {
 	l.origin[s.key] = origin
 	if s.value.load != nil {
-		s.value.load(l, tree{node: treeOf(v), place: func(int) string { return origin }, python: true})
+		s.value.load(l, tree{node: treeOf(v), location: func(int) string { return origin }, python: true})
 		return
 	}
 	found := pyconfig.Kind(v)

@@ -50,17 +50,17 @@ type Generation struct {
 	static    [kinds]map[string]*staticFile
 	faults    []Fault
 
-	clips     Place
+	clips     FileSource
 	floatType FloatType
 	database  string // fingerprint of the database
 	seen      map[location]string
 }
 
-// location is the place and path of a file that the generation has read or
+// location is the source and path of a file that the generation has read or
 // found missing.
 type location struct {
-	place Place
-	path  string
+	source FileSource
+	path   string
 }
 
 // Options configure how a generation is made.
@@ -81,7 +81,7 @@ type staticFile struct {
 	sum  [sha256.Size]byte
 }
 
-// Load makes a generation. It returns an error if the database or a place is
+// Load makes a generation. It returns an error if the database or a source is
 // not available. In strict mode, it also returns an error that lists all
 // faults.
 func Load(ctx context.Context, sources Sources, options Options) (*Generation, error) {
@@ -168,7 +168,7 @@ func (g *Generation) openStatic(ctx context.Context, sources Sources, leaveOutAb
 		files := sources.Static[k]
 		g.static[k] = map[string]*staticFile{}
 		for _, avatar := range slices.Sorted(maps.Keys(files.Paths)) {
-			err := g.openOne(ctx, k, files.Place, avatar, files.Paths[avatar])
+			err := g.openOne(ctx, k, files.Source, avatar, files.Paths[avatar])
 			switch fault := (Fault{Avatar: avatar, Text: fmt.Sprintf("%s %s: %s", k, files.Paths[avatar], reason(err))}); {
 			case err == nil:
 				present[avatar] = true
@@ -199,10 +199,10 @@ func reason(err error) string {
 	return fmt.Sprint(err)
 }
 
-func (g *Generation) openOne(ctx context.Context, kind Kind, place Place, avatar, path string) error {
-	g.see(ctx, place, path)
+func (g *Generation) openOne(ctx context.Context, kind Kind, source FileSource, avatar, path string) error {
+	g.see(ctx, source, path)
 	if kind == Restposes {
-		pose, err := readRestpose(ctx, place, path)
+		pose, err := readRestpose(ctx, source, path)
 		if err != nil {
 			return err
 		}
@@ -210,7 +210,7 @@ func (g *Generation) openOne(ctx context.Context, kind Kind, place Place, avatar
 		g.responses[avatar], err = marshal(pose.message(avatar))
 		return err
 	}
-	file, err := place.Open(ctx, path)
+	file, err := source.Open(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -227,14 +227,14 @@ func (g *Generation) openOne(ctx context.Context, kind Kind, place Place, avatar
 
 // see records the state of a file before it is read, so that any later change
 // is noticed.
-func (g *Generation) see(ctx context.Context, place Place, path string) {
-	g.seen[location{place, path}], _ = look(ctx, place, path) // an error here also occurs when the file is read
+func (g *Generation) see(ctx context.Context, source FileSource, path string) {
+	g.seen[location{source, path}], _ = look(ctx, source, path) // an error here also occurs when the file is read
 }
 
 // look returns the fingerprint of a file, or a value for a missing file. It
-// returns an error only if the place is not available.
-func look(ctx context.Context, place Place, path string) (string, error) {
-	fingerprint, err := place.Fingerprint(ctx, path)
+// returns an error only if the source is not available.
+func look(ctx context.Context, source FileSource, path string) (string, error) {
+	fingerprint, err := source.Fingerprint(ctx, path)
 	if errors.Is(err, ErrUnavailable) {
 		return "", err
 	}
@@ -356,14 +356,14 @@ func hashPart(h hash.Hash, name string, content []byte) {
 }
 
 // changed reports whether any source of the generation has changed. It returns
-// an error if the database or a place is not available.
+// an error if the database or a source is not available.
 func (g *Generation) changed(ctx context.Context, database Database) (bool, error) {
 	fingerprint, err := database.Fingerprint(ctx)
 	if err != nil || fingerprint != g.database {
 		return err == nil, err
 	}
 	for at, before := range g.seen {
-		now, err := look(ctx, at.place, at.path)
+		now, err := look(ctx, at.source, at.path)
 		if err != nil || now != before {
 			return err == nil && ctx.Err() == nil, cmp.Or(err, ctx.Err())
 		}

@@ -81,7 +81,7 @@ func sources(folder string, files map[string]map[string]string) motion.Sources {
 		Clips: source.NewFolder(filepath.Join(folder, "motion_files")),
 	}
 	for kind, name := range []string{"restpose", "mesh", "joints", "rigids", "blendshapes"} {
-		s.Static[kind] = motion.Files{Place: source.NewFolder(folder), Paths: files[name]}
+		s.Static[kind] = motion.Files{Source: source.NewFolder(folder), Paths: files[name]}
 	}
 	return s
 }

@@ -71,11 +71,11 @@ func staticPaths(t *testing.T, golden string) [5]map[string]string {
 	return [...]map[string]string{want.Files["restpose"], want.Files["mesh"], want.Files["joints"], want.Files["rigids"], want.Files["blendshapes"]}
 }
 
-func newSources(t *testing.T, golden string, database motion.Database, clips, static motion.Place) motion.Sources {
+func newSources(t *testing.T, golden string, database motion.Database, clips, static motion.FileSource) motion.Sources {
 	t.Helper()
 	s := motion.Sources{Database: database, Clips: clips}
 	for kind, paths := range staticPaths(t, golden) {
-		s.Static[kind] = motion.Files{Place: static, Paths: paths}
+		s.Static[kind] = motion.Files{Source: static, Paths: paths}
 	}
 	return s
 }
@@ -367,13 +367,13 @@ func testObjects(s3 *gateway) func(t *testing.T) {
 			{"access key", oddKey, "check the endpoint and the access key", key, true},
 			{"secret key", oddKey, "SignatureDoesNotMatch: check the secret key", secret, true},
 		} {
-			place := source.NewS3(c.options)
-			_, err := place.Open(t.Context(), c.key)
+			source := source.NewS3(c.options)
+			_, err := source.Open(t.Context(), c.key)
 			if err == nil || !strings.Contains(err.Error(), c.text) || errors.Is(err, motion.ErrUnavailable) != c.unavailable ||
 				errors.Is(err, fs.ErrNotExist) == c.unavailable {
 				t.Errorf("%s: got %v, want %q", c.name, err, c.text)
 			}
-			if _, headErr := place.Fingerprint(t.Context(), c.key); headErr == nil {
+			if _, headErr := source.Fingerprint(t.Context(), c.key); headErr == nil {
 				t.Errorf("%s: there is a fingerprint", c.name)
 			} else if text := fmt.Sprint(err, headErr); strings.Contains(text, objectKey) || strings.Contains(text, "a wrong key") {
 				t.Errorf("%s: the error shows the secret key: %s", c.name, text)

@@ -80,7 +80,7 @@ func (s *S3) String() string {
 	return fmt.Sprintf("bucket %s of %s", s.options.Bucket, s.options.Endpoint)
 }
 
-// Fingerprint implements [motion.Place].
+// Fingerprint implements [motion.FileSource].
 func (s *S3) Fingerprint(ctx context.Context, path string) (fingerprint string, err error) {
 	err = s.do(ctx, http.MethodHead, path, func(r *http.Response) error {
 		fingerprint = fmt.Sprintf("%d %s", r.ContentLength, r.Header.Get("ETag"))
@@ -89,7 +89,7 @@ func (s *S3) Fingerprint(ctx context.Context, path string) (fingerprint string, 
 	return fingerprint, err
 }
 
-// Open implements [motion.Place]. It copies the object into a temporary file,
+// Open implements [motion.FileSource]. It copies the object into a temporary file,
 // so that an open object cannot change and does not use memory.
 func (s *S3) Open(ctx context.Context, path string) (motion.File, error) {
 	var file *spooled
