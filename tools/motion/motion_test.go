@@ -367,13 +367,13 @@ func testObjects(s3 *gateway) func(t *testing.T) {
 			{"access key", oddKey, "check the endpoint and the access key", key, true},
 			{"secret key", oddKey, "SignatureDoesNotMatch: check the secret key", secret, true},
 		} {
-			source := source.NewS3(c.options)
-			_, err := source.Open(t.Context(), c.key)
+			bucket := source.NewS3(c.options)
+			_, err := bucket.Open(t.Context(), c.key)
 			if err == nil || !strings.Contains(err.Error(), c.text) || errors.Is(err, motion.ErrUnavailable) != c.unavailable ||
 				errors.Is(err, fs.ErrNotExist) == c.unavailable {
 				t.Errorf("%s: got %v, want %q", c.name, err, c.text)
 			}
-			if _, headErr := source.Fingerprint(t.Context(), c.key); headErr == nil {
+			if _, headErr := bucket.Fingerprint(t.Context(), c.key); headErr == nil {
 				t.Errorf("%s: there is a fingerprint", c.name)
 			} else if text := fmt.Sprint(err, headErr); strings.Contains(text, objectKey) || strings.Contains(text, "a wrong key") {
 				t.Errorf("%s: the error shows the secret key: %s", c.name, text)
