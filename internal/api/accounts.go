@@ -287,7 +287,7 @@ func (r *deleteUserRequest) missing() error {
 }
 
 type deleteUserResponse struct {
-	UserID string `json:"user_id" required:"true" description:"Id of the user that is no more; empty on a refusal." example:"example-user"`
+	UserID string `json:"user_id" required:"true" description:"Id of the deleted user; empty on a refusal." example:"example-user"`
 	accountResult
 }
 

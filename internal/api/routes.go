@@ -78,7 +78,7 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 				"A name is taken, too, if it differs from that of an account only in upper and lower case."},
 		{method: http.MethodPost, path: v1 + "authenticate_user", tag: tagAccounts,
 			summary: "Log in", endpoint: public(a, a.authenticateUser),
-			description: "Gives the user id and an access token. An unknown name and a wrong password are one refusal."},
+			description: "Returns the user id and an access token. An unknown name and a wrong password get the same refusal."},
 		{method: http.MethodPost, path: v1 + "update_user_password", tag: tagAccounts,
 			summary: "Change a password", endpoint: public(a, a.updateUserPassword),
 			description: "Ends all access tokens of the user."},

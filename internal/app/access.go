@@ -67,11 +67,11 @@ func warnOfAccess(cfg *config.Config, access api.AccessOptions, log *logging.Log
 	if access.Mode == auth.Open {
 		// This also holds for a loopback address: a web page that is open on
 		// this machine can reach it through its own host name (DNS rebinding).
-		log.Warn("access is open: whoever reaches this address may read and change everything",
+		log.Warn("access is open: anyone who reaches this address may read and change everything",
 			"host", cfg.Host, "remedy", "set access: guarded or strict")
 	}
 	if access.Mode == auth.Strict && access.OperatorTokens.Len() == 0 {
-		log.Warn("there is no operator token: nobody can list, make or delete users, or see the log",
+		log.Warn("there is no operator token: no one can list, create or delete users, or see the log",
 			"remedy", "set WEB_BACKEND_OPERATOR_TOKEN")
 	}
 	if access.Mode == auth.Strict && cfg.EnableCORS {

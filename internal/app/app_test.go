@@ -329,7 +329,7 @@ func TestRun_CannotStart(t *testing.T) {
 			if err := os.MkdirAll(filepath.Join(c.DataDir, "operator.token"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"operator.token is no file"}},
+		}, []string{"operator.token is not a file"}},
 		{"user config is missing", func(c *config.Config) { c.DefaultUserConfigPath = file + ".json" },
 			[]string{"default_user_config_path", file + ".json"}},
 		{"characters are missing", func(c *config.Config) { c.DefaultCharacterConfigPaths = []string{file + ".json"} },

@@ -81,9 +81,9 @@ func (r *MotionReport) judge(strict bool) {
 	}
 	switch {
 	case len(r.Avatars) == 0:
-		r.Verdict = "the web client can use nothing of it: there is no avatar"
+		r.Verdict = "the web client can use none of it: there is no avatar"
 	case strict && len(r.Faults) > 0:
-		r.Verdict = "the web client can use nothing of it: motion.strict is true, and then the server serves nothing that has a fault" + faults
+		r.Verdict = "the web client can use none of it: motion.strict is true, and then the server serves nothing that has a fault" + faults
 	case len(unusable) == len(r.Avatars):
 		r.Verdict = "the web client can use no avatar" + faults
 	case len(unusable) > 0:

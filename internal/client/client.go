@@ -179,7 +179,7 @@ func CheckURL(text string) error {
 	address, err := url.Parse(text)
 	switch {
 	case err != nil: // err would repeat the text
-		return errors.New("it is no URL")
+		return errors.New("it is not a URL")
 	case address.Scheme != "http" && address.Scheme != "https" || address.Hostname() == "" || address.Opaque != "":
 		return errors.New("want a URL such as http://127.0.0.1:18080")
 	case address.User != nil:

@@ -251,7 +251,7 @@ func (b *block) paths(key string, pattern *regexp.Regexp) map[string]string {
 	for _, f := range files.fields {
 		var path string
 		if pattern != nil && !pattern.MatchString(f.key) {
-			files.fault(f.line, f.key, "is no id of a record; want a whole number")
+			files.fault(f.line, f.key, "is not the id of a record; want a whole number")
 			continue
 		}
 		files.set(f.key, localPath(&path), true)

@@ -366,7 +366,7 @@ func TestLoad_MotionFaults(t *testing.T) {
 		{"paths that lead out", module("'mesh_glb/ani.glb'", "'/a.glb'", "'mesh_glb/keqing.glb'", "'a/../../b'"), []string{
 			line + "mesh_reader_cfg.file_paths.KQ-default: a text is not allowed; want a path below the folder", line + "mesh_reader_cfg.file_paths.Ani-default: a text"}},
 		{"no id", module("type='SQLiteFilesystemMotionReader'", "type='FilesystemMotionReader', file_paths={'x': 'a.npz', -1: 'b.npz'}"), []string{
-			line + "motion_reader_cfg.file_paths.x: is no id of a record; want a whole number", line + "motion_reader_cfg.file_paths.-1: is no id"}},
+			line + "motion_reader_cfg.file_paths.x: is not the id of a record; want a whole number", line + "motion_reader_cfg.file_paths.-1: is not the id"}},
 		{"no variables", [2]string{"c.py", "import os\nmotion_file_api_cfg = dict(meta_reader_cfg=dict(type='MySQLMetaReader', mysql_host=os.getenv('H'),\n" +
 			"    mysql_port='x', mysql_password=os.getenv('P')))"}, []string{
 			"c.py:2: motion_file_api_cfg.meta_reader_cfg.mysql_host: is missing", "c.py:2: motion_file_api_cfg.meta_reader_cfg.mysql_port: a text is not allowed",
@@ -401,7 +401,7 @@ func TestLoad_MotionUnknownKeyInPython(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "c.py", moduleWith(t, "name='mesh_reader'", "colour='red'"))
 	cfg, err := Load(Sources{File: file})
-	want := []string{file + ":17: motion_file_api_cfg.mesh_reader_cfg.colour: is no key of this server and is ignored"}
+	want := []string{file + ":17: motion_file_api_cfg.mesh_reader_cfg.colour: is not a key of this server and is ignored"}
 	if err != nil || !slices.Equal(cfg.Warnings, want) {
 		t.Errorf("got %v, %v", cfg, err)
 	}

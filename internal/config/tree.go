@@ -292,7 +292,7 @@ func (b *block) done(unused ...string) {
 		case slices.Contains(b.taken, f.key):
 		case b.tree.python:
 			b.loader.ignored = append(b.loader.ignored, fmt.Sprintf("%s (%s)", showKey(b.key+"."+f.key), b.tree.location(f.line)))
-			b.loader.warn(b.where(f.line, f.key) + ": is no key of this server and is ignored")
+			b.loader.warn(b.where(f.line, f.key) + ": is not a key of this server and is ignored")
 		default:
 			b.fault(f.line, f.key, "unknown key; the keys here are "+strings.Join(b.taken, ", "))
 		}

@@ -32,7 +32,7 @@ func Read(path string) (backend.Secret, error) {
 	case err != nil:
 		return backend.Secret{}, fmt.Errorf("%s cannot be read: %v", path, errors.Unwrap(err)) //nolint:errorlint // a dangling link must not look like no file
 	case !info.Mode().IsRegular() || info.Size() > maxSize:
-		return backend.Secret{}, fmt.Errorf("%s is no file of some lines", path)
+		return backend.Secret{}, fmt.Errorf("%s is not a file of a few lines", path)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -207,7 +207,7 @@ var retried = map[int]bool{
 func (c *collector) post(ctx context.Context, body []byte) (again bool, wait time.Duration, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, bytes.NewReader(body))
 	if err != nil {
-		return false, 0, errors.New("the endpoint of the collector is no URL")
+		return false, 0, errors.New("the endpoint of the collector is not a URL")
 	}
 	request.Header = c.header.Clone()
 	request.Header.Set("Content-Type", "application/x-protobuf")
