@@ -306,7 +306,7 @@ func TestRun_CannotStart(t *testing.T) {
 		change func(*config.Config)
 		want   []string
 	}{
-		{"no MongoDB answers", func(c *config.Config) {
+		{"no MongoDB responds", func(c *config.Config) {
 			c.Store, c.MongoDB.Host, c.MongoDB.Port = config.StoreMongoDB, "127.0.0.1", 1
 			c.MongoDB.Timeout, c.MongoDB.StartupTimeout = 200*time.Millisecond, 0
 		}, []string{"MongoDB at 127.0.0.1:1", "no server responded", "mongodb_host"}},

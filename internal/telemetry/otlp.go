@@ -79,7 +79,7 @@ func newCollector() (*collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // nobody replaces it here
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // nothing replaces it here
 	transport.TLSClientConfig = tlsConfig
 	c.client = &http.Client{
 		Transport:     transport,
