@@ -80,7 +80,7 @@ func (r report) markdown() string {
 `+"`make bench`"+` wrote this page on %s, in %s. The machine: %s. Load and servers share it. Each figure is the median of
 %d rounds of %s, which were interleaved with those of what it is compared with; in brackets the least and the most.
 
-"Bare net/http" answers the same bytes, header fields and body, with no application. The large crowd has %d users with one character and a short
+"Bare net/http" sends the same bytes, header fields and body, with no application. The large crowd has %d users with one character and a short
 prompt each: with prompts of 8 KB it would not fit on the disk. The databases that are read are in the file cache. How each figure is made stands in `+"`bench/`"+`.
 
 ![ratio to the goal](benchmarks.svg)

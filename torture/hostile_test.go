@@ -378,7 +378,7 @@ func TestHostile_Bombs(t *testing.T) {
 	if peak > 150<<20 {
 		t.Errorf("the server took %d MB, want 150 MB at the most", peak>>20)
 	}
-	figure("hostile: bombs", "%d; the slowest answer took %s, peak memory %d MB", len(bombs), slowest.Round(time.Millisecond), peak>>20)
+	figure("hostile: bombs", "%d; the slowest response took %s, peak memory %d MB", len(bombs), slowest.Round(time.Millisecond), peak>>20)
 }
 
 func manyFields(count int) []byte {

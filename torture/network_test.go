@@ -186,7 +186,7 @@ func TestNetwork_SlowSendersAreCutOff(t *testing.T) {
 		senders, time.Duration(longest.Load()).Round(100*time.Millisecond), p99.Round(100*time.Microsecond))
 }
 
-// Requests that arrive together are answered in their order.
+// Requests that arrive together get their responses in order.
 func TestNetwork_Pipelining(t *testing.T) {
 	t.Parallel()
 	s := serveAda(t)
@@ -213,7 +213,7 @@ func TestNetwork_Pipelining(t *testing.T) {
 			t.Fatalf("answer %d: got status %d to request %s, error %v", n, response.StatusCode, response.Header.Get("X-Request-Id"), err)
 		}
 	}
-	figure("network: pipelined requests", "%d, answered in order", requests)
+	figure("network: pipelined requests", "%d, responses in order", requests)
 }
 
 // goroutines returns the number of goroutines of the server, from its own
@@ -269,7 +269,7 @@ func TestNetwork_ClientsThatLeave(t *testing.T) {
 	if after > before+2 {
 		t.Errorf("after %d clients that left there are %d goroutines, %d before", leavers, after, before)
 	}
-	figure("network: clients that left in an answer", "%d; goroutines %d before, %d after", leavers, before, after)
+	figure("network: clients that left during a response", "%d; goroutines %d before, %d after", leavers, before, after)
 }
 
 // accountAnswer is the response of an account operation.
@@ -329,7 +329,7 @@ func TestNetwork_Overload(t *testing.T) {
 		t.Errorf("a login %s after the flood: got %v, want auth_code 200", recovered, last)
 	}
 	if done.Load() == 0 || refused.Load() == 0 || other.Load() > 0 {
-		t.Errorf("of %d clients at once %d logins were answered, %d refused, %d answered otherwise", clients, done.Load(), refused.Load(), other.Load())
+		t.Errorf("of %d clients at once %d logins succeeded, %d were refused, %d got another response", clients, done.Load(), refused.Load(), other.Load())
 	}
 	if peak > 300<<20 {
 		t.Errorf("the server took %d MB, want 300 MB at the most", peak>>20)
@@ -411,5 +411,5 @@ func TestStop_UnderLoadFailsNothing(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	figure("stop: under load", "%d times; %d requests answered, none done without an answer", rounds, answered.Load())
+	figure("stop: under load", "%d times; %d requests with a response, none done without one", rounds, answered.Load())
 }

@@ -302,7 +302,7 @@ func TestPower_CutsLoseNothingAnswered(t *testing.T) {
 		}
 	}
 	figure("power: cuts", "%d in %d runs", rounds*cuts, rounds)
-	figure("power: answered writes", "%d", answered.Load())
+	figure("power: confirmed writes", "%d", answered.Load())
 	figure("power: lost, or half there", "%d", broken.Load())
 }
 
@@ -454,7 +454,7 @@ func TestPower_SlowDiskDelaysNoRead(t *testing.T) {
 	}
 	select {
 	case err := <-answered:
-		t.Fatalf("the write was answered before its sync, with error %v", err)
+		t.Fatalf("the write was confirmed before its sync, with error %v", err)
 	default:
 	}
 	d.fail(nil)

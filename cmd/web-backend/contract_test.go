@@ -195,7 +195,7 @@ func checkOperation(t *testing.T, p *process, route, body string, operation oper
 		t.Fatalf("%s %s: %d %s, want %d", path, body, got.status, got.body, want)
 	}
 	if got.header.Get("X-Request-ID") == "" {
-		t.Error("the answer has no X-Request-ID")
+		t.Error("the response has no X-Request-ID")
 	}
 	if want == http.StatusTemporaryRedirect && got.header.Get("Location") != "docs" {
 		t.Errorf("it leads to %q", got.header.Get("Location"))
@@ -228,19 +228,19 @@ func checkForm(t *testing.T, got answer, types []string) {
 	t.Helper()
 	if len(types) == 0 {
 		if got.body != "" {
-			t.Errorf("the answer is %q, and none is documented", got.body)
+			t.Errorf("the response is %q, and none is documented", got.body)
 		}
 		return
 	}
 	mediaType, _, err := mime.ParseMediaType(got.header.Get("Content-Type"))
 	if err != nil || !slices.Contains(types, mediaType) {
-		t.Errorf("the answer is of type %q, documented is %q", got.header.Get("Content-Type"), types)
+		t.Errorf("the response is of type %q, documented is %q", got.header.Get("Content-Type"), types)
 	}
 	if mediaType == "application/json" && !json.Valid([]byte(got.body)) {
-		t.Errorf("the answer is no JSON: %.300q", got.body)
+		t.Errorf("the response is not JSON: %.300q", got.body)
 	}
 	if got.body == "" {
-		t.Errorf("the answer is empty, documented is %q", types)
+		t.Errorf("the response is empty, documented is %q", types)
 	}
 }
 

@@ -192,5 +192,5 @@ func (p *process) eventually(t *testing.T, path string) error {
 			return nil
 		}
 	}
-	return errors.Join(fmt.Errorf("%s is still answered %d %s", path, got.status, got.body), err)
+	return errors.Join(fmt.Errorf("%s still gets %d %s", path, got.status, got.body), err)
 }

@@ -190,7 +190,7 @@ func TestMongoDB_RollingRestart(t *testing.T) {
 				}
 				got, err := one.process.sendAs(t.Context(), token, "/metrics", "")
 				if err != nil || got.status != want {
-					t.Errorf("with tokens %s, %s is answered %d, %v, want %d", tokens, token, got.status, err, want)
+					t.Errorf("with tokens %s, %s gets %d, %v, want %d", tokens, token, got.status, err, want)
 				}
 			}
 		}

@@ -193,7 +193,7 @@ func (s *planting) send(request plantedRequest) answer {
 		found = append(found, "an access token")
 	}
 	if len(found) > 0 {
-		s.fault("%s %s, %s: the answer holds %q:\n%d %.1500s", request.method, request.path, request.about, found, got.status, got.text())
+		s.fault("%s %s, %s: the response holds %q:\n%d %.1500s", request.method, request.path, request.about, found, got.status, got.text())
 	}
 	return got
 }
@@ -284,7 +284,7 @@ func (s *planting) plant() {
 	}
 	for _, status := range want {
 		if s.statuses[status] == 0 {
-			s.Errorf("no request was answered %d, only %v", status, s.statuses)
+			s.Errorf("no request got %d, only %v", status, s.statuses)
 		}
 	}
 	s.sendMalformed()
@@ -298,7 +298,7 @@ func (s *planting) plant() {
 	if s.tokens == 0 {
 		s.Error("no login gave a token")
 	}
-	s.Logf("answers by status: %v", s.statuses)
+	s.Logf("responses by status: %v", s.statuses)
 }
 
 func (s *planting) logFiles() []string {
@@ -342,7 +342,7 @@ func (s *planting) plantIn(operation plantedOperation) {
 		got = s.send(request)
 	}
 	if got.status >= http.StatusBadRequest || strings.Contains(got.body, `"auth_code":500`) {
-		s.Errorf("%s %s: a valid request is answered %d %s", operation.method, operation.path, got.status, got.body)
+		s.Errorf("%s %s: a valid request gets %d %s", operation.method, operation.path, got.status, got.body)
 	}
 	s.send(request) // send it a second time, which often fails
 	if _, ok := body["prompt"]; ok {
@@ -391,7 +391,7 @@ func (s *planting) sendMalformed() {
 		got, _ := io.ReadAll(connection)
 		_ = connection.Close()
 		for _, hit := range s.needles.search(string(got)) {
-			s.Errorf("%.60q: the answer holds %s: %s", request, hit, got)
+			s.Errorf("%.60q: the response holds %s: %s", request, hit, got)
 		}
 	}
 }

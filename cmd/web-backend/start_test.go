@@ -249,7 +249,7 @@ func TestServe_CannotStart(t *testing.T) {
 			putDatabase(t, folder, "This is a note.")
 			return nil
 		}, []string{"database data/web-backend.db", "not a database", "move it away"}},
-		{"no MongoDB answers", func(t *testing.T, folder string) []string {
+		{"no MongoDB responds", func(t *testing.T, folder string) []string {
 			if err := os.WriteFile(filepath.Join(folder, "c.yaml"), []byte("mongodb_host: 127.0.0.1\nmongodb_port: 1\nmongodb_startup_timeout: 0s\nmongodb_timeout: 200ms\n"), 0o600); err != nil {
 				t.Fatal(err)
 			}

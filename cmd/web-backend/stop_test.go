@@ -67,7 +67,7 @@ func TestStop_FinishesRunningRequests(t *testing.T) {
 			p.signal(t, sent)
 			waitForRefusal(t, p)
 			if _, err := p.send(t.Context(), "/health", ""); err == nil {
-				t.Error("a new request is answered")
+				t.Error("a new request gets a response")
 			}
 			if _, err := io.WriteString(conn, heldBody); err != nil {
 				t.Fatal(err)

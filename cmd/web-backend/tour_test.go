@@ -285,6 +285,6 @@ func readLog(t *testing.T, url string) {
 	}
 	defer response.Body.Close()
 	if _, err := io.Copy(io.Discard, response.Body); err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("the log answers %d and ends with %v", response.StatusCode, err)
+		t.Fatalf("the log responds %d and ends with %v", response.StatusCode, err)
 	}
 }

@@ -120,7 +120,7 @@ func (g guard) beforeDecoding(in any) error {
 // body is read: nothing has proved the identity of the caller yet, but the body
 // may.
 func (g guard) isTry(in any) bool {
-	if _, ok := in.(accountOperation); !ok {
+	if _, ok := in.(passwordRequest); !ok {
 		return false
 	}
 	return g.level == auth.Public || auth.Decide(g.mode, g.level, g.caller, g.caller.UserID) != auth.Allow
@@ -132,7 +132,7 @@ func (g guard) isTry(in any) bool {
 // decoded. A deletion without a password has no such response, so afterLimit
 // returns the error.
 func (g guard) afterLimit(in any) error {
-	if operation, ok := in.(accountOperation); ok && operation.tellsRefusals() {
+	if request, ok := in.(passwordRequest); ok && request.tellsRefusals() {
 		return nil
 	}
 	return tooMany("from this address", g.info.overLimit)

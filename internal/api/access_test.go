@@ -355,7 +355,7 @@ func TestAccess_ForbiddenTellsNothing(t *testing.T) {
 	s, clock := onMovedClock(t, auth.Strict, embedded)
 	headers := s.callers(t, clock)
 	s.ownCharacter(t)
-	var first answer
+	var first response
 	for i, request := range []string{
 		"GET get_character_config/$owner/$character", "GET get_character_config/$owner/gone", "GET get_character_config/gone/gone",
 	} {
@@ -517,7 +517,7 @@ func TestAccess_TokenTries(t *testing.T) {
 	s := newHandler(t, accessMode(auth.Strict), withOptions(func(o *api.Options) {
 		o.Access.AddressTries = auth.NewRateLimit(1, burst, 10, clock.now)
 	}))
-	send := func(path, peer, token string) answer {
+	send := func(path, peer, token string) response {
 		r := httpRequest(t, http.MethodGet, path, "")
 		r.RemoteAddr = peer + ":1"
 		maps.Copy(r.Header, bearer(token))
@@ -534,7 +534,7 @@ func TestAccess_TokenTries(t *testing.T) {
 		send([]string{users, "/metrics", "/api/v1/list_characters/ada"}[i], guesser, fmt.Sprint("guess ", i)).with(t, 401)
 	}
 	first := send(users, guesser, "guess")
-	for _, got := range []answer{first, send(users, guesser, right), send("/metrics", guesser, right), send("/api/v1/list_characters/ada", guesser, "guess")} {
+	for _, got := range []response{first, send(users, guesser, right), send("/metrics", guesser, right), send("/api/v1/list_characters/ada", guesser, "guess")} {
 		if got.status != 429 || got.header.Get("Retry-After") != "60" || got.body != first.body {
 			t.Errorf("without a try left: got %d %v %s, want 429 that is the same for all", got.status, got.header, got.body)
 		}

@@ -11,55 +11,55 @@ import (
 	"web-backend/internal/backend"
 )
 
-// Results of an account operation, as sent in the body of a 200 response
+// Results of an account endpoint, as sent in the body of a 200 response
 // (contract §3).
 const (
 	authDone    = 200
 	authRefused = 500
 )
 
-// accountOperation is a request whose password proves the identity of the
+// passwordRequest is a request whose password proves the identity of the
 // caller. Its endpoint must call limitTries first: the endpoint also runs for a
 // request that could not be decoded if the address has no attempts left.
-type accountOperation interface {
+type passwordRequest interface {
 	// tellsRefusals reports whether a refusal is sent in a 200 response.
 	tellsRefusals() bool
 }
 
 func (accountRequest) tellsRefusals() bool { return true }
 
-// maxAccountBody is the maximum size of the body of an account operation, in
+// maxAccountBody is the maximum size of the body of an account endpoint, in
 // bytes. The longest name and passwords fit in it in any encoding.
 const maxAccountBody = 16 << 10
 
-// accountRequest has the fields that all account operations share.
+// accountRequest has the fields that all account endpoints share.
 type accountRequest struct {
 	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; forms that look the same, such as full-width letters, are one name." example:"example-user@example.org"`
 	Password backend.Secret `json:"password" required:"true" description:"Password, 1 to 1,024 bytes." example:"correct horse battery"`
 	Language *string        `json:"language" description:"Language of auth_msg: en, zh, or a tag such as zh-CN; en for any other." example:"en"`
 }
 
-// outcome has the fields that the responses to all account operations share.
-type outcome struct {
+// accountResult has the fields that the responses to all account endpoints share.
+type accountResult struct {
 	AuthCode int    `json:"auth_code" required:"true" enum:"[200,500]" description:"200 for success, 500 for a refusal. After too many tries it is 500, and the header Retry-After says in how many seconds to come back." example:"200"`
 	AuthMsg  string `json:"auth_msg" required:"true" description:"Why it was refused, for the person, in the language asked for; empty on success." example:""`
 }
 
-// outcomeOf converts a refusal to the outcome that reports it. It returns any
-// other error unchanged.
-func (a accountRequest) outcomeOf(err error) (outcome, error) {
+// accountResultOf converts a refusal to the result that reports it. It returns
+// any other error unchanged.
+func (a accountRequest) accountResultOf(err error) (accountResult, error) {
 	refusal, ok := errors.AsType[*backend.Refusal](err)
 	switch {
 	case err == nil:
-		return outcome{AuthCode: authDone}, nil
+		return accountResult{AuthCode: authDone}, nil
 	case !ok:
-		return outcome{}, err
+		return accountResult{}, err
 	}
 	language := fallbackLanguage
 	if a.Language != nil {
 		language = *a.Language
 	}
-	return outcome{authRefused, refusalMessage(refusal, language)}, nil
+	return accountResult{authRefused, refusalMessage(refusal, language)}, nil
 }
 
 type registerUserRequest struct{ accountRequest }
@@ -67,7 +67,7 @@ type registerUserRequest struct{ accountRequest }
 type registerUserResponse struct {
 	UserID               string `json:"user_id" required:"true" description:"Id of the new user; empty on a refusal." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
 	ConfirmationRequired bool   `json:"confirmation_required" required:"true" description:"Always false: an account can be used at once." example:"false"`
-	outcome
+	accountResult
 }
 
 func (a *API) registerUser(ctx context.Context, in *registerUserRequest) (registerUserResponse, error) {
@@ -76,14 +76,14 @@ func (a *API) registerUser(ctx context.Context, in *registerUserRequest) (regist
 		id, err = a.service.Register(ctx, in.Username, in.Password)
 	}
 	result, err := a.note(ctx, in.accountRequest, err)
-	return registerUserResponse{UserID: id, outcome: result}, err
+	return registerUserResponse{UserID: id, accountResult: result}, err
 }
 
 type authenticateUserRequest struct{ accountRequest }
 
 type authenticateUserResponse struct {
 	UserID string `json:"user_id" required:"true" description:"Id of the user; empty on a refusal." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
-	outcome
+	accountResult
 	AccessToken string `json:"access_token,omitempty" description:"Access token, for the header Authorization: Bearer; absent on a refusal." example:"wbt_…"`
 	TokenType   string `json:"token_type,omitempty" description:"Always bearer." example:"bearer"`
 	ExpiresIn   int    `json:"expires_in,omitempty" description:"Seconds that the token is good for." example:"604800"`
@@ -91,13 +91,13 @@ type authenticateUserResponse struct {
 
 func (a *API) authenticateUser(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
 	login, err := a.LogIn(ctx, in.Username, in.Password)
-	result, err := in.outcomeOf(err)
-	answer := authenticateUserResponse{UserID: login.UserID, outcome: result}
+	result, err := in.accountResultOf(err)
+	response := authenticateUserResponse{UserID: login.UserID, accountResult: result}
 	if login.Token.IsSet() {
-		answer.AccessToken, answer.TokenType = login.Token.Reveal(), "bearer"
-		answer.ExpiresIn = int(login.ExpiresIn.Seconds())
+		response.AccessToken, response.TokenType = login.Token.Reveal(), "bearer"
+		response.ExpiresIn = int(login.ExpiresIn.Seconds())
 	}
-	return answer, err
+	return response, err
 }
 
 type updateUserPasswordRequest struct {
@@ -107,7 +107,7 @@ type updateUserPasswordRequest struct {
 
 type updateUserPasswordResponse struct {
 	ConfirmationRequired bool `json:"confirmation_required" required:"true" description:"Always false: the new password counts at once." example:"false"`
-	outcome
+	accountResult
 }
 
 func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequest) (updateUserPasswordResponse, error) {
@@ -116,7 +116,7 @@ func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequ
 		err = a.service.UpdatePassword(ctx, in.Username, in.Password, in.NewPassword)
 	}
 	result, err := a.note(ctx, in.accountRequest, err)
-	return updateUserPasswordResponse{outcome: result}, err
+	return updateUserPasswordResponse{accountResult: result}, err
 }
 
 // setUserPasswordRequest names the user as an operator does. It does not
@@ -131,7 +131,7 @@ type setUserPasswordRequest struct {
 
 type setUserPasswordResponse struct {
 	UserID string `json:"user_id" required:"true" description:"Id of the user; empty on a refusal." example:"example-user"`
-	outcome
+	accountResult
 }
 
 // setUserPassword does not count as an attempt because it checks no password.
@@ -147,17 +147,17 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 	id, err := a.service.SetPassword(ctx, userID, account.Username, in.NewPassword)
 	requestFrom(ctx).userID = cmp.Or(id, userID)
 	result, err := a.note(ctx, account, err)
-	answer := setUserPasswordResponse{outcome: result}
+	response := setUserPasswordResponse{accountResult: result}
 	if result.AuthCode == authDone {
-		answer.UserID = id
+		response.UserID = id
 	}
-	return answer, err
+	return response, err
 }
 
-// note returns the outcome of an account operation and marks the log line of
+// note returns the result of an account endpoint and marks the log line of
 // the request, so that the log shows refusals.
-func (a *API) note(ctx context.Context, in accountRequest, err error) (outcome, error) {
-	return in.outcomeOf(noteRefusal(ctx, err))
+func (a *API) note(ctx context.Context, in accountRequest, err error) (accountResult, error) {
+	return in.accountResultOf(noteRefusal(ctx, err))
 }
 
 // noteRefusal marks the log line of the request if err is a refusal. It returns
@@ -281,8 +281,8 @@ func (r *deleteUserRequest) missing() error {
 }
 
 type deleteUserResponse struct {
-	UserID string `json:"user_id" required:"true" description:"Id of the user that is no more; empty on a refusal." example:"example-user"`
-	outcome
+	UserID string `json:"user_id" required:"true" description:"Id of the deleted user; empty on a refusal." example:"example-user"`
+	accountResult
 }
 
 // deleteUserReply is the response to a deletion. withPassword is nil for a
@@ -310,9 +310,9 @@ func (a *API) deleteUser(ctx context.Context, in *deleteUserRequest) (deleteUser
 		err = a.service.DeleteAccount(ctx, account.Username, account.Password, in.UserID)
 	}
 	result, err := a.note(ctx, account, err)
-	answer := &deleteUserResponse{outcome: result}
+	response := &deleteUserResponse{accountResult: result}
 	if result.AuthCode == authDone {
-		answer.UserID = in.UserID
+		response.UserID = in.UserID
 	}
-	return deleteUserReply{answer}, err
+	return deleteUserReply{response}, err
 }

@@ -27,8 +27,8 @@ const (
 	wrongCredentials = "The user name or the password is not correct."
 )
 
-// refusal returns the response of a refused account operation, which has these
-// empty fields in addition to the outcome.
+// refusal returns the response of an account endpoint that refuses, which has
+// these empty fields in addition to the result.
 func refusal(sentence string, emptyFields ...string) string {
 	members := []string{"auth_code", "500", "auth_msg", quote(sentence)}
 	for _, name := range emptyFields {
@@ -41,12 +41,12 @@ func refusal(sentence string, emptyFields ...string) string {
 	return object(members...)
 }
 
-// account returns the body of an account operation.
+// account returns the body of an account endpoint.
 func account(username, password string, more ...string) string {
 	return object(append([]string{"username", quote(username), "password", quote(password)}, more...)...)
 }
 
-// TestAccounts checks each operation of contract §3, in the order in which an
+// TestAccounts checks each endpoint of contract §3, in the order in which an
 // account uses them.
 func TestAccounts(t *testing.T) {
 	t.Parallel()
@@ -651,7 +651,7 @@ func TestWebClient(t *testing.T) {
 func (s *server) liveAsWebClient(t *testing.T, mode auth.Mode) {
 	t.Helper()
 	outside := func() http.Header { return viaProxy(http.Header{}) }
-	send := func(x exchange) answer {
+	send := func(x exchange) response {
 		t.Helper()
 		if x.header == nil {
 			x.header = outside()
@@ -702,13 +702,13 @@ func TestAuthenticate_Overload(t *testing.T) {
 	s := newServer(t, func(c *config) { c.hash = auth.PasswordParams{MemoryKiB: 48 << 10, Iterations: 3, Parallelism: 1} })
 	s.register(t, "ada", testPassword)
 	var all sync.WaitGroup
-	var refused, answered atomic.Int64
+	var refused, letIn atomic.Int64
 	for range 60 {
 		all.Go(func() {
 			got := s.send(t, "POST authenticate_user", account("ada", testPassword), nil)
 			switch {
 			case got.status == http.StatusOK && strings.Contains(got.body, `"auth_code":200`):
-				answered.Add(1)
+				letIn.Add(1)
 			case got.status == http.StatusOK && strings.Contains(got.body, "checking too many passwords") && got.header.Get("Retry-After") == "1":
 				refused.Add(1)
 			default:
@@ -717,8 +717,8 @@ func TestAuthenticate_Overload(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if refused.Load() == 0 || answered.Load() == 0 {
-		t.Errorf("of 60 logins at a time %d were refused and %d answered, want some of both", refused.Load(), answered.Load())
+	if refused.Load() == 0 || letIn.Load() == 0 {
+		t.Errorf("of 60 logins at a time %d were refused and %d let in, want some of both", refused.Load(), letIn.Load())
 	}
 }
 

@@ -32,7 +32,7 @@ func TestAllocations(t *testing.T) { //nolint:paralleltest // the allocations of
 			s.handler.ServeHTTP(w, r)
 		})
 		if w.status != http.StatusOK || w.bytes == 0 {
-			t.Errorf("%s: got status %d and %d bytes, want an answer", path, w.status, w.bytes)
+			t.Errorf("%s: got status %d and %d bytes, want a response", path, w.status, w.bytes)
 		}
 		if got > most {
 			t.Errorf("%s: got %.0f allocations, want %.0f at the most", path, got, most)

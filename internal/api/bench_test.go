@@ -67,7 +67,7 @@ func (s *server) measure(b *testing.B, method, path string, body func(n int) str
 		}
 		size = w.bytes
 	}
-	b.ReportMetric(float64(size), "answer-B")
+	b.ReportMetric(float64(size), "response-B")
 }
 
 func nothing(int) string { return "" }

@@ -15,16 +15,6 @@ import (
 	"web-backend/internal/backend"
 )
 
-// characterFields lists the fields of a character in order (contract §4).
-var characterFields = []string{
-	"user_id", "character_id", "character_name", "create_datatime", "read_only", "scene_name", "tts_adapter",
-	"voice", "voice_speed", "avatar", "asr_adapter", "classification_adapter", "classification_model_override",
-	"conversation_adapter", "conversation_model_override", "prompt", "reaction_adapter", "reaction_model_override",
-	"memory_adapter", "memory_model_override", "acquaintance_threshold", "friend_threshold",
-	"situationship_threshold", "lover_threshold", "neutral_threshold", "happiness_threshold", "sadness_threshold",
-	"fear_threshold", "anger_threshold", "disgust_threshold", "surprise_threshold", "shyness_threshold",
-}
-
 // defaultCharacters returns the files of the default characters as JSON
 // objects.
 func defaultCharacters(t *testing.T) []map[string]any {
@@ -139,6 +129,10 @@ func TestGetCharacterConfig(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, at(september))
 	s.createUser(t, "ada")
+	var fields []string
+	for _, field := range backend.CharacterFields() {
+		fields = append(fields, field.Name)
+	}
 	for i, id := range s.characterIDs(t, "ada") {
 		want := defaultCharacters(t)[i]
 		maps.Copy(want, map[string]any{
@@ -147,8 +141,8 @@ func TestGetCharacterConfig(t *testing.T) {
 		got := s.exchange(t, exchange{
 			request: "GET get_character_config/ada/" + id, status: 200, want: encode(t, want),
 		})
-		if keys := keysOf(t, got.body); !slices.Equal(keys, characterFields) {
-			t.Errorf("order of the fields\ngot  %q\nwant %q", keys, characterFields)
+		if keys := keysOf(t, got.body); !slices.Equal(keys, fields) {
+			t.Errorf("order of the fields\ngot  %q\nwant %q", keys, fields)
 		}
 	}
 	s.withCopy(t)

@@ -22,7 +22,7 @@ func (a *API) DebugHandler() http.Handler {
 	handle := func(pattern string, endpoint endpoint) {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			if err := endpoint.handle(w, r); err != nil {
-				d.answerError(w, r, err)
+				d.writeError(w, r, err)
 			}
 		})
 	}

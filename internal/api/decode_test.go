@@ -277,9 +277,9 @@ func TestBody_ExpectContinue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := http.ReadResponse(bufio.NewReader(connection), nil)
-	if err != nil || answer.StatusCode != http.StatusRequestEntityTooLarge {
-		t.Fatalf("got %v, %v, want 413 at once", answer, err)
+	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	if err != nil || response.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Fatalf("got %v, %v, want 413 at once", response, err)
 	}
-	answer.Body.Close()
+	response.Body.Close()
 }

@@ -132,9 +132,9 @@ func (p *plan) invalidField(err error, r *http.Request, received *body) error {
 	}}
 }
 
-// answerError writes the response for err. If the status is 500 or above, the
+// writeError writes the response for err. If the status is 500 or above, the
 // cause is added to the log line of the request but not sent to the client.
-func (a *API) answerError(w http.ResponseWriter, r *http.Request, err error) {
+func (a *API) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	status, text := http.StatusInternalServerError, internalErrorText
 	if e, ok := errors.AsType[*validationError](err); ok {
 		requestFrom(r.Context()).fault = e.Error()
@@ -184,7 +184,7 @@ func (e *validationError) detail() validationDetail {
 }
 
 func (a *API) notFound(w http.ResponseWriter, r *http.Request) {
-	a.answerError(w, r, &httpError{status: http.StatusNotFound, text: "there is nothing at this path; see " + a.docsPath() + " for what there is"})
+	a.writeError(w, r, &httpError{status: http.StatusNotFound, text: "there is nothing at this path; see " + a.docsPath() + " for what there is"})
 }
 
 // unknownPath handles a path that is not registered in mux. If the path only
@@ -215,6 +215,6 @@ func (a *API) methodNotAllowed(methods []string) http.Handler {
 	allow := strings.Replace(strings.Join(methods, ", "), http.MethodGet, http.MethodGet+", "+http.MethodHead, 1)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allow)
-		a.answerError(w, r, &httpError{status: http.StatusMethodNotAllowed, text: "this path does not take " + methodOf(r, "this method")})
+		a.writeError(w, r, &httpError{status: http.StatusMethodNotAllowed, text: "this path does not take " + methodOf(r, "this method")})
 	})
 }

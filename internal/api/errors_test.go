@@ -303,7 +303,7 @@ func TestPanic_ErrAbortHandler(t *testing.T) {
 				}
 			}()
 			got := s.serve(httpRequest(t, "GET", "/api/v1/list_characters/ada", ""))
-			t.Errorf("got the answer %d %s, want none", got.status, got.body)
+			t.Errorf("got the response %d %s, want none", got.status, got.body)
 		})
 	}
 }
@@ -324,7 +324,7 @@ func (panickingList) Users(context.Context, backend.UserFilter) iter.Seq2[backen
 
 // A panic after the response has begun closes the connection, so that no client
 // takes a part for the complete response.
-func TestPanic_WithinTheAnswer(t *testing.T) {
+func TestPanic_WithinTheResponse(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, wrapped(func(store backend.Store) backend.Store { return panickingList{store} }))
 	request := httpRequest(t, "GET", s.http.URL+"/api/v1/list_users", "")
@@ -342,7 +342,7 @@ func TestPanic_WithinTheAnswer(t *testing.T) {
 	}
 	response.Body.Close()
 	if !strings.Contains(err.Error(), "unexpected EOF") {
-		t.Errorf("got %d bytes and the error %v, want an answer that breaks off", n, err)
+		t.Errorf("got %d bytes and the error %v, want a response that breaks off", n, err)
 	}
 	lines := linesWith(s.stop(t), "request_id="+response.Header.Get("X-Request-ID"))
 	if len(lines) != 1 || !strings.Contains(lines[0], "level=ERROR") || !strings.Contains(lines[0], "middle of the list") {

@@ -28,7 +28,7 @@ var secured = map[string]string{
 
 // checkSecured checks the security headers of a response. other lists the
 // headers that differ, as pairs of name and value.
-func checkSecured(t *testing.T, got answer, other ...string) {
+func checkSecured(t *testing.T, got response, other ...string) {
 	t.Helper()
 	want := maps.Clone(secured)
 	for pair := range slices.Chunk(other, 2) {

@@ -152,7 +152,7 @@ func TestLimits_WriteRate(t *testing.T) {
 	for _, user := range []string{"ada", "bob"} {
 		s.exchange(t, exchange{request: "POST create_user", body: `{"user_id":"` + user + `"}`, status: 200})
 	}
-	change := func(user string, status int) answer {
+	change := func(user string, status int) response {
 		return s.exchange(t, exchange{request: "POST update_user_config", body: `{"user_id":"` + user + `"}`, status: status})
 	}
 	for range 3 {

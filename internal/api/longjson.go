@@ -24,7 +24,7 @@ type longJSON struct {
 }
 
 func (a *API) newLongJSON(w http.ResponseWriter, r *http.Request) *longJSON {
-	return &longJSON{w: w, r: r, out: a.longAnswer(w)}
+	return &longJSON{w: w, r: r, out: a.longResponse(w)}
 }
 
 // text appends JSON unchanged.
@@ -81,10 +81,10 @@ func (j *longJSON) end() error {
 	return nil
 }
 
-// longAnswer returns a writer that gives each write the full write timeout. A
+// longResponse returns a writer that gives each write the full write timeout. A
 // long response to a slow client is therefore not cut off while data is still
 // flowing.
-func (a *API) longAnswer(w http.ResponseWriter) io.Writer {
+func (a *API) longResponse(w http.ResponseWriter) io.Writer {
 	return deadlineWriter{w, http.NewResponseController(w), a.options.WriteTimeout}
 }
 

@@ -62,10 +62,10 @@ type request struct {
 	// overLimit is how long the address must wait before its next attempt on an
 	// account; 0 if an attempt was left.
 	overLimit time.Duration
-	refused   bool // an account operation was refused in a 200 response
-	// retryAfter is the number of seconds after which a refused account
-	// operation may be tried again; 0 if the reason for the refusal was not a
-	// limit.
+	refused   bool // a request to an account endpoint was refused in a 200 response
+	// retryAfter is the number of seconds after which a refused request to an
+	// account endpoint may be tried again; 0 if the reason for the refusal was
+	// not a limit.
 	retryAfter int
 	// caller and userID are for the log of operator actions. caller describes
 	// the caller; it is "" if neither the route nor the caller is an
@@ -170,7 +170,7 @@ func (a *API) logRequest(r *http.Request, info *request, w *recorder, duration t
 	if info.retryAfter > 0 {
 		attrs = append(attrs, slog.Int("retry_after", info.retryAfter)) // distinguishes a limit from a wrong password
 	}
-	if info.refused || refusals[w.status] || info.tried && w.status >= http.StatusBadRequest {
+	if info.refused || clientErrors[w.status] || info.tried && w.status >= http.StatusBadRequest {
 		attrs = append(attrs, slog.String("client", info.client.String())) // for tools that ban addresses
 	}
 	level := logLevel(r, info, w)
@@ -272,8 +272,8 @@ func loggedText(text string, most int) string {
 	return shown
 }
 
-// refusals are the status codes of requests that were not allowed.
-var refusals = map[int]bool{
+// clientErrors are the status codes of requests that were not allowed.
+var clientErrors = map[int]bool{
 	http.StatusUnauthorized: true, http.StatusForbidden: true, http.StatusTooManyRequests: true,
 }
 
@@ -355,7 +355,7 @@ func (a *API) recoverPanics(next http.Handler) http.Handler {
 				info.err = err
 				panic(http.ErrAbortHandler) // the client must not take an incomplete response for a complete one
 			}
-			a.answerError(w, r, err)
+			a.writeError(w, r, err)
 		}()
 		next.ServeHTTP(w, r)
 	})

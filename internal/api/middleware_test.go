@@ -86,14 +86,14 @@ func TestRequestID_IsNoOracle(t *testing.T) {
 		o.Access.OperatorTokens = auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(token)})
 	}))
 	for _, request := range []string{"GET /health", "GET list_users", "GET /nothing", "POST create_user"} {
-		var answers []string
+		var responses []string
 		for _, id := range []string{token, guess} {
 			got := s.send(t, request, "", http.Header{"X-Request-Id": {id}})
 			got.header.Del("Date")
-			answers = append(answers, strings.ReplaceAll(fmt.Sprint(got), id, "ID"))
+			responses = append(responses, strings.ReplaceAll(fmt.Sprint(got), id, "ID"))
 		}
-		if answers[0] != answers[1] {
-			t.Errorf("%s\nwith the token %s\nwith a guess   %s", request, answers[0], answers[1])
+		if responses[0] != responses[1] {
+			t.Errorf("%s\nwith the token %s\nwith a guess   %s", request, responses[0], responses[1])
 		}
 	}
 	log := s.stop(t)
@@ -413,7 +413,7 @@ func TestCORS_PreflightsAreLoggedAtDebug(t *testing.T) {
 }
 
 // with checks the status.
-func (a answer) with(t *testing.T, status int) answer {
+func (a response) with(t *testing.T, status int) response {
 	t.Helper()
 	if a.status != status {
 		t.Errorf("got %d %s, want %d", a.status, brief(a.body), status)

@@ -45,7 +45,7 @@ func motionSources(t testing.TB, folder string) motion.Sources {
 		Clips:    source.NewFolder(filepath.Join(folder, "motion_files")),
 	}
 	for kind, name := range []string{"restpose", "mesh", "joints", "rigids", "blendshapes"} {
-		s.Static[kind] = motion.Files{Place: source.NewFolder(folder), Paths: want.Files[name]}
+		s.Static[kind] = motion.Files{Source: source.NewFolder(folder), Paths: want.Files[name]}
 	}
 	return s
 }
@@ -191,7 +191,7 @@ func TestMotion_SessionB(t *testing.T) {
 	if got := receiveMotion(t, conn); got.GetClassName() != "VersionV1Response" || !strings.HasPrefix(got.GetVersion(), "1001-") {
 		t.Errorf("got %v, want a version of the database 1001", got)
 	}
-	// Two requests at once are answered one after the other.
+	// Two requests at once get their responses one after the other.
 	sendMotion(t, conn, "MotionFileV1Request", "Ani-default", "babylon")
 	sendMotion(t, conn, "MotionFileV1Request", "KQ-default", "")
 	for _, avatar := range []string{"Ani-default", "KQ-default"} {
@@ -496,19 +496,19 @@ func TestMotion_ClientsThatLeave(t *testing.T) {
 
 // If a client sends a bad request during a response, the session ends after the
 // message that is being sent.
-func TestMotion_BadRequestBehindAnAnswer(t *testing.T) {
+func TestMotion_BadRequestAfterAResponse(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withBigMesh(t, time.Minute))
 	conn := s.mustDial(t)
 	sendMotion(t, conn, "MeshV1Request", "Ani-default", "")
-	_, answer, err := conn.Reader(t.Context())
+	_, response, err := conn.Reader(t.Context())
 	if err == nil {
 		err = conn.Write(t.Context(), websocket.MessageText, []byte("{}"))
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if content, err := io.ReadAll(answer); err != nil || len(content) < 24<<20 {
+	if content, err := io.ReadAll(response); err != nil || len(content) < 24<<20 {
 		t.Errorf("got %d bytes, %v, want the mesh", len(content), err)
 	}
 	if code, _ := closedWith(t, conn); code != websocket.StatusUnsupportedData {
@@ -518,7 +518,7 @@ func TestMotion_BadRequestBehindAnAnswer(t *testing.T) {
 
 // A slow client cannot respond to a ping before it has read the data sent
 // before it, so the server does not ping during a response.
-func TestMotion_NoPingsWithinAnAnswer(t *testing.T) {
+func TestMotion_NoPingsWithinAResponse(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, withBigMesh(t, time.Minute))
 	s.api.SetMotionTimes(time.Millisecond, time.Hour)
@@ -531,27 +531,27 @@ func TestMotion_NoPingsWithinAnAnswer(t *testing.T) {
 	conn.SetReadLimit(-1)
 	t.Cleanup(func() { _ = conn.CloseNow() })
 	sendMotion(t, conn, "MeshV1Request", "Ani-default", "")
-	_, answer, err := conn.Reader(t.Context())
+	_, response, err := conn.Reader(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := pings.Load()
 	for err == nil {
-		_, err = io.CopyN(io.Discard, answer, 64<<10)
+		_, err = io.CopyN(io.Discard, response, 64<<10)
 		time.Sleep(time.Millisecond) // slow enough for several pings
 	}
 	if !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
 	if got := pings.Load() - before; got > 1 { // one may have been sent before
-		t.Errorf("got %d pings within the answer", got)
+		t.Errorf("got %d pings within the response", got)
 	}
 }
 
-// spoiled is a place whose files are read by the function read after they are
+// spoiled is a source whose files are read by the function read after they are
 // loaded.
 type spoiled struct {
-	motion.Place
+	motion.FileSource
 
 	loaded *atomic.Bool
 	read   func() (int, error)
@@ -560,17 +560,17 @@ type spoiled struct {
 type spoiledFile struct {
 	motion.File
 
-	place *spoiled
+	source *spoiled
 }
 
 func (s *spoiled) Open(ctx context.Context, path string) (motion.File, error) {
-	file, err := s.Place.Open(ctx, path)
+	file, err := s.FileSource.Open(ctx, path)
 	return spoiledFile{file, s}, err
 }
 
 func (f spoiledFile) ReadAt(p []byte, offset int64) (int, error) {
-	if f.place.loaded.Load() {
-		return f.place.read()
+	if f.source.loaded.Load() {
+		return f.source.read()
 	}
 	return f.File.ReadAt(p, offset)
 }
@@ -593,7 +593,7 @@ func TestMotion_FilesThatFail(t *testing.T) {
 			t.Parallel()
 			var loaded atomic.Bool
 			sources := motionSources(t, motionGolden)
-			sources.Static[motion.Meshes].Place = &spoiled{sources.Static[motion.Meshes].Place, &loaded, c.read}
+			sources.Static[motion.Meshes].Source = &spoiled{sources.Static[motion.Meshes].Source, &loaded, c.read}
 			library := newLibrary(t, sources, true)
 			s := newServer(t, withOptions(func(o *api.Options) { o.Motion = api.MotionOptions{Library: library, MaxDownloads: 1} }))
 			if _, err := library.Wait(t.Context(), time.Minute); err != nil {

@@ -56,7 +56,7 @@ type motionSession struct {
 
 	requests chan []byte
 
-	version *motion.Generation // of the last version request that was answered
+	version *motion.Generation // of the last version request that got a response
 
 	begun, sent atomic.Int64 // bytes of messages: all that were begun, and all that were sent completely
 }
@@ -70,7 +70,7 @@ func newMotionSession(a *API, conn *websocket.Conn) *motionSession {
 }
 
 // serve handles requests until the client disconnects, the server stops, or a
-// request cannot be answered. It returns the reason for the log, or "" if the
+// request gets no response. It returns the reason for the log, or "" if the
 // client closed the connection.
 func (s *motionSession) serve() string {
 	defer func() { // also after a panic: nothing else closes this connection
@@ -88,7 +88,7 @@ func (s *motionSession) serve() string {
 		read <- err
 	}()
 	go s.ping()
-	err := s.answerAll()
+	err := s.respondAll()
 	s.end(err)
 	cause := context.Cause(s.ctx)
 	c, told := errors.AsType[closing](cause)
@@ -153,8 +153,8 @@ func (s *motionSession) ping() {
 		ctx, cancel := context.WithTimeout(context.Background(), motionPongTimeout) // see read
 		err := s.conn.Ping(ctx)
 		cancel()
-		// If too many requests precede a pong, it is read only after they are
-		// answered.
+		// If too many requests precede a pong, it is read only after their
+		// responses.
 		if err != nil && len(s.requests) < maxPipelined {
 			s.end(closing{websocket.StatusInternalError, "no pong came"})
 			return
@@ -162,15 +162,15 @@ func (s *motionSession) ping() {
 	}
 }
 
-// answerAll handles the requests in order.
-func (s *motionSession) answerAll() error {
+// respondAll handles the requests in order.
+func (s *motionSession) respondAll() error {
 	idle := time.NewTimer(s.api.motion.idleTimeout)
 	defer idle.Stop()
 	for {
 		idle.Reset(s.api.motion.idleTimeout)
 		select {
 		case message := <-s.requests:
-			if err := s.answer(message); err != nil {
+			if err := s.respond(message); err != nil {
 				return err
 			}
 		case <-idle.C:
@@ -181,7 +181,7 @@ func (s *motionSession) answerAll() error {
 	}
 }
 
-func (s *motionSession) answer(message []byte) error {
+func (s *motionSession) respond(message []byte) error {
 	request, err := motion.ParseRequest(message)
 	if err != nil {
 		return s.failed(request, err)
@@ -197,7 +197,7 @@ func (s *motionSession) answer(message []byte) error {
 		}
 		defer release()
 	}
-	for message, err := range generation.Answer(s.ctx, request) {
+	for message, err := range generation.Respond(s.ctx, request) {
 		if err == nil {
 			err = s.send(message)
 		}

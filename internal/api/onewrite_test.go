@@ -66,14 +66,14 @@ func TestOneWrite(t *testing.T) {
 			before := listener.writes.Load()
 			r := httpRequest(t, method, path, "")
 			r.URL.Scheme, r.URL.Host, r.RequestURI = "http", s.http.Listener.Addr().String(), ""
-			answer, err := s.http.Client().Do(r)
+			response, err := s.http.Client().Do(r)
 			if err != nil {
 				t.Fatal(err)
 			}
-			body, err := io.ReadAll(answer.Body)
-			_ = answer.Body.Close()
-			if err != nil || answer.ContentLength < int64(size) || method == http.MethodGet && int64(len(body)) != answer.ContentLength {
-				t.Errorf("%s of %d bytes: got %d of %d bytes, error %v", method, size, len(body), answer.ContentLength, err)
+			body, err := io.ReadAll(response.Body)
+			_ = response.Body.Close()
+			if err != nil || response.ContentLength < int64(size) || method == http.MethodGet && int64(len(body)) != response.ContentLength {
+				t.Errorf("%s of %d bytes: got %d of %d bytes, error %v", method, size, len(body), response.ContentLength, err)
 			}
 			if writes := listener.writes.Load() - before; writes > most {
 				t.Errorf("%s of %d bytes: got %d writes, want %d at the most", method, size, writes, most)
@@ -82,7 +82,7 @@ func TestOneWrite(t *testing.T) {
 	}
 }
 
-// Requests that arrive together are answered one after the other, in order.
+// Requests that arrive together get their responses one after the other, in order.
 func TestOneWrite_Pipelined(t *testing.T) {
 	t.Parallel()
 	s, _, path := characterServer(t, 8<<10)
@@ -97,13 +97,13 @@ func TestOneWrite_Pipelined(t *testing.T) {
 	}
 	reader := bufio.NewReader(conn)
 	for i := range count {
-		answer, err := http.ReadResponse(reader, nil) //nolint:bodyclose // the connection is closed
+		response, err := http.ReadResponse(reader, nil) //nolint:bodyclose // the connection is closed
 		if err != nil {
 			t.Fatal(err)
 		}
-		body, err := io.ReadAll(answer.Body)
-		if id := answer.Header.Get("X-Request-ID"); err != nil || id != fmt.Sprint("number-", i) || len(body) < 8<<10 {
-			t.Errorf("answer %d: got id %q, %d bytes, error %v", i, id, len(body), err)
+		body, err := io.ReadAll(response.Body)
+		if id := response.Header.Get("X-Request-ID"); err != nil || id != fmt.Sprint("number-", i) || len(body) < 8<<10 {
+			t.Errorf("response %d: got id %q, %d bytes, error %v", i, id, len(body), err)
 		}
 	}
 }
@@ -130,19 +130,19 @@ func TestOneWrite_EndsAConnectionThatTakesNothing(t *testing.T) {
 	time.Sleep(time.Second) // longer than the write timeout
 	reader, whole := bufio.NewReader(conn), 0
 	for ; whole < count; whole++ {
-		answer, err := http.ReadResponse(reader, nil) //nolint:bodyclose // the connection is closed
+		response, err := http.ReadResponse(reader, nil) //nolint:bodyclose // the connection is closed
 		if err != nil {
 			break
 		}
-		body, err := io.ReadAll(answer.Body)
+		body, err := io.ReadAll(response.Body)
 		if err != nil {
 			break
 		}
-		if answer.StatusCode != http.StatusOK || len(body) < size || body[0] != '{' || body[len(body)-1] != '}' {
-			t.Fatalf("answer %d: got status %d and %d bytes, want a whole one or the end", whole, answer.StatusCode, len(body))
+		if response.StatusCode != http.StatusOK || len(body) < size || body[0] != '{' || body[len(body)-1] != '}' {
+			t.Fatalf("response %d: got status %d and %d bytes, want a whole one or the end", whole, response.StatusCode, len(body))
 		}
 	}
 	if whole == 0 || whole == count {
-		t.Errorf("whole answers: got %d, want some and then the end of the connection", whole)
+		t.Errorf("whole responses: got %d, want some and then the end of the connection", whole)
 	}
 }

@@ -40,7 +40,7 @@ func buildDocument(routes []route, basePath string) ([]byte, error) {
 	}
 	reflector.Spec.Info.WithTitle("Web Backend API").WithVersion(apiVersion).WithDescription(
 		"Users, their AI characters and their provider keys. Every error has the shape APIErrorMessage; " +
-			"the answer's X-Request-ID finds its line in the server's log.")
+			"the response's X-Request-ID finds its line in the server's log.")
 	reflector.JSONSchemaReflector().AddTypeMapping(backend.Secret{}, "") // a string in JSON
 	describeSecuritySchemes(reflector.Spec)
 	reflector.Spec.Info.WithLicense(openapi31.License{Name: "MIT"})
@@ -137,7 +137,7 @@ func fieldsOf(t reflect.Type) []string {
 }
 
 var tags = []struct{ name, description string }{
-	{tagAccounts, "Registration, login, passwords. The outcome of an operation is in the body of a 200: auth_code is 200 for success and 500 for a refusal."},
+	{tagAccounts, "Registration, login, passwords. The result is in the body of a 200: auth_code is 200 for success and 500 for a refusal."},
 	{tagUsers, "Users and their configuration."},
 	{tagCharacters, "The characters of a user."},
 	{tagProviders, "What there is, what a user can use, and what is missing."},
@@ -227,7 +227,7 @@ func exampleOf(t reflect.Type) object {
 func addSuccess(operation openapi.OperationContext, route route) {
 	response := reflect.Zero(route.endpoint.response).Interface()
 	ofType := openapi.WithContentType(route.responseType)
-	switch answer := response.(type) {
+	switch response := response.(type) {
 	case redirect:
 		operation.AddRespStructure(struct {
 			Location string `header:"Location" description:"Where the documentation is." example:"/docs"`
@@ -236,7 +236,7 @@ func addSuccess(operation openapi.OperationContext, route route) {
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), describe("Done; the body is empty."))
 	case deleteUserReply:
 		operation.AddRespStructure(deleteUserResponse{}, openapi.WithHTTPStatus(http.StatusOK),
-			describe("The outcome of a deletion with a password; after one without, the body is empty."),
+			describe("The result of a deletion with a password; after one without, the body is empty."),
 			withExample(exampleOf(reflect.TypeFor[deleteUserResponse]())))
 	case logTail:
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The page."))
@@ -246,7 +246,7 @@ func addSuccess(operation openapi.OperationContext, route route) {
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The log file."))
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusPartialContent), ofType, describe("The part that was asked for."))
 	case documentedReply:
-		value := answer.documented()
+		value := response.documented()
 		operation.AddRespStructure(value, openapi.WithHTTPStatus(http.StatusOK), describe("Success."), withExample(value))
 	default:
 		operation.AddRespStructure(response, openapi.WithHTTPStatus(http.StatusOK), describe("Success."),
@@ -286,7 +286,7 @@ var errorTexts = map[int]string{
 	http.StatusUnsupportedMediaType:         "The Content-Type is not JSON.",
 	http.StatusUnprocessableEntity:          "Parts of the request do not have the right shape; all faults are listed.",
 	http.StatusInternalServerError:          "An unexpected error; the server's log has its cause.",
-	http.StatusServiceUnavailable:           "The server cannot answer now; a later try may succeed.",
+	http.StatusServiceUnavailable:           "The server cannot respond now; a later try may succeed.",
 }
 
 // exampleCharacter is the character in the examples.

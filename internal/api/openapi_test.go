@@ -141,7 +141,7 @@ func (d *document) find(method, path string) *operation {
 
 // fault returns what in the response to a request does not match the document:
 // the status, the content type, or the JSON.
-func (d *document) fault(method, path string, a answer) string {
+func (d *document) fault(method, path string, a response) string {
 	o := d.find(method, path)
 	if o == nil {
 		return ""
@@ -447,7 +447,7 @@ func TestOpenAPI_Names(t *testing.T) {
 	for _, o := range apiDocument().operations() {
 		want, ok := known[o.OperationID]
 		if got := o.Responses["200"].Content["application/json"].Schema["$ref"]; ok && got != "#/components/schemas/"+want {
-			t.Errorf("%s answers %v, want %s", o.name(), got, want)
+			t.Errorf("%s responds with %v, want %s", o.name(), got, want)
 		}
 		delete(known, o.OperationID)
 	}

@@ -191,13 +191,13 @@ func TestRedaction_WithinTexts(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := s.exchange(t, exchange{request: "POST update_user_config", body: test.body, status: 422, absent: []string{planted}})
-			var answer struct {
+			var response struct {
 				Detail struct{ Body any }
 			}
-			if err := json.Unmarshal([]byte(got.body), &answer); err != nil {
+			if err := json.Unmarshal([]byte(got.body), &response); err != nil {
 				t.Fatal(err)
 			}
-			if difference := differ(test.want, encode(t, answer.Detail.Body)); difference != "" {
+			if difference := differ(test.want, encode(t, response.Detail.Body)); difference != "" {
 				t.Errorf("%s: %s", brief(test.body), difference)
 			}
 		})

@@ -26,7 +26,7 @@ type route struct {
 
 const v1 = "/api/v1/"
 
-// Tags group the operations in the documentation.
+// Tags group the endpoints in the documentation.
 const (
 	tagAccounts   = "accounts"
 	tagUsers      = "users"
@@ -68,7 +68,7 @@ func documentationFile(file *apidocs.File) http.Handler {
 	})
 }
 
-// table returns the operations in the order of the documentation. The functions
+// table returns the endpoints in the order of the documentation. The functions
 // public, owner, localOperator and operator set who may call each of them.
 func (a *API) table() []route { //nolint:funlen // one table, to be read from top to bottom
 	return []route{
@@ -78,7 +78,7 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 				"A name is taken, too, if it differs from that of an account only in upper and lower case."},
 		{method: http.MethodPost, path: v1 + "authenticate_user", tag: tagAccounts,
 			summary: "Log in", endpoint: public(a, a.authenticateUser),
-			description: "Gives the user id and an access token. An unknown name and a wrong password are one refusal."},
+			description: "Returns the user id and an access token. An unknown name and a wrong password get the same refusal."},
 		{method: http.MethodPost, path: v1 + "update_user_password", tag: tagAccounts,
 			summary: "Change a password", endpoint: public(a, a.updateUserPassword),
 			description: "Ends all access tokens of the user."},
@@ -191,7 +191,7 @@ func (r *route) complete(a *API) {
 	}
 	r.handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if err := r.endpoint.handle(w, req); err != nil {
-			a.answerError(w, req, err)
+			a.writeError(w, req, err)
 		}
 	})
 }

@@ -48,7 +48,7 @@ func TestPanic_ShowsNoSecret(t *testing.T) {
 			for _, o := range needStore() {
 				got := s.exchange(t, o.plantedExchange(t))
 				if text := fmt.Sprint(got.header, got.body); holdsPlanted(text) {
-					t.Errorf("%s: the answer holds a secret: %s", o.name(), brief(text))
+					t.Errorf("%s: the response holds a secret: %s", o.name(), brief(text))
 				}
 			}
 			log := s.stop(t)

@@ -241,8 +241,8 @@ type exchange struct {
 // length as 0.
 const noBody = "no body"
 
-// answer is the response to a request.
-type answer struct {
+// response is the response to a request.
+type response struct {
 	status int
 	header http.Header
 	body   string
@@ -257,7 +257,7 @@ func (s *server) run(t *testing.T, exchanges ...exchange) {
 }
 
 // exchange makes one request and checks the response.
-func (s *server) exchange(t testing.TB, x exchange) answer {
+func (s *server) exchange(t testing.TB, x exchange) response {
 	t.Helper()
 	expand := s.expander()
 	got := s.send(t, expand(x.request), expand(x.body), x.header)
@@ -300,7 +300,7 @@ func (s *server) expander() func(string) string {
 }
 
 // send sends a request unchanged and checks the rules for all responses.
-func (s *server) send(t testing.TB, request, body string, header http.Header) answer {
+func (s *server) send(t testing.TB, request, body string, header http.Header) response {
 	t.Helper()
 	method, path, _ := strings.Cut(request, " ")
 	if !strings.HasPrefix(path, "/") {
@@ -317,18 +317,18 @@ func (s *server) send(t testing.TB, request, body string, header http.Header) an
 		header = bearer(operatorToken.Reveal())
 	}
 	maps.Copy(r.Header, header)
-	response, err := noRedirect.Do(r)
+	res, err := noRedirect.Do(r)
 	if err != nil {
-		t.Fatalf("%s %s: got no answer: %v", brief(request), brief(body), err)
+		t.Fatalf("%s %s: got no response: %v", brief(request), brief(body), err)
 	}
-	defer response.Body.Close()
-	content, err := io.ReadAll(response.Body)
+	defer res.Body.Close()
+	content, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatalf("%s %s: the answer broke off: %v", brief(request), brief(body), err)
+		t.Fatalf("%s %s: the response ended early: %v", brief(request), brief(body), err)
 	}
-	got := answer{response.StatusCode, response.Header, string(content)}
+	got := response{res.StatusCode, res.Header, string(content)}
 	if fault := got.fault(method, path); fault != "" {
-		t.Errorf("%s %s\ngot  %d %v %s\nwant an answer as every answer is\n%s",
+		t.Errorf("%s %s\ngot  %d %v %s\nwant a response in the form of all responses\n%s",
 			brief(request), brief(body), got.status, got.header, brief(got.body), fault)
 	}
 	return got
@@ -336,7 +336,7 @@ func (s *server) send(t testing.TB, request, body string, header http.Header) an
 
 // raw sends bytes and then reads one response, like a client that does not send
 // and read at the same time.
-func (s *server) raw(t testing.TB, request string) answer {
+func (s *server) raw(t testing.TB, request string) response {
 	t.Helper()
 	connection, err := new(net.Dialer).DialContext(t.Context(), "tcp", s.http.Listener.Addr().String())
 	if err != nil {
@@ -349,16 +349,16 @@ func (s *server) raw(t testing.TB, request string) answer {
 	if err := connection.(*net.TCPConn).CloseWrite(); err != nil {
 		t.Fatal(err)
 	}
-	response, err := http.ReadResponse(bufio.NewReader(connection), nil)
+	res, err := http.ReadResponse(bufio.NewReader(connection), nil)
 	if err != nil {
-		t.Fatalf("%s: got no answer: %v", brief(request), err)
+		t.Fatalf("%s: got no response: %v", brief(request), err)
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatalf("%s: the answer broke off: %v", brief(request), err)
+		t.Fatalf("%s: the response ended early: %v", brief(request), err)
 	}
-	return answer{response.StatusCode, response.Header, string(body)}
+	return response{res.StatusCode, res.Header, string(body)}
 }
 
 var noRedirect = &http.Client{
@@ -370,7 +370,7 @@ var requestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 
 // fault checks the rules for all responses (contract §1): a request id, the
 // common form of errors, and nothing that is not in the OpenAPI document.
-func (a answer) fault(method, path string) string {
+func (a response) fault(method, path string) string {
 	if id := a.header.Values("X-Request-ID"); len(id) != 1 || !requestID.MatchString(id[0]) {
 		return fmt.Sprintf("X-Request-ID is %q", id)
 	}
@@ -386,7 +386,7 @@ func (a answer) fault(method, path string) string {
 }
 
 // errorFault returns how the response differs from the common form of errors.
-func (a answer) errorFault() string {
+func (a response) errorFault() string {
 	if contentType := a.header.Get("Content-Type"); contentType != "application/json" {
 		return "the Content-Type of an error is " + contentType
 	}
@@ -632,10 +632,10 @@ func (b *safeBuffer) String() string {
 }
 
 // serve handles a request without a network.
-func (s *server) serve(r *http.Request) answer {
+func (s *server) serve(r *http.Request) response {
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
-	return answer{w.Code, w.Header(), w.Body.String()}
+	return response{w.Code, w.Header(), w.Body.String()}
 }
 
 // httpRequest returns a request for serve.

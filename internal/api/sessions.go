@@ -22,11 +22,11 @@ type session struct {
 func (a *API) sessions(ctx context.Context, _ *none) (sessionsResponse, error) {
 	return withToken(ctx, func(token backend.Secret) (sessionsResponse, error) {
 		found, err := a.service.Sessions(ctx, token)
-		answer := sessionsResponse{Sessions: make([]session, len(found))}
+		response := sessionsResponse{Sessions: make([]session, len(found))}
 		for i, s := range found {
-			answer.Sessions[i] = session{s.ID, s.CreatedAt, s.ExpiresAt, s.Current}
+			response.Sessions[i] = session{s.ID, s.CreatedAt, s.ExpiresAt, s.Current}
 		}
-		return answer, err
+		return response, err
 	})
 }
 

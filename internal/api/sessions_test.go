@@ -20,11 +20,11 @@ type sessionOf struct {
 func (s *server) sessions(t *testing.T, token string) []sessionOf {
 	t.Helper()
 	got := s.exchange(t, exchange{request: "GET sessions", header: bearer(token), status: 200, absent: []string{token, "wbt_"}})
-	var answer struct{ Sessions []sessionOf }
-	if err := json.Unmarshal([]byte(got.body), &answer); err != nil {
+	var response struct{ Sessions []sessionOf }
+	if err := json.Unmarshal([]byte(got.body), &response); err != nil {
 		t.Fatal(err)
 	}
-	return answer.Sessions
+	return response.Sessions
 }
 
 // Users see their own sessions, and end one, some, or all others.

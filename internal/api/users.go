@@ -95,11 +95,11 @@ type getUserConfigResponse struct {
 
 func (a *API) getUserConfig(ctx context.Context, in *userPath) (getUserConfigResponse, error) {
 	config, err := a.service.UserConfig(ctx, in.UserID)
-	answer := getUserConfigResponse{in.UserID, config.Timezone, make(map[string]bool, len(backend.ProviderKeys))}
+	response := getUserConfigResponse{in.UserID, config.Timezone, make(map[string]bool, len(backend.ProviderKeys))}
 	for _, name := range backend.ProviderKeys {
-		answer.ProviderKeys[name] = config.Keys[name].IsSet()
+		response.ProviderKeys[name] = config.Keys[name].IsSet()
 	}
-	return answer, err
+	return response, err
 }
 
 type updateUserConfigRequest struct {

@@ -144,7 +144,7 @@ func (b brokenList) Users(context.Context, backend.UserFilter) iter.Seq2[backend
 	}
 }
 
-func TestListUsers_ErrorBeforeTheAnswer(t *testing.T) {
+func TestListUsers_ErrorBeforeTheResponse(t *testing.T) {
 	t.Parallel()
 	for _, count := range []int{0, 1, 500} {
 		s := newServer(t, wrapped(func(store backend.Store) backend.Store { return brokenList{store, count} }))
@@ -155,7 +155,7 @@ func TestListUsers_ErrorBeforeTheAnswer(t *testing.T) {
 	}
 }
 
-func TestListUsers_ErrorWithinTheAnswer(t *testing.T) {
+func TestListUsers_ErrorWithinTheResponse(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, wrapped(func(store backend.Store) backend.Store { return brokenList{store, 2000} }))
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.http.URL+"/api/v1/list_users", http.NoBody)

@@ -26,7 +26,7 @@ const (
 
 // openAccess converts the access configuration to the options of package api.
 // It also returns where the operator token is, as text for people.
-func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions, place string, err error) {
+func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions, location string, err error) {
 	if access.Mode, err = auth.ParseMode(cfg.Access.Mode); err != nil {
 		return access, "", err
 	}
@@ -39,27 +39,27 @@ func openAccess(cfg *config.Config, log *logging.Log) (access api.AccessOptions,
 	access.PairTries = auth.NewRateLimit(cfg.Access.RatePerUsername, cfg.Access.RatePerUsername, rateUsernames, time.Now)
 	access.UsernameTries = auth.NewRateLimit(cfg.Access.RatePerUsernameFromAll, cfg.Access.RatePerUsernameFromAll, rateUsernames, time.Now)
 
-	tokens, place := cfg.Access.OperatorTokens(), "from the configuration"
+	tokens, location := cfg.Access.OperatorTokens(), "from the configuration"
 	if len(tokens) == 0 && store.InDataFolder(cfg) {
-		place = absolute(filepath.Join(cfg.DataDir, auth.OperatorTokenFile))
-		if tokens, err = keptOperatorTokens(place); err != nil {
+		location = absolute(filepath.Join(cfg.DataDir, auth.OperatorTokenFile))
+		if tokens, err = keptOperatorTokens(location); err != nil {
 			return access, "", fmt.Errorf("operator token: %w", err)
 		}
-		if mode, exposed := secretfile.Exposed(place); exposed {
-			log.Warn("operator token may be read by others", "file", place, "mode", mode.String(), "remedy", "chmod 600")
+		if mode, exposed := secretfile.Exposed(location); exposed {
+			log.Warn("operator token may be read by others", "file", location, "mode", mode.String(), "remedy", "chmod 600")
 		}
 		for _, token := range tokens {
 			if advice := auth.OperatorTokenAdvice(token); advice != "" {
-				log.Warn("operator token is short", "file", place, "warning", advice)
+				log.Warn("operator token is short", "file", location, "warning", advice)
 			}
 		}
 	}
 	if len(tokens) == 0 {
-		place = "none"
+		location = "none"
 	}
 	access.OperatorTokens = auth.NewOperatorTokens(tokens)
 	warnOfAccess(cfg, access, log)
-	return access, place, nil
+	return access, location, nil
 }
 
 // warnOfAccess logs access settings that the operator may not have intended.
@@ -67,11 +67,11 @@ func warnOfAccess(cfg *config.Config, access api.AccessOptions, log *logging.Log
 	if access.Mode == auth.Open {
 		// This also holds for a loopback address: a web page that is open on
 		// this machine can reach it through its own host name (DNS rebinding).
-		log.Warn("access is open: whoever reaches this address may read and change everything",
+		log.Warn("access is open: anyone who reaches this address may read and change everything",
 			"host", cfg.Host, "remedy", "set access: guarded or strict")
 	}
 	if access.Mode == auth.Strict && access.OperatorTokens.Len() == 0 {
-		log.Warn("there is no operator token: nobody can list, make or delete users, or see the log",
+		log.Warn("there is no operator token: no one can list, create or delete users, or see the log",
 			"remedy", "set WEB_BACKEND_OPERATOR_TOKEN")
 	}
 	if access.Mode == auth.Strict && cfg.EnableCORS {

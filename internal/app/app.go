@@ -46,20 +46,20 @@ func Run(ctx context.Context, cfg *config.Config, build Build, console, logLines
 
 // server holds the parts that run, in the order in which they were started.
 type server struct {
-	log      *logging.Log
-	listener net.Listener
-	store    backend.Store
-	place    string // of the store, as text for people
-	unready  string // why the server is not ready; "" if it is
-	http     *http.Server
-	bound    *connections.Bound
-	backups  *maintenance.Schedule
-	motion   *motionFiles
-	api      *api.API
+	log         *logging.Log
+	listener    net.Listener
+	store       backend.Store
+	description string // of the store, as text for people
+	unready     string // why the server is not ready; "" if it is
+	http        *http.Server
+	bound       *connections.Bound
+	backups     *maintenance.Schedule
+	motion      *motionFiles
+	api         *api.API
 
 	debugListener net.Listener // nil without a debug listener
 	debug         *http.Server
-	watch         watch
+	instruments   instruments
 
 	operatorToken string // where the token is, as text for people
 	tickets       *auth.Tickets
@@ -97,16 +97,16 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 		s.log.Warn("configuration", "warning", warning)
 	}
 	warnOfUnknownNames(cfg, defaults, s.log.Logger)
-	if err = s.openWatch(ctx, build); err != nil {
+	if err = s.openInstruments(ctx, build); err != nil {
 		return s, err
 	}
 	opened, err := store.Open(ctx, cfg, s.log.Logger)
 	if err != nil {
 		return s, err
 	}
-	s.place, s.unready = opened.Place, opened.Unready
+	s.description, s.unready = opened.Description, opened.Unready
 	embedded, _ := opened.Store.(*sqlite.Store) // nil on MongoDB
-	s.store = s.watch.store(opened)
+	s.store = s.instruments.store(opened)
 	access, tokenPlace, err := openAccess(cfg, s.log)
 	if err != nil {
 		return s, err
@@ -120,7 +120,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	s.api = s.newAPI(cfg, service, access, motions)
 	s.mountConsole(cfg, service, access, build, embedded)
 	if s.motion != nil {
-		s.watch.motionFiles(s.motion.library, s.api)
+		s.instruments.motionFiles(s.motion.library, s.api)
 	}
 	if err = s.openDebug(ctx, cfg, s.api, access.OperatorTokens.Len() > 0); err != nil {
 		return s, err
@@ -130,7 +130,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 		Max: cfg.Limits.MaxConnections, PerAddress: cfg.Limits.MaxConnectionsPerAddress, Proxies: access.Proxies, Log: s.log.Logger,
 	})
 	s.bound.Apply(s.http)
-	s.watch.clients(s.bound)
+	s.instruments.clients(s.bound)
 	s.http.TLSConfig = certificate.config(s.log.Logger)
 	s.leaveAddress(cfg, embedded)
 	return s, nil
@@ -168,7 +168,7 @@ func (s *server) newService(cfg *config.Config, defaults backend.Defaults) *back
 	return backend.New(s.store, backend.Options{
 		Defaults:  defaults,
 		Limits:    backend.Limits(cfg.Quotas),
-		Passwords: s.watch.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
+		Passwords: s.instruments.passwords(auth.NewPasswords(cfg.Accounts.PasswordParams())),
 		Accounts: backend.AccountRules{
 			RegistrationClosed: cfg.Accounts.Registration == config.RegistrationClosed,
 			PasswordMinLength:  cfg.Accounts.PasswordMinLength, TokenLifetime: cfg.Access.TokenLifetime, NewToken: auth.NewToken,
@@ -181,7 +181,7 @@ func (s *server) newAPI(cfg *config.Config, service *backend.Service, access api
 		BasePath: cfg.BasePath, LogFile: cfg.Log.Path, FlushLog: s.log.Flush, MaxBodyBytes: int64(cfg.Limits.MaxBodyBytes), WriteTimeout: cfg.Limits.WriteTimeout,
 		EnableCORS: cfg.EnableCORS, CORSOrigins: cfg.CORSOrigins, Access: access, Motion: motions,
 		Unready:  s.unready,
-		Observer: telemetry.NewObserver(s.watch.metrics, s.watch.tracing), Metrics: s.watch.metrics.Write,
+		Observer: telemetry.NewObserver(s.instruments.metrics, s.instruments.tracing), Metrics: s.instruments.metrics.Write,
 	})
 }
 
@@ -217,12 +217,12 @@ func (s *server) announce(cfg *config.Config, console io.Writer) {
 	fmt.Fprintf(console, "web-backend is listening on %s\n"+
 		"  console        %s\n  documentation  %s/docs\n  store          %s\n  log            %s\n"+
 		"  access         %s\n  operator token %s\n",
-		url, consoleURL, url, s.place, logFile, cfg.Access.Mode, s.operatorToken)
+		url, consoleURL, url, s.description, logFile, cfg.Access.Mode, s.operatorToken)
 	s.announceLink(consoleURL, console)
 	if s.unready != "" {
 		fmt.Fprintf(console, "  NOT READY      %s\n", s.unready)
 	}
-	s.log.Info("server started", "url", url, "store", s.place, "log_file", logFile, "access", cfg.Access.Mode)
+	s.log.Info("server started", "url", url, "store", s.description, "log_file", logFile, "access", cfg.Access.Mode)
 }
 
 // serve handles requests until ctx ends or no more connections can be accepted,
@@ -252,7 +252,7 @@ func (s *server) serve(ctx context.Context, cfg *config.Config) error {
 		_ = s.http.Close() // Shutdown has already closed the listener
 	}
 	s.api.CloseMotionSessions(deadline)
-	s.watch.tracing.Close(deadline)
+	s.instruments.tracing.Close(deadline)
 	if failure == nil {
 		failure = <-failed // if Serve had not started yet, it closes the listener only now
 	}

@@ -306,7 +306,7 @@ func TestRun_CannotStart(t *testing.T) {
 		change func(*config.Config)
 		want   []string
 	}{
-		{"no MongoDB answers", func(c *config.Config) {
+		{"no MongoDB responds", func(c *config.Config) {
 			c.Store, c.MongoDB.Host, c.MongoDB.Port = config.StoreMongoDB, "127.0.0.1", 1
 			c.MongoDB.Timeout, c.MongoDB.StartupTimeout = 200*time.Millisecond, 0
 		}, []string{"MongoDB at 127.0.0.1:1", "no server responded", "mongodb_host"}},
@@ -329,7 +329,7 @@ func TestRun_CannotStart(t *testing.T) {
 			if err := os.MkdirAll(filepath.Join(c.DataDir, "operator.token"), 0o700); err != nil {
 				t.Fatal(err)
 			}
-		}, []string{"operator.token is no file"}},
+		}, []string{"operator.token is not a file"}},
 		{"user config is missing", func(c *config.Config) { c.DefaultUserConfigPath = file + ".json" },
 			[]string{"default_user_config_path", file + ".json"}},
 		{"characters are missing", func(c *config.Config) { c.DefaultCharacterConfigPaths = []string{file + ".json"} },

@@ -24,7 +24,7 @@ func (s *server) mountConsole(
 ) {
 	s.tickets = auth.NewTickets(access.OperatorTokens, time.Now)
 	known := console.Status{
-		Version: build.Version, Store: s.place, Started: time.Now(), Unready: s.unready,
+		Version: build.Version, Store: s.description, Started: time.Now(), Unready: s.unready,
 		OpenToNetwork: access.Mode == auth.Open && !auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0")),
 	}
 	s.api.Mount("/console", console.New(service, console.Options{
@@ -50,7 +50,7 @@ func (s *server) status(ctx context.Context, known console.Status, embedded *sql
 
 // backupDone records a scheduled backup for the metrics and the console.
 func (s *server) backupDone(at time.Time, size int64, err error) {
-	s.watch.metrics.BackupDone(at, size, err)
+	s.instruments.metrics.BackupDone(at, size, err)
 	if err == nil {
 		s.lastBackup.Store(&at)
 	}

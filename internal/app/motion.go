@@ -65,13 +65,13 @@ func motionOptions(cfg *config.Motion, log *slog.Logger) motion.LibraryOptions {
 func motionSources(cfg *config.Motion) (motion.Sources, error) {
 	sources := motion.Sources{
 		Database: motionDatabase(cfg.Database),
-		Clips:    motionPlace(cfg.Clips),
+		Clips:    motionFileSource(cfg.Clips),
 		Static: [...]motion.Files{
-			motion.Restposes:   {Place: motionPlace(cfg.Restposes.Place), Paths: cfg.Restposes.Paths},
-			motion.Meshes:      {Place: motionPlace(cfg.Meshes.Place), Paths: cfg.Meshes.Paths},
-			motion.Joints:      {Place: motionPlace(cfg.Joints.Place), Paths: cfg.Joints.Paths},
-			motion.Rigids:      {Place: motionPlace(cfg.Rigids.Place), Paths: cfg.Rigids.Paths},
-			motion.Blendshapes: {Place: motionPlace(cfg.Blendshapes.Place), Paths: cfg.Blendshapes.Paths},
+			motion.Restposes:   {Source: motionFileSource(cfg.Restposes.Source), Paths: cfg.Restposes.Paths},
+			motion.Meshes:      {Source: motionFileSource(cfg.Meshes.Source), Paths: cfg.Meshes.Paths},
+			motion.Joints:      {Source: motionFileSource(cfg.Joints.Source), Paths: cfg.Joints.Paths},
+			motion.Rigids:      {Source: motionFileSource(cfg.Rigids.Source), Paths: cfg.Rigids.Paths},
+			motion.Blendshapes: {Source: motionFileSource(cfg.Blendshapes.Source), Paths: cfg.Blendshapes.Paths},
 		},
 	}
 	if cfg.ClipFiles != nil {
@@ -97,7 +97,7 @@ func motionDatabase(cfg config.MotionDatabase) motion.Database {
 	return source.NewSQLite(cfg.SQLite, query)
 }
 
-func motionPlace(cfg config.MotionPlace) motion.Place {
+func motionFileSource(cfg config.MotionFileSource) motion.FileSource {
 	if s := cfg.S3; s != nil {
 		return source.NewS3(source.S3Options{
 			Endpoint: s.Endpoint, Bucket: s.Bucket, AccessKey: s.AccessKey, SecretKey: s.SecretKey, TLS: s.TLS,

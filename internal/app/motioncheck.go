@@ -81,9 +81,9 @@ func (r *MotionReport) judge(strict bool) {
 	}
 	switch {
 	case len(r.Avatars) == 0:
-		r.Verdict = "the web client can use nothing of it: there is no avatar"
+		r.Verdict = "the web client can use none of it: there is no avatar"
 	case strict && len(r.Faults) > 0:
-		r.Verdict = "the web client can use nothing of it: motion.strict is true, and then the server serves nothing that has a fault" + faults
+		r.Verdict = "the web client can use none of it: motion.strict is true, and then the server serves nothing that has a fault" + faults
 	case len(unusable) == len(r.Avatars):
 		r.Verdict = "the web client can use no avatar" + faults
 	case len(unusable) > 0:
@@ -127,7 +127,7 @@ func checkMotion(ctx context.Context, cfg *config.Motion) (faults []error) {
 	// other files can still be checked.
 	sources.Database = noRecords{}
 	for kind, files := range motionStatic(cfg) {
-		if files.Place.S3 != nil {
+		if files.Source.S3 != nil {
 			sources.Static[kind].Paths = nil
 		}
 	}
@@ -153,7 +153,7 @@ func MotionServers(cfg *config.Motion) string {
 	if cfg.Database.MySQL != nil {
 		kinds = append(kinds, "MySQL")
 	}
-	inBucket := func(files config.MotionFiles) bool { return files.Place.S3 != nil }
+	inBucket := func(files config.MotionFiles) bool { return files.Source.S3 != nil }
 	if cfg.Clips.S3 != nil || slices.ContainsFunc(motionStatic(cfg), inBucket) {
 		kinds = append(kinds, "S3")
 	}

@@ -3,6 +3,7 @@ package backend
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -46,6 +47,21 @@ type Character struct {
 	DisgustThreshold       int32 `json:"disgust_threshold" description:"Level from which disgust shows." example:"20"`
 	SurpriseThreshold      int32 `json:"surprise_threshold" description:"Level from which surprise shows." example:"20"`
 	ShynessThreshold       int32 `json:"shyness_threshold" description:"Level from which shyness shows." example:"20"`
+}
+
+// CharacterField is one field of the JSON form of a character.
+type CharacterField struct {
+	Name string
+	Kind reflect.Kind // of its value: String, Bool, Float64 or Int32
+}
+
+// CharacterFields returns the fields of a character, in their order.
+func CharacterFields() []CharacterField {
+	var fields []CharacterField
+	for field := range reflect.TypeFor[Character]().Fields() {
+		fields = append(fields, CharacterField{field.Tag.Get("json"), field.Type.Kind()})
+	}
+	return fields
 }
 
 // CharacterKey names one character of one user.

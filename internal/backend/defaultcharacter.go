@@ -57,12 +57,7 @@ func ParseDefaultCharacter(data []byte) (Character, error) {
 // isCharacterField reports whether name is exactly a JSON field of a character.
 // Package json ignores case, and the last field wins.
 func isCharacterField(name string) bool {
-	for field := range reflect.TypeFor[Character]().Fields() {
-		if field.Tag.Get("json") == name {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(CharacterFields(), func(field CharacterField) bool { return field.Name == name })
 }
 
 // describeJSONError describes a decoding error in words for the author of the

@@ -124,7 +124,7 @@ func characterProblem(c Character, userID string, seen map[string]bool) string {
 	case seen[c.CharacterID]:
 		return "is there twice"
 	case math.IsNaN(c.VoiceSpeed) || math.IsInf(c.VoiceSpeed, 0):
-		return "has a voice_speed that is no finite number"
+		return "has a voice_speed that is not a finite number"
 	}
 	return ""
 }

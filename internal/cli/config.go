@@ -134,7 +134,7 @@ func (c *configExplainCommand) chosen(entries []config.Entry) ([]config.Entry, e
 	matches := func(key string, e config.Entry) bool { return e.Key == key || strings.HasPrefix(e.Key, key+".") }
 	for _, key := range c.Keys {
 		if !slices.ContainsFunc(entries, func(e config.Entry) bool { return matches(key, e) }) {
-			return nil, fmt.Errorf("%q is no key; web-backend config explain lists them all", key)
+			return nil, fmt.Errorf("%q is not a key; web-backend config explain lists them all", key)
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(entries), func(e config.Entry) bool {

@@ -98,7 +98,7 @@ func TestConfigExplain(t *testing.T) {
 	got := run(t, folder, nil, "config", "explain", "--config_path", python, "--host", "0.0.0.0")
 	for _, want := range []string{
 		"KEY  ", "\nhost    ", "  0.0.0.0  ", "  flag --host ", "  environment variable WEB_BACKEND_PORT  ",
-		"mongodb_password                ***  ", python + ":3", "warning: " + python + ":4: aws_region: is no key",
+		"mongodb_password                ***  ", python + ":3", "warning: " + python + ":4: aws_region: is not a key",
 		"\nThe same as YAML", "\nhost: 0.0.0.0\n", "#   mongodb_password: MONGODB_PASSWORD or MONGODB_PASSWORD_FILE (now from " + python + ":3)",
 		"#   aws_region (" + python + ":4)",
 	} {

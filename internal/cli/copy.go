@@ -15,7 +15,7 @@ type copyCommand struct {
 	From        string `placeholder:"PLACE" help:"Store to read: a data folder, a mongodb:// or mongodb+srv:// URI, or mongodb:// alone for the MongoDB of the configuration, so that no password stands here. The configured store without it."`
 	To          string `placeholder:"PLACE" help:"Store to write, named likewise. Better leave the one out whose URI has a password, and configure it with MONGODB_URI_FILE."`
 	WithSecrets bool   `name:"with-secrets" help:"Copy passwords and provider keys too."`
-	LeaveOutBad bool   `name:"leave-out-bad" help:"Go on without documents of MongoDB that cannot be read, and count them; else nothing is written."`
+	LeaveOutBad bool   `name:"leave-out-bad" help:"Go on without documents of MongoDB that cannot be read, and count them; otherwise nothing is written."`
 	Verify      bool   `help:"Compare every user and character afterwards, and count the differences."`
 }
 

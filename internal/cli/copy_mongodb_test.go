@@ -195,10 +195,10 @@ func TestUser_CredentialOfNobody(t *testing.T) {
 	}
 	_ = response.Body.Close()
 	if response.StatusCode != http.StatusInternalServerError || response.Header.Get("Retry-After") != "" {
-		t.Errorf("the right password is answered with %d", response.StatusCode)
+		t.Errorf("the right password gets %d", response.StatusCode)
 	}
 	if body := post(t, api+"authenticate_user", map[string]string{"username": "Bob", "password": otherPassword}); !strings.Contains(body, `"auth_code":500`) {
-		t.Errorf("a wrong password is answered with %s", body)
+		t.Errorf("a wrong password gets %s", body)
 	}
 	stop()
 	if !strings.Contains(o.place.printed(), "has no user_id that is a text") {

@@ -13,7 +13,7 @@ type exportCommand struct {
 	Force          bool     `help:"Replace FILE if it is there."`
 	WithSecrets    bool     `name:"with-secrets" help:"Take passwords and provider keys along. The file is encrypted then (age)."`
 	Recipient      []string `placeholder:"age1…" sep:"none" help:"Encrypt for this public key; may be given several times."`
-	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" help:"Encrypt with the passphrase in this file; else with that of WEB_BACKEND_PASSPHRASE, else it is asked for."`
+	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" help:"Encrypt with the passphrase in this file; without it, WEB_BACKEND_PASSPHRASE is used, or the command asks for it."`
 	LeaveOutBad    bool     `name:"leave-out-bad" help:"Go on without documents of MongoDB that cannot be read, and count them."`
 	Quiet          bool     `help:"Show no progress."`
 }

@@ -12,7 +12,7 @@ import (
 // healthcheckCommand asks the running server whether it is healthy.
 type healthcheckCommand struct {
 	configFlags
-	URL     string        `name:"url" placeholder:"URL" help:"Where the server is, without /health; if it is not given, that which runs on the data folder, else host and port of the configuration."`
+	URL     string        `name:"url" placeholder:"URL" help:"Address of the server, without /health; by default that of the server on the data folder, otherwise host and port of the configuration."`
 	Timeout time.Duration `default:"3s" help:"How long to wait for the response (${default})."`
 	Ready   bool          `help:"Ask as well whether the server reaches its store."`
 }
@@ -27,11 +27,13 @@ func (c *healthcheckCommand) Validate() error {
 
 // Help implements kong.HelpProvider.
 func (healthcheckCommand) Help() string {
-	return `For the health check of a container, without curl: the exit status is 0 if the server is well, else 1.
-It asks /health, which answers while the process works: who restarts what is unhealthy must not restart a server because
-its database is away for a moment. --ready asks /health/ready, for those who only hold requests back meanwhile.
-The server that runs on the data folder is found whatever its port, unless --host or --port say where to ask. Host 0.0.0.0 is asked at 127.0.0.1, tls_cert makes it https, and no proxy is used. On a loopback address, and at the
-configured one, no certificate is checked: it is for the public name, and nothing secret is sent.
+	return `For the health check of a container, without curl: the exit status is 0 if the server is healthy, otherwise 1.
+It requests /health, which responds while the process works. A supervisor that restarts unhealthy servers should use it,
+because a restart does not help when the database is away for a moment. --ready requests /health/ready, for a supervisor
+that only holds requests back in the meantime.
+The server that runs on the data folder is found on any port, unless --host or --port say which address to use. Host
+0.0.0.0 is reached at 127.0.0.1, tls_cert switches to https, and no proxy is used. The certificate is not checked on a
+loopback address or at the configured one: it is for the public name, and nothing secret is sent.
 
     web-backend healthcheck
     web-backend healthcheck --url http://127.0.0.1:8080 --ready --timeout 10s`

@@ -20,7 +20,7 @@ func TestMain_ErrorsNameFlags(t *testing.T) {
 		want string
 	}{
 		{[]string{"export", "--out", file}, file + " exists already and is left alone; --force replaces it\n"},
-		{[]string{"export", "--out", os.DevNull}, "is no ordinary file; leave --out away and send standard output there\n"},
+		{[]string{"export", "--out", os.DevNull}, "is not a regular file; leave --out away and send standard output there\n"},
 		{[]string{"import", file, "--identity", file + ".none"}, "identity file: open " + file + ".none: "},
 		{[]string{"copy", "--from", "ftp://a", "--to", elsewhere}, "web-backend: --from: a store is named by a data folder"},
 		{[]string{"copy", "--to", "ftp://a"}, "web-backend: --to: a store is named by a data folder"},

@@ -32,7 +32,7 @@ type importCommand struct {
 	moveFlags
 	File           string `arg:"" placeholder:"FILE" help:"File that export wrote; - for standard input."`
 	Identity       string `placeholder:"FILE" help:"Identity file (age) that opens the export."`
-	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" help:"Passphrase that opens the export; else that of WEB_BACKEND_PASSPHRASE, else it is asked for."`
+	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" help:"File with the passphrase of the export; without it, WEB_BACKEND_PASSPHRASE is used, or the command asks for it."`
 }
 
 // Help implements kong.HelpProvider.

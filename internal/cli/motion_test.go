@@ -130,7 +130,7 @@ func TestMotionCheck_Configuration(t *testing.T) {
 	folder := copyMotions(t, "mesh_glb/keqing.glb")
 	path = writeFile(t, "c.yaml", "motion: {data_dir: '"+folder+"', strict: true}")
 	got = runUntil(t.Context(), t.TempDir(), nil, "motion", "check", "--config_path", path)
-	if got.status != 1 || !strings.Contains(got.out, "fault: ") || !strings.Contains(got.err, "can use nothing of it: motion.strict is true") {
+	if got.status != 1 || !strings.Contains(got.out, "fault: ") || !strings.Contains(got.err, "can use none of it: motion.strict is true") {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -249,7 +249,7 @@ func TestExportAndBackup_SpareTheServersFiles(t *testing.T) {
 		refused(t, folder, "a file of the server", "export", "--force", "--out", path)
 		refused(t, folder, "a file of the server", "backup", "--out", path)
 	}
-	refused(t, folder, "no ordinary file", "export", "--out", os.DevNull)
+	refused(t, folder, "not a regular file", "export", "--out", os.DevNull)
 	for name, want := range before {
 		if content(t, filepath.Join(data, name)) != want {
 			t.Errorf("%s was changed", name)

@@ -35,10 +35,10 @@ const callTimeout = 30 * time.Second
 // Operator changes users through the running server that owns the data folder.
 // Its errors are messages for people.
 type Operator struct {
-	url   string
-	token backend.Secret // operator token; empty if none was found
-	place string         // where the token was expected
-	http  *http.Client
+	url           string
+	token         backend.Secret // operator token; empty if none was found
+	tokenLocation string         // where the token was expected
+	http          *http.Client
 }
 
 // Reach returns an Operator for the server that owns the data folder. It calls
@@ -53,11 +53,11 @@ func Reach(cfg *config.Config) (*Operator, error) {
 	if err := CheckURL(o.url); err != nil {
 		return nil, fmt.Errorf("the address that it left in the folder (server.address) is wrong: %w; start the server anew", err)
 	}
-	tokens, place, err := operatorTokens(cfg)
+	tokens, location, err := operatorTokens(cfg)
 	if err != nil {
 		return nil, err
 	}
-	o.place = place
+	o.tokenLocation = location
 	if len(tokens) > 0 {
 		o.token = tokens[0]
 	}
@@ -77,21 +77,21 @@ func Reach(cfg *config.Config) (*Operator, error) {
 
 // operatorTokens returns the operator tokens of the server, and where they are
 // expected. There may be none.
-func operatorTokens(cfg *config.Config) (tokens []backend.Secret, place string, err error) {
+func operatorTokens(cfg *config.Config) (tokens []backend.Secret, location string, err error) {
 	if tokens = cfg.Access.OperatorTokens(); len(tokens) > 0 || !store.InDataFolder(cfg) {
 		return tokens, "the configuration (operator_token)", nil
 	}
-	place = filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
-	text, err := secretfile.Read(place)
+	location = filepath.Join(cfg.DataDir, auth.OperatorTokenFile)
+	text, err := secretfile.Read(location)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, place, fmt.Errorf("operator token: %w", err)
+		return nil, location, fmt.Errorf("operator token: %w", err)
 	}
-	return auth.SplitOperatorTokens(text), place, nil
+	return auth.SplitOperatorTokens(text), location, nil
 }
 
-// answerBody is the body of the responses of the routes below, for success and
+// responseBody is the body of the responses of the routes below, for success and
 // for errors.
-type answerBody struct {
+type responseBody struct {
 	UserID   string `json:"user_id"`
 	AuthCode int    `json:"auth_code"`
 	AuthMsg  string `json:"auth_msg"`
@@ -110,8 +110,8 @@ func (o *Operator) CreateUser(ctx context.Context, userID string) (string, error
 	if userID != "" {
 		body["user_id"] = userID
 	}
-	answer, err := o.call(ctx, "create_user", body)
-	return answer.UserID, err
+	decoded, err := o.call(ctx, "create_user", body)
+	return decoded.UserID, err
 }
 
 // DeleteUser removes a user and everything that is stored for the user.
@@ -130,11 +130,11 @@ func (o *Operator) SetPassword(ctx context.Context, userID, username string, pas
 	if username != "" {
 		body["username"] = username
 	}
-	answer, err := o.call(ctx, "set_user_password", body)
-	if err == nil && answer.AuthCode != http.StatusOK {
-		err = errors.New(answer.AuthMsg)
+	decoded, err := o.call(ctx, "set_user_password", body)
+	if err == nil && decoded.AuthCode != http.StatusOK {
+		err = errors.New(decoded.AuthMsg)
 	}
-	return answer.UserID, err
+	return decoded.UserID, err
 }
 
 // SetProviderKey stores a provider key of a user, or removes it if key is empty.
@@ -144,14 +144,14 @@ func (o *Operator) SetProviderKey(ctx context.Context, userID, name string, key 
 }
 
 // call sends a POST request to a route that an operator may use.
-func (o *Operator) call(ctx context.Context, operation string, body map[string]string) (answer answerBody, err error) {
+func (o *Operator) call(ctx context.Context, endpoint string, body map[string]string) (decoded responseBody, err error) {
 	data, err := json.Marshal(body)
 	if err != nil {
-		return answer, err
+		return decoded, err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url+"/api/v1/"+operation, bytes.NewReader(data))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, o.url+"/api/v1/"+endpoint, bytes.NewReader(data))
 	if err != nil {
-		return answer, err
+		return decoded, err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if o.token.IsSet() {
@@ -159,28 +159,28 @@ func (o *Operator) call(ctx context.Context, operation string, body map[string]s
 	}
 	response, err := o.http.Do(request)
 	if err != nil {
-		return answer, fmt.Errorf("the data folder is in use, and its server cannot be reached at %s (%w); "+
+		return decoded, fmt.Errorf("the data folder is in use, and its server cannot be reached at %s (%w); "+
 			"run the command on the machine, or in the container, of the server", o.url, err)
 	}
 	defer response.Body.Close()
-	data, err = io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	data, err = io.ReadAll(io.LimitReader(response.Body, maxResponse))
 	if err != nil {
-		return answer, fmt.Errorf("the server at %s broke off its response: %w", o.url, err)
+		return decoded, fmt.Errorf("the server at %s broke off its response: %w", o.url, err)
 	}
-	readable := len(data) == 0 || json.Unmarshal(data, &answer) == nil
+	readable := len(data) == 0 || json.Unmarshal(data, &decoded) == nil
 	ours := response.Header.Get("X-Request-ID") != "" // every response of web-backend has it
 	switch {
 	case response.StatusCode == http.StatusOK && readable && ours:
-		return answer, nil
+		return decoded, nil
 	case response.StatusCode == http.StatusUnauthorized || response.StatusCode == http.StatusForbidden:
-		return answer, fmt.Errorf("the server at %s does not take the operator token of %s; "+
-			"use the server's own configuration, or stop it", o.url, o.place)
-	case answer.Detail.Error != "":
-		return answer, errors.New(answer.Detail.Error)
-	case len(answer.Detail.Errors) > 0:
-		return answer, errors.New(answer.Detail.Errors[0].Msg)
+		return decoded, fmt.Errorf("the server at %s does not take the operator token of %s; "+
+			"use the server's own configuration, or stop it", o.url, o.tokenLocation)
+	case decoded.Detail.Error != "":
+		return decoded, errors.New(decoded.Detail.Error)
+	case len(decoded.Detail.Errors) > 0:
+		return decoded, errors.New(decoded.Detail.Errors[0].Msg)
 	}
-	return answer, fmt.Errorf("the server at %s responded %s, not as web-backend does; "+
+	return decoded, fmt.Errorf("the server at %s responded %s, not as web-backend does; "+
 		"run the command on the machine, or in the container, of the server", o.url, response.Status)
 }
 
@@ -190,7 +190,7 @@ func CheckURL(text string) error {
 	address, err := url.Parse(text)
 	switch {
 	case err != nil: // err would repeat the text
-		return errors.New("it is no URL")
+		return errors.New("it is not a URL")
 	case address.Scheme != "http" && address.Scheme != "https" || address.Hostname() == "" || address.Opaque != "":
 		return errors.New("want a URL such as http://127.0.0.1:18080")
 	case address.User != nil:
@@ -245,5 +245,5 @@ func ownCertificateTLS(path string) (*tls.Config, error) {
 	return checked, nil
 }
 
-// maxAnswer is the maximum number of bytes that is read of a response.
-const maxAnswer = 1 << 20
+// maxResponse is the maximum number of bytes that is read of a response.
+const maxResponse = 1 << 20

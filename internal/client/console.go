@@ -13,12 +13,12 @@ import (
 // ConsoleLink returns a link that signs in an operator once in the console of
 // the server, which does not have to run yet. The link is secret.
 func ConsoleLink(cfg *config.Config) (backend.Secret, error) {
-	tokens, place, err := operatorTokens(cfg)
+	tokens, location, err := operatorTokens(cfg)
 	if err != nil {
 		return backend.Secret{}, err
 	}
 	if len(tokens) == 0 {
-		return backend.Secret{}, fmt.Errorf("there is no operator token in %s; start the server once, or set WEB_BACKEND_OPERATOR_TOKEN", place)
+		return backend.Secret{}, fmt.Errorf("there is no operator token in %s; start the server once, or set WEB_BACKEND_OPERATOR_TOKEN", location)
 	}
 	address, err := knownURL(cfg, true)
 	if err != nil {

@@ -76,17 +76,17 @@ func CheckHealth(ctx context.Context, cfg *config.Config, check HealthCheck) (st
 	if err != nil {
 		return asked, err
 	}
-	answer, err := newHTTPClient(tlsConfig, check.Timeout).Do(request)
+	response, err := newHTTPClient(tlsConfig, check.Timeout).Do(request)
 	if err != nil {
 		return asked, err
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxResponse))
 	switch {
 	case err != nil:
 		return asked, fmt.Errorf("%s: %w", asked, err)
-	case answer.StatusCode != http.StatusOK:
-		return asked, fmt.Errorf("%s responded %s%s", asked, answer.Status, reasonIn(body))
+	case response.StatusCode != http.StatusOK:
+		return asked, fmt.Errorf("%s responded %s%s", asked, response.Status, reasonIn(body))
 	case !bytes.HasPrefix(bytes.TrimSpace(body), []byte(`"OK`)): // a warning may follow
 		return asked, fmt.Errorf("%s responded 200, but not as web-backend does; is another program there?", asked)
 	}
@@ -96,9 +96,9 @@ func CheckHealth(ctx context.Context, cfg *config.Config, check HealthCheck) (st
 // reasonIn returns the message of an error response, with a colon before it, to
 // follow the status. It returns "" if there is no message.
 func reasonIn(body []byte) string {
-	var answer struct{ Detail struct{ Error string } }
-	if json.Unmarshal(body, &answer) != nil || answer.Detail.Error == "" {
+	var decoded struct{ Detail struct{ Error string } }
+	if json.Unmarshal(body, &decoded) != nil || decoded.Detail.Error == "" {
 		return ""
 	}
-	return ": " + answer.Detail.Error
+	return ": " + decoded.Detail.Error
 }

@@ -47,13 +47,13 @@ type loader struct {
 	faults   Faults
 	origin   map[string]string // the source of each key that a source has set
 	seen     map[string]bool   // keys and sections that were found in the file so far
-	ignored  []string          // names in the file that are not keys, with their places
+	ignored  []string          // names in the file that are not keys, with their locations
 	asked    map[string]bool   // variables that a Python module reads itself
-	noValue  map[string]string // keys without a value in a Python module, with their places
+	noValue  map[string]string // keys without a value in a Python module, with their locations
 
 	original     *tree      // motion_file_api_cfg; nil if there is none
 	keptOriginal *yaml.Node // the parts of original that have an effect and are not secrets
-	ownSecrets   []string   // secrets of original that differ from those of its other readers, with their places
+	ownSecrets   []string   // secrets of original that differ from those of its other readers, with their locations
 }
 
 func newLoader() *loader {
@@ -154,8 +154,8 @@ func (l *loader) warnOfEmbedded() {
 		if !strings.HasPrefix(s.key, "mongodb_") {
 			continue
 		}
-		if place, ok := l.noValue[s.key]; ok {
-			named = append(named, s.key+" has no value ("+place+")")
+		if location, ok := l.noValue[s.key]; ok {
+			named = append(named, s.key+" has no value ("+location+")")
 		} else if s.value.get() != defaults[i].value.get() {
 			named = append(named, s.key+" is set ("+l.origin[s.key]+")")
 		}
@@ -196,7 +196,7 @@ func (l *loader) checkAccess() {
 	}
 }
 
-// set sets s to text. origin is the source of the value. where is the place in
+// set sets s to text. origin is the source of the value. where is its location in
 // that source, for a fault.
 func (l *loader) set(s setting, origin, where, text string) {
 	l.origin[s.key] = origin
@@ -326,7 +326,7 @@ func (l *loader) rejectFile(name string, err error) {
 	l.faults = append(l.faults, fmt.Sprintf("%s: not YAML: %s", name, reason))
 }
 
-// loadMapping reads the keys of a mapping. where is its place, and prefix is
+// loadMapping reads the keys of a mapping. where is its location, and prefix is
 // the prefix of its key names.
 func (l *loader) loadMapping(name, where, prefix string, node *yaml.Node) {
 	node = resolve(node)
@@ -403,7 +403,7 @@ func (l *loader) loadNode(s setting, where string, node *yaml.Node) {
 	l.origin[s.key] = origin
 	if s.value.load != nil {
 		file := origin[:strings.LastIndexByte(origin, ':')]
-		s.value.load(l, tree{node: node, place: func(line int) string { return fmt.Sprintf("%s:%d", file, line) }})
+		s.value.load(l, tree{node: node, location: func(line int) string { return fmt.Sprintf("%s:%d", file, line) }})
 		return
 	}
 	if s.value.setList != nil {

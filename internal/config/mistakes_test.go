@@ -257,7 +257,7 @@ func TestLoad_UnknownVariables(t *testing.T) {
 		"WEB_BACKEND_TIMEZONE": "WEB_BACKEND_DEFAULT_TIMEZONE", "WEB_BACKEND_DATADIR": "WEB_BACKEND_DATA_DIR", "MONGODB_": "ignored", "MONGODB_Z0123456789": "ignored",
 	} {
 		got := warningsOf(t, "", map[string]string{name: secretText})
-		if len(got) != 1 || !strings.HasPrefix(got[0], "environment variable "+name+": is no variable of this server and is ignored") ||
+		if len(got) != 1 || !strings.HasPrefix(got[0], "environment variable "+name+": is not a variable of this server and is ignored") ||
 			!strings.Contains(got[0], want) || strings.Contains(got[0], secretText) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}

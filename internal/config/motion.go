@@ -24,7 +24,7 @@ const (
 // Config.Motion is nil if the feature is off.
 type Motion struct {
 	Database MotionDatabase
-	Clips    MotionPlace // root of the paths in the database
+	Clips    MotionFileSource // root of the paths in the database
 	// ClipFiles maps decimal record ids to paths, for the original's readers
 	// that do not use SQL for motions. If it is nil, the paths come from the
 	// database.
@@ -61,8 +61,8 @@ type MySQL struct {
 	Database string
 }
 
-// MotionPlace says where files are: in exactly one of Dir and S3.
-type MotionPlace struct {
+// MotionFileSource says where files are: in exactly one of Dir and S3.
+type MotionFileSource struct {
 	Dir string
 	S3  *S3
 }
@@ -77,8 +77,8 @@ type S3 struct {
 
 // MotionFiles are the files of one kind.
 type MotionFiles struct {
-	Place MotionPlace
-	Paths map[string]string // avatar → path below the place
+	Source MotionFileSource
+	Paths  map[string]string // avatar → path below the source
 }
 
 // motionKeys are the keys below motion. [loader.checkMotion] turns them into a
@@ -234,12 +234,12 @@ func (l *loader) saneMotion() *Motion {
 		needs(s3Endpoint, "a database of the records, motion.mysql.host or motion.data_dir,", keys.DataDir != "")
 		m.Database.SQLite = filepath.Join(keys.DataDir, "motion_database.db")
 	}
-	files := MotionPlace{Dir: keys.DataDir}
-	m.Clips = MotionPlace{Dir: filepath.Join(keys.DataDir, "motion_files")}
+	files := MotionFileSource{Dir: keys.DataDir}
+	m.Clips = MotionFileSource{Dir: filepath.Join(keys.DataDir, "motion_files")}
 	if keys.S3.Endpoint != "" {
 		needs(s3Endpoint, "motion.s3.access_key", keys.S3.AccessKey != "")
 		needs(s3Endpoint, s3SecretKeyKey, keys.S3.SecretKey.IsSet())
-		files = MotionPlace{S3: &keys.S3}
+		files = MotionFileSource{S3: &keys.S3}
 		m.Clips = files
 	} else {
 		needs(mysqlHost, "a source of the files, motion.data_dir or motion.s3.endpoint,", keys.DataDir != "")

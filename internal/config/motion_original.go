@@ -65,7 +65,7 @@ func (l *loader) originalMotion() *Motion {
 		if reader := top.block(key, motionKinds[i].required); reader != nil {
 			*files = reader.files()
 		} else {
-			files.Place = m.Clips // the clips have a place, like everything else
+			files.Source = m.Clips // the clips have a source, like all other files
 		}
 	}
 	top.done(unusedMotionKeys...)
@@ -81,7 +81,7 @@ func (d MotionDatabase) name() string {
 	return "SQLite " + d.SQLite
 }
 
-func (p MotionPlace) name() string {
+func (p MotionFileSource) name() string {
 	if p.S3 != nil {
 		return fmt.Sprintf("bucket %s at %s", p.S3.Bucket, p.S3.Endpoint)
 	}
@@ -172,7 +172,7 @@ func (b *block) clips(m *Motion) {
 	if kind == "" {
 		return
 	}
-	m.Clips = b.place(kind == inMySQL || kind == inBucket)
+	m.Clips = b.source(kind == inMySQL || kind == inBucket)
 	if kind == inFolder || kind == inBucket {
 		m.ClipFiles = b.paths("file_paths", recordID)
 	} else {
@@ -218,14 +218,14 @@ func (b *block) files() MotionFiles {
 	if kind == "" {
 		return MotionFiles{}
 	}
-	files := MotionFiles{Place: b.place(kind == bucket), Paths: b.paths("file_paths", nil)}
+	files := MotionFiles{Source: b.source(kind == bucket), Paths: b.paths("file_paths", nil)}
 	b.done(unusedMotionKeys...)
 	return files
 }
 
-// place reads a folder or a bucket.
-func (b *block) place(inBucket bool) MotionPlace {
-	var p MotionPlace
+// source reads a folder or a bucket.
+func (b *block) source(inBucket bool) MotionFileSource {
+	var p MotionFileSource
 	if !inBucket {
 		b.set("root_dir", text(&p.Dir, true), true)
 		return p
@@ -251,7 +251,7 @@ func (b *block) paths(key string, pattern *regexp.Regexp) map[string]string {
 	for _, f := range files.fields {
 		var path string
 		if pattern != nil && !pattern.MatchString(f.key) {
-			files.fault(f.line, f.key, "is no id of a record; want a whole number")
+			files.fault(f.line, f.key, "is not the id of a record; want a whole number")
 			continue
 		}
 		files.set(f.key, localPath(&path), true)

@@ -25,20 +25,20 @@ func shownMotion(m *Motion) string {
 	if m == nil {
 		return "none"
 	}
-	place := func(p MotionPlace) string {
+	source := func(p MotionFileSource) string {
 		if p.S3 != nil {
 			return fmt.Sprintf("%s %+v %s", p.Dir, *p.S3, p.S3.SecretKey.Reveal())
 		}
 		return p.Dir
 	}
-	files := func(f MotionFiles) string { return fmt.Sprintf("%s %q", place(f.Place), f.Paths) }
+	files := func(f MotionFiles) string { return fmt.Sprintf("%s %q", source(f.Source), f.Paths) }
 	server := ""
 	if s := m.Database.MySQL; s != nil {
 		server = fmt.Sprintf("%+v %s", *s, s.Password.Reveal())
 	}
 	return strings.Join([]string{
 		fmt.Sprintf("database %s %s join %q %s %s", m.Database.SQLite, server, m.Database.JoinFile, m.Database.Table, m.Database.EnabledColumn),
-		fmt.Sprintf("clips %s %q %v", place(m.Clips), m.ClipFiles, m.ClipFiles == nil),
+		fmt.Sprintf("clips %s %q %v", source(m.Clips), m.ClipFiles, m.ClipFiles == nil),
 		files(m.Restposes), files(m.Meshes), files(m.Joints), files(m.Rigids), files(m.Blendshapes),
 		fmt.Sprintf("%v %s %s %d %v %d", m.DefaultAvatars, m.FloatType, m.CheckInterval, m.MaxDownloads, m.Strict, m.MaxWorkers),
 	}, "\n")
@@ -60,11 +60,11 @@ func TestMotionFolder(t *testing.T) {
 func folderMotion(folder string) *Motion {
 	m := &Motion{
 		Database: MotionDatabase{SQLite: folder + "/motion_database.db", Table: "motion_record", EnabledColumn: "enabled"},
-		Clips:    MotionPlace{Dir: folder + "/motion_files"}, DefaultAvatars: true,
+		Clips:    MotionFileSource{Dir: folder + "/motion_files"}, DefaultAvatars: true,
 		FloatType: "float32", CheckInterval: time.Minute, MaxDownloads: 32,
 	}
 	for _, f := range []*MotionFiles{&m.Restposes, &m.Meshes, &m.Joints, &m.Rigids, &m.Blendshapes} {
-		*f = MotionFiles{MotionPlace{Dir: folder}, map[string]string{}}
+		*f = MotionFiles{MotionFileSource{Dir: folder}, map[string]string{}}
 	}
 	for _, a := range []struct{ key, restpose, mesh string }{
 		{"KQ-default", "KQ_default_0326", "keqing"}, {"FNN-default", "FNN_default_0819", "funingna"}, {"HT-default", "HT_default_0819", "hutao"},
@@ -79,11 +79,11 @@ func folderMotion(folder string) *Motion {
 	return m
 }
 
-// everywhere sets the place of all files of m.
-func everywhere(m *Motion, place MotionPlace) *Motion {
-	m.Clips = place
+// everywhere sets the source of all files of m.
+func everywhere(m *Motion, source MotionFileSource) *Motion {
+	m.Clips = source
 	for _, f := range []*MotionFiles{&m.Restposes, &m.Meshes, &m.Joints, &m.Rigids, &m.Blendshapes} {
-		f.Place = place
+		f.Source = source
 	}
 	return m
 }
@@ -91,7 +91,7 @@ func everywhere(m *Motion, place MotionPlace) *Motion {
 func TestLoad_Motion(t *testing.T) {
 	t.Parallel()
 	server := &MySQL{Host: "db", Port: 3306, Username: "u", Password: backend.NewSecret(secretText), Database: "d"}
-	bucket := MotionPlace{S3: &S3{Endpoint: "oss:9000", AccessKey: "a", SecretKey: backend.NewSecret(secretText), Bucket: "3dac", TLS: true}}
+	bucket := MotionFileSource{S3: &S3{Endpoint: "oss:9000", AccessKey: "a", SecretKey: backend.NewSecret(secretText), Bucket: "3dac", TLS: true}}
 	inMySQL := func(m *Motion) *Motion {
 		m.Database.SQLite, m.Database.MySQL = "", server
 		return m
@@ -172,7 +172,7 @@ func TestLoad_MotionOfTheOriginal(t *testing.T) {
 		}
 	}
 	only(folder, []string{"KQ-default", "Ani-default"}, []string{"KQ-default"})
-	online := everywhere(folderMotion(""), MotionPlace{
+	online := everywhere(folderMotion(""), MotionFileSource{
 		S3: &S3{Endpoint: "oss:9000", AccessKey: "reader", SecretKey: backend.NewSecret(secretText), Bucket: "3dac"},
 	})
 	online.DefaultAvatars = false
@@ -251,15 +251,15 @@ func TestLoad_MotionModules(t *testing.T) {
 		{"no join", []string{"os.path.join('configs', '3dac_sql_join.sql')", "None"}, func(m *Motion) { m.Database.JoinFile = "" }},
 		{"paths by id", []string{reader, "type='FilesystemMotionReader', root_dir='clips', version=7, file_paths={17: 'a.npz', '18': 'b/c.npz'},",
 			"        **__database__),\n    rest", "    ),\n    rest"}, func(m *Motion) {
-			m.Clips, m.ClipFiles = MotionPlace{Dir: "clips"}, map[string]string{"17": "a.npz", "18": "b/c.npz"}
+			m.Clips, m.ClipFiles = MotionFileSource{Dir: "clips"}, map[string]string{"17": "a.npz", "18": "b/c.npz"}
 		}},
 		{"clips from a bucket", []string{reader, "type='MinioMotionReader', endpoint='oss', access_key='a', secret_key='s', file_paths={},",
 			"        **__database__),\n    rest", "    ),\n    rest"}, func(m *Motion) {
-			m.Clips = MotionPlace{S3: &S3{Endpoint: "oss", AccessKey: "a", SecretKey: backend.NewSecret("s"), Bucket: "3dac"}}
+			m.Clips = MotionFileSource{S3: &S3{Endpoint: "oss", AccessKey: "a", SecretKey: backend.NewSecret("s"), Bucket: "3dac"}}
 			m.ClipFiles = map[string]string{}
 		}},
 		{"no joints", []string{"joints_meta_reader_cfg=dict(", "joints_meta_reader_cfg=None and dict("}, func(m *Motion) {
-			m.Joints = MotionFiles{Place: m.Clips}
+			m.Joints = MotionFiles{Source: m.Clips}
 		}},
 	}
 	for _, tt := range tests {
@@ -282,11 +282,11 @@ func TestLoad_MotionModules(t *testing.T) {
 // If the readers have different secrets, each reader keeps its own.
 func TestLoad_MotionSecretOfEachReader(t *testing.T) {
 	t.Parallel()
-	const place = "type='MinioFileReader', endpoint='oss', access_key='a', secret_key='%s',\n        name='%s',\n        root_dir='data',"
+	const source = "type='MinioFileReader', endpoint='oss', access_key='a', secret_key='%s',\n        name='%s',\n        root_dir='data',"
 	module := moduleWith(t)
 	for _, name := range []string{"restpose", "mesh"} {
 		old := fmt.Sprintf("type='FilesystemFileReader',\n        name='%s_reader',\n        root_dir='data',", name)
-		module = strings.ReplaceAll(module, old, fmt.Sprintf(place, "of-"+name, name))
+		module = strings.ReplaceAll(module, old, fmt.Sprintf(source, "of-"+name, name))
 	}
 	report := Examine(Sources{File: writeFile(t, "c.py", module)})
 	if len(report.Faults) > 0 {
@@ -299,8 +299,8 @@ func TestLoad_MotionSecretOfEachReader(t *testing.T) {
 	}
 	motion := report.Config.Motion
 	for want, files := range map[string]MotionFiles{"of-restpose": motion.Restposes, "of-mesh": motion.Meshes} {
-		if files.Place.S3 == nil || files.Place.S3.SecretKey.Reveal() != want {
-			t.Errorf("got %+v, want the secret %s", files.Place.S3, want)
+		if files.Source.S3 == nil || files.Source.S3.SecretKey.Reveal() != want {
+			t.Errorf("got %+v, want the secret %s", files.Source.S3, want)
 		}
 	}
 }
@@ -366,7 +366,7 @@ func TestLoad_MotionFaults(t *testing.T) {
 		{"paths that lead out", module("'mesh_glb/ani.glb'", "'/a.glb'", "'mesh_glb/keqing.glb'", "'a/../../b'"), []string{
 			line + "mesh_reader_cfg.file_paths.KQ-default: a text is not allowed; want a path below the folder", line + "mesh_reader_cfg.file_paths.Ani-default: a text"}},
 		{"no id", module("type='SQLiteFilesystemMotionReader'", "type='FilesystemMotionReader', file_paths={'x': 'a.npz', -1: 'b.npz'}"), []string{
-			line + "motion_reader_cfg.file_paths.x: is no id of a record; want a whole number", line + "motion_reader_cfg.file_paths.-1: is no id"}},
+			line + "motion_reader_cfg.file_paths.x: is not the id of a record; want a whole number", line + "motion_reader_cfg.file_paths.-1: is not the id"}},
 		{"no variables", [2]string{"c.py", "import os\nmotion_file_api_cfg = dict(meta_reader_cfg=dict(type='MySQLMetaReader', mysql_host=os.getenv('H'),\n" +
 			"    mysql_port='x', mysql_password=os.getenv('P')))"}, []string{
 			"c.py:2: motion_file_api_cfg.meta_reader_cfg.mysql_host: is missing", "c.py:2: motion_file_api_cfg.meta_reader_cfg.mysql_port: a text is not allowed",
@@ -401,7 +401,7 @@ func TestLoad_MotionUnknownKeyInPython(t *testing.T) {
 	t.Parallel()
 	file := writeFile(t, "c.py", moduleWith(t, "name='mesh_reader'", "colour='red'"))
 	cfg, err := Load(Sources{File: file})
-	want := []string{file + ":17: motion_file_api_cfg.mesh_reader_cfg.colour: is no key of this server and is ignored"}
+	want := []string{file + ":17: motion_file_api_cfg.mesh_reader_cfg.colour: is not a key of this server and is ignored"}
 	if err != nil || !slices.Equal(cfg.Warnings, want) {
 		t.Errorf("got %v, %v", cfg, err)
 	}
@@ -453,10 +453,10 @@ func TestExamine_MotionEntries(t *testing.T) {
 	for _, e := range Examine(Sources{File: "testdata/motion_online.py", Getenv: environment(onlineVariables)}).Entries() {
 		got[e.Key] = e
 	}
-	const place = "testdata/motion_online.py:23"
+	const source = "testdata/motion_online.py:23"
 	for key, want := range map[string][2]string{
-		"motion_file_api_cfg":   {"MySQL at db, bucket 3dac at oss:9000", place},
-		"motion.mysql.password": {"***", place}, "motion.s3.secret_key": {"***", place}, "motion.data_dir": {"", "default"},
+		"motion_file_api_cfg":   {"MySQL at db, bucket 3dac at oss:9000", source},
+		"motion.mysql.password": {"***", source}, "motion.s3.secret_key": {"***", source}, "motion.data_dir": {"", "default"},
 	} {
 		if e := got[key]; want != [2]string{e.Value, e.Source} {
 			t.Errorf("%s: got %+v, want %q", key, e, want)

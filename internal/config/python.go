@@ -38,7 +38,7 @@ func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal b
 	case isUnknown && unknown.Reason == "": // its fault is already recorded
 	case index < 0 && !l.isSection(key):
 		l.ignored = append(l.ignored, fmt.Sprintf("%s (%s)", showKey(key), origin))
-		l.warn(where + ": is no key of this server and is ignored")
+		l.warn(where + ": is not a key of this server and is ignored")
 	case namesMongoDB && (v == starlark.None || v == starlark.String("")):
 		l.noValue[key] = origin // see warnOfEmbedded
 	case v == starlark.None:
@@ -66,7 +66,7 @@ func (l *loader) loadPythonValue(origin, key string, v starlark.Value, literal b
 func (l *loader) setPython(s setting, origin string, v starlark.Value, literal bool) {
 	l.origin[s.key] = origin
 	if s.value.load != nil {
-		s.value.load(l, tree{node: treeOf(v), place: func(int) string { return origin }, python: true})
+		s.value.load(l, tree{node: treeOf(v), location: func(int) string { return origin }, python: true})
 		return
 	}
 	found := pyconfig.Kind(v)

@@ -23,9 +23,9 @@ func TestLoad_PythonModuleOfTheOriginal(t *testing.T) {
 	want.MongoDB.Username, want.MongoDB.Database = "web_user", "web_database"
 	want.MongoDB.Password = cfg.MongoDB.Password
 	want.Warnings = []string{
-		file + ":25: aws_region: is no key of this server and is ignored",
-		file + ":29: logger_cfg.logger_name: is no key of this server and is ignored",
-		file + ":29: logger_cfg.aws_level: is no key of this server and is ignored",
+		file + ":25: aws_region: is not a key of this server and is ignored",
+		file + ":29: logger_cfg.logger_name: is not a key of this server and is ignored",
+		file + ":29: logger_cfg.aws_level: is not a key of this server and is ignored",
 		"store: no MongoDB server is named, so users and characters are kept in the embedded store in data, though mongodb_host has no value (" +
 			file + ":15), mongodb_username is set (" + file + ":17), mongodb_password is set (" + file + ":18), mongodb_database is set (" + file +
 			":19); set MONGODB_HOST or MONGODB_URI, or store: embedded (WEB_BACKEND_STORE) if that is meant",

@@ -15,9 +15,9 @@ import (
 // tree is the value of a key with freely chosen keys below it, such as
 // motion.avatars. Values from Python are converted to the form of YAML values.
 type tree struct {
-	node   *yaml.Node
-	place  func(line int) string // in the file
-	python bool                  // values may be computed, and are not shown
+	node     *yaml.Node
+	location func(line int) string // in the file
+	python   bool                  // values may be computed, and are not shown
 }
 
 // unknownTag marks a node without a value in a Python module. The node's text
@@ -162,14 +162,14 @@ func resolve(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// where returns the place and the name of a key of the block; with key "",
+// where returns the location and the name of a key of the block; with key "",
 // those of the block itself.
 func (b *block) where(line int, key string) string {
 	name := b.key
 	if key != "" {
 		name += "." + key
 	}
-	return b.tree.place(line) + ": " + showKey(name)
+	return b.tree.location(line) + ": " + showKey(name)
 }
 
 func (b *block) fault(line int, key, text string) {
@@ -291,8 +291,8 @@ func (b *block) done(unused ...string) {
 		switch {
 		case slices.Contains(b.taken, f.key):
 		case b.tree.python:
-			b.loader.ignored = append(b.loader.ignored, fmt.Sprintf("%s (%s)", showKey(b.key+"."+f.key), b.tree.place(f.line)))
-			b.loader.warn(b.where(f.line, f.key) + ": is no key of this server and is ignored")
+			b.loader.ignored = append(b.loader.ignored, fmt.Sprintf("%s (%s)", showKey(b.key+"."+f.key), b.tree.location(f.line)))
+			b.loader.warn(b.where(f.line, f.key) + ": is not a key of this server and is ignored")
 		default:
 			b.fault(f.line, f.key, "unknown key; the keys here are "+strings.Join(b.taken, ", "))
 		}

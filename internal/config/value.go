@@ -15,7 +15,7 @@ import (
 	"web-backend/internal/backend"
 )
 
-// value is the place of one setting, and what may stand there. The functions
+// value is where one setting is stored, and what may be set. The functions
 // below, such as number, return one for each type of values.
 type value struct {
 	target  any      // points to the field

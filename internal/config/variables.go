@@ -39,7 +39,7 @@ func (l *loader) warnOfVariables(sources Sources) {
 		case !slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(name, prefix) }):
 		case kubernetesName.MatchString(name) || strings.HasSuffix(name, "_PORT") && kubernetesLink.MatchString(value):
 		default:
-			l.warn(fmt.Sprintf("environment variable %s: is no variable of this server and is ignored%s", name, advise(name, known)))
+			l.warn(fmt.Sprintf("environment variable %s: is not a variable of this server and is ignored%s", name, advise(name, known)))
 		}
 	}
 }

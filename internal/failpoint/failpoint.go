@@ -13,7 +13,7 @@ const (
 	WALWrite  Point = "wal_write"  // before a write to the write-ahead log
 	WALSync   Point = "wal_sync"   // before it is synced
 	WALSynced Point = "wal_synced" // after it is synced
-	Committed Point = "committed"  // after the commit, before any answer
+	Committed Point = "committed"  // after the commit, before any response
 	DBWrite   Point = "db_write"   // before a checkpoint writes to the database
 	DBSync    Point = "db_sync"    // before a checkpoint syncs the database
 	DBSynced  Point = "db_synced"  // after that

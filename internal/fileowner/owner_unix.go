@@ -56,7 +56,7 @@ func Give(path, like string) error {
 	info, err := file.Stat()
 	if err == nil {
 		if stat, ok := info.Sys().(*syscall.Stat_t); !info.Mode().IsRegular() || ok && stat.Nlink > 1 {
-			err = fmt.Errorf("%s is no ordinary file, or has a second name; look who put it there, and remove it", path)
+			err = fmt.Errorf("%s is not a regular file, or has a second name; look who put it there, and remove it", path)
 		}
 	}
 	if err == nil {

@@ -88,7 +88,7 @@ func TestOpen_Pipe(t *testing.T) {
 	if err := os.Symlink(pipe, path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(Options{Console: io.Discard, Path: path, MaxSizeMB: 1}); err == nil || !strings.Contains(err.Error(), "nobody reads") {
+	if _, err := Open(Options{Console: io.Discard, Path: path, MaxSizeMB: 1}); err == nil || !strings.Contains(err.Error(), "no program reads") {
 		t.Errorf("without a reader: got %v", err)
 	}
 	reader, err := os.OpenFile(pipe, os.O_RDONLY|syscall.O_NONBLOCK, 0)

@@ -14,7 +14,7 @@ import (
 func openPipe(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_APPEND|os.O_WRONLY|syscall.O_NONBLOCK, 0)
 	if errors.Is(err, syscall.ENXIO) {
-		return nil, fmt.Errorf("it is a pipe or a socket that nobody reads; start the reader first: %w", err)
+		return nil, fmt.Errorf("it is a pipe or a socket that no program reads; start the reader first: %w", err)
 	}
 	return file, err
 }

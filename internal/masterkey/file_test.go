@@ -120,7 +120,7 @@ func TestReadFile_Faults(t *testing.T) {
 	write(t, filepath.Join(dir, "empty"), "", 0o600)
 	write(t, filepath.Join(dir, "huge"), strings.Repeat("5a", 1<<16), 0o600)
 	for name, want := range map[string]string{
-		"garbage": "key 1 of 1", "empty": "there is no key", "huge": "no file of some lines", ".": "no file of some lines",
+		"garbage": "key 1 of 1", "empty": "there is no key", "huge": "not a file of a few lines", ".": "not a file of a few lines",
 	} {
 		path := filepath.Join(dir, name)
 		_, err := masterkey.ReadFile(path)

@@ -69,8 +69,8 @@ type numbers struct {
 // maxClipBytes is the maximum size of a stored clip file.
 const maxClipBytes = 128 << 20
 
-func readClip(ctx context.Context, place Place, path string, floatType FloatType) (*clipFile, error) {
-	content, err := readFile(ctx, place, path, maxClipBytes)
+func readClip(ctx context.Context, source FileSource, path string, floatType FloatType) (*clipFile, error) {
+	content, err := readFile(ctx, source, path, maxClipBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -289,8 +289,8 @@ func float32s(values []float32) []byte {
 
 // readFile reads a whole file. It returns an error if the file has more than
 // limit bytes.
-func readFile(ctx context.Context, place Place, path string, limit int64) ([]byte, error) {
-	file, err := place.Open(ctx, path)
+func readFile(ctx context.Context, source FileSource, path string, limit int64) ([]byte, error) {
+	file, err := source.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}

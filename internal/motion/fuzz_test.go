@@ -12,7 +12,7 @@ import (
 	"web-backend/internal/motion/motionpb"
 )
 
-// Any message of a client is either a request that can be answered, or is
+// Any message of a client is either a request that has a response, or is
 // refused with a reason that fits into a close frame.
 func FuzzParseRequest(f *testing.F) {
 	for _, class := range []string{"VersionV1Request", "RestposeV1Request", "MeshV1Request", "MotionFileV1Request", "ünknown"} {
@@ -34,12 +34,12 @@ func FuzzParseRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, message []byte) {
 		request, err := motion.ParseRequest(message)
-		for part, answerErr := range g.Answer(t.Context(), request) {
+		for part, responseErr := range g.Respond(t.Context(), request) {
 			if err == nil {
-				err = answerErr
+				err = responseErr
 			}
-			if answerErr == nil && part.Size() == 0 {
-				t.Error("an answer is empty")
+			if responseErr == nil && part.Size() == 0 {
+				t.Error("a response is empty")
 			}
 		}
 		var refused *motion.RequestError

@@ -42,25 +42,25 @@ func (f Fault) String() string {
 // Generation is a snapshot of all motion files, ready to send. It does not
 // change and is safe for concurrent use.
 type Generation struct {
-	version  string
-	keywords []string
-	avatars  map[string][]*clip // ascending by id
-	poses    map[string]*restpose
-	replies  map[string][]byte // of rest poses, by avatar
-	static   [kinds]map[string]*staticFile
-	faults   []Fault
+	version   string
+	keywords  []string
+	avatars   map[string][]*clip // ascending by id
+	poses     map[string]*restpose
+	responses map[string][]byte // of rest poses, by avatar
+	static    [kinds]map[string]*staticFile
+	faults    []Fault
 
-	clips     Place
+	clips     FileSource
 	floatType FloatType
 	database  string // fingerprint of the database
 	seen      map[location]string
 }
 
-// location is the place and path of a file that the generation has read or
+// location is the source and path of a file that the generation has read or
 // found missing.
 type location struct {
-	place Place
-	path  string
+	source FileSource
+	path   string
 }
 
 // Options configure how a generation is made.
@@ -81,12 +81,12 @@ type staticFile struct {
 	sum  [sha256.Size]byte
 }
 
-// Load makes a generation. It returns an error if the database or a place is
+// Load makes a generation. It returns an error if the database or a source is
 // not available. In strict mode, it also returns an error that lists all
 // faults.
 func Load(ctx context.Context, sources Sources, options Options) (*Generation, error) {
 	g := &Generation{
-		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, replies: map[string][]byte{},
+		avatars: map[string][]*clip{}, poses: map[string]*restpose{}, responses: map[string][]byte{},
 		clips: sources.Clips, floatType: options.FloatType, seen: map[location]string{},
 	}
 	whole := false
@@ -168,7 +168,7 @@ func (g *Generation) openStatic(ctx context.Context, sources Sources, leaveOutAb
 		files := sources.Static[k]
 		g.static[k] = map[string]*staticFile{}
 		for _, avatar := range slices.Sorted(maps.Keys(files.Paths)) {
-			err := g.openOne(ctx, k, files.Place, avatar, files.Paths[avatar])
+			err := g.openOne(ctx, k, files.Source, avatar, files.Paths[avatar])
 			switch fault := (Fault{Avatar: avatar, Text: fmt.Sprintf("%s %s: %s", k, files.Paths[avatar], reason(err))}); {
 			case err == nil:
 				present[avatar] = true
@@ -199,18 +199,18 @@ func reason(err error) string {
 	return fmt.Sprint(err)
 }
 
-func (g *Generation) openOne(ctx context.Context, kind Kind, place Place, avatar, path string) error {
-	g.see(ctx, place, path)
+func (g *Generation) openOne(ctx context.Context, kind Kind, source FileSource, avatar, path string) error {
+	g.see(ctx, source, path)
 	if kind == Restposes {
-		pose, err := readRestpose(ctx, place, path)
+		pose, err := readRestpose(ctx, source, path)
 		if err != nil {
 			return err
 		}
 		g.poses[avatar] = pose
-		g.replies[avatar], err = marshal(pose.message(avatar))
+		g.responses[avatar], err = marshal(pose.message(avatar))
 		return err
 	}
-	file, err := place.Open(ctx, path)
+	file, err := source.Open(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -227,14 +227,14 @@ func (g *Generation) openOne(ctx context.Context, kind Kind, place Place, avatar
 
 // see records the state of a file before it is read, so that any later change
 // is noticed.
-func (g *Generation) see(ctx context.Context, place Place, path string) {
-	g.seen[location{place, path}], _ = look(ctx, place, path) // an error here also occurs when the file is read
+func (g *Generation) see(ctx context.Context, source FileSource, path string) {
+	g.seen[location{source, path}], _ = look(ctx, source, path) // an error here also occurs when the file is read
 }
 
 // look returns the fingerprint of a file, or a value for a missing file. It
-// returns an error only if the place is not available.
-func look(ctx context.Context, place Place, path string) (string, error) {
-	fingerprint, err := place.Fingerprint(ctx, path)
+// returns an error only if the source is not available.
+func look(ctx context.Context, source FileSource, path string) (string, error) {
+	fingerprint, err := source.Fingerprint(ctx, path)
 	if errors.Is(err, ErrUnavailable) {
 		return "", err
 	}
@@ -334,8 +334,8 @@ func (g *Generation) message(ctx context.Context, c *clip, app App) ([]byte, err
 func (g *Generation) fileVersion() string {
 	h := sha256.New()
 	fmt.Fprintln(h, g.floatType)
-	for _, avatar := range slices.Sorted(maps.Keys(g.replies)) {
-		hashPart(h, avatar, g.replies[avatar])
+	for _, avatar := range slices.Sorted(maps.Keys(g.responses)) {
+		hashPart(h, avatar, g.responses[avatar])
 	}
 	for _, files := range g.static {
 		for _, avatar := range slices.Sorted(maps.Keys(files)) {
@@ -356,14 +356,14 @@ func hashPart(h hash.Hash, name string, content []byte) {
 }
 
 // changed reports whether any source of the generation has changed. It returns
-// an error if the database or a place is not available.
+// an error if the database or a source is not available.
 func (g *Generation) changed(ctx context.Context, database Database) (bool, error) {
 	fingerprint, err := database.Fingerprint(ctx)
 	if err != nil || fingerprint != g.database {
 		return err == nil, err
 	}
 	for at, before := range g.seen {
-		now, err := look(ctx, at.place, at.path)
+		now, err := look(ctx, at.source, at.path)
 		if err != nil || now != before {
 			return err == nil && ctx.Err() == nil, cmp.Or(err, ctx.Err())
 		}

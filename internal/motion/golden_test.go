@@ -81,7 +81,7 @@ func sources(folder string, files map[string]map[string]string) motion.Sources {
 		Clips: source.NewFolder(filepath.Join(folder, "motion_files")),
 	}
 	for kind, name := range []string{"restpose", "mesh", "joints", "rigids", "blendshapes"} {
-		s.Static[kind] = motion.Files{Place: source.NewFolder(folder), Paths: files[name]}
+		s.Static[kind] = motion.Files{Source: source.NewFolder(folder), Paths: files[name]}
 	}
 	return s
 }
@@ -109,7 +109,7 @@ func ask(t *testing.T, g *motion.Generation, class, avatar, app string) ([][]byt
 		return nil, err
 	}
 	var messages [][]byte
-	for message, err := range g.Answer(t.Context(), request) {
+	for message, err := range g.Respond(t.Context(), request) {
 		if err != nil {
 			return messages, err
 		}
@@ -273,7 +273,7 @@ func TestGolden_Files(t *testing.T) {
 			switch {
 			case !ok && !c.optional:
 				if err == nil {
-					t.Errorf("%s %s: got an answer", c.request, avatar)
+					t.Errorf("%s %s: got a response", c.request, avatar)
 				}
 				continue
 			case err != nil || len(messages) != 1:

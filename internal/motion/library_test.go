@@ -318,9 +318,9 @@ func TestLibrary_BrokenDatabase(t *testing.T) {
 	}
 }
 
-// outage is a place that is not available while down is set.
+// outage is a source that is not available while down is set.
 type outage struct {
-	motion.Place
+	motion.FileSource
 	down *atomic.Bool
 }
 
@@ -328,27 +328,27 @@ func (o outage) Open(ctx context.Context, path string) (motion.File, error) {
 	if o.down.Load() {
 		return nil, fmt.Errorf("the bucket %w", motion.ErrUnavailable)
 	}
-	return o.Place.Open(ctx, path)
+	return o.FileSource.Open(ctx, path)
 }
 
 func (o outage) Fingerprint(ctx context.Context, path string) (string, error) {
 	if o.down.Load() {
 		return "", fmt.Errorf("the bucket %w", motion.ErrUnavailable)
 	}
-	return o.Place.Fingerprint(ctx, path)
+	return o.FileSource.Fingerprint(ctx, path)
 }
 
-// If a place does not respond, its files do not count as missing.
+// If a source does not respond, its files do not count as missing.
 func TestLibrary_PlaceUnavailable(t *testing.T) {
 	t.Parallel()
 	want, _ := readExpected(t)
 	for _, c := range []struct {
 		name string
-		down func(s *motion.Sources, place func(motion.Place) motion.Place)
+		down func(s *motion.Sources, source func(motion.FileSource) motion.FileSource)
 	}{
-		{"clips", func(s *motion.Sources, place func(motion.Place) motion.Place) { s.Clips = place(s.Clips) }},
-		{"meshes", func(s *motion.Sources, place func(motion.Place) motion.Place) {
-			s.Static[motion.Meshes].Place = place(s.Static[motion.Meshes].Place)
+		{"clips", func(s *motion.Sources, source func(motion.FileSource) motion.FileSource) { s.Clips = source(s.Clips) }},
+		{"meshes", func(s *motion.Sources, source func(motion.FileSource) motion.FileSource) {
+			s.Static[motion.Meshes].Source = source(s.Static[motion.Meshes].Source)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -356,7 +356,7 @@ func TestLibrary_PlaceUnavailable(t *testing.T) {
 			var down atomic.Bool
 			folder := copyGolden(t)
 			all := sources(folder, want.Files)
-			c.down(&all, func(p motion.Place) motion.Place { return outage{p, &down} })
+			c.down(&all, func(p motion.FileSource) motion.FileSource { return outage{p, &down} })
 			l := motion.NewLibrary(all, motion.LibraryOptions{
 				Options: motion.Options{FloatType: motion.Float32}, CheckInterval: time.Hour, Log: slog.New(slog.DiscardHandler)})
 			l.Refresh(t.Context())
@@ -467,9 +467,9 @@ func TestLibrary_FolderGone(t *testing.T) {
 	}
 }
 
-// counted is a place that counts its open files.
+// counted is a source that counts its open files.
 type counted struct {
-	motion.Place
+	motion.FileSource
 
 	open *atomic.Int64
 }
@@ -481,7 +481,7 @@ type countedFile struct {
 }
 
 func (c counted) Open(ctx context.Context, path string) (motion.File, error) {
-	file, err := c.Place.Open(ctx, path)
+	file, err := c.FileSource.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}
@@ -503,7 +503,7 @@ func TestLoad_ClosesFiles(t *testing.T) {
 	var open atomic.Int64
 	s := sources(folder, want.Files)
 	for kind := range s.Static {
-		s.Static[kind].Place = counted{s.Static[kind].Place, &open}
+		s.Static[kind].Source = counted{s.Static[kind].Source, &open}
 	}
 	if _, err := motion.Load(t.Context(), s, motion.Options{FloatType: motion.Float32, Strict: true}); err == nil {
 		t.Fatal("the fault does not refuse the generation")

@@ -36,13 +36,13 @@ type Table struct {
 // last one is used. A value is nil, an int64, a float64 or a string.
 type Row map[string]any
 
-// ErrUnavailable is the error if a whole [Place] cannot be used, for example
+// ErrUnavailable is the error if a whole [FileSource] cannot be used, for example
 // because the server does not respond or does not accept the key. It does not
 // say anything about a single file, so no generation is made in this case.
 var ErrUnavailable = errors.New("is not available")
 
-// Place holds files: a folder or a bucket. A path cannot lead out of it.
-type Place interface {
+// FileSource holds files: a folder or a bucket. A path cannot lead out of it.
+type FileSource interface {
 	// Open opens the file at a path. The caller must close it. Its content does
 	// not change while it is open, unless another program overwrites it in
 	// place.
@@ -61,14 +61,14 @@ type File interface {
 
 // Files are the files of one kind.
 type Files struct {
-	Place Place
-	Paths map[string]string // by avatar
+	Source FileSource
+	Paths  map[string]string // by avatar
 }
 
 // Sources are all inputs of a generation.
 type Sources struct {
 	Database Database
-	Clips    Place // for the paths in the records
+	Clips    FileSource // for the paths in the records
 	// ClipPaths maps record ids to paths that replace those of the records. It
 	// is nil if the paths of the records are used.
 	ClipPaths map[int32]string

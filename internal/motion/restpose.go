@@ -36,8 +36,8 @@ type turn struct {
 // 969 frames of 55 joints, which are 4 MB as float64.
 var npzLimits = npz.Limits{EntryBytes: 256 << 20, TotalBytes: 512 << 20}
 
-func readRestpose(ctx context.Context, place Place, path string) (*restpose, error) {
-	file, err := place.Open(ctx, path)
+func readRestpose(ctx context.Context, source FileSource, path string) (*restpose, error) {
+	file, err := source.Open(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ import (
 
 // CopyOptions are the options of [Copy].
 type CopyOptions struct {
-	From, To   string // names of places, see placeOf
+	From, To   string // names of locations, see locationOf
 	Secrets    bool
 	OnConflict backend.OnConflict
 	DryRun     bool
@@ -46,11 +46,11 @@ func (e *TargetError) Unwrap() error { return e.Err }
 // Copy copies the contents of one store to another store. It changes nothing in
 // the source. After an error, or if ctx ends, a later run completes the work.
 func Copy(ctx context.Context, cfg *config.Config, options CopyOptions, messages Messages) (Report, error) {
-	from, err := placeOf(cfg, options.From)
+	from, err := locationOf(cfg, options.From)
 	if err != nil {
 		return Report{}, &SourceError{err}
 	}
-	to, err := placeOf(cfg, options.To)
+	to, err := locationOf(cfg, options.To)
 	if err != nil {
 		return Report{}, &TargetError{err}
 	}
@@ -66,7 +66,7 @@ func Copy(ctx context.Context, cfg *config.Config, options CopyOptions, messages
 	return report, stopped(ctx, errors.Join(err, source.Close()))
 }
 
-func copyFrom(ctx context.Context, source backend.Store, to place, options CopyOptions, messages Messages) (Report, error) {
+func copyFrom(ctx context.Context, source backend.Store, to location, options CopyOptions, messages Messages) (Report, error) {
 	leftOut, err := examine(ctx, source, options.LeaveOutBad, messages)
 	if err != nil {
 		return Report{}, err
@@ -111,7 +111,7 @@ type Differences struct {
 // compare runs the importer without writing, and counts the users that it would
 // still add or replace. Without secrets it compares neither passwords nor
 // provider keys.
-func (m job) compare(ctx context.Context, to place) (found *Differences, err error) {
+func (m job) compare(ctx context.Context, to location) (found *Differences, err error) {
 	store, err := to.openSource(ctx)
 	if err != nil {
 		return nil, err

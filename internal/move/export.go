@@ -41,7 +41,7 @@ func Export(ctx context.Context, cfg *config.Config, options ExportOptions, stre
 	if err != nil {
 		return err
 	}
-	source, err := placeOf(cfg, "")
+	source, err := locationOf(cfg, "")
 	if err != nil {
 		return err
 	}

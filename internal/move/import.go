@@ -34,7 +34,7 @@ type ImportOptions struct {
 // compares the whole file with the store first. After an error, or if ctx ends,
 // a later run completes the work.
 func Import(ctx context.Context, cfg *config.Config, options ImportOptions, stdin io.Reader, messages Messages) (Report, error) {
-	target, err := placeOf(cfg, "")
+	target, err := locationOf(cfg, "")
 	if err != nil {
 		return Report{}, err
 	}
@@ -53,7 +53,7 @@ func Import(ctx context.Context, cfg *config.Config, options ImportOptions, stdi
 	return report, stopped(ctx, errors.Join(err, closed()))
 }
 
-func importFile(ctx context.Context, file exportFile, target place, options ImportOptions, messages Messages) (Report, error) {
+func importFile(ctx context.Context, file exportFile, target location, options ImportOptions, messages Messages) (Report, error) {
 	header, totals, err := file.verify(ctx, messages)
 	if err != nil {
 		return Report{}, err
@@ -155,7 +155,7 @@ func (f exportFile) users(ctx context.Context) iter.Seq2[backend.UserData, error
 	}
 }
 
-// job moves users from any source to a place.
+// job moves users from any source to a location.
 type job struct {
 	users      func() iter.Seq2[backend.UserData, error] // may be called more than once
 	count      int64                                     // approximate number of users
@@ -169,7 +169,7 @@ type job struct {
 
 // run sets up the target and writes the users. With [backend.FailOnConflict] it
 // looks for conflicts before it writes anything.
-func (m job) run(ctx context.Context, target place) (report Report, err error) {
+func (m job) run(ctx context.Context, target location) (report Report, err error) {
 	if m.dryRun {
 		return m.rehearse(ctx, target)
 	}
@@ -195,7 +195,7 @@ func (m job) run(ctx context.Context, target place) (report Report, err error) {
 }
 
 // rehearse does the same as run, but opens the target only for reading.
-func (m job) rehearse(ctx context.Context, target place) (report Report, err error) {
+func (m job) rehearse(ctx context.Context, target location) (report Report, err error) {
 	store, err := target.openDry(ctx)
 	if err != nil {
 		return report, err

@@ -14,7 +14,7 @@ import (
 // The reasons why a file is not created.
 var (
 	ErrExists     = errors.New("exists already and is left alone")
-	ErrNotRegular = errors.New("is no ordinary file")
+	ErrNotRegular = errors.New("is not a regular file")
 )
 
 // newFile is a file that gets its final name only when it is complete.

@@ -29,7 +29,7 @@ func TestBrokenEntries(t *testing.T) {
 		"missing":     {array("y", "<f4", "()", nan), "Floats32", "x: is missing"},
 		"not .npy":    {entry{name: "x", data: "text"}, "Floats32", "x: is missing"},
 		"empty":       {entry{name: "x.npy"}, "Floats32", "x: is damaged or cut off"},
-		"no magic":    {entry{name: "x.npy", data: "PK\x03\x04 and more"}, "Floats32", "x: is no array of NumPy"},
+		"no magic":    {entry{name: "x.npy", data: "PK\x03\x04 and more"}, "Floats32", "x: is not a NumPy array"},
 		"npy 4.0":     {entry{name: "x.npy", data: "\x93NUMPY\x04\x00\x00\x00\x00\x00"}, "Floats32", "x: has version 4.0 of the npy format"},
 		"npy 1.1":     {entry{name: "x.npy", data: "\x93NUMPY\x01\x01\x00\x00"}, "Floats32", "x: has version 1.1 of the npy format"},
 		"no length":   {entry{name: "x.npy", data: "\x93NUMPY\x02\x00\x00\x00"}, "Floats32", "x: is damaged or cut off"},
@@ -145,12 +145,12 @@ func TestOpen_Refuses(t *testing.T) {
 		data []byte
 		want string
 	}{
-		"empty":        {nil, "it is no npz file, or was cut off"},
-		"text":         {[]byte("version https://git-lfs.github.com/spec/v1\n"), "it is no npz file, or was cut off"},
-		"cut off":      {good[:len(good)-30], "it is no npz file, or was cut off"},
+		"empty":        {nil, "it is not an npz file, or was cut off"},
+		"text":         {[]byte("version https://git-lfs.github.com/spec/v1\n"), "it is not an npz file, or was cut off"},
+		"cut off":      {good[:len(good)-30], "it is not an npz file, or was cut off"},
 		"twice":        {archive(t, x, x), `"x": is in the file twice`},
 		"many entries": {archive(t, many...), "its directory has more than 1048576 bytes"},
-		"lying count":  {slices.Concat(good[:100], directoryEnd(1<<60, 0, 50)), "it is no npz file, or was cut off"},
+		"lying count":  {slices.Concat(good[:100], directoryEnd(1<<60, 0, 50)), "it is not an npz file, or was cut off"},
 	} {
 		if _, err := npz.Open(bytes.NewReader(c.data), int64(len(c.data)), wide); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want %s", name, err, c.want)

@@ -33,7 +33,7 @@ func readHeader(r io.Reader) (header, error) {
 		return header{}, damaged(err)
 	}
 	if string(start[:6]) != "\x93NUMPY" {
-		return header{}, errors.New("is no array of NumPy; save it with numpy.savez")
+		return header{}, errors.New("is not a NumPy array; save it with numpy.savez")
 	}
 	size, length := 10, uint32(binary.LittleEndian.Uint16(start[8:]))
 	switch [2]byte(start[6:]) {

@@ -64,7 +64,7 @@ func Open(r io.ReaderAt, size int64, limits Limits) (*File, error) {
 	case errors.Is(err, errDirectory):
 		return nil, errDirectory
 	case errors.Is(err, zip.ErrFormat), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return nil, fmt.Errorf("it is no npz file, or was cut off (%w); copy it again, or save it with numpy.savez", err)
+		return nil, fmt.Errorf("it is not an npz file, or was cut off (%w); copy it again, or save it with numpy.savez", err)
 	case err != nil:
 		return nil, err
 	}

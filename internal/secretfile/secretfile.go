@@ -32,7 +32,7 @@ func Read(path string) (backend.Secret, error) {
 	case err != nil:
 		return backend.Secret{}, fmt.Errorf("%s cannot be read: %v", path, errors.Unwrap(err)) //nolint:errorlint // a dangling link must not look like no file
 	case !info.Mode().IsRegular() || info.Size() > maxSize:
-		return backend.Secret{}, fmt.Errorf("%s is no file of some lines", path)
+		return backend.Secret{}, fmt.Errorf("%s is not a file of a few lines", path)
 	}
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -97,7 +97,7 @@ func syncFolder(path string) error {
 func CheckFolder(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || runtime.GOOS == "windows" {
-		return nil //nolint:nilerr // whoever uses the folder says what is wrong with it
+		return nil //nolint:nilerr // the caller that uses the folder reports what is wrong with it
 	}
 	if mode := info.Mode().Perm(); mode&0o002 != 0 {
 		return fmt.Errorf("%s may be written by everybody (mode %04o), who could replace what is in it; run: chmod o-w %s",

@@ -40,7 +40,7 @@ func (mongoDB) open(ctx context.Context, cfg *config.Config, log *slog.Logger) (
 	}
 	return Opened{
 		Store: store, System: "mongodb",
-		Place: fmt.Sprintf("mongodb, database %s at %s", cfg.MongoDB.Database, options.Store.HostList()),
+		Description: fmt.Sprintf("mongodb, database %s at %s", cfg.MongoDB.Database, options.Store.HostList()),
 	}, nil
 }
 

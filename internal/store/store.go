@@ -67,9 +67,9 @@ func kindOf(cfg *config.Config) (kind, error) {
 type Opened struct {
 	backend.Store
 
-	System  string // of the database, for metrics and traces
-	Place   string // for a person: kind and location
-	Unready string // why a server with this store is not healthy; "" if it is
+	System      string // of the database, for metrics and traces
+	Description string // for a person: kind and location
+	Unready     string // why a server with this store is not healthy; "" if it is
 }
 
 // Open opens the store that the configuration chooses, ready to serve.

@@ -48,21 +48,21 @@ type Metrics struct {
 	backupTime, backupBytes prometheus.Gauge
 	backupFailures          prometheus.Counter
 
-	adding sync.Mutex // held while an entry is added to answers
-	// answers holds the resolved metrics for each kind of request. There are
+	adding sync.Mutex // held while an entry is added to kinds
+	// kinds holds the resolved metrics for each kind of request. There are
 	// only a few methods, routes and statuses. The map is replaced and never
 	// changed.
-	answers atomic.Pointer[map[answerKey]*answer]
+	kinds atomic.Pointer[map[requestKind]*requestMetrics]
 }
 
-// answerKey identifies a kind of request.
-type answerKey struct {
+// requestKind identifies a kind of request.
+type requestKind struct {
 	method, route string
 	status        int
 }
 
-// answer holds the metrics that one request updates.
-type answer struct {
+// requestMetrics holds the metrics that one request updates.
+type requestMetrics struct {
 	requests, bytes prometheus.Counter
 	duration        prometheus.Observer
 }
@@ -93,7 +93,7 @@ func NewMetrics(build Build) *Metrics {
 		backupFailures: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "backup_failures_total",
 			Help: "Backups that failed."}),
 	}
-	m.answers.Store(&map[answerKey]*answer{})
+	m.kinds.Store(&map[requestKind]*requestMetrics{})
 	logins := counters("logins_total", "Logins by their outcome.", "outcome")
 	for _, outcome := range api.LoginOutcomes {
 		m.logins[outcome] = logins.WithLabelValues(string(outcome))
@@ -167,26 +167,26 @@ func (m *Metrics) BackupDone(at time.Time, size int64, err error) {
 
 // observe counts a finished request.
 func (m *Metrics) observe(request api.ObservedRequest) {
-	key := answerKey{request.Method, request.Route, request.Status}
-	a, ok := (*m.answers.Load())[key]
+	key := requestKind{request.Method, request.Route, request.Status}
+	a, ok := (*m.kinds.Load())[key]
 	if !ok {
-		a = m.addAnswer(key)
+		a = m.addKind(key)
 	}
 	a.requests.Inc()
 	a.bytes.Add(float64(request.Bytes))
 	a.duration.Observe(request.Duration.Seconds())
 }
 
-func (m *Metrics) addAnswer(key answerKey) *answer {
+func (m *Metrics) addKind(key requestKind) *requestMetrics {
 	m.adding.Lock()
 	defer m.adding.Unlock()
-	answers := maps.Clone(*m.answers.Load())
-	a := &answer{
+	kinds := maps.Clone(*m.kinds.Load())
+	a := &requestMetrics{
 		requests: m.requests.WithLabelValues(key.method, key.route, strconv.Itoa(key.status)),
 		bytes:    m.responseBytes.WithLabelValues(key.method, key.route),
 		duration: m.requestDurations.WithLabelValues(key.method, key.route),
 	}
-	answers[key] = a
-	m.answers.Store(&answers)
+	kinds[key] = a
+	m.kinds.Store(&kinds)
 	return a
 }

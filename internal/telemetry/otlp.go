@@ -79,7 +79,7 @@ func newCollector() (*collector, error) {
 	if err != nil {
 		return nil, err
 	}
-	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // nobody replaces it here
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // nothing replaces it here
 	transport.TLSClientConfig = tlsConfig
 	c.client = &http.Client{
 		Transport:     transport,
@@ -207,7 +207,7 @@ var retried = map[int]bool{
 func (c *collector) post(ctx context.Context, body []byte) (again bool, wait time.Duration, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, bytes.NewReader(body))
 	if err != nil {
-		return false, 0, errors.New("the endpoint of the collector is no URL")
+		return false, 0, errors.New("the endpoint of the collector is not a URL")
 	}
 	request.Header = c.header.Clone()
 	request.Header.Set("Content-Type", "application/x-protobuf")
@@ -215,21 +215,21 @@ func (c *collector) post(ctx context.Context, body []byte) (again bool, wait tim
 	if c.gzip {
 		request.Header.Set("Content-Encoding", "gzip")
 	}
-	answer, err := c.client.Do(request)
+	response, err := c.client.Do(request)
 	if err != nil {
 		if wrapped, ok := errors.AsType[*url.Error](err); ok {
 			err = wrapped.Err // without the URL, which may contain a token
 		}
 		return true, -1, fmt.Errorf("the collector cannot be reached: %w", err)
 	}
-	defer answer.Body.Close()
-	_, _ = io.CopyN(io.Discard, answer.Body, maxCollectorAck)
-	if answer.StatusCode/100 == 2 {
+	defer response.Body.Close()
+	_, _ = io.CopyN(io.Discard, response.Body, maxCollectorAck)
+	if response.StatusCode/100 == 2 {
 		return false, 0, nil
 	}
 	wait = -1
-	if seconds, err := strconv.Atoi(answer.Header.Get("Retry-After")); err == nil && seconds >= 0 {
+	if seconds, err := strconv.Atoi(response.Header.Get("Retry-After")); err == nil && seconds >= 0 {
 		wait = time.Duration(seconds) * time.Second
 	}
-	return retried[answer.StatusCode], wait, fmt.Errorf("the collector responded %d", answer.StatusCode)
+	return retried[response.StatusCode], wait, fmt.Errorf("the collector responded %d", response.StatusCode)
 }

@@ -128,15 +128,29 @@ func TestFile_Lines(t *testing.T) {
 	data := users()
 	data[0].Characters = data[0].Characters[:1]
 	file, _ := write(t, true, data)
+	if got, want := file, `"prompt":"You sing.\n\u2028😀 \\u0000 \"quoted\"",`; !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwant the text %s in it", got, want)
+	}
 	body := `{"kind":"header","format":"web-backend-export","version":1,"created_at":"2026-01-31T12:00:00Z","secrets":true,"users":3,"characters":2}
 {"kind":"user","user_id":"ada/ü","username":"ada","password":"$argon2id$planted-password","config":{"timezone":"Europe/Rome","openai_api_key":"sk-planted-key","elevenlabs_api_key":"sk-planted-key-2"}}
-{"kind":"character","user_id":"ada/ü","character_id":"c1","character_name":"Mira & <Thea>","create_datatime":"2025-09-26 14:49:13,123","read_only":true,"scene_name":"","tts_adapter":"","voice":"","voice_speed":1.25,"avatar":"","asr_adapter":"","classification_adapter":"","classification_model_override":"","conversation_adapter":"","conversation_model_override":"","prompt":"You sing.\n\u2028😀 \\u0000 \"quoted\"","reaction_adapter":"","reaction_model_override":"","memory_adapter":"","memory_model_override":"","acquaintance_threshold":5,"friend_threshold":10,"situationship_threshold":15,"lover_threshold":20,"neutral_threshold":50,"happiness_threshold":20,"sadness_threshold":20,"fear_threshold":20,"anger_threshold":20,"disgust_threshold":20,"surprise_threshold":20,"shyness_threshold":-7}
+` + characterLine(t, data[0].Characters[0]) + `
 {"kind":"user","user_id":"bea","username":"","password":"plain","config":null}
 {"kind":"user","user_id":"cy","config":{"timezone":"UTC"}}
 `
 	if want := footed(body, 3, 1); file != want {
 		t.Errorf("got\n%s\nwant\n%s", file, want)
 	}
+}
+
+// characterLine returns the line of a character: its kind, and then the document
+// that the API sends.
+func characterLine(t *testing.T, character backend.Character) string {
+	t.Helper()
+	document, err := backend.EncodeCharacter(character)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return `{"kind":"character",` + string(document[1:])
 }
 
 // footed appends the footer that matches the lines before it.

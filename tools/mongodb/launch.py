@@ -17,14 +17,14 @@ The first administrator, "root" with password "root", is made before the server 
 SecantusDB knows no localhost exception, so nobody could make one later. --anonymous asks
 for no user at all.
 
-Every write is synced to the disk before it is answered. SecantusDB does not do so by
+Every write is synced to the disk before its response is sent. SecantusDB does not do so by
 itself, and a killed server then loses writes that it acknowledged, also with w: majority,
 which MongoDB never does.
 
 Three faults of SecantusDB 0.7.0b3 are corrected here, since tests would pass or fail
 wrongly with them:
 
-1. A driver sends a write again when its answer was lost, and the server must recognize it.
+1. A driver sends a write again when its response was lost, and the server must recognize it.
    SecantusDB compares the whole command, maxTimeMS included, which is the time that is left
    and differs each time. So it would apply the write twice. maxTimeMS is left out of the
    comparison here.
@@ -173,7 +173,7 @@ def serve(arguments: argparse.Namespace, announce: str, alive: int) -> None:
     add_admin(server)
 
     def end(*_: object) -> None:
-        # At once: what was answered is on the disk, and nobody waits for the rest.
+        # At once: what was confirmed is on the disk, and no client waits for the rest.
         if not arguments.data:
             shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)

@@ -71,11 +71,11 @@ func staticPaths(t *testing.T, golden string) [5]map[string]string {
 	return [...]map[string]string{want.Files["restpose"], want.Files["mesh"], want.Files["joints"], want.Files["rigids"], want.Files["blendshapes"]}
 }
 
-func newSources(t *testing.T, golden string, database motion.Database, clips, static motion.Place) motion.Sources {
+func newSources(t *testing.T, golden string, database motion.Database, clips, static motion.FileSource) motion.Sources {
 	t.Helper()
 	s := motion.Sources{Database: database, Clips: clips}
 	for kind, paths := range staticPaths(t, golden) {
-		s.Static[kind] = motion.Files{Place: static, Paths: paths}
+		s.Static[kind] = motion.Files{Source: static, Paths: paths}
 	}
 	return s
 }
@@ -100,7 +100,7 @@ func testGolden(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
 				if content := contentOf(got.Version()); content != contentOf(want.Version()) {
 					t.Errorf("the version of the content is %s, want %s", content, contentOf(want.Version()))
 				}
-				compareAnswers(t, got, want)
+				compareResponses(t, got, want)
 			}
 		}
 	}
@@ -118,7 +118,7 @@ func load(t *testing.T, sources motion.Sources, options motion.Options) *motion.
 // contentOf returns a version without the version of the database.
 func contentOf(version string) string { return version[strings.LastIndex(version, "-")+1:] }
 
-func compareAnswers(t *testing.T, got, want *motion.Generation) {
+func compareResponses(t *testing.T, got, want *motion.Generation) {
 	t.Helper()
 	total := 0
 	for _, class := range []string{
@@ -152,7 +152,7 @@ func ask(t *testing.T, g *motion.Generation, class, avatar, app string) (message
 	if err != nil {
 		return nil, err
 	}
-	for message, err := range g.Answer(t.Context(), request) {
+	for message, err := range g.Respond(t.Context(), request) {
 		if err != nil {
 			return messages, err
 		}
@@ -367,13 +367,13 @@ func testObjects(s3 *gateway) func(t *testing.T) {
 			{"access key", oddKey, "check the endpoint and the access key", key, true},
 			{"secret key", oddKey, "SignatureDoesNotMatch: check the secret key", secret, true},
 		} {
-			place := source.NewS3(c.options)
-			_, err := place.Open(t.Context(), c.key)
+			bucket := source.NewS3(c.options)
+			_, err := bucket.Open(t.Context(), c.key)
 			if err == nil || !strings.Contains(err.Error(), c.text) || errors.Is(err, motion.ErrUnavailable) != c.unavailable ||
 				errors.Is(err, fs.ErrNotExist) == c.unavailable {
 				t.Errorf("%s: got %v, want %q", c.name, err, c.text)
 			}
-			if _, headErr := place.Fingerprint(t.Context(), c.key); headErr == nil {
+			if _, headErr := bucket.Fingerprint(t.Context(), c.key); headErr == nil {
 				t.Errorf("%s: there is a fingerprint", c.name)
 			} else if text := fmt.Sprint(err, headErr); strings.Contains(text, objectKey) || strings.Contains(text, "a wrong key") {
 				t.Errorf("%s: the error shows the secret key: %s", c.name, text)
@@ -490,7 +490,7 @@ func testProgram(golden string, db *mariaDB, s3 *gateway) func(t *testing.T) {
 			Keywords []string `json:"motion_keywords"`
 		}
 		if err := json.NewDecoder(response.Body).Decode(&got); err != nil || response.StatusCode != http.StatusOK {
-			t.Fatalf("the keywords are answered with %s, %v", response.Status, err)
+			t.Fatalf("the response to the keywords is %s, %v", response.Status, err)
 		}
 		expected, err := os.ReadFile(filepath.Join(golden, "expected.json"))
 		if err == nil {

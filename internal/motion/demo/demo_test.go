@@ -48,7 +48,7 @@ func TestWrite_IsServed(t *testing.T) {
 	t.Parallel()
 	folder := written(t)
 	files := func(ani, kq string) motion.Files {
-		return motion.Files{Place: source.NewFolder(folder), Paths: map[string]string{"Ani-default": ani, "KQ-default": kq}}
+		return motion.Files{Source: source.NewFolder(folder), Paths: map[string]string{"Ani-default": ani, "KQ-default": kq}}
 	}
 	g, err := motion.Load(t.Context(), motion.Sources{
 		Database: source.NewSQLite(filepath.Join(folder, "motion_database.db"), source.Query{Table: "motion_record", EnabledColumn: "enabled"}),

@@ -29,7 +29,7 @@ func (f Folder) open() (*os.Root, error) {
 	return root, nil
 }
 
-// Open implements [motion.Place].
+// Open implements [motion.FileSource].
 func (f Folder) Open(_ context.Context, path string) (motion.File, error) {
 	root, err := f.open()
 	if err != nil {
@@ -54,7 +54,7 @@ func (f Folder) Open(_ context.Context, path string) (motion.File, error) {
 	return folderFile{file, info.Size()}, nil
 }
 
-// Fingerprint implements [motion.Place].
+// Fingerprint implements [motion.FileSource].
 func (f Folder) Fingerprint(_ context.Context, path string) (string, error) {
 	root, err := f.open()
 	if err != nil {

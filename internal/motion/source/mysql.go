@@ -20,8 +20,8 @@ import (
 	"web-backend/internal/motion"
 )
 
-// answerTimeout is the time limit for each read from a MySQL server.
-const answerTimeout = 30 * time.Second
+// defaultReadTimeout is the time limit for each read from a MySQL server.
+const defaultReadTimeout = 30 * time.Second
 
 // MySQLOptions configure the connection to a MySQL or MariaDB database.
 type MySQLOptions struct {
@@ -36,12 +36,12 @@ type MySQLOptions struct {
 // MySQL is a MySQL or MariaDB database. It is only read, never written to. It
 // is connected only while it is read.
 type MySQL struct {
-	options MySQLOptions
-	answer  time.Duration
+	options     MySQLOptions
+	readTimeout time.Duration
 }
 
 // NewMySQL returns the database. It does not need to exist yet.
-func NewMySQL(options MySQLOptions) *MySQL { return &MySQL{options, answerTimeout} }
+func NewMySQL(options MySQLOptions) *MySQL { return &MySQL{options, defaultReadTimeout} }
 
 // Fingerprint implements [motion.Database]. It returns a checksum of the result
 // of Read without the version. The version is not suitable: it is lost when the
@@ -73,7 +73,7 @@ func (m *MySQL) Read(ctx context.Context) (motion.Table, error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		err = fmt.Errorf("is not read within %s", readTimeout)
 	case errors.Is(err, mysql.ErrInvalidConn), errors.Is(err, driver.ErrBadConn):
-		err = fmt.Errorf("the server ends the connection, or does not respond within %s", m.answer)
+		err = fmt.Errorf("the server ends the connection, or does not respond within %s", m.readTimeout)
 	}
 	return table, fmt.Errorf("the motion database %s of %s: %w", m.options.Database, m.address(), plain(err))
 }
@@ -132,7 +132,7 @@ func (m *MySQL) open() (*sql.DB, error) {
 	cfg := mysql.NewConfig()
 	cfg.Net, cfg.Addr = "tcp", m.address()
 	cfg.User, cfg.Passwd, cfg.DBName = m.options.Username, m.options.Password.Reveal(), m.options.Database
-	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = connectTimeout, m.answer, m.answer
+	cfg.Timeout, cfg.ReadTimeout, cfg.WriteTimeout = connectTimeout, m.readTimeout, m.readTimeout
 	cfg.TLSConfig = "preferred"     // encrypted if the server supports it, not authenticated
 	cfg.Logger = &mysql.NopLogger{} // otherwise it would write to standard error
 	connector, err := mysql.NewConnector(cfg)

@@ -32,7 +32,7 @@ func TestMySQL_Unreachable(t *testing.T) {
 	}()
 	for _, c := range []struct{ name, address, text string }{
 		{"nobody listens", deserted(t), "connection refused"},
-		{"no answer", silent(t), "does not respond within 100ms"},
+		{"no response", silent(t), "does not respond within 100ms"},
 		{"closes", closing.Addr().String(), "the server ends the connection"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -49,7 +49,7 @@ func TestMySQL_Unreachable(t *testing.T) {
 				Host: host, Port: number, Username: "reader", Password: backend.NewSecret(password), Database: "motion",
 				Query: source.Query{Table: "motion_record", EnabledColumn: "enabled"},
 			})
-			database.SetAnswer(100 * time.Millisecond)
+			database.SetReadTimeout(100 * time.Millisecond)
 			for _, read := range []func() error{
 				func() error { _, err := database.Read(t.Context()); return err },
 				func() error { _, err := database.Fingerprint(t.Context()); return err },

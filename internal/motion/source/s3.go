@@ -80,7 +80,7 @@ func (s *S3) String() string {
 	return fmt.Sprintf("bucket %s of %s", s.options.Bucket, s.options.Endpoint)
 }
 
-// Fingerprint implements [motion.Place].
+// Fingerprint implements [motion.FileSource].
 func (s *S3) Fingerprint(ctx context.Context, path string) (fingerprint string, err error) {
 	err = s.do(ctx, http.MethodHead, path, func(r *http.Response) error {
 		fingerprint = fmt.Sprintf("%d %s", r.ContentLength, r.Header.Get("ETag"))
@@ -89,7 +89,7 @@ func (s *S3) Fingerprint(ctx context.Context, path string) (fingerprint string, 
 	return fingerprint, err
 }
 
-// Open implements [motion.Place]. It copies the object into a temporary file,
+// Open implements [motion.FileSource]. It copies the object into a temporary file,
 // so that an open object cannot change and does not use memory.
 func (s *S3) Open(ctx context.Context, path string) (motion.File, error) {
 	var file *spooled
@@ -125,9 +125,9 @@ func (s *S3) do(ctx context.Context, method, path string, use func(*http.Respons
 	response, err := s.send(ctx, method, path)
 	if err == nil {
 		defer response.Body.Close()
-		response.Body = &watched{response.Body, func() { timer.Reset(s.stall) }}
+		response.Body = &stallReader{response.Body, func() { timer.Reset(s.stall) }}
 		if response.StatusCode != http.StatusOK {
-			return s.refusal(response)
+			return s.responseError(response)
 		}
 		err = use(response)
 	}
@@ -179,9 +179,9 @@ var ofBucket = map[string]string{
 	"SignatureDoesNotMatch":        "check the secret key",
 }
 
-// refusal returns the error for a response. It shows only the code in the
+// responseError returns the error for a response. It shows only the code in the
 // server's message, because the message may quote signed data.
-func (s *S3) refusal(r *http.Response) error {
+func (s *S3) responseError(r *http.Response) error {
 	head, _ := io.ReadAll(io.LimitReader(r.Body, 4<<10)) // best effort: the status is enough
 	code := ""
 	if found := errorCode.FindSubmatch(head); found != nil {
@@ -230,16 +230,16 @@ func plain(err error) error {
 	return err
 }
 
-// watched is a body that reports each read.
-type watched struct {
+// stallReader is a body that reports each read, so that a stalled server is noticed.
+type stallReader struct {
 	io.ReadCloser
 	progress func()
 }
 
-func (w *watched) Read(p []byte) (int, error) {
-	n, err := w.ReadCloser.Read(p)
+func (r *stallReader) Read(p []byte) (int, error) {
+	n, err := r.ReadCloser.Read(p)
 	if n > 0 {
-		w.progress()
+		r.progress()
 	}
 	return n, err
 }

@@ -125,7 +125,7 @@ func TestS3_Unavailable(t *testing.T) {
 		bucket     *source.S3
 	}{
 		{"nobody listens", "connection refused", newBucket(deserted(t))},
-		{"no answer", "no response within 1s", newBucket(silent(t))},
+		{"no response", "no response within 1s", newBucket(silent(t))},
 		{"gone in the middle", "unexpected EOF", serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			part(w)
 			panic(http.ErrAbortHandler)

@@ -235,19 +235,19 @@ func (s *Store) CopyCharacter(
 		}
 		return storeError(err)
 	}
-	refusal, err := s.refusalOfCopy(ctx, key, before, most)
-	if err != nil || refusal == nil {
+	copyErr, err := s.copyError(ctx, key, before, most)
+	if err != nil || copyErr == nil {
 		return storeError(err)
 	}
 	if _, err := s.characters.DeleteOne(ctx, bson.D{{Key: fieldID, Value: id}}); err != nil {
 		return storeError(err)
 	}
-	return refusal
+	return copyErr
 }
 
-// refusalOfCopy returns the reason why a copy that was just stored must not
-// stay, or nil if it may stay.
-func (s *Store) refusalOfCopy(ctx context.Context, key backend.CharacterKey, config bson.RawValue, most int) (refusal, err error) {
+// copyError returns the error why a copy that was just stored must not stay, or
+// nil if it may stay.
+func (s *Store) copyError(ctx context.Context, key backend.CharacterKey, config bson.RawValue, most int) (copyErr, err error) {
 	after, err := idOf(ctx, s.configs, key.UserID)
 	if err != nil {
 		return nil, err
@@ -260,9 +260,9 @@ func (s *Store) refusalOfCopy(ctx context.Context, key backend.CharacterKey, con
 	}
 	count, err := s.characters.CountDocuments(ctx, byUser(key.UserID))
 	if err == nil && count > int64(most) {
-		refusal = backend.TooManyCharacters(most)
+		copyErr = backend.TooManyCharacters(most)
 	}
-	return refusal, err
+	return copyErr, err
 }
 
 // lastID returns a new _id that sorts after the _ids of all characters of a

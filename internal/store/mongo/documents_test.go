@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -33,18 +34,25 @@ const (
 		"sensenova_sk:string sensechat_ak:string sensechat_sk:string softsugar_app_id:string " +
 		"softsugar_app_key:string huoshan_app_id:string huoshan_token:string sense_tts_api_key:string " +
 		"nova_tts_api_key:string elevenlabs_api_key:string timezone:string"
-
-	characterFields = "_id:objectID user_id:string character_id:string character_name:string " +
-		"create_datatime:string read_only:boolean scene_name:string tts_adapter:string voice:string " +
-		"voice_speed:double avatar:string asr_adapter:string classification_adapter:string " +
-		"classification_model_override:string conversation_adapter:string conversation_model_override:string " +
-		"prompt:string reaction_adapter:string reaction_model_override:string memory_adapter:string " +
-		"memory_model_override:string acquaintance_threshold:32-bit_integer friend_threshold:32-bit_integer " +
-		"situationship_threshold:32-bit_integer lover_threshold:32-bit_integer neutral_threshold:32-bit_integer " +
-		"happiness_threshold:32-bit_integer sadness_threshold:32-bit_integer fear_threshold:32-bit_integer " +
-		"anger_threshold:32-bit_integer disgust_threshold:32-bit_integer surprise_threshold:32-bit_integer " +
-		"shyness_threshold:32-bit_integer"
 )
+
+var characterFields = typedCharacterFields()
+
+// typedCharacterFields returns the fields of a stored character with their
+// types. That the fields are those of contract §4 is checked by the golden
+// OpenAPI document.
+func typedCharacterFields() string {
+	types := map[reflect.Kind]bson.Type{
+		reflect.String: bson.TypeString, reflect.Bool: bson.TypeBoolean, reflect.Float64: bson.TypeDouble, reflect.Int32: bson.TypeInt32,
+	}
+	fields := []string{"_id:objectID"}
+	for _, field := range backend.CharacterFields() {
+		fields = append(fields, field.Name+":"+typeName(types[field.Kind]))
+	}
+	return strings.Join(fields, " ")
+}
+
+func typeName(t bson.Type) string { return strings.ReplaceAll(t.String(), " ", "_") }
 
 // fieldsOf describes the fields of a document with their types, in their order.
 func fieldsOf(t *testing.T, document bson.Raw) string {
@@ -55,7 +63,7 @@ func fieldsOf(t *testing.T, document bson.Raw) string {
 	}
 	fields := make([]string, len(elements))
 	for i, element := range elements {
-		fields[i] = element.Key() + ":" + strings.ReplaceAll(element.Value().Type.String(), " ", "_")
+		fields[i] = element.Key() + ":" + typeName(element.Value().Type)
 	}
 	return strings.Join(fields, " ")
 }

@@ -200,7 +200,7 @@ func (s *Store) readCharacters(ctx context.Context, userIDs []string, limit int,
 			continue
 		}
 		if !ok {
-			return fmt.Errorf("a document of %s has an _id that is no ObjectID: %s",
+			return fmt.Errorf("a document of %s has an _id that is not an ObjectID: %s",
 				s.characters.Name(), cursor.Current.Lookup(fieldID))
 		}
 		next := storedCharacter{id: id}

@@ -240,7 +240,7 @@ func TestRestore_RefusesWhatIsNoBackup(t *testing.T) {
 	}
 	for name, bad := range map[string]struct{ file, want string }{
 		"missing":         {filepath.Join(t.TempDir(), "none"), "no such file"},
-		"a folder":        {t.TempDir(), "no file"},
+		"a folder":        {t.TempDir(), "not a file"},
 		"empty":           {written(t, nil), "empty"},
 		"text":            {written(t, []byte("hello, world, hello")), "not a SQLite database"},
 		"an export":       {written(t, []byte(`{"format":"web-backend export"}`+"\n")), "web-backend import"},

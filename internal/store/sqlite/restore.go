@@ -102,7 +102,7 @@ func looksLikeDatabase(path string) error {
 		return err
 	}
 	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file", path)
+		return fmt.Errorf("%s is not a file", path)
 	}
 	file, err := os.Open(path)
 	if err != nil {
@@ -129,7 +129,7 @@ func looksLikeDatabase(path string) error {
 		bytes.HasPrefix(head, []byte("-----BEGIN AGE")):
 		return fmt.Errorf("%s is not a backup but looks like an export; use web-backend import", path)
 	}
-	return fmt.Errorf("%s is not a SQLite database, so it is no backup", path)
+	return fmt.Errorf("%s is not a SQLite database, so it is not a backup", path)
 }
 
 // prepare copies a backup to the file that will become the database at path.

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func Character(userID string, n int) backend.Character {
 	}
 	look := looks[n%len(looks)]
 	step := int32(n)
-	return backend.Character{
+	c := backend.Character{
 		UserID:         userID,
 		CharacterID:    uuid.NewSHA1(uuid.NameSpaceOID, fmt.Appendf(nil, "%d/%s", n, userID)).String(),
 		CharacterName:  fmt.Sprintf("%s %d", look.name, n),
@@ -39,6 +40,27 @@ func Character(userID string, n int) backend.Character {
 		LoverThreshold: 104 + step, NeutralThreshold: 105 + step, HappinessThreshold: 106 + step,
 		SadnessThreshold: 107 + step, FearThreshold: 108 + step, AngerThreshold: 109 + step,
 		DisgustThreshold: 110 + step, SurpriseThreshold: 111 + step, ShynessThreshold: 112 + step,
+	}
+	setOtherFields(&c, n)
+	return c
+}
+
+// setOtherFields gives each field that is not set a value of its own, so that a
+// new field needs no line above. A bool stays false, and the
+// caller chooses UserID.
+func setOtherFields(c *backend.Character, n int) {
+	for field, value := range reflect.ValueOf(c).Elem().Fields() {
+		if !value.IsZero() || field.Name == "UserID" {
+			continue
+		}
+		switch number := 1000*(field.Index[0]+1) + n; value.Kind() {
+		case reflect.String:
+			value.SetString(fmt.Sprintf("%s %d", field.Name, n))
+		case reflect.Int32:
+			value.SetInt(int64(number))
+		case reflect.Float64:
+			value.SetFloat(float64(number))
+		}
 	}
 }
 

@@ -279,7 +279,7 @@ func (t *trial) updateUntil(
 			return accepted
 		}
 		if late {
-			t.Errorf("update started after the character was answered to be %q: got success, want an error", last)
+			t.Errorf("update started after the response named the character %q: got success, want an error", last)
 			return prompt
 		}
 		accepted = prompt

@@ -156,7 +156,7 @@ func (t *trial) tokensUntil(round int, credential backend.Credential, change fun
 				return
 			}
 			if late {
-				t.Errorf("create token, started after the change was answered: got success, want an error")
+				t.Errorf("create token, started after the change was confirmed: got success, want an error")
 				return
 			}
 		}
@@ -260,7 +260,7 @@ func (t *trial) readUntilEnded(tokens []backend.Token, first int, over *atomic.B
 			t.Errorf("read token: got %+v, want %+v", got, token)
 			return
 		case late:
-			t.Errorf("read token after the password was answered to be replaced: got it, want none")
+			t.Errorf("read token after the new password was confirmed: got it, want none")
 			return
 		}
 	}

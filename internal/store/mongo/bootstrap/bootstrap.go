@@ -72,17 +72,17 @@ type bootstrap struct {
 }
 
 func (b *bootstrap) run(ctx context.Context) error {
-	refusal := b.waitFor(ctx, b.testAccess)
-	if refusal == nil {
+	accessErr := b.waitFor(ctx, b.testAccess)
+	if accessErr == nil {
 		b.reportAccess()
 		return nil
 	}
-	if !passwordRefused(refusal) && !notAuthorized(refusal) {
-		return b.failure(stepTest, refusal)
+	if !passwordRefused(accessErr) && !notAuthorized(accessErr) {
+		return b.failure(stepTest, accessErr)
 	}
 	b.user = b.Store.Login()
 	if b.user.Username == "" {
-		return &Failure{Reason: NoUser, Host: b.host, Step: stepTest, Cause: refusal,
+		return &Failure{Reason: NoUser, Host: b.host, Step: stepTest, Cause: accessErr,
 			Problem: "the server asks for a user, and none is configured",
 			Remedy:  "set mongodb_username and mongodb_password; the user is made at the first run"}
 	}
@@ -90,20 +90,20 @@ func (b *bootstrap) run(ctx context.Context) error {
 		b.user.Database = adminDatabase
 	}
 	b.report(fmt.Sprintf("application user %q has no access to database %q yet: %s",
-		b.user.Username, b.Store.Database, refusalText(refusal)))
+		b.user.Username, b.Store.Database, accessErrorText(accessErr)))
 	if b.AdminUsername == "" {
-		return b.adminFailure(AdminRefused, stepAdmin, "no admin user is configured", refusal, refusal)
+		return b.adminFailure(AdminRefused, stepAdmin, "no admin user is configured", accessErr, accessErr)
 	}
-	err := b.waitFor(ctx, func(ctx context.Context) error { return b.setUp(ctx, refusal) })
+	err := b.waitFor(ctx, func(ctx context.Context) error { return b.setUp(ctx, accessErr) })
 	switch {
 	case errors.Is(err, errOnlyChecked):
 		return nil
 	case passwordRefused(err):
 		return b.adminFailure(AdminRefused, stepAdmin,
-			fmt.Sprintf("the server refused admin user %q", b.AdminUsername), refusal, err)
+			fmt.Sprintf("the server refused admin user %q", b.AdminUsername), accessErr, err)
 	case notAuthorized(err):
 		return b.adminFailure(NotAllowed, stepSetUp,
-			fmt.Sprintf("admin user %q is not allowed to create users and grant roles", b.AdminUsername), refusal, err)
+			fmt.Sprintf("admin user %q is not allowed to create users and grant roles", b.AdminUsername), accessErr, err)
 	case err != nil:
 		return b.failure(stepSetUp, err)
 	}
@@ -175,22 +175,22 @@ func (b *bootstrap) as(o mongo.Options, fn func(client *driver.Client) error) er
 }
 
 // setUp creates the application user or grants it its role, as the admin user.
-// It does not change a user that exists with another password. refusal is the
+// It does not change a user that exists with another password. accessErr is the
 // reason why the user has no access.
-func (b *bootstrap) setUp(ctx context.Context, refusal error) error {
+func (b *bootstrap) setUp(ctx context.Context, accessErr error) error {
 	admin := mongo.Login{Username: b.AdminUsername, Password: b.AdminPassword, Database: adminDatabase}
 	return b.as(b.Store.As(admin), func(client *driver.Client) error {
 		auth := client.Database(b.user.Database)
-		var answer struct {
+		var found struct {
 			Users []bson.Raw `bson:"users"`
 		}
-		err := auth.RunCommand(ctx, bson.D{{Key: "usersInfo", Value: b.user.Username}}).Decode(&answer)
+		err := auth.RunCommand(ctx, bson.D{{Key: "usersInfo", Value: b.user.Username}}).Decode(&found)
 		switch {
 		case err != nil:
 			return err
-		case len(answer.Users) == 0:
+		case len(found.Users) == 0:
 			return b.createUser(ctx, auth)
-		case passwordRefused(refusal) && !notAuthorized(b.testAccess(ctx)):
+		case passwordRefused(accessErr) && !notAuthorized(b.testAccess(ctx)):
 			// The user has another password, or another server has created it
 			// since and the access works now. The following test finds out
 			// which.
@@ -275,23 +275,23 @@ func (b *bootstrap) reportAccess() {
 	b.report(fmt.Sprintf("%s can work on database %q at %s", who, b.Store.Database, b.host))
 }
 
-// refusalText explains why the application user was refused.
-func refusalText(refusal error) string {
-	if passwordRefused(refusal) {
+// accessErrorText explains why the application user was refused.
+func accessErrorText(accessErr error) string {
+	if passwordRefused(accessErr) {
 		return "the server does not know it, or not with this password"
 	}
 	return "it lacks the role readWrite"
 }
 
 // adminFailure returns a failure that only an administrator can correct.
-func (b *bootstrap) adminFailure(reason Reason, step, problem string, refusal, cause error) error {
+func (b *bootstrap) adminFailure(reason Reason, step, problem string, accessErr, cause error) error {
 	remedy := "set MONGODB_ADMIN_USERNAME and MONGODB_ADMIN_PASSWORD"
 	if reason == NotAllowed {
 		remedy = "give it the role userAdminAnyDatabase"
 	}
 	own := fmt.Sprintf(`db.getSiblingDB(%q).createUser({user: %q, pwd: passwordPrompt(), roles: [{role: "readWrite", db: %q}]})`,
 		b.user.Database, b.user.Username, b.Store.Database)
-	if notAuthorized(refusal) {
+	if notAuthorized(accessErr) {
 		own = fmt.Sprintf(`db.getSiblingDB(%q).grantRolesToUser(%q, [{role: "readWrite", db: %q}])`,
 			b.user.Database, b.user.Username, b.Store.Database)
 		if reason == AdminRefused {
@@ -299,7 +299,7 @@ func (b *bootstrap) adminFailure(reason Reason, step, problem string, refusal, c
 		}
 	}
 	return &Failure{Reason: reason, Host: b.host, Step: step, Cause: cause,
-		Problem: fmt.Sprintf("application user %q: %s; and %s", b.user.Username, refusalText(refusal), problem),
+		Problem: fmt.Sprintf("application user %q: %s; and %s", b.user.Username, accessErrorText(accessErr), problem),
 		Remedy:  remedy + ", or run in mongosh: " + own}
 }
 

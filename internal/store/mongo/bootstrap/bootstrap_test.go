@@ -432,8 +432,8 @@ func TestRun_HostIsUnreachable(t *testing.T) {
 		port int
 		why  string
 	}{
-		"nobody listens": {closed, "connection refused"},
-		"nobody answers": {silent.Addr().(*net.TCPAddr).Port, "no server responded"},
+		"nobody listens":     {closed, "connection refused"},
+		"no server responds": {silent.Addr().(*net.TCPAddr).Port, "no server responded"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -447,7 +447,7 @@ func TestRun_HostIsUnreachable(t *testing.T) {
 			took := time.Since(start)
 			failure, ok := errors.AsType[*bootstrap.Failure](err)
 			if !ok || failure.Reason != bootstrap.Unreachable || !strings.Contains(failure.Remedy, "mongodb_host") {
-				t.Fatalf("bootstrap: got error %v, want that no server answers", err)
+				t.Fatalf("bootstrap: got error %v, want that no server responds", err)
 			}
 			// On a busy machine the time of one attempt may be over before the
 			// connection is refused.

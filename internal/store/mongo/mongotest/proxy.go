@@ -224,7 +224,7 @@ func (p *Proxy) Settle(t testing.TB) {
 			return
 		}
 	}
-	t.Errorf("commands are not answered after %s", startTimeout)
+	t.Errorf("commands have no response after %s", startTimeout)
 }
 
 func (p *Proxy) settled() bool {

@@ -12,23 +12,23 @@ import (
 	"web-backend/internal/store"
 )
 
-// A place is a store that data is moved from or to.
-type place struct {
+// A location is a store that data is moved from or to.
+type location struct {
 	cfg  *config.Config // configuration of this store
 	text string         // name of the store for people; contains no secrets
 }
 
-// placeOf parses the name of a place. The name is a data folder, or a MongoDB
-// connection string whose path may name the database. "" is the store of cfg.
-// The name mongodb:// alone is the MongoDB of cfg, even if cfg chooses the
-// other store.
-func placeOf(cfg *config.Config, name string) (place, error) {
+// locationOf parses the name of a location. The name is a data folder, or a
+// MongoDB connection string whose path may name the database. "" is the store
+// of cfg. The name mongodb:// alone is the MongoDB of cfg, even if cfg chooses
+// the other store.
+func locationOf(cfg *config.Config, name string) (location, error) {
 	own := *cfg
 	switch scheme, rest, _ := strings.Cut(name, "://"); {
 	case name == "":
 	case name == "mongodb://":
 		if own.MongoDB.Host == "" && !own.MongoDB.URI.IsSet() {
-			return place{}, errors.New("the configuration names no MongoDB; set mongodb_host or mongodb_uri, or give a URI with a server")
+			return location{}, errors.New("the configuration names no MongoDB; set mongodb_host or mongodb_uri, or give a URI with a server")
 		}
 		own.Store = config.StoreMongoDB
 	case scheme == "mongodb" && rest != "", scheme == "mongodb+srv" && rest != "":
@@ -38,18 +38,18 @@ func placeOf(cfg *config.Config, name string) (place, error) {
 		own.MongoDB.Username, own.MongoDB.Password = "", backend.Secret{}
 		database, err := databaseOf(rest)
 		if err != nil {
-			return place{}, err
+			return location{}, err
 		}
 		if database != "" {
 			own.MongoDB.Database = database
 		}
 	case strings.Contains(name, "://"):
-		return place{}, errors.New("a store is named by a data folder, or by a URI that begins with mongodb:// or mongodb+srv://")
+		return location{}, errors.New("a store is named by a data folder, or by a URI that begins with mongodb:// or mongodb+srv://")
 	default:
 		own.Store, own.DataDir = config.StoreEmbedded, name
 	}
 	text, err := store.Describe(&own)
-	return place{cfg: &own, text: text}, err
+	return location{cfg: &own, text: text}, err
 }
 
 // databaseOf returns the path of a connection string. The string has no scheme.
@@ -65,24 +65,25 @@ func databaseOf(uri string) (string, error) {
 	return database, nil
 }
 
-// same reports whether two places are the same, as far as their names show.
-func (p place) same(other place) bool { return store.Same(p.cfg, other.cfg) }
+// same reports whether two locations are the same, as far as their names show.
+func (p location) same(other location) bool { return store.Same(p.cfg, other.cfg) }
 
-// openSource opens a place for reading. It creates and changes nothing there.
-func (p place) openSource(ctx context.Context) (backend.Store, error) {
+// openSource opens a location for reading. It creates and changes nothing
+// there.
+func (p location) openSource(ctx context.Context) (backend.Store, error) {
 	return store.OpenSource(ctx, p.cfg)
 }
 
-// openTarget opens a place for writing, and sets it up in the same way as serve
-// does.
-func (p place) openTarget(ctx context.Context, log *slog.Logger) (backend.Store, error) {
+// openTarget opens a location for writing, and sets it up in the same way as
+// serve does.
+func (p location) openTarget(ctx context.Context, log *slog.Logger) (backend.Store, error) {
 	opened, err := store.Open(ctx, p.cfg, log)
 	return opened.Store, err
 }
 
-// openDry opens a place to find out what would be written. It creates and
+// openDry opens a location to find out what would be written. It creates and
 // changes nothing. If there is no database, it returns nil.
-func (p place) openDry(ctx context.Context) (backend.Store, error) {
+func (p location) openDry(ctx context.Context) (backend.Store, error) {
 	if there, err := store.Exists(p.cfg); err != nil || !there {
 		return nil, err
 	}

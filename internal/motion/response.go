@@ -27,7 +27,7 @@ func (m Message) Size() int64 {
 	return int64(len(m.Head)) + m.File.Size()
 }
 
-// RequestError is the error for a request that cannot be answered. Its text is
+// RequestError is the error for a request that has no response. Its text is
 // valid UTF-8 of at most 123 bytes, which is the maximum in a close frame (RFC
 // 6455 §5.5).
 type RequestError struct{ text string }
@@ -99,30 +99,30 @@ func (r Request) String() string { return r.class }
 // IsDownload reports whether the response may be long.
 func (r Request) IsDownload() bool { return r.class != versionRequest }
 
-// Answer returns the response messages to r, in their order. The first error
+// Respond returns the response messages to r, in their order. The first error
 // ends the sequence. It is a [RequestError] if the generation has no data for
 // the avatar.
-func (g *Generation) Answer(ctx context.Context, r Request) iter.Seq2[Message, error] {
+func (g *Generation) Respond(ctx context.Context, r Request) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		switch r.class {
 		case versionRequest:
 			yield(whole(&motionpb.MotionFileV1Response{ClassName: "VersionV1Response", Version: g.version}))
 		case restposeRequest:
-			reply := g.replies[r.avatar]
-			if reply == nil {
+			response := g.responses[r.avatar]
+			if response == nil {
 				yield(Message{}, refuse("no rest pose of avatar %q", shortest(r.avatar)))
 				return
 			}
-			yield(Message{Head: reply}, nil)
+			yield(Message{Head: response}, nil)
 		case clipsRequest:
-			g.answerClips(ctx, r, yield)
+			g.respondWithClips(ctx, r, yield)
 		default:
-			yield(g.answerFile(r))
+			yield(g.fileResponse(r))
 		}
 	}
 }
 
-func (g *Generation) answerClips(ctx context.Context, r Request, yield func(Message, error) bool) {
+func (g *Generation) respondWithClips(ctx context.Context, r Request, yield func(Message, error) bool) {
 	clips := g.avatars[r.avatar]
 	if len(clips) == 0 {
 		yield(Message{}, refuse("no motions of avatar %q", shortest(r.avatar)))
@@ -137,9 +137,9 @@ func (g *Generation) answerClips(ctx context.Context, r Request, yield func(Mess
 	yield(whole(&motionpb.MotionFileV1Response{ClassName: "MotionFileEndV1Response"}))
 }
 
-// answerFile returns a response with a file. If an avatar does not have an
+// fileResponse returns a response with a file. If an avatar does not have an
 // optional file, the response does not contain data.
-func (g *Generation) answerFile(r Request) (Message, error) {
+func (g *Generation) fileResponse(r Request) (Message, error) {
 	request := fileRequests[r.class]
 	message, err := whole(&motionpb.MotionFileV1Response{ClassName: request.response})
 	if err != nil {
