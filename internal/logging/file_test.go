@@ -232,6 +232,25 @@ func TestOpen_BrokenConsole(t *testing.T) {
 	}
 }
 
+// The report of a failure is written even if the log is closed at once.
+func TestOpen_BrokenConsoleAtTheEnd(t *testing.T) {
+	t.Parallel()
+	for n := range 50 { // so that a report which comes too late in some runs does so in one of these
+		path := filepath.Join(t.TempDir(), "server.log")
+		log, err := Open(Options{Console: brokenConsole{}, Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log.Info("line")
+		if err := log.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.Join(readLines(t, path), "\n"); strings.Count(text, "standard error cannot be written") != 1 {
+			t.Fatalf("log %d holds %s", n, text)
+		}
+	}
+}
+
 // A failure of the file is logged on the console.
 func TestOpen_BrokenFile(t *testing.T) {
 	t.Parallel()

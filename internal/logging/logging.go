@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"sync"
 )
 
 // Options configure the destinations of log lines.
@@ -30,6 +31,7 @@ type Log struct {
 
 	console, file *lines // nil without a file; then each line is written immediately
 	opened        *logFile
+	reports       struct{ console, file sync.WaitGroup } // reports that one of the two failed
 }
 
 // Open opens the log. If the file cannot be written, Open returns an error, so
@@ -48,10 +50,14 @@ func Open(options Options) (*Log, error) {
 	// Each of the two reports a failure of the other. It does this in a new
 	// goroutine, because neither must wait until the other accepts a line.
 	log.console.failed = func(err error) {
-		go log.onlyTo(log.file).Warn("standard error cannot be written; the log goes on in the file alone", "error", err)
+		log.reports.console.Go(func() {
+			log.onlyTo(log.file).Warn("standard error cannot be written; the log goes on in the file alone", "error", err)
+		})
 	}
 	log.file.failed = func(err error) {
-		go log.onlyTo(log.console).Warn("the log file cannot be written", "file", options.Path, "error", err)
+		log.reports.file.Go(func() {
+			log.onlyTo(log.console).Warn("the log file cannot be written", "file", options.Path, "error", err)
+		})
 	}
 	if !file.owner && file.seen != nil {
 		log.Warn("another server writes this log file; it is rotated by that one alone",
@@ -72,12 +78,15 @@ func (l *Log) Flush() {
 	l.file.flush()
 }
 
-// Close writes the remaining lines and closes the file. It does not report
-// errors of the console, because nobody could see the report.
+// Close writes the remaining lines and closes the file. It does not return
+// errors of the console; the file has a line about the first one.
 func (l *Log) Close() error {
 	if l.file == nil {
 		return nil
 	}
 	_ = l.console.close()
-	return errors.Join(l.file.close(), l.opened.Close())
+	l.reports.console.Wait()
+	err := l.file.close()
+	l.reports.file.Wait()
+	return errors.Join(err, l.opened.Close())
 }
