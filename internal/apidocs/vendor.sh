@@ -18,34 +18,10 @@ swagger_ui_integrity=sha512-U06rpMtW9V3XPGOBeamTUSr0Z09jMX4IJuANpE/EZbAhw0G8Cgwr
 redoc=redoc@3.0.1
 redoc_integrity=sha512-KDfoKaYW19LCl4YStgBnwlaNjYEFfs5zCNt1s1WZ2YM5u8d26Yuzd2l43fZO851ZsgIMe/D640fDJkD8eaRQKQ==
 
-case ${1-} in
-'' | --check) ;;
-*) echo "usage: vendor.sh [--check]" >&2; exit 2 ;;
-esac
-
-here=$(cd "$(dirname "$0")" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-# fetch PACKAGE INTEGRITY NAME unpacks a pinned package to $work/NAME/package.
-fetch() {
-  local archive
-  mkdir -p "$work/$3"
-  archive=$(cd "$work" && npm pack --silent --ignore-scripts "$1" | tail -n 1) || archive=
-  [ -n "$archive" ] || { echo "vendor.sh: npm could not fetch $1" >&2; exit 1; }
-  node - "$work/$archive" "$2" <<'NODE' || { echo "vendor.sh: $1 is not the pinned package" >&2; exit 1; }
-const [file, want] = process.argv.slice(2);
-const hash = require("node:crypto").createHash("sha512").update(require("node:fs").readFileSync(file));
-process.exit(`sha512-${hash.digest("base64")}` === want ? 0 : 1);
-NODE
-  tar -xzf "$work/$archive" -C "$work/$3"
-}
+. "$(dirname "$0")/../../tools/npm-assets.sh"
 
 fetch "$swagger_ui" "$swagger_ui_integrity" swagger-ui
 fetch "$redoc" "$redoc_integrity" redoc
-
-out=$work/out
-mkdir "$out"
 from=$work/swagger-ui/package
 cp "$from/LICENSE" "$out/swagger-ui.LICENSE.txt"
 cp "$from/NOTICE" "$out/swagger-ui.NOTICE.txt"
@@ -99,18 +75,4 @@ for (const [name, list] of Object.entries(patches)) {
 }
 NODE
 
-if [ "${1-}" = --check ]; then
-  # Compare uncompressed files, because gzip implementations write different bytes.
-  mkdir "$work/have"
-  cp "$here"/assets/* "$work/have"
-  gzip -d "$work"/have/*.gz
-  diff -rq "$work/have" "$out" || { echo "vendor.sh: assets/ differs; run internal/apidocs/vendor.sh" >&2; exit 1; }
-  echo "assets/ is up to date: $swagger_ui, $redoc"
-else
-  gzip -9n "$out"/*.js "$out"/*.css
-  rm -rf "$here/assets"
-  mkdir "$here/assets"
-  cp "$out"/* "$here/assets"
-  chmod 644 "$here"/assets/*
-  ls -l "$here/assets"
-fi
+finish
