@@ -43,8 +43,6 @@ type Gate interface {
 // Options are the settings that the console needs.
 type Options struct {
 	Gate Gate
-	// Mode is the access mode of the API.
-	Mode auth.Mode
 	// Tickets are for the sessions of operators and the links that sign in.
 	Tickets *auth.Tickets
 	// Status describes the server for operators.
@@ -72,24 +70,39 @@ type Console struct {
 	service *backend.Service
 	options Options
 	views   views
+	mux     *http.ServeMux
 }
 
 // New returns the console for service.
 func New(service *backend.Service, options Options) *Console {
-	return &Console{service: service, options: options, views: loadViews()}
+	c := &Console{service: service, options: options, views: loadViews(), mux: http.NewServeMux()}
+	for _, p := range pages() {
+		c.mux.Handle(p.method+" "+path.Join(root, p.path), c.handler(p))
+	}
+	for _, a := range assets {
+		c.mux.Handle("GET "+a.file.Path, c.assetHandler(a))
+	}
+	toOverview := c.handler(page{level: auth.Public, serve: func(v *visit) error { return v.redirect("overview") }})
+	c.mux.Handle("GET "+root, toOverview)
+	c.mux.Handle("GET "+root+"/{$}", toOverview)
+	c.mux.Handle(root+"/", c.failing(http.StatusNotFound, "not_found"))
+	return c
 }
 
 // page is one row of the table of pages and actions.
 type page struct {
-	method, path string // the path is relative to /console/
+	// The path is relative to /console/. A wildcard {user} is the id of the user
+	// whom the page is about.
+	method, path string
 	level        auth.Level
 	// serve writes the response. If it returns an error, the error becomes the
 	// response, so it must not have written anything before.
 	serve func(v *visit) error
 }
 
-// pages returns all pages and actions. A level other than Public means that
-// somebody must be signed in, in every access mode.
+// pages returns all pages and actions. The levels hold as in strict mode,
+// whatever the mode of the API: all but Public need a session, and a user gets
+// only the own data.
 func pages() []page {
 	return []page{
 		{http.MethodGet, "sign-in", auth.Public, (*visit).showSignIn},
@@ -100,24 +113,26 @@ func pages() []page {
 	}
 }
 
+// menuItem is a page that the head of every page links to.
+type menuItem struct {
+	Path, Title string // Title is the key of a message
+	level       auth.Level
+}
+
+// menu returns the pages to link to, in this order. Everyone gets those that
+// they may see.
+func menu() []menuItem {
+	return []menuItem{
+		{"overview", "overview", auth.AnyUser},
+	}
+}
+
 // Handler returns the handler for /console and everything below it. Its paths
 // do not have the base path of the server.
 func (c *Console) Handler() http.Handler {
-	mux := http.NewServeMux()
-	for _, p := range pages() {
-		mux.Handle(p.method+" "+path.Join(root, p.path), c.handler(p))
-	}
-	for _, a := range assets {
-		mux.Handle("GET "+a.file.Path, c.assetHandler(a))
-	}
-	toOverview := c.handler(page{level: auth.Public, serve: func(v *visit) error { return v.redirect("overview") }})
-	mux.Handle("GET "+root, toOverview)
-	mux.Handle("GET "+root+"/{$}", toOverview)
-	mux.Handle(root+"/", c.failing(http.StatusNotFound, "not_found"))
-
 	protection := http.NewCrossOriginProtection()
 	protection.SetDenyHandler(c.failing(http.StatusForbidden, "cross_site"))
-	return protection.Handler(mux)
+	return protection.Handler(c.mux)
 }
 
 func (c *Console) assetHandler(a asset) http.Handler {

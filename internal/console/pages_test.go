@@ -18,14 +18,15 @@ import (
 // seen by who may not.
 func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 	t.Parallel()
-	// What each page responds to GET or POST without a form.
-	type access struct{ nobody, user, operator int }
+	// What each page responds to GET or POST without a form. {user} is the id of
+	// the user; other is another user.
+	type access struct{ nobody, user, other, operator int }
 	want := map[string]access{
-		"GET /console/sign-in":      {200, 303, 303},
-		"POST /console/sign-in":     {403, 403, 403},
-		"POST /console/sign-out":    {303, 303, 303},
-		"POST /console/preferences": {303, 303, 303},
-		"GET /console/overview":     {303, 200, 200},
+		"GET /console/sign-in":      {200, 303, 303, 303},
+		"POST /console/sign-in":     {403, 403, 403, 403},
+		"POST /console/sign-out":    {303, 303, 303, 303},
+		"POST /console/preferences": {303, 303, 303, 303},
+		"GET /console/overview":     {303, 200, 200, 200},
 	}
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
 		site := newSite(t, settings{mode: mode})
@@ -35,19 +36,21 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 			if !known {
 				t.Errorf("%s is not in the table", name)
 			}
-			nobody, user, operator, ended := site.browser(t), site.browser(t), site.browser(t), site.browser(t)
+			path := strings.ReplaceAll(page.Path, "{user}", site.userID)
+			nobody, user, other, operator, ended := site.browser(t), site.browser(t), site.browser(t), site.browser(t), site.browser(t)
 			user.signInUser(t)
+			other.signInOther(t)
 			operator.signInOperator(t)
 			ended.header.Set("Cookie", "web_backend_session="+auth.NewToken().Reveal())
 			for caller, x := range map[string]struct {
 				browser *browser
 				want    int
-			}{"nobody": {nobody, row.nobody}, "a token that has ended": {ended, row.nobody}, "user": {user, row.user}, "operator": {operator, row.operator}} {
+			}{"nobody": {nobody, row.nobody}, "a token that has ended": {ended, row.nobody}, "user": {user, row.user}, "another user": {other, row.other}, "operator": {operator, row.operator}} {
 				var got answer
 				if page.Method == http.MethodGet {
-					got = x.browser.get(t, page.Path)
+					got = x.browser.get(t, path)
 				} else {
-					got = x.browser.post(t, page.Path)
+					got = x.browser.post(t, path)
 				}
 				if got.status != x.want {
 					t.Errorf("%v, %s, %s: %d, want %d", mode, name, caller, got.status, x.want)
@@ -187,7 +190,7 @@ func TestPreferences(t *testing.T) {
 			t.Errorf("after %s %s: want %s in %s", x.name, x.value, x.want, got.body)
 		}
 	}
-	for _, back := range []string{"", "error", "//evil.example", "../docs"} {
+	for _, back := range []string{"", "error", "//evil.example", "../docs", "%2e%2e/docs", "overview/..", "https://evil.example", "overview?x", "sign-out"} {
 		if got := b.post(t, "/console/preferences", "theme", "dark", "back", back); got.to != "/console/overview" {
 			t.Errorf("back to %q leads to %q", back, got.to)
 		}

@@ -1,7 +1,11 @@
 package console
 
 import (
+	"net/http"
+	"net/url"
+	"path"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -45,8 +49,19 @@ func (v *visit) setPreferences() error {
 	case theme == "system":
 		v.setCookie(themeCookie, "", -1)
 	}
-	if back := fields["back"]; slices.Contains(viewNames, back) && back != "error" {
+	if back := fields["back"]; v.isPage(back) {
 		return v.redirect(back)
 	}
 	return v.redirect("overview")
+}
+
+// isPage reports whether path, relative to /console/, is the path of a page.
+func (c *Console) isPage(escaped string) bool {
+	address, err := url.Parse(escaped)
+	if err != nil || escaped == "" || address.EscapedPath() != escaped || path.Join("/", address.Path) != "/"+address.Path {
+		return false
+	}
+	address.Path, address.RawPath = root+"/"+address.Path, ""
+	_, pattern := c.mux.Handler(&http.Request{Method: http.MethodGet, URL: address})
+	return strings.HasPrefix(pattern, "GET "+root+"/")
 }

@@ -29,6 +29,7 @@ import (
 const (
 	operatorToken = "wbo_the-operator-token-of-the-tests"
 	username      = "anna"
+	otherUsername = "berta"
 	password      = "correct horse battery"
 )
 
@@ -64,7 +65,7 @@ type site struct {
 	url     string // with the base path
 	service *backend.Service
 	tickets *auth.Tickets
-	userID  string
+	userID  string // of the user username
 	http    *httptest.Server
 	log     *buffer
 }
@@ -98,6 +99,9 @@ func newSite(t *testing.T, s settings) *site {
 	if made.userID, err = made.service.Register(t.Context(), username, backend.NewSecret(password)); err != nil {
 		t.Fatal(err)
 	}
+	if _, err = made.service.Register(t.Context(), otherUsername, backend.NewSecret(password)); err != nil {
+		t.Fatal(err)
+	}
 	operators := auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(operatorToken)})
 	made.tickets = auth.NewTickets(operators, time.Now)
 	handler := api.New(made.service, log.Logger, api.Options{
@@ -105,7 +109,7 @@ func newSite(t *testing.T, s settings) *site {
 		Access: api.AccessOptions{Mode: s.mode, OperatorTokens: operators, PairTries: s.pairs},
 	})
 	handler.Mount("/console", console.New(made.service, console.Options{
-		Gate: handler, Mode: s.mode, Tickets: made.tickets, Status: func(context.Context) console.Status { return s.status },
+		Gate: handler, Tickets: made.tickets, Status: func(context.Context) console.Status { return s.status },
 	}).Handler())
 	made.http = httptest.NewUnstartedServer(handler.Handler())
 	if s.tls {
@@ -209,11 +213,16 @@ func (b *browser) send(t *testing.T, method, path string, form url.Values) answe
 	return got
 }
 
-// signInUser and signInOperator sign in and check that it worked.
+// signInUser, signInOther and signInOperator sign in and check that it worked.
 
 func (b *browser) signInUser(t *testing.T) answer {
 	t.Helper()
 	return b.signedIn(t, b.post(t, "/console/sign-in", "username", username, "password", password))
+}
+
+func (b *browser) signInOther(t *testing.T) answer {
+	t.Helper()
+	return b.signedIn(t, b.post(t, "/console/sign-in", "username", otherUsername, "password", password))
 }
 
 func (b *browser) signInOperator(t *testing.T) answer {

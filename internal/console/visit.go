@@ -80,14 +80,27 @@ func (v *visit) admit(level auth.Level) error {
 	if err := v.identify(); err != nil {
 		return err
 	}
-	if v.caller.Kind != auth.CallerUser && v.caller.Kind != auth.CallerOperator {
+	if !v.signedIn() {
 		return errNotSignedIn
 	}
-	if auth.Decide(v.options.Mode, level, v.caller, v.caller.UserID) != auth.Allow {
+	if !v.may(level) {
 		return &pageError{http.StatusForbidden, "forbidden", nil}
 	}
 	return nil
 }
+
+// signedIn reports whether somebody is signed in, after identify.
+func (v *visit) signedIn() bool {
+	return v.caller.Kind == auth.CallerUser || v.caller.Kind == auth.CallerOperator
+}
+
+// may reports whether the visitor may see a page with this level.
+func (v *visit) may(level auth.Level) bool {
+	return auth.Decide(auth.Strict, level, v.caller, v.userID()) == auth.Allow
+}
+
+// userID returns the id of the user whom the page is about, or "".
+func (v *visit) userID() string { return v.r.PathValue("user") }
 
 // fail responds with an error.
 func (v *visit) fail(err error) {
@@ -123,6 +136,12 @@ func (v *visit) rootPath() string {
 	return strings.Repeat("../", strings.Count(below, "/"))
 }
 
+// redirectDone is like redirect, and the page shows the message with the key
+// done, which starts with "done_".
+func (v *visit) redirectDone(page, done string) error {
+	return v.redirect(page + "?done=" + strings.TrimPrefix(done, "done_"))
+}
+
 // redirect sends the browser to a page, which it gets with GET. A redirect of a
 // request of htmx is not followed by the script but by the browser.
 func (v *visit) redirect(page string) error {
@@ -140,19 +159,40 @@ func (v *visit) redirect(page string) error {
 type view struct {
 	Title         string // key of a message
 	Root          string // path of /console/ relative to the page
-	Back          string // the page to which the form for preferences returns
+	Back          string // the page to which the form for preferences returns, relative to /console/
 	Language      string
 	OtherLanguage string
 	Theme         string // light or dark; "" for that of the system
 	SignedIn      bool
+	Menu          []menuItem
+	Done          string // what the visitor has just done, as a sentence, or ""
 	Content       any
+}
+
+// back returns the path of this page below /console/, or "" for the response
+// to a form or an error.
+func (v *visit) back(status int) string {
+	if v.r.Method != http.MethodGet || status != http.StatusOK {
+		return ""
+	}
+	return strings.TrimPrefix(v.r.URL.EscapedPath(), root+"/")
+}
+
+// menu returns the items of the menu for the visitor.
+func (v *visit) menu() (items []menuItem) {
+	for _, item := range menu() {
+		if v.signedIn() && v.may(item.level) {
+			items = append(items, item)
+		}
+	}
+	return items
 }
 
 // show writes a page. If it returns an error, it has written nothing.
 func (v *visit) show(status int, name, title string, content any) error {
 	data := view{
-		Title: title, Root: v.rootPath(), Back: name, Language: v.language, OtherLanguage: otherLanguage(v.language), Theme: v.theme(),
-		SignedIn: v.caller.Kind == auth.CallerUser || v.caller.Kind == auth.CallerOperator, Content: content,
+		Title: title, Root: v.rootPath(), Back: v.back(status), Language: v.language, OtherLanguage: otherLanguage(v.language), Theme: v.theme(),
+		SignedIn: v.signedIn(), Menu: v.menu(), Done: v.texts["done_"+v.r.URL.Query().Get("done")], Content: content,
 	}
 	var page bytes.Buffer
 	if err := v.views[v.language][name].Execute(&page, data); err != nil {
@@ -170,13 +210,16 @@ func (v *visit) show(status int, name, title string, content any) error {
 	return nil
 }
 
-// maxForm is the maximum size of a form, in bytes. The longest name and
+// maxForm is the maximum size of most forms, in bytes. The longest name and
 // password fit in it in any encoding.
 const maxForm = 16 << 10
 
 // form reads the form that was sent, without the query.
-func (v *visit) form() (map[string]string, error) {
-	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, maxForm)
+func (v *visit) form() (map[string]string, error) { return v.formUpTo(maxForm) }
+
+// formUpTo is form for a form of at most size bytes.
+func (v *visit) formUpTo(size int64) (map[string]string, error) {
+	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, size)
 	if err := v.r.ParseForm(); err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, &pageError{http.StatusRequestEntityTooLarge, "too_large", err}
