@@ -73,6 +73,7 @@ pictures: ## take the pictures of the README again; needs Chromium
 .PHONY: torture
 torture: ## break the server on purpose, thousands of times, about two hours; writes docs/torture.md
 	TORTURE=long go test -count=1 -timeout 1h -v -run '^TestCrash_' ./internal/store/mongo
+	go test -count=20 -timeout 1h -run '/^Race_' ./internal/store/...
 	cd torture && TORTURE=long go test -tags failpoints -count=1 -timeout 6h -v .
 
 .PHONY: torture-short

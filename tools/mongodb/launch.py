@@ -159,6 +159,11 @@ def new_folder() -> str:
     return tempfile.mkdtemp(prefix="web-backend-mongodb-", dir=memory)
 
 
+def report(line: str) -> None:
+    """Writes a line at once, so that it is never mixed with that of another process."""
+    os.write(1, f"{line}\n".encode())
+
+
 def serve(arguments: argparse.Namespace, announce: str, alive: int) -> None:
     """Serves until SIGTERM, or until the file descriptor alive is at its end."""
     folder = arguments.data or new_folder()
@@ -180,7 +185,7 @@ def serve(arguments: argparse.Namespace, announce: str, alive: int) -> None:
 
     signal.signal(signal.SIGTERM, end)
     server.start()
-    print(f"{announce}listening on {server.host}:{server.port}", flush=True)
+    report(f"{announce}listening on {server.host}:{server.port}")
 
     def end_with_input() -> None:
         while os.read(alive, 4096):
@@ -202,7 +207,7 @@ def serve_many(parser: argparse.ArgumentParser) -> None:
     def report_ended(*_: object) -> None:
         for pid in list(names):
             if os.waitpid(pid, os.WNOHANG)[0]:
-                print(names.pop(pid), "ended", flush=True)
+                report(f"{names.pop(pid)} ended")
 
     signal.signal(signal.SIGCHLD, report_ended)
     while line := sys.stdin.readline():
@@ -218,7 +223,7 @@ def serve_many(parser: argparse.ArgumentParser) -> None:
                 kill_with_parent()
             serve(arguments, f"{name} ", alive)
         names[pid] = name
-        print(name, "is", pid, flush=True)
+        report(f"{name} is {pid}")
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
 
 

@@ -20,7 +20,7 @@ const countTimeout = 10 * time.Minute
 // and no query stays open while the consumer works, because MongoDB ends a
 // cursor that is idle for ten minutes.
 const (
-	exportPage  = 200
+	exportPage  = 100
 	exportBytes = 32 << 20
 )
 

@@ -30,7 +30,7 @@ var racePromises = []promise{
 }
 
 const (
-	rounds  = 8 // so that a race which fails only sometimes fails in one of them
+	rounds  = 4 // make torture repeats the tests of races, so that one that fails only sometimes fails in one of them
 	callers = 8
 )
 
