@@ -47,6 +47,8 @@ type Options struct {
 	Tickets *auth.Tickets
 	// Status describes the server for operators.
 	Status func(ctx context.Context) Status
+	// MaxFormBytes is the maximum size of the forms that contain a prompt.
+	MaxFormBytes int64
 }
 
 // Status describes the server for operators.
@@ -110,6 +112,8 @@ func pages() []page {
 		{http.MethodPost, "sign-out", auth.Public, (*visit).signOut},
 		{http.MethodPost, "preferences", auth.Public, (*visit).setPreferences},
 		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},
+		{http.MethodGet, "users/{user}/characters/{character}", auth.Owner, (*visit).showCharacter},
+		{http.MethodPost, "users/{user}/characters/{character}", auth.Owner, (*visit).saveCharacter},
 	}
 }
 

@@ -22,21 +22,24 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 	// the user; other is another user.
 	type access struct{ nobody, user, other, operator int }
 	want := map[string]access{
-		"GET /console/sign-in":      {200, 303, 303, 303},
-		"POST /console/sign-in":     {403, 403, 403, 403},
-		"POST /console/sign-out":    {303, 303, 303, 303},
-		"POST /console/preferences": {303, 303, 303, 303},
-		"GET /console/overview":     {303, 200, 200, 200},
+		"GET /console/sign-in":                              {200, 303, 303, 303},
+		"POST /console/sign-in":                             {403, 403, 403, 403},
+		"POST /console/sign-out":                            {303, 303, 303, 303},
+		"POST /console/preferences":                         {303, 303, 303, 303},
+		"GET /console/overview":                             {303, 200, 200, 200},
+		"GET /console/users/{user}/characters/{character}":  {303, 200, 403, 200},
+		"POST /console/users/{user}/characters/{character}": {303, 409, 403, 409}, // without the hash of what is stored
 	}
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
-		site := newSite(t, settings{mode: mode})
+		site := newSite(t, settings{mode: mode, names: []string{"Mira"}})
+		character := site.newCharacter(t, "Mira")
 		for _, page := range console.Pages() {
 			name := page.Method + " " + page.Path
 			row, known := want[name]
 			if !known {
 				t.Errorf("%s is not in the table", name)
 			}
-			path := strings.ReplaceAll(page.Path, "{user}", site.userID)
+			path := strings.NewReplacer("{user}", site.userID, "{character}", character.CharacterID).Replace(page.Path)
 			nobody, user, other, operator, ended := site.browser(t), site.browser(t), site.browser(t), site.browser(t), site.browser(t)
 			user.signInUser(t)
 			other.signInOther(t)
@@ -74,6 +77,7 @@ func TestHostileNames_RunNothing(t *testing.T) {
 	for _, page := range []answer{
 		user.get(t, "/console/overview"), operator.get(t, "/console/overview"),
 		user.post(t, "/console/sign-in", "username", hostile[1], "password", "x"),
+		user.get(t, site.characterPath(site.newCharacter(t, hostile[0]))), user.get(t, site.characterPath(site.newCharacter(t, hostile[1]))),
 	} {
 		for _, bad := range []string{"<script>alert", "<img", "<form action=//", " onerror=alert(1)>\n<"} {
 			if strings.Contains(page.body, bad) {
@@ -107,7 +111,7 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 			path    string
 		}{
 			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
-			"user": {user, "/console/overview"}, "operator": {operator, "/console/overview"}, "unknown": {nobody, "/console/no/such/page"},
+			"user": {user, "/console/overview"}, "operator": {operator, "/console/overview"}, "character": {user, site.characterPath(site.newCharacter(t, "Mira"))}, "unknown": {nobody, "/console/no/such/page"},
 		} {
 			for _, language := range []string{"en", "zh"} {
 				x.browser.header.Set("Accept-Language", language)
@@ -160,7 +164,7 @@ func sizeOf(t *testing.T, site *site, from, to string) int {
 	b.header.Set("Accept-Encoding", "gzip")
 	path := strings.TrimPrefix(target.String(), site.url)
 	got := b.get(t, path)
-	if got.status == http.StatusNotFound && !strings.HasSuffix(path, "/sign-out") && !strings.HasSuffix(path, "/preferences") {
+	if got.status == http.StatusNotFound && !strings.HasSuffix(path, "/sign-out") && !strings.HasSuffix(path, "/preferences") && !strings.HasSuffix(path, "/users/"+site.userID) {
 		t.Errorf("%s refers to %s: %d", from, path, got.status)
 	}
 	if !strings.Contains(path, "/assets/") {
