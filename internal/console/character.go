@@ -20,18 +20,19 @@ import (
 type characterGroup struct {
 	title  string
 	fields []string
+	wide   bool // takes the whole width of the page
 }
 
 // characterGroups are the fields that a person may change.
 var characterGroups = []characterGroup{
-	{"group_general", []string{"character_name", "avatar", "scene_name"}},
-	{"group_prompt", []string{"prompt"}},
-	{"group_conversation", []string{"conversation_adapter", "conversation_model_override"}},
-	{"group_classification", []string{"classification_adapter", "classification_model_override"}},
-	{"group_reaction", []string{"reaction_adapter", "reaction_model_override"}},
-	{"group_memory", []string{"memory_adapter", "memory_model_override"}},
-	{"group_asr", []string{"asr_adapter"}},
-	{"group_tts", []string{"tts_adapter", "voice", "voice_speed"}},
+	{"group_general", []string{"character_name", "avatar", "scene_name"}, true},
+	{"group_prompt", []string{"prompt"}, true},
+	{"group_conversation", []string{"conversation_adapter", "conversation_model_override"}, false},
+	{"group_classification", []string{"classification_adapter", "classification_model_override"}, false},
+	{"group_reaction", []string{"reaction_adapter", "reaction_model_override"}, false},
+	{"group_memory", []string{"memory_adapter", "memory_model_override"}, false},
+	{"group_asr", []string{"asr_adapter"}, false},
+	{"group_tts", []string{"tts_adapter", "voice", "voice_speed"}, false},
 }
 
 // characterPage is the content of the page of a character.
@@ -45,13 +46,14 @@ type characterPage struct {
 	Problem  string // why it was not saved, as a sentence
 	Changed  bool   // somebody else has changed it; saving again replaces that
 	Groups   []shownGroup
+	Missing  []string // provider keys
 }
 
 // shownGroup is a group of fields as a page shows it.
 type shownGroup struct {
-	ID, Title string // Title is the key of a message
-	Long      bool   // it has the prompt
-	Fields    []shownField
+	Title  string // key of a message
+	Wide   bool
+	Fields []shownField
 }
 
 // shownField is a field as a page shows it.
@@ -107,6 +109,7 @@ type characterEdit struct {
 	problems map[string]string // by field, as sentences
 	problem  string            // of no field
 	changed  bool              // somebody else has changed it
+	missing  []string          // provider keys; only for the page that a person opens
 }
 
 // storedCharacter returns the character that the page is about.
@@ -133,6 +136,9 @@ func (v *visit) showCharacter() error {
 	edit, err := v.storedCharacter()
 	if err != nil {
 		return err
+	}
+	if edit.missing, err = v.missingKeys(edit.stored.Key()); err != nil {
+		return characterError(err)
 	}
 	return v.showEdit(http.StatusOK, edit)
 }
@@ -268,14 +274,15 @@ func (v *visit) showEdit(status int, edit characterEdit) error {
 	shown := characterPage{
 		Path: characterPath(key), UserPath: userPath(key.UserID), Name: cmp.Or(edit.stored.CharacterName, edit.typed["character_name"]), Created: edit.stored.CreateDatatime,
 		Hash: cmp.Or(edit.hash, edit.typed["hash"]), ReadOnly: edit.stored.ReadOnly, Problem: edit.problem, Changed: edit.changed,
+		Missing: edit.missing,
 	}
 	warnings := v.nameWarnings(edit)
 	for _, group := range characterGroups {
-		fields := shownGroup{ID: group.title, Title: group.title}
+		fields := shownGroup{Title: group.title, Wide: group.wide}
 		for _, name := range group.fields {
 			field := v.shownField(edit, name)
 			field.Warning = warnings[name]
-			fields.Fields, fields.Long = append(fields.Fields, field), field.Long
+			fields.Fields = append(fields.Fields, field)
 		}
 		shown.Groups = append(shown.Groups, fields)
 	}

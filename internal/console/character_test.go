@@ -283,3 +283,93 @@ func (s *awayCharacters) CharacterDocument(ctx context.Context, key backend.Char
 	}
 	return s.Store.CharacterDocument(ctx, key)
 }
+
+func TestCharacter_ReadOnlyIsDuplicated(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{names: []string{"Mira"}, limits: backend.Limits{Characters: 2}})
+	character := site.newCharacter(t, "Mira")
+	readOnly := true
+	if err := site.service.UpdateCharacter(t.Context(), character.Key(), backend.CharacterPatch{ReadOnly: &readOnly}); err != nil {
+		t.Fatal(err)
+	}
+	b := site.browser(t)
+	b.signInUser(t)
+	path := site.characterPath(character)
+	page := b.get(t, path).body
+	if strings.Contains(page, ">Save<") || !strings.Contains(page, "Duplicate to edit") || strings.Count(page, " readonly") != 16 {
+		t.Errorf("the page: %s", page)
+	}
+	if got := b.postLong(t, path, formOf(page, "prompt", "typed")...); got.status != http.StatusForbidden || !strings.Contains(got.body, "This character is read-only") {
+		t.Errorf("saving: %d: %s", got.status, got.body)
+	}
+	if got := b.post(t, path+"/duplicate"); got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, "at most 2") {
+		t.Errorf("duplicating when there is no room: %d: %s", got.status, got.body)
+	}
+	names, err := site.service.CharacterNames(t.Context(), site.userID)
+	if err != nil || len(names) != 2 {
+		t.Fatalf("%v, %v", names, err)
+	}
+	if got := b.post(t, site.characterPath(backend.Character{UserID: site.userID, CharacterID: names[0].CharacterID})+"/delete"); got.to != "/console/users/"+site.userID+"?done=character_deleted" {
+		t.Errorf("deleting: %d, to %q", got.status, got.to)
+	}
+	got := b.post(t, path+"/duplicate")
+	copied := b.get(t, got.to)
+	if copied.status != http.StatusOK || !strings.Contains(copied.body, "This is the copy.") || !strings.Contains(copied.body, ">Save<") {
+		t.Errorf("the copy at %q: %d: %s", got.to, copied.status, copied.body)
+	}
+	for _, action := range []string{"/duplicate", "/delete"} {
+		if got := b.post(t, path+"x"+action); got.status != http.StatusNotFound {
+			t.Errorf("%s of an unknown character: %d", action, got.status)
+		}
+	}
+}
+
+func TestCharacter_Download(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{names: []string{"Mira"}})
+	b := site.browser(t)
+	b.signInUser(t)
+	for name, want := range map[string]string{
+		"Mira":            `attachment; filename=Mira.json`,
+		"../../etc/x\"\r": `attachment; filename=etc-x.json`,
+		"":                `attachment; filename=character.json`,
+		"美 拉":             `attachment; filename*=utf-8''%E7%BE%8E-%E6%8B%89.json`,
+	} {
+		character := site.newCharacter(t, name)
+		document, err := site.service.CharacterDocument(t.Context(), character.Key())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := b.get(t, site.characterPath(character)+"/download")
+		if got.status != http.StatusOK || got.body != string(document) || got.header.Get("Content-Type") != "application/json" ||
+			got.header.Get("Content-Disposition") != want || got.header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%q: %d %v: %s", name, got.status, got.header, got.body)
+		}
+	}
+	if got := b.get(t, "/console/users/"+site.userID+"/characters/unknown/download"); got.status != http.StatusNotFound {
+		t.Errorf("an unknown character: %d", got.status)
+	}
+}
+
+// The page says which provider keys the character needs, and never their
+// values.
+func TestCharacter_MissingKeys(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{names: []string{"Mira"}})
+	character := site.newCharacter(t, "Mira")
+	adapter, speech := "openai_agent", "elevenlabs"
+	if err := site.service.UpdateCharacter(t.Context(), character.Key(), backend.CharacterPatch{ConversationAdapter: &adapter, TTSAdapter: &speech}); err != nil {
+		t.Fatal(err)
+	}
+	const key = "sk-the-key-of-the-test"
+	if err := site.service.UpdateUserConfig(t.Context(), site.userID, backend.UserConfigPatch{Keys: map[string]backend.Secret{"elevenlabs_api_key": backend.NewSecret(key)}}); err != nil {
+		t.Fatal(err)
+	}
+	b := site.browser(t)
+	b.signInUser(t)
+	page := b.get(t, site.characterPath(character)).body
+	if !strings.Contains(page, "<code>openai_api_key</code>") || strings.Contains(page, "elevenlabs_api_key") || strings.Contains(page, key) ||
+		!strings.Contains(page, `<a href="../../../users/`+site.userID+`">Enter them</a>`) {
+		t.Errorf("the page: %s", page)
+	}
+}

@@ -114,6 +114,9 @@ func pages() []page {
 		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},
 		{http.MethodGet, "users/{user}/characters/{character}", auth.Owner, (*visit).showCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}", auth.Owner, (*visit).saveCharacter},
+		{http.MethodGet, "users/{user}/characters/{character}/download", auth.Owner, (*visit).downloadCharacter},
+		{http.MethodPost, "users/{user}/characters/{character}/duplicate", auth.Owner, (*visit).duplicateCharacter},
+		{http.MethodPost, "users/{user}/characters/{character}/delete", auth.Owner, (*visit).deleteCharacter},
 	}
 }
 

@@ -45,7 +45,9 @@ func TestConsoleCharacter(t *testing.T) {
 	tab.fits()
 	tab.wait(`document.querySelector("#prompt").readOnly && !document.querySelector(".save")`)
 
-	t.Log("a copy can be changed; characters are counted while typing")
+	t.Log("its copy can be changed; characters are counted while typing")
+	tab.click("form[action$='/duplicate'] button")
+	tab.wait(`document.querySelector("[role=status]") && document.querySelector(".save button")`)
 	tab.open(page + duplicate.ID)
 	tab.fits()
 	tab.fill("prompt", "four")
@@ -73,6 +75,11 @@ func TestConsoleCharacter(t *testing.T) {
 	tab.fill("prompt", "seven77")
 	tab.click(".save button")
 	tab.wait(`document.querySelector("[role=status]") && document.querySelector("[data-count=prompt]").textContent === "7"`)
+
+	t.Log("deleting needs a second step")
+	tab.click("details summary")
+	tab.click("details button")
+	tab.wait(`location.pathname.endsWith("/users/` + login.UserID + `")`)
 	got := tab.now()
 	if len(got.violations) > 0 || len(got.dialogs) > 0 {
 		t.Errorf("violations of the policy %q, dialogs %q; want none", got.violations, got.dialogs)
