@@ -112,6 +112,9 @@ func pages() []page {
 		{http.MethodPost, "sign-out", auth.Public, (*visit).signOut},
 		{http.MethodPost, "preferences", auth.Public, (*visit).setPreferences},
 		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},
+		{http.MethodGet, "users/{user}", auth.Owner, (*visit).showUser},
+		{http.MethodPost, "users/{user}/keys", auth.Owner, (*visit).saveKeys},
+		{http.MethodPost, "users/{user}/time-zone", auth.Owner, (*visit).saveTimezone},
 		{http.MethodGet, "users/{user}/characters/{character}", auth.Owner, (*visit).showCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}", auth.Owner, (*visit).saveCharacter},
 		{http.MethodGet, "users/{user}/characters/{character}/download", auth.Owner, (*visit).downloadCharacter},
@@ -130,7 +133,7 @@ type menuItem struct {
 // they may see.
 func menu() []menuItem {
 	return []menuItem{
-		{"overview", "overview", auth.AnyUser},
+		{"overview", "overview", auth.Operator},
 	}
 }
 

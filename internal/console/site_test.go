@@ -129,6 +129,9 @@ func newSite(t *testing.T, s settings) *site {
 	return made
 }
 
+// userPath returns the path of the page of the user username.
+func (s *site) userPath() string { return "/console/users/" + s.userID }
+
 func openStore(t *testing.T, mongoDB bool) backend.Store {
 	t.Helper()
 	var store backend.Store

@@ -26,7 +26,7 @@ var templateFiles embed.FS
 type views map[string]map[string]*template.Template
 
 // viewNames are the pages. Each has a file in templates.
-var viewNames = []string{"sign-in", "overview", "character", "error"}
+var viewNames = []string{"sign-in", "overview", "character", "user", "error"}
 
 func loadViews() views {
 	all := views{}
@@ -181,6 +181,9 @@ func (v *visit) back(status int) string {
 
 // menu returns the items of the menu for the visitor.
 func (v *visit) menu() (items []menuItem) {
+	if v.caller.Kind == auth.CallerUser {
+		items = append(items, menuItem{Path: userPath(v.caller.UserID), Title: "user_page"})
+	}
 	for _, item := range menu() {
 		if v.signedIn() && v.may(item.level) {
 			items = append(items, item)

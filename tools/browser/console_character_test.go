@@ -37,7 +37,7 @@ func TestConsoleCharacter(t *testing.T) {
 	tab.fill("username", "anna")
 	tab.fill("password", "correct horse battery")
 	tab.click("form:has([name=password]) button")
-	tab.wait(`location.pathname.endsWith("/console/overview")`)
+	tab.wait(`location.pathname.includes("/console/users/")`)
 
 	page := s.url + "/console/users/" + login.UserID + "/characters/"
 	t.Log("a read-only character has no button for saving")
