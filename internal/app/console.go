@@ -28,7 +28,7 @@ func (s *server) mountConsole(
 		OpenToNetwork: access.Mode == auth.Open && !auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0")),
 	}
 	s.api.Mount("/console", console.New(service, console.Options{
-		Gate: s.api, Tickets: s.tickets,
+		Gate: s.api, Tickets: s.tickets, MaxFormBytes: int64(cfg.Limits.MaxBodyBytes),
 		Status: func(ctx context.Context) console.Status { return s.status(ctx, known, embedded) },
 	}).Handler())
 }

@@ -357,6 +357,19 @@ func (p CharacterPatch) Apply(c *Character) {
 	set(&c.ReadOnly, p.ReadOnly)
 }
 
+// NewCharacterPatch returns the patch that changes from into to. It omits the
+// fields that a patch cannot change.
+func NewCharacterPatch(from, to Character) CharacterPatch {
+	var patch CharacterPatch
+	changes, before, after := reflect.ValueOf(&patch).Elem(), reflect.ValueOf(from), reflect.ValueOf(&to).Elem()
+	for i, field := range reflect.VisibleFields(changes.Type()) {
+		if value := after.FieldByName(field.Name); !value.Equal(before.FieldByName(field.Name)) {
+			changes.Field(i).Set(value.Addr())
+		}
+	}
+	return patch
+}
+
 // patchText is a text field of a patch. Its value is nil if the patch does not
 // set it.
 type patchText struct {

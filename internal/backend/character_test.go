@@ -343,3 +343,25 @@ func TestRestCache(t *testing.T) {
 		t.Error("the cache grows without bound")
 	}
 }
+
+// The patch between two characters has what differs, and only that.
+func TestNewCharacterPatch(t *testing.T) {
+	t.Parallel()
+	from := backend.NewCharacter()
+	from.Prompt, from.Voice = "kept", "old"
+	to := from
+	to.Voice, to.VoiceSpeed, to.ReadOnly, to.LoverThreshold = "new", 2, true, 1
+	patch := backend.NewCharacterPatch(from, to)
+	if patch.Prompt != nil || patch.CharacterName != nil || patch.Voice == nil || patch.VoiceSpeed == nil || patch.ReadOnly == nil {
+		t.Errorf("the patch is %+v", patch)
+	}
+	got := from
+	patch.Apply(&got)
+	to.LoverThreshold = from.LoverThreshold // a patch cannot change it
+	if got != to {
+		t.Errorf("applying the patch gives %+v, want %+v", got, to)
+	}
+	if patch := backend.NewCharacterPatch(from, from); patch != (backend.CharacterPatch{}) {
+		t.Errorf("without a change: %+v", patch)
+	}
+}

@@ -45,6 +45,7 @@ type Error struct {
 	Kind    Kind
 	Message string
 	Field   string // the offending field of the request, with kinds Invalid, TooLong and Full
+	Limit   int    // the limit of [Limits] that was exceeded, with kinds TooLong and Full; 0 if none
 	Cause   error
 }
 
@@ -119,7 +120,7 @@ func CharacterExists(key CharacterKey) error {
 // TooManyCharacters returns the error for a user that already has the maximum
 // number of characters, which is most.
 func TooManyCharacters(most int) error {
-	return &Error{Kind: Full, Field: "user_id", Message: fmt.Sprintf("The user should have at most %d characters", most)}
+	return &Error{Kind: Full, Field: "user_id", Limit: most, Message: fmt.Sprintf("The user should have at most %d characters", most)}
 }
 
 // CharacterReadOnly returns the error for an attempt to change a read-only

@@ -57,7 +57,7 @@ func checkLength(field string, length, most int, unit string) error {
 	if most == 0 || length <= most {
 		return nil
 	}
-	return &Error{Kind: TooLong, Field: field, Message: fmt.Sprintf("String should have at most %d %s", most, unit)}
+	return &Error{Kind: TooLong, Field: field, Limit: most, Message: fmt.Sprintf("String should have at most %d %s", most, unit)}
 }
 
 // checkUsers returns a Full error if there must not be another user.

@@ -47,6 +47,8 @@ type Options struct {
 	Tickets *auth.Tickets
 	// Status describes the server for operators.
 	Status func(ctx context.Context) Status
+	// MaxFormBytes is the maximum size of the forms that contain a prompt.
+	MaxFormBytes int64
 }
 
 // Status describes the server for operators.
@@ -110,6 +112,14 @@ func pages() []page {
 		{http.MethodPost, "sign-out", auth.Public, (*visit).signOut},
 		{http.MethodPost, "preferences", auth.Public, (*visit).setPreferences},
 		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},
+		{http.MethodGet, "users/{user}", auth.Owner, (*visit).showUser},
+		{http.MethodPost, "users/{user}/keys", auth.Owner, (*visit).saveKeys},
+		{http.MethodPost, "users/{user}/time-zone", auth.Owner, (*visit).saveTimezone},
+		{http.MethodGet, "users/{user}/characters/{character}", auth.Owner, (*visit).showCharacter},
+		{http.MethodPost, "users/{user}/characters/{character}", auth.Owner, (*visit).saveCharacter},
+		{http.MethodGet, "users/{user}/characters/{character}/download", auth.Owner, (*visit).downloadCharacter},
+		{http.MethodPost, "users/{user}/characters/{character}/duplicate", auth.Owner, (*visit).duplicateCharacter},
+		{http.MethodPost, "users/{user}/characters/{character}/delete", auth.Owner, (*visit).deleteCharacter},
 	}
 }
 
@@ -123,7 +133,7 @@ type menuItem struct {
 // they may see.
 func menu() []menuItem {
 	return []menuItem{
-		{"overview", "overview", auth.AnyUser},
+		{"overview", "overview", auth.Operator},
 	}
 }
 

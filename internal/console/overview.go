@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -9,14 +8,7 @@ import (
 	"time"
 
 	"web-backend/internal/auth"
-	"web-backend/internal/backend"
 )
-
-// overview is the content of the overview: one of its parts.
-type overview struct {
-	Server *serverOverview
-	User   *userOverview
-}
 
 // serverOverview is what an operator sees about the server, as text.
 type serverOverview struct {
@@ -25,24 +17,14 @@ type serverOverview struct {
 	Warnings                      []string
 }
 
-// userOverview is what a user sees.
-type userOverview struct {
-	Characters    []backend.CharacterSummary
-	LLM, ASR, TTS []string
-}
-
 func (v *visit) showOverview() error {
 	if v.r.Header.Get("Hx-Request") != "" { // the page asks again every few seconds
 		v.options.Gate.Quiet(v.r.Context())
 	}
-	if v.caller.Kind == auth.CallerOperator {
-		return v.show(http.StatusOK, "overview", "overview", overview{Server: v.serverOverview()})
+	if v.caller.Kind == auth.CallerUser {
+		return v.redirect(userPath(v.caller.UserID))
 	}
-	user, err := v.userOverview()
-	if err != nil {
-		return err
-	}
-	return v.show(http.StatusOK, "overview", "overview", overview{User: user})
+	return v.show(http.StatusOK, "overview", "overview", v.serverOverview())
 }
 
 func (v *visit) serverOverview() *serverOverview {
@@ -76,22 +58,4 @@ func (v *visit) duration(d time.Duration) string {
 	return strings.NewReplacer(
 		"{days}", strconv.Itoa(minutes/(24*60)), "{hours}", strconv.Itoa(minutes/60%24), "{minutes}", strconv.Itoa(minutes%60),
 	).Replace(v.texts["uptime_value"])
-}
-
-func (v *visit) userOverview() (shown *userOverview, err error) {
-	shown = &userOverview{}
-	ctx, userID := v.r.Context(), v.caller.UserID
-	if shown.Characters, err = v.service.CharacterSummaries(ctx, userID); err != nil {
-		return nil, err
-	}
-	for _, list := range []struct {
-		role  backend.ProviderRole
-		names *[]string
-	}{{backend.LLM, &shown.LLM}, {backend.ASR, &shown.ASR}, {backend.TTS, &shown.TTS}} {
-		// A user without a config has not set any key.
-		if *list.names, err = v.service.AvailableProviders(ctx, userID, list.role); err != nil && !errors.Is(err, backend.NotFound) {
-			return nil, err
-		}
-	}
-	return shown, nil
 }

@@ -22,21 +22,28 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 	// the user; other is another user.
 	type access struct{ nobody, user, other, operator int }
 	want := map[string]access{
-		"GET /console/sign-in":      {200, 303, 303, 303},
-		"POST /console/sign-in":     {403, 403, 403, 403},
-		"POST /console/sign-out":    {303, 303, 303, 303},
-		"POST /console/preferences": {303, 303, 303, 303},
-		"GET /console/overview":     {303, 200, 200, 200},
+		"GET /console/sign-in":                                        {200, 303, 303, 303},
+		"POST /console/sign-in":                                       {403, 403, 403, 403},
+		"POST /console/sign-out":                                      {303, 303, 303, 303},
+		"POST /console/preferences":                                   {303, 303, 303, 303},
+		"GET /console/overview":                                       {303, 303, 303, 200},
+		"GET /console/users/{user}":                                   {303, 200, 403, 200},
+		"POST /console/users/{user}/keys":                             {303, 303, 403, 303},
+		"POST /console/users/{user}/time-zone":                        {303, 422, 403, 422},
+		"GET /console/users/{user}/characters/{character}":            {303, 200, 403, 200},
+		"POST /console/users/{user}/characters/{character}":           {303, 409, 403, 409}, // without the hash of what is stored
+		"GET /console/users/{user}/characters/{character}/download":   {303, 200, 403, 200},
+		"POST /console/users/{user}/characters/{character}/duplicate": {303, 303, 403, 303},
+		"POST /console/users/{user}/characters/{character}/delete":    {303, 303, 403, 303},
 	}
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
-		site := newSite(t, settings{mode: mode})
+		site := newSite(t, settings{mode: mode, names: []string{"Mira"}})
 		for _, page := range console.Pages() {
 			name := page.Method + " " + page.Path
 			row, known := want[name]
 			if !known {
 				t.Errorf("%s is not in the table", name)
 			}
-			path := strings.ReplaceAll(page.Path, "{user}", site.userID)
 			nobody, user, other, operator, ended := site.browser(t), site.browser(t), site.browser(t), site.browser(t), site.browser(t)
 			user.signInUser(t)
 			other.signInOther(t)
@@ -46,6 +53,7 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 				browser *browser
 				want    int
 			}{"nobody": {nobody, row.nobody}, "a token that has ended": {ended, row.nobody}, "user": {user, row.user}, "another user": {other, row.other}, "operator": {operator, row.operator}} {
+				path := strings.NewReplacer("{user}", site.userID, "{character}", site.newCharacter(t, "Mira").CharacterID).Replace(page.Path) // a new one, as a caller may delete it
 				var got answer
 				if page.Method == http.MethodGet {
 					got = x.browser.get(t, path)
@@ -72,8 +80,10 @@ func TestHostileNames_RunNothing(t *testing.T) {
 	user.signInUser(t)
 	operator.signInOperator(t)
 	for _, page := range []answer{
-		user.get(t, "/console/overview"), operator.get(t, "/console/overview"),
+		user.get(t, site.userPath()), operator.get(t, "/console/overview"),
+		user.post(t, site.userPath()+"/time-zone", "timezone", hostile[1]),
 		user.post(t, "/console/sign-in", "username", hostile[1], "password", "x"),
+		user.get(t, site.characterPath(site.newCharacter(t, hostile[0]))), user.get(t, site.characterPath(site.newCharacter(t, hostile[1]))),
 	} {
 		for _, bad := range []string{"<script>alert", "<img", "<form action=//", " onerror=alert(1)>\n<"} {
 			if strings.Contains(page.body, bad) {
@@ -81,7 +91,7 @@ func TestHostileNames_RunNothing(t *testing.T) {
 			}
 		}
 	}
-	if page := user.get(t, "/console/overview"); !strings.Contains(page.body, "{{.}}") || !strings.Contains(page.body, "&lt;script&gt;") {
+	if page := user.get(t, site.userPath()); !strings.Contains(page.body, "{{.}}") || !strings.Contains(page.body, "&lt;script&gt;") {
 		t.Errorf("the names are not shown: %s", page.body)
 	}
 }
@@ -107,7 +117,7 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 			path    string
 		}{
 			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
-			"user": {user, "/console/overview"}, "operator": {operator, "/console/overview"}, "unknown": {nobody, "/console/no/such/page"},
+			"user": {user, site.userPath()}, "operator": {operator, "/console/overview"}, "character": {user, site.characterPath(site.newCharacter(t, "Mira"))}, "unknown": {nobody, "/console/no/such/page"},
 		} {
 			for _, language := range []string{"en", "zh"} {
 				x.browser.header.Set("Accept-Language", language)
@@ -160,7 +170,8 @@ func sizeOf(t *testing.T, site *site, from, to string) int {
 	b.header.Set("Accept-Encoding", "gzip")
 	path := strings.TrimPrefix(target.String(), site.url)
 	got := b.get(t, path)
-	if got.status == http.StatusNotFound && !strings.HasSuffix(path, "/sign-out") && !strings.HasSuffix(path, "/preferences") {
+	if got.status == http.StatusNotFound && !strings.HasSuffix(path, "/sign-out") && !strings.HasSuffix(path, "/preferences") &&
+		!strings.HasSuffix(path, "/duplicate") && !strings.HasSuffix(path, "/delete") && !strings.HasSuffix(path, "/keys") && !strings.HasSuffix(path, "/time-zone") {
 		t.Errorf("%s refers to %s: %d", from, path, got.status)
 	}
 	if !strings.Contains(path, "/assets/") {
@@ -208,7 +219,7 @@ func TestOverview_IsRefreshed(t *testing.T) {
 		t.Errorf("signed out: %d %v", got.status, got.header)
 	}
 	b.header.Del("Hx-Request")
-	b.signInUser(t)
+	b.signInOperator(t)
 	b.header.Set("Hx-Request", "true")
 	if got := b.get(t, "/console/overview"); got.status != http.StatusOK || !strings.Contains(got.body, `id="overview"`) {
 		t.Errorf("signed in: %d %s", got.status, got.body)
@@ -226,7 +237,11 @@ func TestSecrets_AreNowhere(t *testing.T) {
 	user.signInUser(t)
 	operator.signInOperator(t)
 	sessions := []string{user.session(t), operator.session(t), password, operatorToken}
-	shown := user.get(t, "/console/overview").body + operator.get(t, "/console/overview").body +
+	const key = "sk-a-provider-key"
+	sessions = append(sessions, key)
+	user.post(t, site.userPath()+"/keys", "openai_api_key", key)
+	user.post(t, site.userPath()+"/keys", "openai_api_key", key, "xai_api_key", "\xff")
+	shown := user.get(t, site.userPath()).body + operator.get(t, "/console/overview").body +
 		user.get(t, "/console/"+user.session(t)).body + user.get(t, "/console/overview?token="+operatorToken).body
 	user.post(t, "/console/sign-in", "username", username, "password", password+"x")
 	user.post(t, "/console/sign-out")

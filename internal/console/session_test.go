@@ -26,8 +26,11 @@ func TestUser_SignsInAndOut(t *testing.T) {
 			}
 			b.isSignedOut(t)
 			b.signInUser(t)
-			if got := b.get(t, "/console/overview"); got.status != http.StatusOK || !strings.Contains(got.body, "<h3>Mira</h3>") {
-				t.Errorf("the overview: %d: %s", got.status, got.body)
+			if got := b.get(t, "/console/overview"); got.to != site.userPath() {
+				t.Errorf("the overview: %d, to %q", got.status, got.to)
+			}
+			if got := b.get(t, site.userPath()); got.status != http.StatusOK || !strings.Contains(got.body, ">Mira</a></h3>") {
+				t.Errorf("the page of the user: %d: %s", got.status, got.body)
 			}
 			if got := b.get(t, "/console/sign-in"); got.to != "/console/overview" {
 				t.Errorf("the page for signing in, for who is signed in: %d, to %q", got.status, got.to)
@@ -96,7 +99,7 @@ func TestStoreIsAway(t *testing.T) {
 		t.Errorf("an operator: %d: %s", got.status, got.body)
 	}
 	away.away.Store(false)
-	if got := user.get(t, "/console/overview"); got.status != http.StatusOK {
+	if got := user.get(t, site.userPath()); got.status != http.StatusOK {
 		t.Errorf("a user afterwards: %d", got.status)
 	}
 	if log := site.stop(); !strings.Contains(log, `status=503`) || !strings.Contains(log, "the store is away") {
@@ -237,7 +240,7 @@ func TestCrossSite_IsRefused(t *testing.T) {
 		}
 	}
 	b.header = http.Header{"Sec-Fetch-Site": {"same-origin"}}
-	if got := b.get(t, "/console/overview"); got.status != http.StatusOK {
+	if got := b.get(t, site.userPath()); got.status != http.StatusOK {
 		t.Errorf("the session has ended: %d", got.status)
 	}
 	if got := b.post(t, "/console/sign-out"); got.to != "/console/sign-in" {

@@ -31,6 +31,7 @@ const (
 	username      = "anna"
 	otherUsername = "berta"
 	password      = "correct horse battery"
+	maxForm       = 1 << 20
 )
 
 // settings are what a test changes of a site.
@@ -44,6 +45,8 @@ type settings struct {
 	tls      bool
 	names    []string   // of the default characters
 	away     *awayStore // the store, if a test takes it away
+	limits   backend.Limits
+	wrap     func(backend.Store) backend.Store // or nil
 }
 
 // awayStore is a store that does not know tokens while it is away.
@@ -91,7 +94,11 @@ func newSite(t *testing.T, s settings) *site {
 	if s.away != nil {
 		s.away.Store, store = store, s.away
 	}
+	if s.wrap != nil {
+		store = s.wrap(store)
+	}
 	made.service = backend.New(store, backend.Options{
+		Limits:    s.limits,
 		Defaults:  backend.Defaults{UserConfig: backend.UserConfig{Timezone: backend.DefaultTimezone}, Characters: characters},
 		Passwords: auth.NewPasswords(auth.PasswordParams{MemoryKiB: 8, Iterations: 1, Parallelism: 1}),
 		Accounts:  backend.AccountRules{PasswordMinLength: 8, TokenLifetime: time.Hour, NewToken: auth.NewToken},
@@ -105,11 +112,11 @@ func newSite(t *testing.T, s settings) *site {
 	operators := auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(operatorToken)})
 	made.tickets = auth.NewTickets(operators, time.Now)
 	handler := api.New(made.service, log.Logger, api.Options{
-		MaxBodyBytes: 1 << 20, BasePath: s.basePath, EnableCORS: s.cors,
+		MaxBodyBytes: maxForm, BasePath: s.basePath, EnableCORS: s.cors,
 		Access: api.AccessOptions{Mode: s.mode, OperatorTokens: operators, PairTries: s.pairs},
 	})
 	handler.Mount("/console", console.New(made.service, console.Options{
-		Gate: handler, Tickets: made.tickets, Status: func(context.Context) console.Status { return s.status },
+		Gate: handler, Tickets: made.tickets, MaxFormBytes: maxForm, Status: func(context.Context) console.Status { return s.status },
 	}).Handler())
 	made.http = httptest.NewUnstartedServer(handler.Handler())
 	if s.tls {
@@ -121,6 +128,9 @@ func newSite(t *testing.T, s settings) *site {
 	made.url = made.http.URL + s.basePath
 	return made
 }
+
+// userPath returns the path of the page of the user username.
+func (s *site) userPath() string { return "/console/users/" + s.userID }
 
 func openStore(t *testing.T, mongoDB bool) backend.Store {
 	t.Helper()
@@ -189,13 +199,22 @@ func (b *browser) post(t *testing.T, path string, fields ...string) answer {
 
 func (b *browser) send(t *testing.T, method, path string, form url.Values) answer {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, b.site.url+path, strings.NewReader(form.Encode()))
+	mediaType := ""
+	if form != nil {
+		mediaType = "application/x-www-form-urlencoded"
+	}
+	return b.sendBody(t, method, path, mediaType, form.Encode())
+}
+
+func (b *browser) sendBody(t *testing.T, method, path, mediaType, content string) answer {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, b.site.url+path, strings.NewReader(content))
 	if err != nil {
 		t.Fatal(err)
 	}
 	maps.Copy(r.Header, b.header)
-	if form != nil {
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if mediaType != "" {
+		r.Header.Set("Content-Type", mediaType)
 	}
 	response, err := b.client.Do(r)
 	if err != nil {

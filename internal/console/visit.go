@@ -5,6 +5,7 @@ import (
 	"embed"
 	"errors"
 	"html/template"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -25,7 +26,7 @@ var templateFiles embed.FS
 type views map[string]map[string]*template.Template
 
 // viewNames are the pages. Each has a file in templates.
-var viewNames = []string{"sign-in", "overview", "error"}
+var viewNames = []string{"sign-in", "overview", "character", "user", "error"}
 
 func loadViews() views {
 	all := views{}
@@ -129,7 +130,7 @@ func (v *visit) fail(err error) {
 
 // rootPath returns the path of /console/ relative to the request.
 func (v *visit) rootPath() string {
-	below, found := strings.CutPrefix(v.r.URL.Path, root+"/")
+	below, found := strings.CutPrefix(v.r.URL.EscapedPath(), root+"/") // an id in it may contain a slash
 	if !found {
 		return strings.TrimPrefix(root, "/") + "/"
 	}
@@ -180,6 +181,9 @@ func (v *visit) back(status int) string {
 
 // menu returns the items of the menu for the visitor.
 func (v *visit) menu() (items []menuItem) {
+	if v.caller.Kind == auth.CallerUser {
+		items = append(items, menuItem{Path: userPath(v.caller.UserID), Title: "user_page"})
+	}
 	for _, item := range menu() {
 		if v.signedIn() && v.may(item.level) {
 			items = append(items, item)
@@ -220,7 +224,7 @@ func (v *visit) form() (map[string]string, error) { return v.formUpTo(maxForm) }
 // formUpTo is form for a form of at most size bytes.
 func (v *visit) formUpTo(size int64) (map[string]string, error) {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, size)
-	if err := v.r.ParseForm(); err != nil {
+	if err := v.parseForm(size); err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, &pageError{http.StatusRequestEntityTooLarge, "too_large", err}
 		}
@@ -231,4 +235,13 @@ func (v *visit) formUpTo(size int64) (map[string]string, error) {
 		fields[name] = v.r.PostForm.Get(name)
 	}
 	return fields, nil
+}
+
+// parseForm parses the form of the request. Long texts are sent as
+// multipart/form-data, which does not make them longer, and stay in memory.
+func (v *visit) parseForm(size int64) error {
+	if mediaType, _, _ := mime.ParseMediaType(v.r.Header.Get("Content-Type")); mediaType == "multipart/form-data" {
+		return v.r.ParseMultipartForm(size) //nolint:gosec // formUpTo bounds the body
+	}
+	return v.r.ParseForm()
 }

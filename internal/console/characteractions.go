@@ -1,0 +1,82 @@
+package console
+
+import (
+	"cmp"
+	"errors"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"web-backend/internal/backend"
+)
+
+// duplicateCharacter copies the character and leads to the page of the copy.
+func (v *visit) duplicateCharacter() error {
+	duplicate, err := v.service.DuplicateCharacter(v.r.Context(), v.characterKey(), nil)
+	if refused, ok := errors.AsType[*backend.Error](err); ok && refused.Kind == backend.Full {
+		return v.duplicateRefused(refused.Limit)
+	}
+	if err != nil {
+		return characterError(err)
+	}
+	return v.redirectDone(characterPath(duplicate.Key()), "done_character_duplicated")
+}
+
+// duplicateRefused shows the page of the character again, with the sentence
+// that the user has as many characters as possible.
+func (v *visit) duplicateRefused(most int) error {
+	edit, err := v.storedCharacter()
+	if err != nil {
+		return err
+	}
+	edit.problem = strings.ReplaceAll(v.texts["characters_full"], "{limit}", strconv.Itoa(most))
+	return v.showEdit(http.StatusUnprocessableEntity, edit)
+}
+
+// deleteCharacter deletes the character and leads to the page of its user.
+func (v *visit) deleteCharacter() error {
+	if err := v.service.DeleteCharacter(v.r.Context(), v.characterKey()); err != nil {
+		return characterError(err)
+	}
+	return v.redirectDone(userPath(v.userID()), "done_character_deleted")
+}
+
+// downloadCharacter sends the document that get_character_config returns, as a
+// file.
+func (v *visit) downloadCharacter() error {
+	document, err := v.service.CharacterDocument(v.r.Context(), v.characterKey())
+	if err != nil {
+		return characterError(err)
+	}
+	character, err := backend.DecodeCharacter(document)
+	if err != nil {
+		return err
+	}
+	header := v.w.Header()
+	header.Set("Content-Type", "application/json")
+	header.Set("Content-Length", strconv.Itoa(len(document)))
+	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(character.CharacterName) + ".json"}))
+	_, _ = v.w.Write(document) //nolint:gosec // it is not HTML; an error means that the client has disconnected
+	return nil
+}
+
+// fileName returns the name of a character without what is special in the name
+// of a file, and not too long.
+func fileName(name string) string {
+	const most = 60 // a character has up to four bytes, and the name of a file up to 255
+	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	safe := []rune(strings.Join(words, "-"))
+	return cmp.Or(string(safe[:min(len(safe), most)]), "character")
+}
+
+// missingKeys returns the names of the provider keys that a character needs and
+// its user has not set.
+func (v *visit) missingKeys(key backend.CharacterKey) ([]string, error) {
+	missing, err := v.service.MissingSecrets(v.r.Context(), key)
+	names := slices.Concat(missing.LLM, missing.ASR, missing.TTS)
+	slices.Sort(names)
+	return slices.Compact(names), err
+}

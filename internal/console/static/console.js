@@ -1,0 +1,19 @@
+// What pages do in addition if the browser runs scripts.
+"use strict";
+
+// A form with data-guard asks before the page is left with unsaved changes.
+const changed = new Set();
+for (const form of document.querySelectorAll("form[data-guard]")) {
+  if (form.dataset.guard === "changed") changed.add(form);
+  form.addEventListener("input", () => changed.add(form));
+  form.addEventListener("submit", () => changed.delete(form));
+}
+addEventListener("beforeunload", (event) => {
+  if (changed.size > 0) event.preventDefault();
+});
+
+// An element with data-count has the number of characters of a field.
+for (const count of document.querySelectorAll("[data-count]")) {
+  const field = document.getElementById(count.dataset.count);
+  field.addEventListener("input", () => { count.textContent = [...field.value].length; });
+}
