@@ -110,6 +110,9 @@ func pages() []page {
 		{http.MethodPost, "sign-out", auth.Public, (*visit).signOut},
 		{http.MethodPost, "preferences", auth.Public, (*visit).setPreferences},
 		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},
+		{http.MethodGet, "users", auth.Operator, (*visit).showUsers},
+		{http.MethodGet, "new-user", auth.Operator, (*visit).showNewUser},
+		{http.MethodPost, "new-user", auth.Operator, (*visit).createUser},
 	}
 }
 
@@ -124,6 +127,7 @@ type menuItem struct {
 func menu() []menuItem {
 	return []menuItem{
 		{"overview", "overview", auth.AnyUser},
+		{"users", "users_list", auth.Operator},
 	}
 }
 

@@ -27,6 +27,9 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"POST /console/sign-out":    {303, 303, 303, 303},
 		"POST /console/preferences": {303, 303, 303, 303},
 		"GET /console/overview":     {303, 200, 200, 200},
+		"GET /console/users":        {303, 403, 403, 200},
+		"GET /console/new-user":     {303, 403, 403, 200},
+		"POST /console/new-user":    {303, 403, 403, 422},
 	}
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
 		site := newSite(t, settings{mode: mode})
@@ -107,7 +110,8 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 			path    string
 		}{
 			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
-			"user": {user, "/console/overview"}, "operator": {operator, "/console/overview"}, "unknown": {nobody, "/console/no/such/page"},
+			"user": {user, "/console/overview"}, "operator": {operator, "/console/overview"},
+			"users": {operator, "/console/users?text=nobody"}, "new user": {operator, "/console/new-user"}, "unknown": {nobody, "/console/no/such/page"},
 		} {
 			for _, language := range []string{"en", "zh"} {
 				x.browser.header.Set("Accept-Language", language)

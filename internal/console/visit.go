@@ -25,7 +25,7 @@ var templateFiles embed.FS
 type views map[string]map[string]*template.Template
 
 // viewNames are the pages. Each has a file in templates.
-var viewNames = []string{"sign-in", "overview", "error"}
+var viewNames = []string{"sign-in", "overview", "users", "new-user", "error"}
 
 func loadViews() views {
 	all := views{}
@@ -129,7 +129,7 @@ func (v *visit) fail(err error) {
 
 // rootPath returns the path of /console/ relative to the request.
 func (v *visit) rootPath() string {
-	below, found := strings.CutPrefix(v.r.URL.Path, root+"/")
+	below, found := strings.CutPrefix(v.r.URL.EscapedPath(), root+"/")
 	if !found {
 		return strings.TrimPrefix(root, "/") + "/"
 	}
@@ -139,7 +139,11 @@ func (v *visit) rootPath() string {
 // redirectDone is like redirect, and the page shows the message with the key
 // done, which starts with "done_".
 func (v *visit) redirectDone(page, done string) error {
-	return v.redirect(page + "?done=" + strings.TrimPrefix(done, "done_"))
+	separator := "?"
+	if strings.Contains(page, "?") {
+		separator = "&"
+	}
+	return v.redirect(page + separator + "done=" + strings.TrimPrefix(done, "done_"))
 }
 
 // redirect sends the browser to a page, which it gets with GET. A redirect of a
