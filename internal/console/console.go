@@ -113,6 +113,9 @@ func pages() []page {
 		{http.MethodGet, "users", auth.Operator, (*visit).showUsers},
 		{http.MethodGet, "new-user", auth.Operator, (*visit).showNewUser},
 		{http.MethodPost, "new-user", auth.Operator, (*visit).createUser},
+		{http.MethodGet, "users/{user}/admin", auth.Operator, (*visit).showUserAdmin},
+		{http.MethodPost, "users/{user}/password", auth.Operator, (*visit).setPassword},
+		{http.MethodPost, "users/{user}/delete", auth.Operator, (*visit).deleteUser},
 	}
 }
 

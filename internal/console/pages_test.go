@@ -30,6 +30,10 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"GET /console/users":        {303, 403, 403, 200},
 		"GET /console/new-user":     {303, 403, 403, 200},
 		"POST /console/new-user":    {303, 403, 403, 422},
+
+		"GET /console/users/{user}/admin":     {303, 403, 403, 200},
+		"POST /console/users/{user}/password": {303, 403, 403, 422},
+		"POST /console/users/{user}/delete":   {303, 403, 403, 422},
 	}
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
 		site := newSite(t, settings{mode: mode})
