@@ -138,3 +138,8 @@ func shortQuote(id string) string {
 	}
 	return fmt.Sprintf("%q", id)
 }
+
+// NoSuchPlace returns the error for a place in a list that no list has.
+func NoSuchPlace() error {
+	return &Error{Kind: Invalid, Field: "after", Message: "this is not the place that a page of this list has named; begin with the first page"}
+}

@@ -53,6 +53,12 @@ func (s *Service) Register(ctx context.Context, username string, password Secret
 	if s.accounts.RegistrationClosed {
 		return "", &Refusal{Reason: NotOpen}
 	}
+	return s.CreateAccount(ctx, username, password)
+}
+
+// CreateAccount is for operators. It is like Register, and also works if
+// registration is closed.
+func (s *Service) CreateAccount(ctx context.Context, username string, password Secret) (userID string, err error) {
 	if _, err := newUsername(username); err != nil {
 		return "", err
 	}

@@ -83,6 +83,18 @@ func (s *Service) Users(ctx context.Context, filter UserFilter) iter.Seq2[User, 
 	return s.store.Users(ctx, filter)
 }
 
+// User returns one user. The error is NotFound if the user does not exist.
+func (s *Service) User(ctx context.Context, userID string) (User, error) {
+	found, err := s.store.UserPage(ctx, ByID, userID, 1)
+	if err == nil && (len(found) == 0 || found[0].UserID != userID) {
+		err = UserNotFound(userID)
+	}
+	if err != nil {
+		return User{}, err
+	}
+	return found[0].User, nil
+}
+
 // UserConfig returns a user's config, including the provider keys. Callers may
 // show which keys are set, but never a value. The error is NotFound for an
 // unknown user.

@@ -67,6 +67,14 @@ type Store interface {
 	// iteration. The first error ends the sequence.
 	Users(ctx context.Context, filter UserFilter) iter.Seq2[User, error]
 
+	// UserPage returns the users from a place in an order on, at most limit.
+	// Texts are ordered by their bytes. from is "" for the first user, the Next
+	// of a user, or, by name or by id, any text without NUL characters: then the
+	// page begins with the first NameKey or user id that is not less. Users with
+	// the same Next belong together: they are all returned, even if these are
+	// more than limit. The error is Invalid if from is none of these.
+	UserPage(ctx context.Context, order UserOrder, from string, limit int) ([]PlacedUser, error)
+
 	// CountUsers returns the number of users with a credential or a config.
 	CountUsers(ctx context.Context) (int64, error)
 

@@ -6,6 +6,45 @@ type User struct {
 	Username string // "" if the user does not have a credential
 }
 
+// UserOrder is an order in which a store reads users page by page.
+type UserOrder uint8
+
+// The orders.
+const (
+	ByCreation UserOrder = iota
+	ByName               // users with a credential, by the stored NameKey of the user name
+	ByID
+)
+
+// PlacedUser is a user at a place in an order.
+type PlacedUser struct {
+	User
+
+	NameKey string // stored with the user name; "" if there is none
+	Next    string // the place directly after this user
+}
+
+// UserSearch selects one page of users.
+type UserSearch struct {
+	// Text is what the user name or the user id begins with. Names are compared
+	// by NameKey. With "" all users are found.
+	Text string
+	// After is the Next of the page before, or "" for the first page.
+	After string
+	// Limit is the maximum number of users, from 1 to MaxFoundUsers. A few more
+	// are returned if their names have the same NameKey.
+	Limit int
+}
+
+// MaxFoundUsers is the largest limit of a [UserSearch].
+const MaxFoundUsers = 1000
+
+// UserPage is one page of the users that a [UserSearch] finds.
+type UserPage struct {
+	Users []User
+	Next  string // for UserSearch.After; "" if this is the last page
+}
+
 // UserFilter selects the users of a list.
 type UserFilter uint8
 

@@ -120,6 +120,12 @@ func pages() []page {
 		{http.MethodGet, "users/{user}/characters/{character}/download", auth.Owner, (*visit).downloadCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}/duplicate", auth.Owner, (*visit).duplicateCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}/delete", auth.Owner, (*visit).deleteCharacter},
+		{http.MethodGet, "users", auth.Operator, (*visit).showUsers},
+		{http.MethodGet, "new-user", auth.Operator, (*visit).showNewUser},
+		{http.MethodPost, "new-user", auth.Operator, (*visit).createUser},
+		{http.MethodGet, "users/{user}/admin", auth.Operator, (*visit).showUserAdmin},
+		{http.MethodPost, "users/{user}/password", auth.Operator, (*visit).setPassword},
+		{http.MethodPost, "users/{user}/delete", auth.Operator, (*visit).deleteUser},
 	}
 }
 
@@ -134,6 +140,7 @@ type menuItem struct {
 func menu() []menuItem {
 	return []menuItem{
 		{"overview", "overview", auth.Operator},
+		{"users", "users_list", auth.Operator},
 	}
 }
 

@@ -35,6 +35,13 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"GET /console/users/{user}/characters/{character}/download":   {303, 200, 403, 200},
 		"POST /console/users/{user}/characters/{character}/duplicate": {303, 303, 403, 303},
 		"POST /console/users/{user}/characters/{character}/delete":    {303, 303, 403, 303},
+		"GET /console/users":                                          {303, 403, 403, 200},
+		"GET /console/new-user":                                       {303, 403, 403, 200},
+		"POST /console/new-user":                                      {303, 403, 403, 422},
+
+		"GET /console/users/{user}/admin":     {303, 403, 403, 200},
+		"POST /console/users/{user}/password": {303, 403, 403, 422},
+		"POST /console/users/{user}/delete":   {303, 403, 403, 422},
 	}
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
 		site := newSite(t, settings{mode: mode, names: []string{"Mira"}})
@@ -117,7 +124,8 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 			path    string
 		}{
 			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
-			"user": {user, site.userPath()}, "operator": {operator, "/console/overview"}, "character": {user, site.characterPath(site.newCharacter(t, "Mira"))}, "unknown": {nobody, "/console/no/such/page"},
+			"user": {user, site.userPath()}, "operator": {operator, "/console/overview"}, "character": {user, site.characterPath(site.newCharacter(t, "Mira"))},
+			"users": {operator, "/console/users"}, "new user": {operator, "/console/new-user"}, "admin": {operator, site.userPath() + "/admin"}, "unknown": {nobody, "/console/no/such/page"},
 		} {
 			for _, language := range []string{"en", "zh"} {
 				x.browser.header.Set("Accept-Language", language)

@@ -26,7 +26,7 @@ var templateFiles embed.FS
 type views map[string]map[string]*template.Template
 
 // viewNames are the pages. Each has a file in templates.
-var viewNames = []string{"sign-in", "overview", "character", "user", "error"}
+var viewNames = []string{"sign-in", "overview", "character", "user", "users", "new-user", "user-admin", "error"}
 
 func loadViews() views {
 	all := views{}
@@ -140,7 +140,11 @@ func (v *visit) rootPath() string {
 // redirectDone is like redirect, and the page shows the message with the key
 // done, which starts with "done_".
 func (v *visit) redirectDone(page, done string) error {
-	return v.redirect(page + "?done=" + strings.TrimPrefix(done, "done_"))
+	separator := "?"
+	if strings.Contains(page, "?") {
+		separator = "&"
+	}
+	return v.redirect(page + separator + "done=" + strings.TrimPrefix(done, "done_"))
 }
 
 // redirect sends the browser to a page, which it gets with GET. A redirect of a

@@ -34,7 +34,7 @@ type meter struct {
 
 // operations are the names of the measured methods.
 var operations = []string{
-	"CreateUser", "SetUpUser", "DeleteUser", "Users",
+	"CreateUser", "SetUpUser", "DeleteUser", "Users", "UserPage",
 	"CreateCredential", "Credential", "ReplacePassword",
 	"CreateToken", "Token", "UserTokens", "DeleteToken",
 	"UserConfig", "UpdateUserConfig",

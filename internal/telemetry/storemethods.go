@@ -72,6 +72,13 @@ func (s *store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[
 	return list(ctx, s.meter, "Users", func(ctx context.Context) iter.Seq2[backend.User, error] { return s.next.Users(ctx, filter) })
 }
 
+// UserPage implements [backend.Store].
+func (s *store) UserPage(ctx context.Context, order backend.UserOrder, from string, limit int) ([]backend.PlacedUser, error) {
+	return measure(ctx, s.meter, "UserPage", func(ctx context.Context) ([]backend.PlacedUser, error) {
+		return s.next.UserPage(ctx, order, from, limit)
+	})
+}
+
 // CountUsers implements [backend.Store].
 func (s *store) CountUsers(ctx context.Context) (int64, error) {
 	return measure(ctx, s.meter, "CountUsers", func(ctx context.Context) (int64, error) { return s.next.CountUsers(ctx) })

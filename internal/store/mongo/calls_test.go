@@ -145,6 +145,20 @@ var reads = []call{
 		return right(found)
 	}, nil},
 
+	{"UserPage by creation", userPage(backend.ByCreation, ""), nil},
+
+	{"UserPage by creation, the second", func(ctx context.Context, s backend.Store, _ string) error {
+		page, err := s.UserPage(ctx, backend.ByCreation, "", 1)
+		if err == nil {
+			_, err = s.UserPage(ctx, backend.ByCreation, page[0].Next, 1)
+		}
+		return err
+	}, nil},
+
+	{"UserPage by name", userPage(backend.ByName, " bob"), nil},
+
+	{"UserPage by id", userPage(backend.ByID, " bob"), nil},
+
 	{"Credential", func(ctx context.Context, s backend.Store, who string) error {
 		credential, err := s.Credential(ctx, who+" bob")
 		return errors.Join(err, right(err != nil || credential == storetest.Credential(who+" bob", who+" bob")))
@@ -182,6 +196,21 @@ var reads = []call{
 	}, nil},
 
 	{"Ping", func(ctx context.Context, s backend.Store, _ string) error { return s.Ping(ctx) }, nil},
+}
+
+// userPage reads one user; with a suffix, that of a life.
+func userPage(order backend.UserOrder, suffix string) func(context.Context, backend.Store, string) error {
+	return func(ctx context.Context, s backend.Store, who string) error {
+		from := ""
+		if suffix != "" {
+			from = who + suffix
+		}
+		if order == backend.ByName {
+			from = backend.NameKey(from)
+		}
+		page, err := s.UserPage(ctx, order, from, 1)
+		return errors.Join(err, right(err != nil || len(page) == 1 && (from == "" || page[0].UserID == who+suffix)))
+	}
 }
 
 // The list that a page of the client starts with needs one command, whatever

@@ -238,6 +238,9 @@ func queriesOf(t *testing.T, command mongotest.Command) (queries []query) {
 		stages, err := command.Body.Lookup("pipeline").Array().Values()
 		must(t, "read pipeline", err)
 		first := stages[0].Document()
+		if _, err := first.LookupErr("$match", "_id", "$gt"); err == nil {
+			first = stages[1].Document() // MongoDB uses the index on _id for a range, but not the engine of the tests
+		}
 		if match, ok := first.Lookup("$match").DocumentOK(); ok {
 			queries = append(queries, query{collection, match})
 		} else if sort := first.Lookup("$sort").Document(); sort.Index(0).Key() != "_id" {

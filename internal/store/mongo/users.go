@@ -213,17 +213,31 @@ func (s *Store) DeleteUser(ctx context.Context, userID string) error {
 // each in its creation order.
 func (s *Store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[backend.User, error] {
 	return func(yield func(backend.User, error) bool) {
+		for user, err := range s.usersAfter(ctx, filter, bson.NilObjectID) {
+			if !yield(user.User, err) {
+				return
+			}
+		}
+	}
+}
+
+// usersAfter is Users for the users after a place in the creation order. The
+// place of a user is the _id of the older one of config and credential.
+func (s *Store) usersAfter(
+	ctx context.Context, filter backend.UserFilter, after bson.ObjectID,
+) iter.Seq2[backend.PlacedUser, error] {
+	return func(yield func(backend.PlacedUser, error) bool) {
 		s.running.Add(1)
 		defer s.running.Done()
 		lists := [...]userList{
-			{store: s, first: s.answers.configs, second: s.answers.credentials, alone: filter != backend.UsersWithCredential},
-			{store: s, first: s.answers.credentials, second: s.answers.configs, alone: filter != backend.UsersWithConfig},
+			{store: s, first: s.answers.configs, second: s.answers.credentials, after: after, alone: filter != backend.UsersWithCredential},
+			{store: s, first: s.answers.credentials, second: s.answers.configs, after: after, alone: filter != backend.UsersWithConfig},
 		}
 		defer lists[0].close(ctx)
 		defer lists[1].close(ctx)
 		for i := range lists {
 			if err := lists[i].next(ctx); err != nil {
-				yield(backend.User{}, storeError(err))
+				yield(backend.PlacedUser{}, storeError(err))
 				return
 			}
 		}
@@ -232,11 +246,11 @@ func (s *Store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[
 			if list.done || !lists[1].done && compareIDs(lists[1].id, list.id) < 0 {
 				list = &lists[1]
 			}
-			if list.done || !yield(list.user, nil) {
+			if list.done || !yield(backend.PlacedUser{User: list.user, Next: list.id.Hex()}, nil) {
 				return
 			}
 			if err := list.next(ctx); err != nil {
-				yield(backend.User{}, storeError(err))
+				yield(backend.PlacedUser{}, storeError(err))
 				return
 			}
 		}
@@ -249,6 +263,7 @@ type userList struct {
 	store         *Store
 	first, second *mongo.Collection
 	alone         bool // whether to include users without a document in second
+	after         bson.ObjectID
 
 	cursor *mongo.Cursor
 	done   bool
@@ -288,7 +303,11 @@ func (l *userList) pipeline() mongo.Pipeline {
 	if l.alone {
 		wanted = append(wanted, bson.D{{Key: "$not", Value: bson.A{"$" + other}}})
 	}
-	return mongo.Pipeline{
+	var start mongo.Pipeline
+	if !l.after.IsZero() {
+		start = mongo.Pipeline{{{Key: "$match", Value: bson.D{{Key: fieldID, Value: bson.D{{Key: "$gt", Value: l.after}}}}}}}
+	}
+	return append(start, mongo.Pipeline{
 		{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}}, // uses the index
 		{{Key: "$lookup", Value: bson.D{
 			{Key: "from", Value: l.second.Name()},
@@ -304,7 +323,7 @@ func (l *userList) pipeline() mongo.Pipeline {
 			{Key: fieldUserID, Value: 1},
 			{Key: fieldUsername, Value: either(username("$"), username("$"+other+"."))},
 		}}},
-	}
+	}...)
 }
 
 func (l *userList) close(ctx context.Context) {

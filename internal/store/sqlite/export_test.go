@@ -81,6 +81,9 @@ func SchemaTexts(version int) (string, error) {
 	return fmt.Sprintf("%q", versions[version]), nil
 }
 
+// PageQueries are the queries of UserPage.
+var PageQueries = pageQueries
+
 // OnWriter runs fn on the writer's connection, as one of its writes.
 func (s *Store) OnWriter(ctx context.Context, fn func(*sqlite3.Conn) error) error {
 	return s.write(ctx, nil, func(c *conn) error { return fn(c.Conn) })

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"context"
 	"iter"
+	"strconv"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -114,6 +116,66 @@ var usersQueries = map[backend.UserFilter]string{
 	backend.UsersWithConfig: `SELECT seq, user_id, ` + usernameGiven + ` FROM users
 		WHERE seq > ? AND EXISTS (SELECT 1 FROM user_configs c WHERE c.user_id = users.user_id)
 		ORDER BY seq LIMIT ?`,
+}
+
+// pageQueries read users from a place on. The place is a creation position, the
+// pair of a NameKey and a creation position, or a user id.
+var pageQueries = map[backend.UserOrder]string{
+	backend.ByCreation: `SELECT seq, user_id, ` + usernameGiven + `, name_key FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
+	backend.ByName: `SELECT seq, user_id, ` + usernameGiven + `, name_key FROM users
+		WHERE (name_key, seq) > (?, ?) ORDER BY name_key, seq LIMIT ?`,
+	backend.ByID: `SELECT seq, user_id, ` + usernameGiven + `, name_key FROM users WHERE user_id >= ? ORDER BY user_id LIMIT ?`,
+}
+
+// UserPage implements [backend.Store].
+func (s *Store) UserPage(
+	ctx context.Context, order backend.UserOrder, from string, limit int,
+) (page []backend.PlacedUser, err error) {
+	place, err := placeOf(order, from)
+	if err != nil {
+		return nil, err
+	}
+	err = s.read(ctx, func(c *conn) error {
+		page = nil // a read may be repeated
+		return c.query(pageQueries[order], append(place, int64(limit)), func(row *sqlite3.Stmt) error {
+			user := backend.PlacedUser{
+				User: backend.User{UserID: row.ColumnText(1), Username: row.ColumnText(2)}, NameKey: row.ColumnText(3),
+			}
+			switch seq := strconv.FormatInt(row.ColumnInt64(0), 10); order {
+			case backend.ByCreation:
+				user.Next = seq
+			case backend.ByName:
+				user.Next = user.NameKey + "\x00" + seq
+			case backend.ByID:
+				user.Next = user.UserID + "\x00"
+			}
+			page = append(page, user)
+			return nil
+		})
+	})
+	return page, err
+}
+
+// placeOf returns the arguments of a query of pageQueries for a place.
+func placeOf(order backend.UserOrder, from string) ([]any, error) {
+	if order == backend.ByID {
+		return []any{from}, nil
+	}
+	key, after, _ := strings.Cut(from, "\x00")
+	if order == backend.ByCreation {
+		key, after = "", from
+	}
+	var seq int64
+	if after != "" {
+		var err error
+		if seq, err = strconv.ParseInt(after, 10, 64); err != nil {
+			return nil, backend.NoSuchPlace()
+		}
+	}
+	if order == backend.ByCreation {
+		return []any{seq}, nil
+	}
+	return []any{key, seq}, nil
 }
 
 // usersPage is the number of users that one query of Users reads. It is small,

@@ -37,7 +37,7 @@ type trial struct {
 func Run(t *testing.T, many int, open func(t *testing.T) backend.Store) {
 	t.Helper()
 	for _, p := range slices.Concat(
-		createUserPromises, setUpUserPromises, deleteUserPromises, usersPromises, userConfigPromises,
+		createUserPromises, setUpUserPromises, deleteUserPromises, usersPromises, userPagePromises, userConfigPromises,
 		createCredentialPromises, credentialPromises, replacePasswordPromises, tokenPromises, createTokenPromises,
 		archivePromises, putPromises, importPromises, characterPromises, copyPromises, updatePromises, deletePromises,
 		textPromises, contextPromises, ownershipPromises, racePromises, accountRacePromises,

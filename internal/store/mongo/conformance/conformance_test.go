@@ -91,6 +91,10 @@ func (b *balanced) Users(ctx context.Context, filter backend.UserFilter) iter.Se
 	return b.next().Users(ctx, filter)
 }
 
+func (b *balanced) UserPage(ctx context.Context, order backend.UserOrder, from string, limit int) ([]backend.PlacedUser, error) {
+	return b.next().UserPage(ctx, order, from, limit)
+}
+
 func (b *balanced) CountUsers(ctx context.Context) (int64, error) { return b.next().CountUsers(ctx) }
 
 func (b *balanced) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {

@@ -1,0 +1,119 @@
+package mongo
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"go.mongodb.org/mongo-driver/v2/bson"
+	"go.mongodb.org/mongo-driver/v2/mongo"
+	"go.mongodb.org/mongo-driver/v2/mongo/options"
+
+	"web-backend/internal/backend"
+)
+
+// UserPage implements [backend.Store].
+func (s *Store) UserPage(ctx context.Context, order backend.UserOrder, from string, limit int) ([]backend.PlacedUser, error) {
+	ctx, done := s.begin(ctx)
+	defer done()
+	switch order {
+	case backend.ByName:
+		page, err := s.pageByName(ctx, from, limit)
+		return page, storeError(err)
+	case backend.ByID:
+		page, err := s.pageByID(ctx, from, limit)
+		return page, storeError(err)
+	}
+	var after bson.ObjectID
+	if from != "" {
+		var err error
+		if after, err = bson.ObjectIDFromHex(from); err != nil {
+			return nil, backend.NoSuchPlace()
+		}
+	}
+	var page []backend.PlacedUser
+	for user, err := range s.usersAfter(ctx, backend.AllUsers, after) {
+		if err != nil {
+			return nil, err
+		}
+		if page = append(page, user); len(page) == limit {
+			break
+		}
+	}
+	return page, nil
+}
+
+// pageByName reads credentials by name key. The index does not order those with
+// the same key, which are few, so they are on one page.
+func (s *Store) pageByName(ctx context.Context, from string, limit int) ([]backend.PlacedUser, error) {
+	documents, err := firstFrom(ctx, s.answers.credentials, fieldNameKey, from, limit)
+	if err != nil {
+		return nil, err
+	}
+	page := placed(documents, backend.ByName)
+	if len(page) == limit {
+		last := page[len(page)-1]
+		cursor, err := s.answers.credentials.Find(ctx, bson.D{{Key: fieldNameKey, Value: last.NameKey}}, options.Find().SetProjection(placedFields))
+		if err != nil {
+			return nil, err
+		}
+		if err := cursor.All(ctx, &documents); err != nil {
+			return nil, err
+		}
+		isLast := func(user backend.PlacedUser) bool { return user.Next == last.Next }
+		page = append(slices.DeleteFunc(page, isLast), placed(documents, backend.ByName)...)
+	}
+	slices.SortFunc(page, func(a, b backend.PlacedUser) int {
+		return cmp.Or(strings.Compare(a.NameKey, b.NameKey), strings.Compare(a.UserID, b.UserID))
+	})
+	return page, nil
+}
+
+// pageByID merges the credentials and the configs from a user id on. The
+// credential of a user whose config is on the page is among those that are
+// read.
+func (s *Store) pageByID(ctx context.Context, from string, limit int) ([]backend.PlacedUser, error) {
+	var page []backend.PlacedUser
+	for _, collection := range []*mongo.Collection{s.answers.credentials, s.answers.configs} {
+		documents, err := firstFrom(ctx, collection, fieldUserID, from, limit)
+		if err != nil {
+			return nil, err
+		}
+		page = append(page, placed(documents, backend.ByID)...)
+	}
+	byID := func(a, b backend.PlacedUser) int { return strings.Compare(a.UserID, b.UserID) }
+	slices.SortStableFunc(page, byID) // the credential of a user stays first
+	page = slices.CompactFunc(page, func(a, b backend.PlacedUser) bool { return a.UserID == b.UserID })
+	return page[:min(limit, len(page))], nil
+}
+
+var placedFields = bson.D{
+	{Key: fieldUserID, Value: 1}, {Key: fieldUsername, Value: 1}, {Key: fieldUsernameGiven, Value: 1}, {Key: fieldNameKey, Value: 1},
+}
+
+// firstFrom reads the first documents in which an indexed text is not less than
+// from.
+func firstFrom(ctx context.Context, collection *mongo.Collection, field, from string, limit int) (documents []bson.Raw, err error) {
+	cursor, err := collection.Find(ctx, bson.D{{Key: field, Value: bson.D{{Key: "$gte", Value: from}}}}, options.Find().
+		SetSort(bson.D{{Key: field, Value: 1}}).SetLimit(int64(limit)).SetProjection(placedFields))
+	if err != nil {
+		return nil, err
+	}
+	return documents, cursor.All(ctx, &documents)
+}
+
+// placed returns the users of credentials or configs.
+func placed(documents []bson.Raw, order backend.UserOrder) []backend.PlacedUser {
+	users := make([]backend.PlacedUser, len(documents))
+	for i, document := range documents {
+		credential := credentialFrom(document)
+		users[i].User = backend.User{UserID: credential.UserID, Username: credential.Username}
+		users[i].NameKey, _ = document.Lookup(fieldNameKey).StringValueOK()
+		users[i].Next = credential.UserID + "\x00"
+		if order == backend.ByName {
+			users[i].Next = users[i].NameKey + "\x00"
+		}
+	}
+	return users
+}
