@@ -23,6 +23,8 @@ var (
 	htmxLicense string
 	//go:embed static/console.css
 	consoleCSS string
+	//go:embed static/log.js
+	logJS string
 )
 
 // asset is a file that pages load. Its path contains a hash of its content, so
@@ -41,6 +43,7 @@ var assets = []asset{
 	newAsset("htmx.js", "text/javascript", htmxJS),
 	newAsset("htmx.LICENSE.txt", "text/plain", htmxLicense),
 	newAsset("console.css", "text/css", pack(consoleCSS)),
+	newAsset("log.js", "text/javascript", pack(logJS)),
 }
 
 func newAsset(name, mediaType, stored string) asset {

@@ -47,6 +47,9 @@ type Options struct {
 	Tickets *auth.Tickets
 	// Status describes the server for operators.
 	Status func(ctx context.Context) Status
+	Log    Log
+	// Configuration is what the server was started with.
+	Configuration Configuration
 }
 
 // Status describes the server for operators.
@@ -70,12 +73,13 @@ type Console struct {
 	service *backend.Service
 	options Options
 	views   views
+	streams *streams
 	mux     *http.ServeMux
 }
 
 // New returns the console for service.
 func New(service *backend.Service, options Options) *Console {
-	c := &Console{service: service, options: options, views: loadViews(), mux: http.NewServeMux()}
+	c := &Console{service: service, options: options, views: loadViews(), streams: newStreams(), mux: http.NewServeMux()}
 	for _, p := range pages() {
 		c.mux.Handle(p.method+" "+path.Join(root, p.path), c.handler(p))
 	}
@@ -110,6 +114,10 @@ func pages() []page {
 		{http.MethodPost, "sign-out", auth.Public, (*visit).signOut},
 		{http.MethodPost, "preferences", auth.Public, (*visit).setPreferences},
 		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},
+		{http.MethodGet, "log", auth.Operator, (*visit).showLog},
+		{http.MethodGet, "log/download", auth.Operator, (*visit).downloadLog},
+		{http.MethodGet, "log/stream", auth.Operator, (*visit).streamLog},
+		{http.MethodGet, "configuration", auth.Operator, (*visit).showConfiguration},
 	}
 }
 
@@ -124,6 +132,8 @@ type menuItem struct {
 func menu() []menuItem {
 	return []menuItem{
 		{"overview", "overview", auth.AnyUser},
+		{"log", "log", auth.Operator},
+		{"configuration", "configuration", auth.Operator},
 	}
 }
 

@@ -3,6 +3,7 @@ package console_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -22,14 +23,19 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 	// the user; other is another user.
 	type access struct{ nobody, user, other, operator int }
 	want := map[string]access{
-		"GET /console/sign-in":      {200, 303, 303, 303},
-		"POST /console/sign-in":     {403, 403, 403, 403},
-		"POST /console/sign-out":    {303, 303, 303, 303},
-		"POST /console/preferences": {303, 303, 303, 303},
-		"GET /console/overview":     {303, 200, 200, 200},
+		"GET /console/sign-in":       {200, 303, 303, 303},
+		"POST /console/sign-in":      {403, 403, 403, 403},
+		"POST /console/sign-out":     {303, 303, 303, 303},
+		"POST /console/preferences":  {303, 303, 303, 303},
+		"GET /console/overview":      {303, 200, 200, 200},
+		"GET /console/log":           {303, 403, 403, 200},
+		"GET /console/log/download":  {303, 403, 403, 200},
+		"GET /console/log/stream":    {303, 403, 403, 200},
+		"GET /console/configuration": {303, 403, 403, 200},
 	}
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
 		site := newSite(t, settings{mode: mode})
+		site.console.EndStreams() // a stream ends after its first event
 		for _, page := range console.Pages() {
 			name := page.Method + " " + page.Path
 			row, known := want[name]
@@ -67,12 +73,13 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 func TestHostileNames_RunNothing(t *testing.T) {
 	t.Parallel()
 	hostile := []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.}}`, `</h3><form action=//evil.example>`}
-	site := newSite(t, settings{names: hostile, status: console.Status{Store: hostile[0], Unready: hostile[1]}})
+	site := newSite(t, settings{names: hostile, logLines: hostileLog(hostile), configuration: hostileConfiguration(hostile), status: console.Status{Store: hostile[0], Unready: hostile[1]}})
 	user, operator := site.browser(t), site.browser(t)
 	user.signInUser(t)
 	operator.signInOperator(t)
 	for _, page := range []answer{
-		user.get(t, "/console/overview"), operator.get(t, "/console/overview"),
+		user.get(t, "/console/overview"), operator.get(t, "/console/overview"), operator.get(t, "/console/log"), operator.get(t, "/console/configuration"),
+		operator.get(t, "/console/log?"+url.Values{"text": {hostile[1]}, "level": {hostile[0]}, "lines": {hostile[1]}}.Encode()),
 		user.post(t, "/console/sign-in", "username", hostile[1], "password", "x"),
 	} {
 		for _, bad := range []string{"<script>alert", "<img", "<form action=//", " onerror=alert(1)>\n<"} {
@@ -107,7 +114,7 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 			path    string
 		}{
 			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
-			"user": {user, "/console/overview"}, "operator": {operator, "/console/overview"}, "unknown": {nobody, "/console/no/such/page"},
+			"user": {user, "/console/overview"}, "operator": {operator, "/console/overview"}, "log": {operator, "/console/log"}, "configuration": {operator, "/console/configuration"}, "unknown": {nobody, "/console/no/such/page"},
 		} {
 			for _, language := range []string{"en", "zh"} {
 				x.browser.header.Set("Accept-Language", language)
@@ -226,7 +233,7 @@ func TestSecrets_AreNowhere(t *testing.T) {
 	user.signInUser(t)
 	operator.signInOperator(t)
 	sessions := []string{user.session(t), operator.session(t), password, operatorToken}
-	shown := user.get(t, "/console/overview").body + operator.get(t, "/console/overview").body +
+	shown := user.get(t, "/console/overview").body + operator.get(t, "/console/overview").body + operator.get(t, "/console/log").body +
 		user.get(t, "/console/"+user.session(t)).body + user.get(t, "/console/overview?token="+operatorToken).body
 	user.post(t, "/console/sign-in", "username", username, "password", password+"x")
 	user.post(t, "/console/sign-out")

@@ -25,7 +25,7 @@ var templateFiles embed.FS
 type views map[string]map[string]*template.Template
 
 // viewNames are the pages. Each has a file in templates.
-var viewNames = []string{"sign-in", "overview", "error"}
+var viewNames = []string{"sign-in", "overview", "log", "configuration", "error"}
 
 func loadViews() views {
 	all := views{}
