@@ -4,10 +4,12 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
+	"web-backend/internal/logging"
 )
 
 // mount is a handler for pages that are not part of the API.
@@ -82,3 +84,48 @@ func (a *API) NoteError(ctx context.Context, err error) { requestFrom(ctx).err =
 // Quiet keeps the request out of the log if it succeeds. It is for the files
 // that a page loads.
 func (a *API) Quiet(ctx context.Context) { requestFrom(ctx).quiet = true }
+
+// TailLog returns the last n lines of the log, oldest first. If the log cannot
+// be read, the error is a [backend.Error] of kind Unavailable.
+func (a *API) TailLog(n int) ([]string, error) {
+	file, err := a.openLogForMounted()
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close() //nolint:errcheck // only read
+	return logging.Tail(file, n)
+}
+
+// FollowLog is like TailLog, and also returns the lines that come after. If the
+// error is nil, the Follower must be closed.
+func (a *API) FollowLog(n int) ([]string, *logging.Follower, error) {
+	file, err := a.openLogForMounted()
+	if err != nil {
+		return nil, nil, err
+	}
+	lines, follower, err := logging.Follow(file, n)
+	if err != nil {
+		_ = follower.Close() // only read
+		return nil, nil, err
+	}
+	return lines, follower, nil
+}
+
+func (a *API) openLogForMounted() (*os.File, error) {
+	file, err := a.openLog()
+	if err != nil {
+		return nil, &backend.Error{Kind: backend.Unavailable, Message: err.Error()}
+	}
+	return file, nil
+}
+
+// ServeLog responds with the log file as a download. If it returns an error, like that
+// of TailLog, it has written nothing.
+func (a *API) ServeLog(w http.ResponseWriter, r *http.Request) error {
+	file, err := a.openLogForMounted()
+	if err != nil {
+		return err
+	}
+	r.Header.Del("Range") // a part that the file does not have would need a response of its own
+	return logDownload{file}.write(a, w, r)
+}

@@ -20,6 +20,7 @@ import (
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/connections"
+	"web-backend/internal/console"
 	"web-backend/internal/logging"
 	"web-backend/internal/maintenance"
 	"web-backend/internal/store"
@@ -56,6 +57,7 @@ type server struct {
 	backups     *maintenance.Schedule
 	motion      *motionFiles
 	api         *api.API
+	console     *console.Console
 
 	debugListener net.Listener // nil without a debug listener
 	debug         *http.Server
@@ -126,6 +128,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 		return s, err
 	}
 	s.http = newHTTPServer(cfg, s.log.Logger, s.api.Handler())
+	s.http.RegisterOnShutdown(s.console.EndStreams)
 	s.bound = connections.New(connections.Options{
 		Max: cfg.Limits.MaxConnections, PerAddress: cfg.Limits.MaxConnectionsPerAddress, Proxies: access.Proxies, Log: s.log.Logger,
 	})

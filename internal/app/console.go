@@ -27,10 +27,22 @@ func (s *server) mountConsole(
 		Version: build.Version, Store: s.description, Started: time.Now(), Unready: s.unready,
 		OpenToNetwork: access.Mode == auth.Open && !auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0")),
 	}
-	s.api.Mount("/console", console.New(service, console.Options{
+	s.console = console.New(service, console.Options{
 		Gate: s.api, Tickets: s.tickets, MaxFormBytes: int64(cfg.Limits.MaxBodyBytes),
-		Status: func(ctx context.Context) console.Status { return s.status(ctx, known, embedded) },
-	}).Handler())
+		Status:        func(ctx context.Context) console.Status { return s.status(ctx, known, embedded) },
+		Configuration: configurationOf(cfg),
+		Log:           console.Log{Tail: s.api.TailLog, Download: s.api.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) { return s.api.FollowLog(n) }},
+	})
+	s.api.Mount("/console", s.console.Handler())
+}
+
+// configurationOf returns what config explain says.
+func configurationOf(cfg *config.Config) console.Configuration {
+	shown := console.Configuration{Warnings: cfg.Warnings}
+	for _, e := range cfg.Entries {
+		shown.Settings = append(shown.Settings, console.Setting{Key: e.Key, Value: e.Value, Source: e.Source, Default: e.Default, Variable: e.Variable})
+	}
+	return shown
 }
 
 // status adds to known what changes while the server runs.

@@ -102,3 +102,44 @@ func TestConsole_KnowsTheLastBackup(t *testing.T) {
 		}
 	}
 }
+
+// A page that shows the log as it grows does not delay the end of the server.
+func TestConsole_LogStreamEndsWithTheServer(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.Limits.ShutdownTimeout = deadline
+	s := run(t, cfg)
+	token, err := os.ReadFile(filepath.Join(cfg.DataDir, auth.OperatorTokenFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := &http.Client{Jar: jar, Timeout: deadline}
+	defer client.CloseIdleConnections()
+	send := func(method, path, form string) *http.Response {
+		request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(form))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		response, err := client.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response
+	}
+	_ = send(http.MethodPost, "/console/sign-in", url.Values{"token": {strings.TrimSpace(string(token))}}.Encode()).Body.Close()
+	stream := send(http.MethodGet, "/console/log/stream", "")
+	defer stream.Body.Close()
+	s.stop()
+	body, err := io.ReadAll(stream.Body)
+	if err != nil || !strings.Contains(string(body), "server started") {
+		t.Errorf("the stream: %v, %s", err, body)
+	}
+	if err := s.wait(t); err != nil || strings.Contains(s.log.String(), "broken off") {
+		t.Errorf("Run: %v; the log: %s", err, s.log)
+	}
+}

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/url"
@@ -71,4 +72,49 @@ func TestConsole_PrintsALink(t *testing.T) {
 	}
 	delete(p.env, "WEB_BACKEND_OPERATOR_TOKEN")
 	p.fails(t, "", []string{"console"}, "there is no operator token in the configuration")
+}
+
+// The page Configuration says what config explain says.
+func TestConsole_ExplainsTheConfiguration(t *testing.T) {
+	t.Parallel()
+	const token = "an operator token of the test"
+	p := &place{folder: t.TempDir(), env: map[string]string{"WEB_BACKEND_OPERATOR_TOKEN": token, "WEB_BACKEND_BASE_PATH": "/stack"}}
+	host, port, stop := p.serve(t)
+	defer stop()
+	at := "http://" + host + ":" + port + "/stack/console/"
+	_, header, _ := sendForm(t, http.MethodPost, at+"sign-in", url.Values{"token": {token}}.Encode())
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, at+"configuration", http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Cookie", header.Get("Set-Cookie"))
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := string(body)
+	for _, want := range []string{
+		`>/stack</td><td data-label="From">environment variable WEB_BACKEND_BASE_PATH</td>`, `>0</td><td data-label="From">flag --port</td><td data-label="Default">18080</td>`, ">***</td>",
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %s: %s", want, page)
+		}
+	}
+	var explained struct{ Keys []struct{ Key string } }
+	if err := json.Unmarshal([]byte(p.must(t, "", "config", "explain", "--json")), &explained); err != nil || len(explained.Keys) == 0 {
+		t.Fatalf("config explain: %v", err)
+	}
+	for _, entry := range explained.Keys {
+		if !strings.Contains(page, `<th scope="row">`+entry.Key+`<`) {
+			t.Errorf("the page lacks %s", entry.Key)
+		}
+	}
+	if strings.Contains(page, token) {
+		t.Error("the page has the operator token")
+	}
 }

@@ -60,10 +60,12 @@ environment, that before the file, and that before the default in parentheses.
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, streams Streams) error {
-	cfg, err := c.load(streams)
-	if err != nil {
-		return err
+	report := config.Examine(c.sources(streams))
+	if len(report.Faults) > 0 {
+		return report.Faults
 	}
+	cfg := report.Config
+	cfg.Entries = report.Entries()
 	// If the reader of the console goes away, as in "serve | head", the server
 	// must keep running. Other commands end in this case, as programs usually
 	// do.

@@ -65,6 +65,9 @@ type Config struct {
 	// Warnings describe settings that have no effect or are unwise, one per
 	// line. The code that starts the server logs them.
 	Warnings []string
+	// Entries describe each key for the console. [Load] leaves them empty; who
+	// serves takes them from [Report.Entries].
+	Entries []Entry
 }
 
 // Backup is the schedule of backups of the embedded store.

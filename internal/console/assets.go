@@ -25,6 +25,8 @@ var (
 	consoleCSS string
 	//go:embed static/console.js
 	consoleJS string
+	//go:embed static/log.js
+	logJS string
 )
 
 // asset is a file that pages load. Its path contains a hash of its content, so
@@ -44,6 +46,7 @@ var assets = []asset{
 	newAsset("htmx.LICENSE.txt", "text/plain", htmxLicense),
 	newAsset("console.css", "text/css", pack(consoleCSS)),
 	newAsset("console.js", "text/javascript", pack(consoleJS)),
+	newAsset("log.js", "text/javascript", pack(logJS)),
 }
 
 func newAsset(name, mediaType, stored string) asset {

@@ -49,6 +49,9 @@ type Options struct {
 	Status func(ctx context.Context) Status
 	// MaxFormBytes is the maximum size of the forms that contain a prompt.
 	MaxFormBytes int64
+	Log          Log
+	// Configuration is what the server was started with.
+	Configuration Configuration
 }
 
 // Status describes the server for operators.
@@ -72,12 +75,13 @@ type Console struct {
 	service *backend.Service
 	options Options
 	views   views
+	streams *streams
 	mux     *http.ServeMux
 }
 
 // New returns the console for service.
 func New(service *backend.Service, options Options) *Console {
-	c := &Console{service: service, options: options, views: loadViews(), mux: http.NewServeMux()}
+	c := &Console{service: service, options: options, views: loadViews(), streams: newStreams(), mux: http.NewServeMux()}
 	for _, p := range pages() {
 		c.mux.Handle(p.method+" "+path.Join(root, p.path), c.handler(p))
 	}
@@ -126,6 +130,10 @@ func pages() []page {
 		{http.MethodGet, "users/{user}/admin", auth.Operator, (*visit).showUserAdmin},
 		{http.MethodPost, "users/{user}/password", auth.Operator, (*visit).setPassword},
 		{http.MethodPost, "users/{user}/delete", auth.Operator, (*visit).deleteUser},
+		{http.MethodGet, "log", auth.Operator, (*visit).showLog},
+		{http.MethodGet, "log/download", auth.Operator, (*visit).downloadLog},
+		{http.MethodGet, "log/stream", auth.Operator, (*visit).streamLog},
+		{http.MethodGet, "configuration", auth.Operator, (*visit).showConfiguration},
 	}
 }
 
@@ -141,6 +149,8 @@ func menu() []menuItem {
 	return []menuItem{
 		{"overview", "overview", auth.Operator},
 		{"users", "users_list", auth.Operator},
+		{"log", "log", auth.Operator},
+		{"configuration", "configuration", auth.Operator},
 	}
 }
 

@@ -33,3 +33,6 @@ func Assets() map[string]string {
 	}
 	return all
 }
+
+// MaxStreams is the maximum number of open streams.
+const MaxStreams = maxStreams

@@ -3,6 +3,7 @@ package console_test
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,9 +43,15 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"GET /console/users/{user}/admin":     {303, 403, 403, 200},
 		"POST /console/users/{user}/password": {303, 403, 403, 422},
 		"POST /console/users/{user}/delete":   {303, 403, 403, 422},
+
+		"GET /console/log":           {303, 403, 403, 200},
+		"GET /console/log/download":  {303, 403, 403, 200},
+		"GET /console/log/stream":    {303, 403, 403, 200},
+		"GET /console/configuration": {303, 403, 403, 200},
 	}
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
 		site := newSite(t, settings{mode: mode, names: []string{"Mira"}})
+		site.console.EndStreams() // a stream ends after its first event
 		for _, page := range console.Pages() {
 			name := page.Method + " " + page.Path
 			row, known := want[name]
@@ -82,12 +89,13 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 func TestHostileNames_RunNothing(t *testing.T) {
 	t.Parallel()
 	hostile := []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.}}`, `</h3><form action=//evil.example>`}
-	site := newSite(t, settings{names: hostile, status: console.Status{Store: hostile[0], Unready: hostile[1]}})
+	site := newSite(t, settings{names: hostile, logLines: hostileLog(hostile), configuration: hostileConfiguration(hostile), status: console.Status{Store: hostile[0], Unready: hostile[1]}})
 	user, operator := site.browser(t), site.browser(t)
 	user.signInUser(t)
 	operator.signInOperator(t)
 	for _, page := range []answer{
-		user.get(t, site.userPath()), operator.get(t, "/console/overview"),
+		user.get(t, site.userPath()), operator.get(t, "/console/overview"), operator.get(t, "/console/log"), operator.get(t, "/console/configuration"),
+		operator.get(t, "/console/log?"+url.Values{"text": {hostile[1]}, "level": {hostile[0]}, "lines": {hostile[1]}}.Encode()),
 		user.post(t, site.userPath()+"/time-zone", "timezone", hostile[1]),
 		user.post(t, "/console/sign-in", "username", hostile[1], "password", "x"),
 		user.get(t, site.characterPath(site.newCharacter(t, hostile[0]))), user.get(t, site.characterPath(site.newCharacter(t, hostile[1]))),
@@ -125,7 +133,8 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 		}{
 			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
 			"user": {user, site.userPath()}, "operator": {operator, "/console/overview"}, "character": {user, site.characterPath(site.newCharacter(t, "Mira"))},
-			"users": {operator, "/console/users"}, "new user": {operator, "/console/new-user"}, "admin": {operator, site.userPath() + "/admin"}, "unknown": {nobody, "/console/no/such/page"},
+			"users": {operator, "/console/users"}, "new user": {operator, "/console/new-user"}, "admin": {operator, site.userPath() + "/admin"},
+			"log": {operator, "/console/log"}, "configuration": {operator, "/console/configuration"}, "unknown": {nobody, "/console/no/such/page"},
 		} {
 			for _, language := range []string{"en", "zh"} {
 				x.browser.header.Set("Accept-Language", language)
@@ -249,7 +258,7 @@ func TestSecrets_AreNowhere(t *testing.T) {
 	sessions = append(sessions, key)
 	user.post(t, site.userPath()+"/keys", "openai_api_key", key)
 	user.post(t, site.userPath()+"/keys", "openai_api_key", key, "xai_api_key", "\xff")
-	shown := user.get(t, site.userPath()).body + operator.get(t, "/console/overview").body +
+	shown := user.get(t, site.userPath()).body + operator.get(t, "/console/overview").body + operator.get(t, "/console/log").body +
 		user.get(t, "/console/"+user.session(t)).body + user.get(t, "/console/overview?token="+operatorToken).body
 	user.post(t, "/console/sign-in", "username", username, "password", password+"x")
 	user.post(t, "/console/sign-out")

@@ -9,6 +9,8 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,10 +45,15 @@ type settings struct {
 	status   console.Status
 	mongoDB  bool
 	tls      bool
-	names    []string   // of the default characters
-	away     *awayStore // the store, if a test takes it away
+	names    []string      // of the default characters
+	noLog    bool          // there is no log file
+	timeout  time.Duration // of the server, for reading and for writing
+	logLines []string      // of the log file
 	limits   backend.Limits
-	wrap     func(backend.Store) backend.Store // or nil
+
+	configuration console.Configuration
+	away          *awayStore                        // the store, if a test takes it away
+	wrap          func(backend.Store) backend.Store // or nil
 }
 
 // awayStore is a store that does not know tokens while it is away.
@@ -70,7 +77,9 @@ type site struct {
 	tickets *auth.Tickets
 	userID  string // of the user username
 	http    *httptest.Server
-	log     *buffer
+	log     *buffer // of the server; the log file has other lines
+	logFile string
+	console *console.Console
 }
 
 func newSite(t *testing.T, s settings) *site {
@@ -78,7 +87,10 @@ func newSite(t *testing.T, s settings) *site {
 	if s.mode == 0 {
 		s.mode = auth.Guarded
 	}
-	made := &site{log: &buffer{}}
+	made := &site{log: &buffer{}, logFile: filepath.Join(t.TempDir(), "server.log")}
+	if !s.noLog {
+		made.appendLog(t, s.logLines...)
+	}
 	log, err := logging.Open(logging.Options{Console: made.log})
 	if err != nil {
 		t.Fatal(err)
@@ -112,13 +124,19 @@ func newSite(t *testing.T, s settings) *site {
 	operators := auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(operatorToken)})
 	made.tickets = auth.NewTickets(operators, time.Now)
 	handler := api.New(made.service, log.Logger, api.Options{
-		MaxBodyBytes: maxForm, BasePath: s.basePath, EnableCORS: s.cors,
+		MaxBodyBytes: maxForm, LogFile: made.logFile, BasePath: s.basePath, EnableCORS: s.cors,
 		Access: api.AccessOptions{Mode: s.mode, OperatorTokens: operators, PairTries: s.pairs},
 	})
-	handler.Mount("/console", console.New(made.service, console.Options{
+	made.console = console.New(made.service, console.Options{
 		Gate: handler, Tickets: made.tickets, MaxFormBytes: maxForm, Status: func(context.Context) console.Status { return s.status },
-	}).Handler())
+		Configuration: s.configuration,
+		Log: console.Log{Tail: handler.TailLog, Download: handler.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) {
+			return handler.FollowLog(n)
+		}},
+	})
+	handler.Mount("/console", made.console.Handler())
 	made.http = httptest.NewUnstartedServer(handler.Handler())
+	made.http.Config.ReadTimeout, made.http.Config.WriteTimeout = s.timeout, s.timeout
 	if s.tls {
 		made.http.StartTLS()
 	} else {
@@ -131,6 +149,23 @@ func newSite(t *testing.T, s settings) *site {
 
 // userPath returns the path of the page of the user username.
 func (s *site) userPath() string { return "/console/users/" + s.userID }
+
+// appendLog adds lines to the log file.
+func (s *site) appendLog(t *testing.T, lines ...string) {
+	t.Helper()
+	file, err := os.OpenFile(s.logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range lines {
+		if _, err = file.WriteString(line + "\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err = file.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
 
 func openStore(t *testing.T, mongoDB bool) backend.Store {
 	t.Helper()

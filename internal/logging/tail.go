@@ -26,6 +26,11 @@ func Tail(file *os.File, n int) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	return tailBefore(file, end, n)
+}
+
+// tailBefore is like Tail for a file that ends at end.
+func tailBefore(file *os.File, end int64, n int) ([]string, error) {
 	var blocks [][]byte // from the end of the file to its beginning
 	newlines, start := 0, end
 	for start > 0 && newlines <= n && end-start < tailMost {
@@ -49,11 +54,6 @@ func Tail(file *os.File, n int) ([]string, error) {
 	if text.Len() == 0 {
 		return nil, nil
 	}
-	whole := strings.TrimSuffix(text.String(), "\n")
-	lines := strings.Split(strings.ToValidUTF8(whole, "\uFFFD"), "\n")
-	lines = lines[max(0, len(lines)-n):]
-	for i, line := range lines {
-		lines[i] = strings.TrimSuffix(line, "\r")
-	}
-	return lines, nil
+	lines := linesOf(text.String())
+	return lines[max(0, len(lines)-n):], nil
 }

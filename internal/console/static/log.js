@@ -1,0 +1,30 @@
+// Shows new lines of the log while the page is open.
+"use strict";
+(() => {
+  const lines = document.querySelector("#lines");
+  const pause = document.querySelector("#pause");
+  const problem = document.querySelector("#stream-problem");
+  let source;
+
+  // The server escapes the rows, as it does those of the page.
+  const start = () => {
+    source = new EventSource(lines.dataset.stream);
+    source.addEventListener("tail", (event) => { lines.innerHTML = event.data; });
+    source.addEventListener("lines", (event) => {
+      lines.insertAdjacentHTML("beforeend", event.data);
+      while (lines.children.length > Number(lines.dataset.most)) lines.firstElementChild.remove();
+    });
+    source.addEventListener("end", () => { source.close(); location.reload(); });
+    source.addEventListener("open", () => { problem.hidden = true; });
+    source.addEventListener("error", () => { problem.hidden = source.readyState !== EventSource.CLOSED; });
+  };
+
+  pause.hidden = false;
+  pause.addEventListener("click", () => {
+    const paused = pause.getAttribute("aria-pressed") !== "true";
+    pause.setAttribute("aria-pressed", String(paused));
+    if (paused) source.close();
+    else start();
+  });
+  start();
+})();
