@@ -66,6 +66,8 @@ func (f failingStore) ReplacePassword(context.Context, backend.Credential, backe
 	return f.fail()
 }
 
+func (f failingStore) SetDisabled(context.Context, string, bool) error { return f.fail() }
+
 func (f failingStore) CreateToken(context.Context, backend.Token, backend.Credential) error {
 	return f.fail()
 }
