@@ -31,6 +31,9 @@ var requests = map[string]string{
 	"end_sessions":         `{}`,
 
 	"set_user_password":       `{"user_id": "{user}", "username": "{account} the second", "new_password": "a good password"}`,
+	"disable_user":            `{"user_id": "{id}"}`,
+	"enable_user":             `{"user_id": "{id}"}`,
+	"end_user_sessions":       `{"user_id": "{id}"}`,
 	"list_users":              none,
 	"list_user_credential_id": none,
 	"list_user_config_id":     none,
@@ -75,6 +78,9 @@ var requests = map[string]string{
 
 // needToken are the operations that need the token of a user in every mode.
 var needToken = []string{"logout", "list_sessions", "end_sessions"}
+
+// needOperator are the operations that need an operator token in every mode.
+var needOperator = []string{"metrics", "set_user_password", "disable_user", "enable_user", "end_user_sessions"}
 
 // contractPaths are the rows of contract §2, and logout, which this server
 // adds.
@@ -172,13 +178,13 @@ func checkOperation(t *testing.T, p *process, route, body string, operation oper
 	}
 	path = strings.NewReplacer("{user_id}", escaped, "{character_id}", character, "{n_lines}", "5").Replace(path)
 	var id, token string
-	if strings.Contains(body, "{account}") || slices.Contains(needToken, operation.ID) { // needs two password hashes
+	if strings.Contains(body, "{account}") || strings.Contains(body, "{id}") || slices.Contains(needToken, operation.ID) { // needs two password hashes
 		id, token = p.account(t, "account of "+user)
 	}
 	body = strings.NewReplacer("{user}", user, "{copy}", character, "{other}", "other than "+user,
 		"{account}", "account of "+user, "{id}", id).Replace(body)
 	switch {
-	case operation.ID == "metrics", operation.ID == "set_user_password":
+	case slices.Contains(needOperator, operation.ID):
 		token = p.operatorToken(t)
 	case !slices.Contains(needToken, operation.ID):
 		token = "" // on the machine of the server, all other operations need no token

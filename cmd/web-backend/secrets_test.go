@@ -313,7 +313,8 @@ func (s *planting) logFiles() []string {
 // the same operation, even after a bad request. The account, its token or its
 // name may be gone, or the object to create may already exist.
 var usedUp = []string{
-	"create_user", "register_user", "delete_user", "delete_character", "update_user_password", "set_user_password", "logout", "end_sessions",
+	"create_user", "register_user", "delete_user", "delete_character", "update_user_password", "set_user_password", "disable_user", "enable_user", "end_user_sessions", "logout",
+	"end_sessions",
 }
 
 // plantIn sends secrets to one operation: first in requests with each kind of

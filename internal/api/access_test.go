@@ -70,6 +70,9 @@ var routeAccess = []struct {
 	{"local-operator", "POST create_user", `{"user_id": "$owner"}`, 400},
 	{"local-operator", "POST delete_user", `{"user_id": "gone"}`, 404},
 	{"operator", "POST set_user_password", `{"user_id": "gone", "new_password": "$password"}`, 404},
+	{"operator", "POST disable_user", `{"user_id": "gone"}`, 404},
+	{"operator", "POST enable_user", `{"user_id": "gone"}`, 404},
+	{"operator", "POST end_user_sessions", `{"user_id": "gone"}`, 404},
 	{"local-operator", "GET /tail_log/1", ``, 200},
 	{"local-operator", "GET /dowload_log_file", ``, 200},
 	{"operator", "GET /metrics", ``, 200},
@@ -480,6 +483,8 @@ func TestAccess_DirectLoopback(t *testing.T) {
 			}
 			for request, body := range map[string]string{
 				"GET /metrics": "", "POST /api/v1/set_user_password": `{"user_id": "gone", "new_password": "a good password"}`,
+				"POST /api/v1/disable_user": `{"user_id": "gone"}`, "POST /api/v1/enable_user": `{"user_id": "gone"}`,
+				"POST /api/v1/end_user_sessions": `{"user_id": "gone"}`,
 			} {
 				method, path, _ := strings.Cut(request, " ")
 				r := httpRequest(t, method, path, body)
@@ -579,6 +584,8 @@ func TestAudit(t *testing.T) {
 		{"POST create_user", `{"user_id": "é msg=forged\" 1"}`, nil, 200, "caller=loopback user_id=é_msg_forged__1"},
 		{"POST set_user_password", setPassword, bearer(first.Reveal()), 200, "caller=operator#1 user_id=$Zoe"},
 		{"POST set_user_password", `{"user_id": "gone", "new_password": "` + testPassword + `"}`, bearer(first.Reveal()), 404, "caller=operator#1"},
+		{"POST end_user_sessions", `{"user_id": "$Zoe"}`, bearer(first.Reveal()), 200, "caller=operator#1 user_id=$Zoe"},
+		{"POST disable_user", `{"user_id": "gone"}`, bearer(first.Reveal()), 404, "caller=operator#1"},
 		{"POST delete_user", `{"user_id": "ada"}`, bearer(first.Reveal()), 200, "caller=operator#1 user_id=ada"},
 		{"POST delete_user", `{"user_id": "$Zoe", "username": "Zoe", "password": "a wrong one"}`, nil, 200, "caller=password refused=true"},
 		{"GET list_characters/$Zoe", "", bearer(second.Reveal()), 200, "caller=operator#2"},

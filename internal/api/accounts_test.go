@@ -759,3 +759,35 @@ func TestSetUserPassword(t *testing.T) {
 		t.Errorf("the log shows the password: %s", log)
 	}
 }
+
+// An operator disables and enables an account, on both stores. Only the right
+// password shows that the account is disabled.
+func TestDisableUser(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.names["ada"] = s.register(t, "Ada", "first password")
+	_, token := s.login(t, "Ada", "first password")
+	const ada = `{"user_id":"$ada"}`
+	const disabled = "This account is disabled. Ask the operator of this server."
+	change := `{"username":"Ada","password":"first password","new_password":"second password"}`
+	s.run(t, exchange{name: "disable", request: "POST disable_user", body: ada, status: 200, want: noBody},
+		exchange{name: "its token has ended", request: "POST logout", header: bearer(token), status: 401},
+		exchange{name: "log in", request: "POST authenticate_user", body: account("Ada", "first password"), status: 200, want: refusal(disabled, "user_id")},
+		exchange{name: "in Chinese", request: "POST authenticate_user", body: `{"username":"Ada","password":"first password","language":"zh"}`, status: 200, contains: []string{"停用"}},
+		exchange{name: "a wrong password", request: "POST authenticate_user", body: account("Ada", "a wrong password"), status: 200, want: refusal(wrongCredentials, "user_id")},
+		exchange{name: "change the password", request: "POST update_user_password", body: change, status: 200, contains: []string{disabled}},
+		exchange{name: "delete", request: "POST delete_user", body: `{"user_id":"$ada","username":"Ada","password":"first password"}`, status: 200, contains: []string{disabled}},
+		exchange{name: "enable", request: "POST enable_user", body: ada, status: 200, want: noBody},
+	)
+	_, token = s.login(t, "Ada", "first password")
+	s.run(t, exchange{name: "end the sessions", request: "POST end_user_sessions", body: ada, status: 200, want: noBody},
+		exchange{name: "its session has ended", request: "POST logout", header: bearer(token), status: 401},
+		exchange{name: "create", request: "POST create_user", body: `{"user_id":"bob"}`, status: 200},
+	)
+	s.login(t, "Ada", "first password")
+	for _, request := range []string{"POST disable_user", "POST enable_user", "POST end_user_sessions"} {
+		s.run(t, exchange{name: "a user without an account", request: request, body: `{"user_id":"bob"}`, status: 404},
+			exchange{name: "unknown", request: request, body: `{"user_id":"gone"}`, status: 404},
+			exchange{name: "nobody", request: request, body: `{}`, status: 422})
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,8 @@ func (f failingStore) ReplacePassword(context.Context, backend.Credential, backe
 	return f.fail()
 }
 
+func (f failingStore) SetDisabled(context.Context, string, bool) error { return f.fail() }
+
 func (f failingStore) CreateToken(context.Context, backend.Token, backend.Credential) error {
 	return f.fail()
 }
@@ -125,6 +128,18 @@ func needStore() []*operation {
 
 // sessionOperations need a user token in every access mode.
 var sessionOperations = []string{"logout", "list_sessions", "end_sessions"}
+
+// accountOperations are of operators, on a user who has an account.
+var accountOperations = []string{"disable_user", "enable_user", "end_user_sessions"}
+
+// operatorOperations need an operator token in every access mode.
+var operatorOperations = append([]string{"set_user_password"}, accountOperations...)
+
+// needsOperator reports whether the route of a path needs an operator token in
+// every access mode.
+func needsOperator(urlPath string) bool {
+	return slices.Contains(operatorOperations, path.Base(urlPath)) || urlPath == "/metrics"
+}
 
 // exampleExchange returns the example request of an operation in the document.
 func (o *operation) exampleExchange(t *testing.T) exchange {

@@ -612,6 +612,12 @@ func TestOpenAPI_ExamplesWork(t *testing.T) {
 			if err := s.store.CreateUser(t.Context(), config, []backend.Character{character}); err != nil {
 				t.Fatal(err)
 			}
+			if slices.Contains(accountOperations, o.OperationID) {
+				credential := backend.Credential{Username: o.OperationID, Password: backend.NewSecret(testPassword), UserID: character.UserID}
+				if err := s.store.CreateCredential(t.Context(), credential); err != nil {
+					t.Fatal(err)
+				}
+			}
 		default:
 			x.request = strings.NewReplacer(exampleUser, "ada", exampleCharacter, "$own").Replace(x.request)
 		}

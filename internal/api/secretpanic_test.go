@@ -74,7 +74,7 @@ func (o *operation) plantedExchange(t *testing.T) exchange {
 		"Proxy-Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+planted+"basic"))},
 		"Authorization":       {"Basic " + base64.StdEncoding.EncodeToString([]byte("ada:"+planted+"basic"))},
 	}
-	if o.OperationID == "set_user_password" {
+	if slices.Contains(operatorOperations, o.OperationID) {
 		header.Set("Authorization", "Bearer "+operatorToken.Reveal()) // otherwise access is refused
 	}
 	if slices.Contains(sessionOperations, o.OperationID) {

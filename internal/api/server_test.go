@@ -313,7 +313,7 @@ func (s *server) send(t testing.TB, request, body string, header http.Header) re
 	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	if header == nil && (strings.HasSuffix(r.URL.Path, "/set_user_password") || r.URL.Path == "/metrics") {
+	if header == nil && needsOperator(r.URL.Path) {
 		header = bearer(operatorToken.Reveal())
 	}
 	maps.Copy(r.Header, header)

@@ -102,6 +102,26 @@ func (a *API) getUserConfig(ctx context.Context, in *userPath) (getUserConfigRes
 	return response, err
 }
 
+// operatedAccount names the user whose account an operator changes.
+type operatedAccount struct {
+	UserID string `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
+}
+
+func (a *API) disableUser(ctx context.Context, in *operatedAccount) (empty, error) {
+	requestFrom(ctx).userID = in.UserID
+	return empty{}, a.service.DisableUser(ctx, in.UserID)
+}
+
+func (a *API) enableUser(ctx context.Context, in *operatedAccount) (empty, error) {
+	requestFrom(ctx).userID = in.UserID
+	return empty{}, a.service.EnableUser(ctx, in.UserID)
+}
+
+func (a *API) endUserSessions(ctx context.Context, in *operatedAccount) (empty, error) {
+	requestFrom(ctx).userID = in.UserID
+	return empty{}, a.service.EndUserSessions(ctx, in.UserID)
+}
+
 type updateUserConfigRequest struct {
 	UserID   string                    `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
 	Timezone *string                   `json:"timezone" description:"IANA name of the user's time zone; empty for the default. One that is not known, such as Etc/Unknown, keeps the zone that is stored." example:"Asia/Shanghai"`

@@ -15,6 +15,7 @@ type Credential struct {
 	Username string // as it was registered; see UsernameKey
 	Password Secret // in its stored form: a password hash, or the plain text that the original stored
 	UserID   string
+	Disabled bool // an operator has disabled the account: nobody can log in, and there are no tokens
 }
 
 // UsernameKey returns the key by which user names are compared. Two names are

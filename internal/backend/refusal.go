@@ -16,6 +16,8 @@ const (
 	// WrongCredentials does not reveal whether the name, the password or the
 	// user id was wrong.
 	WrongCredentials RefusalReason = "wrong_credentials"
+	// AccountDisabled is only for a caller who has proved to know the password.
+	AccountDisabled RefusalReason = "account_disabled"
 	// NotOpen says that people cannot register themselves.
 	NotOpen RefusalReason = "registration_closed"
 	// TooManyTries says that a rate limit was reached. Busy says that the server
@@ -26,7 +28,7 @@ const (
 
 // RefusalReasons lists every reason, for catalogues that must be complete.
 var RefusalReasons = []RefusalReason{
-	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, NoRoom, WrongCredentials, NotOpen, TooManyTries, Busy,
+	NameTaken, NameInvalid, PasswordTooShort, PasswordTooLong, NoRoom, WrongCredentials, AccountDisabled, NotOpen, TooManyTries, Busy,
 }
 
 // Refusal is the error of an account operation that the rules do not allow. The

@@ -106,7 +106,7 @@ func (s *Service) createCredential(ctx context.Context, userID, username string,
 // Authenticate logs a user in. It checks name and password, sets up the user if
 // this is the first login, and returns an access token. If the stored password
 // has an older form, it is hashed again. The error is a [Refusal] if name or
-// password is wrong.
+// password is wrong, or if the account is disabled.
 func (s *Service) Authenticate(ctx context.Context, username string, password Secret) (login Login, err error) {
 	err = s.withCredential(ctx, username, password, func(credential Credential, outdated bool) error {
 		if outdated {
@@ -155,8 +155,8 @@ func (s *Service) setUp(ctx context.Context, userID string) error {
 }
 
 // UpdatePassword gives an account a new password and ends all its access
-// tokens. The error is a [Refusal] if name or password is wrong, or if the new
-// password is not allowed. It checks in this order.
+// tokens. The error is a [Refusal] if name or password is wrong, if the account
+// is disabled, or if the new password is not allowed. It checks in this order.
 func (s *Service) UpdatePassword(ctx context.Context, username string, password, newPassword Secret) error {
 	return s.withCredential(ctx, username, password, func(credential Credential, _ bool) error {
 		if err := s.checkNewPassword(newPassword); err != nil {
@@ -172,8 +172,8 @@ func (s *Service) UpdatePassword(ctx context.Context, username string, password,
 
 // DeleteAccount removes an account with all data that is stored for its user,
 // and ends its access tokens. The error is a [Refusal] unless name, password
-// and user id belong together. A concurrent change of the password does not
-// prevent the deletion.
+// and user id belong together, or if the account is disabled. A concurrent
+// change of the password does not prevent the deletion.
 func (s *Service) DeleteAccount(ctx context.Context, username string, password Secret, userID string) error {
 	return s.withCredential(ctx, username, password, func(credential Credential, _ bool) error {
 		if credential.UserID != userID {
@@ -213,7 +213,9 @@ func (s *Service) TokenUser(ctx context.Context, token Secret) (userID string, e
 // if it changes each time while it is in use.
 const credentialTries = 4
 
-// withCredential checks name and password and calls do with the credential. If
+// withCredential checks name and password and calls do with the credential. The
+// error is a [Refusal] if they are wrong or, with the right password, if the
+// account is disabled: without the password nobody learns which accounts exist. If
 // the store then returns NotFound, another login or a new password has changed
 // the credential in the meantime, and withCredential starts again.
 func (s *Service) withCredential(
@@ -234,6 +236,8 @@ func (s *Service) withCredential(
 			return &Refusal{Reason: WrongCredentials}
 		case credential.UserID == "":
 			return noUserID(username)
+		case credential.Disabled:
+			return &Refusal{Reason: AccountDisabled}
 		}
 		if err := do(credential, outdated); !errors.Is(err, NotFound) {
 			return err

@@ -42,12 +42,21 @@ type Store interface {
 
 	// ReplacePassword replaces the password of credential. The stored credential
 	// must still have the same name, user id and password as credential;
-	// otherwise the error is NotFound. With EndTokens, the user's tokens end at
+	// otherwise the error is NotFound. It does not enable a disabled account.
+	// With EndTokens, the user's tokens end at
 	// the same moment for every process that uses this store.
 	ReplacePassword(ctx context.Context, credential Credential, password Secret, fate TokenFate) error
 
+	// SetDisabled disables or enables the account of a user. When it disables
+	// the account, the user's tokens end at the same moment for every process
+	// that uses this store, and they stay ended when the account is enabled
+	// again. It may be repeated. The error is NotFound if the user does not have
+	// a credential.
+	SetDisabled(ctx context.Context, userID string, disabled bool) error
+
 	// CreateToken stores a new token for the user of credential. The stored
-	// credential must still equal credential; otherwise the error is NotFound. A
+	// credential must still have the same name, user id and password as
+	// credential, and must not be disabled; otherwise the error is NotFound. A
 	// store may remove tokens that expired before token was created.
 	CreateToken(ctx context.Context, token Token, credential Credential) error
 

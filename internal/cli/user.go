@@ -17,6 +17,9 @@ type userCommand struct {
 	SetPassword userSetPasswordCommand `cmd:"" name:"set-password" help:"Give a user a new password, without the old one."`
 	SetKey      userSetKeyCommand      `cmd:"" name:"set-key" help:"Set a provider key of a user."`
 	UnsetKey    userUnsetKeyCommand    `cmd:"" name:"unset-key" help:"Remove a provider key of a user."`
+	Disable     userDisableCommand     `cmd:"" help:"Disable the account of a user, and end its sessions."`
+	Enable      userEnableCommand      `cmd:"" help:"Enable the account of a user again."`
+	EndSessions userEndSessionsCommand `cmd:"" name:"end-sessions" help:"End all sessions of a user."`
 	Delete      userDeleteCommand      `cmd:"" help:"Delete a user with everything that is stored for it."`
 }
 

@@ -46,8 +46,8 @@ func userText(user users.Shown) string {
 		return readable(text)
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "user id         %s\nuser name       %s\nset up          %s\ntime zone       %s\nprovider keys   %s\ncharacters      %d\n",
-		readable(user.UserID), orNone(user.Username), yesOrNo(user.SetUp), orNone(user.Timezone),
+	fmt.Fprintf(&text, "user id         %s\nuser name       %s\naccount         %s\nset up          %s\ntime zone       %s\nprovider keys   %s\ncharacters      %d\n",
+		readable(user.UserID), orNone(user.Username), account(user), yesOrNo(user.SetUp), orNone(user.Timezone),
 		orNone(strings.Join(user.ProviderKeys, ", ")), len(user.Characters))
 	for _, c := range user.Characters {
 		fmt.Fprintf(&text, "  %s  %s", readable(c.CharacterID), readable(c.CharacterName))
@@ -57,4 +57,15 @@ func userText(user users.Shown) string {
 		text.WriteByte('\n')
 	}
 	return text.String()
+}
+
+// account says whether a user can log in.
+func account(user users.Shown) string {
+	switch {
+	case user.Disabled:
+		return "disabled"
+	case user.Username == "":
+		return "none"
+	}
+	return "enabled"
 }

@@ -151,6 +151,7 @@ type shownUser struct {
 	UserID       string   `json:"user_id"`
 	Username     string   `json:"username"`
 	SetUp        bool     `json:"set_up"`
+	Disabled     bool     `json:"disabled"`
 	Timezone     string   `json:"timezone"`
 	ProviderKeys []string `json:"provider_keys"`
 	Characters   []struct {
@@ -290,6 +291,40 @@ func TestUser(t *testing.T) {
 			if strings.Contains(p.printed()+string(log), secret) {
 				t.Errorf("%q was printed or logged", secret)
 			}
+		}
+	})
+}
+
+// An account is disabled and enabled, and its sessions end, in every store and
+// beside a running server.
+func TestUser_Disable(t *testing.T) {
+	t.Parallel()
+	forEachPlace(t, func(t *testing.T, p *place) {
+		p.must(t, goodPassword, "user", "create", "--username", "Ada", "ada")
+		p.must(t, "", "user", "create", "bob")
+		for _, c := range []struct {
+			command, want, state string
+			disabled             bool
+		}{
+			{"end-sessions", "user ada has no sessions any more", "enabled", false},
+			{"disable", "user ada is disabled; its tokens have ended", "disabled", true},
+			{"disable", "user ada is disabled; its tokens have ended", "disabled", true},
+			{"end-sessions", "user ada has no sessions any more", "disabled", true},
+			{"enable", "user ada is enabled", "enabled", false},
+		} {
+			if got := p.must(t, "", "user", c.command, "--username", "Ada"); got != c.want {
+				t.Errorf("user %s: printed %q, want %q", c.command, got, c.want)
+			}
+			if got := p.show(t, "ada"); got.Disabled != c.disabled {
+				t.Errorf("after user %s: disabled is %t", c.command, got.Disabled)
+			}
+			if text, want := p.must(t, "", "user", "show", "ada"), "account         "+c.state+"\n"; !strings.Contains(text, want) {
+				t.Errorf("after user %s: user show lacks %q:\n%s", c.command, want, text)
+			}
+		}
+		for _, command := range []string{"disable", "enable", "end-sessions"} {
+			p.fails(t, "", []string{"user", command, "bob"}, `"bob"`, "has no account")
+			p.fails(t, "", []string{"user", command, "gone"}, `"gone" does not exist`)
 		}
 	})
 }

@@ -116,8 +116,7 @@ func (o *Operator) CreateUser(ctx context.Context, userID string) (string, error
 
 // DeleteUser removes a user and everything that is stored for the user.
 func (o *Operator) DeleteUser(ctx context.Context, userID string) error {
-	_, err := o.call(ctx, "delete_user", map[string]string{"user_id": userID})
-	return err
+	return o.callFor(ctx, "delete_user", userID)
 }
 
 // SetPassword sets the password of the user with this id or this user name. It
@@ -137,9 +136,30 @@ func (o *Operator) SetPassword(ctx context.Context, userID, username string, pas
 	return decoded.UserID, err
 }
 
+// DisableUser disables the account of a user and ends the user's tokens.
+func (o *Operator) DisableUser(ctx context.Context, userID string) error {
+	return o.callFor(ctx, "disable_user", userID)
+}
+
+// EnableUser enables the account of a user again.
+func (o *Operator) EnableUser(ctx context.Context, userID string) error {
+	return o.callFor(ctx, "enable_user", userID)
+}
+
+// EndUserSessions ends the tokens of a user.
+func (o *Operator) EndUserSessions(ctx context.Context, userID string) error {
+	return o.callFor(ctx, "end_user_sessions", userID)
+}
+
 // SetProviderKey stores a provider key of a user, or removes it if key is empty.
 func (o *Operator) SetProviderKey(ctx context.Context, userID, name string, key backend.Secret) error {
 	_, err := o.call(ctx, "update_user_config", map[string]string{"user_id": userID, name: key.Reveal()})
+	return err
+}
+
+// callFor calls an endpoint that takes only a user id.
+func (o *Operator) callFor(ctx context.Context, endpoint, userID string) error {
+	_, err := o.call(ctx, endpoint, map[string]string{"user_id": userID})
 	return err
 }
 

@@ -35,7 +35,7 @@ type meter struct {
 // operations are the names of the measured methods.
 var operations = []string{
 	"CreateUser", "SetUpUser", "DeleteUser", "Users", "UserPage",
-	"CreateCredential", "Credential", "ReplacePassword",
+	"CreateCredential", "Credential", "ReplacePassword", "SetDisabled",
 	"CreateToken", "Token", "UserTokens", "DeleteToken",
 	"UserConfig", "UpdateUserConfig",
 	"CharacterNames", "CharacterSummaries",

@@ -47,6 +47,11 @@ func (s *store) ReplacePassword(ctx context.Context, credential backend.Credenti
 	return do(ctx, s.meter, "ReplacePassword", func(ctx context.Context) error { return s.next.ReplacePassword(ctx, credential, password, fate) })
 }
 
+// SetDisabled implements [backend.Store].
+func (s *store) SetDisabled(ctx context.Context, userID string, disabled bool) error {
+	return do(ctx, s.meter, "SetDisabled", func(ctx context.Context) error { return s.next.SetDisabled(ctx, userID, disabled) })
+}
+
 // CreateToken implements [backend.Store].
 func (s *store) CreateToken(ctx context.Context, token backend.Token, credential backend.Credential) error {
 	return do(ctx, s.meter, "CreateToken", func(ctx context.Context) error { return s.next.CreateToken(ctx, token, credential) })

@@ -32,6 +32,7 @@ type userLine struct {
 	UserID   *string    `json:"user_id"`
 	Username *string    `json:"username,omitempty"` // absent if the user does not have a credential
 	Password *string    `json:"password,omitempty"` // absent if the file does not contain secrets
+	Disabled bool       `json:"disabled,omitempty"` // only on a disabled account, because an older program does not know the field
 	Config   configLine `json:"config"`             // null if the user has not been set up
 }
 
@@ -262,9 +263,12 @@ func (l userLine) credential(secrets bool) (*backend.Credential, error) {
 		if l.Password != nil {
 			return nil, errors.New(`field "password": a user without "username" has none`)
 		}
+		if l.Disabled {
+			return nil, errors.New(`field "disabled": a user without "username" has no account`)
+		}
 		return nil, nil //nolint:nilnil // no credential is as good as one
 	}
-	c := &backend.Credential{UserID: *l.UserID, Username: *l.Username}
+	c := &backend.Credential{UserID: *l.UserID, Username: *l.Username, Disabled: l.Disabled}
 	if l.Password == nil {
 		return c, nil
 	}

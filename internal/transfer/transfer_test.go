@@ -38,7 +38,7 @@ func users() []backend.UserData {
 				"openai_api_key": backend.NewSecret(plantedKey), "elevenlabs_api_key": backend.NewSecret(plantedKey + "-2")}},
 			Characters: []backend.Character{character("c1", "You sing.\n\u2028\U0001F600 \\u0000 \"quoted\""), character("", strings.Repeat("long ", 50_000))},
 		},
-		{Credential: &backend.Credential{UserID: "bea", Username: "", Password: backend.NewSecret("plain")}},
+		{Credential: &backend.Credential{UserID: "bea", Username: "", Password: backend.NewSecret("plain"), Disabled: true}},
 		{Config: &backend.UserConfig{UserID: "cy", Timezone: "UTC", Keys: map[string]backend.Secret{}}},
 	}
 }
@@ -134,7 +134,7 @@ func TestFile_Lines(t *testing.T) {
 	body := `{"kind":"header","format":"web-backend-export","version":1,"created_at":"2026-01-31T12:00:00Z","secrets":true,"users":3,"characters":2}
 {"kind":"user","user_id":"ada/ü","username":"ada","password":"$argon2id$planted-password","config":{"timezone":"Europe/Rome","openai_api_key":"sk-planted-key","elevenlabs_api_key":"sk-planted-key-2"}}
 ` + characterLine(t, data[0].Characters[0]) + `
-{"kind":"user","user_id":"bea","username":"","password":"plain","config":null}
+{"kind":"user","user_id":"bea","username":"","password":"plain","disabled":true,"config":null}
 {"kind":"user","user_id":"cy","config":{"timezone":"UTC"}}
 `
 	if want := footed(body, 3, 1); file != want {
@@ -214,6 +214,7 @@ func TestReader_Refuses(t *testing.T) {
 		{"no checksum", headLine + `{"kind":"footer","users":0,"characters":0}` + "\n", `line 2: field "sha256" is missing`},
 		{"trailing data", whole + "\n", "after the footer in line 3"},
 		{"two files", whole + whole, "after the footer in line 3"},
+		{"a disabled user without an account", headLine + `{"kind":"user","user_id":"a","disabled":true,"config":{}}` + "\n", `line 2: field "disabled"`},
 		{"an unknown kind", headLine + `{"kind":"token"}` + "\n", `line 2: unknown kind "token"`},
 		{"no kind", headLine + `{"user_id":"ada"}` + "\n", `line 2: field "kind" is missing`},
 		{"two kinds", headLine + `{"kind":"user","kind":"footer","user_id":"a","config":{}}` + "\n", `line 2: field "kind" is there twice`},

@@ -38,7 +38,7 @@ func (e *Writer) Write(user backend.UserData) error {
 	e.userBytes = 0
 	line := userLine{Kind: kindUser, UserID: &id}
 	if c := user.Credential; c != nil {
-		line.Username = &c.Username
+		line.Username, line.Disabled = &c.Username, c.Disabled
 		if e.secrets {
 			password := c.Password.Reveal()
 			line.Password = &password

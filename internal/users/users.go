@@ -30,6 +30,7 @@ type Listed struct {
 // Shown describes one user. It contains no secrets.
 type Shown struct {
 	Listed
+	Disabled bool   `json:"disabled"` // an operator has disabled the account
 	Timezone string `json:"timezone"` // "" for a user that is not set up
 	// ProviderKeys are the names of the keys that are set and can be read.
 	ProviderKeys []string    `json:"provider_keys"`
@@ -122,7 +123,7 @@ func (r *Reader) Show(ctx context.Context, userID string) (Shown, error) {
 	user := Shown{Listed: Listed{UserID: userID, SetUp: data.Config != nil},
 		ProviderKeys: []string{}, Characters: []Character{}}
 	if data.Credential != nil {
-		user.Username = data.Credential.Username
+		user.Username, user.Disabled = data.Credential.Username, data.Credential.Disabled
 	}
 	if data.Config != nil {
 		user.Timezone = data.Config.Timezone
@@ -155,6 +156,11 @@ type editor interface {
 	DeleteUser(ctx context.Context, userID string) error
 	// SetPassword does the same as [backend.Service.SetPassword].
 	SetPassword(ctx context.Context, userID, username string, password backend.Secret) (string, error)
+	// DisableUser, EnableUser and EndUserSessions do the same as the methods of
+	// [backend.Service].
+	DisableUser(ctx context.Context, userID string) error
+	EnableUser(ctx context.Context, userID string) error
+	EndUserSessions(ctx context.Context, userID string) error
 	// SetProviderKey stores a provider key of a user that is set up, or removes
 	// it if key is empty.
 	SetProviderKey(ctx context.Context, userID, name string, key backend.Secret) error

@@ -266,3 +266,36 @@ func TestToken_EndsWithWhatTheOriginalDoes(t *testing.T) {
 		})
 	}
 }
+
+// A token that was left behind when its account was disabled does not become
+// valid when the account is enabled again. An enabled account has no field for
+// it, as those of the original.
+func TestSetDisabled_TokenLeftBehind(t *testing.T) {
+	t.Parallel()
+	store, database := newAccountStore(t)
+	ada := storetest.Credential("Ada L.", "ada")
+	must(t, "create credential", store.CreateCredential(t.Context(), ada))
+	token := tokenOf("ada", "token")
+	must(t, "create token", store.CreateToken(t.Context(), token, ada))
+	left := stored(t, database, "web_backend_tokens")[0]
+	must(t, "disable", store.SetDisabled(t.Context(), "ada", true))
+	enable := map[string]func() error{
+		"enable": func() error { return store.SetDisabled(t.Context(), "ada", false) },
+		"put":    func() error { return store.PutUsers(t.Context(), []backend.UserData{{Credential: &ada}}) },
+	}
+	for what, do := range enable {
+		must(t, "disable", store.SetDisabled(t.Context(), "ada", true))
+		_, err := database.Collection("web_backend_tokens").InsertOne(t.Context(), left)
+		must(t, "leave a token behind", err)
+		if _, err := store.Token(t.Context(), token.Hash, storetest.TokenTime()); !errors.Is(err, backend.NotFound) {
+			t.Errorf("token of a disabled account: got error %v, want %v", err, backend.NotFound)
+		}
+		must(t, what, do())
+		if _, err := store.Token(t.Context(), token.Hash, storetest.TokenTime()); !errors.Is(err, backend.NotFound) {
+			t.Errorf("token after %s: got error %v, want %v", what, err, backend.NotFound)
+		}
+		if got := fieldsOf(t, stored(t, database, "UserCredentials")[0]); got != registeredFields {
+			t.Errorf("credential after %s:\n got %s\nwant %s", what, got, registeredFields)
+		}
+	}
+}

@@ -108,6 +108,10 @@ var writes = []call{
 		return s.ReplacePassword(ctx, storetest.Credential(who+" bob", who+" bob"), newPassword, backend.KeepTokens)
 	}, has("UserCredentials", 1, byUser(" bob", bson.E{Key: "password", Value: newPassword.Reveal()}))},
 
+	{"SetDisabled", func(ctx context.Context, s backend.Store, who string) error {
+		return s.SetDisabled(ctx, who+" eve", true)
+	}, has("UserCredentials", 1, byUser(" eve", bson.E{Key: "disabled", Value: true}))},
+
 	{"DeleteUser", func(ctx context.Context, s backend.Store, who string) error {
 		return s.DeleteUser(ctx, who+" bob")
 	}, has("web_backend_tokens", 0, byUser(" bob"))}, // the tokens are removed last

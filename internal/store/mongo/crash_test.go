@@ -85,6 +85,15 @@ var severals = []several{
 		again:  backend.NotFound,
 		stored: map[string]int64{"UserConfigs": 1, "UserCredentials": 1, "web_backend_tokens": 1},
 	}, {
+		name:    "SetDisabled",
+		prepare: createBoth,
+		do: func(ctx context.Context, s backend.Store, userID string) error {
+			return s.SetDisabled(ctx, userID, true)
+		},
+		before: func(userID string) string { return whole(userID, userID) + withOldPassword },
+		after:  func(userID string) string { return whole(userID, userID) + ", old password, disabled" },
+		stored: map[string]int64{"UserConfigs": 1, "UserCredentials": 1, "web_backend_tokens": 0},
+	}, {
 		name:    "CreateToken",
 		prepare: createBoth,
 		do: func(ctx context.Context, s backend.Store, userID string) error {
@@ -233,6 +242,9 @@ func visibleAccount(t *testing.T, s backend.Store, userID string) (found []strin
 		must(t, "read credential", err)
 		passwords := map[backend.Secret]string{storetest.Credential("", "").Password: "old password", newPassword: "new password"}
 		found = append(found, passwords[credential.Password])
+		if credential.Disabled {
+			found = append(found, "disabled")
+		}
 	}
 	for _, name := range []string{"old", "new"} {
 		token, err := s.Token(t.Context(), tokenOf(userID, name).Hash, storetest.TokenTime())

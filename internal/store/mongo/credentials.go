@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"go.mongodb.org/mongo-driver/v2/bson"
@@ -141,6 +142,9 @@ func credentialDocument(credential backend.Credential) bson.D {
 	if credential.Username != key {
 		document = append(document, bson.E{Key: fieldUsernameGiven, Value: credential.Username})
 	}
+	if credential.Disabled {
+		document = append(document, bson.E{Key: fieldDisabled, Value: true})
+	}
 	return document
 }
 
@@ -152,10 +156,17 @@ func credentialFrom(document bson.Raw) backend.Credential {
 	}
 	password, _ := document.Lookup(fieldPassword).StringValueOK()
 	userID, _ := document.Lookup(fieldUserID).StringValueOK()
-	return backend.Credential{Username: username, Password: backend.NewSecret(password), UserID: userID}
+	return backend.Credential{
+		Username: username, Password: backend.NewSecret(password), UserID: userID, Disabled: isDisabled(document)}
 }
 
-// storedAs selects a credential that is stored exactly as given.
+func isDisabled(credential bson.Raw) bool {
+	disabled, _ := credential.Lookup(fieldDisabled).BooleanOK()
+	return disabled
+}
+
+// storedAs selects a credential that is stored with exactly this name, user id
+// and password.
 func storedAs(credential backend.Credential) bson.D {
 	return append(byUsername(credential.Username),
 		bson.E{Key: fieldUserID, Value: credential.UserID},
@@ -261,4 +272,47 @@ func (s *Store) ReplacePassword(
 		return storeError(err)
 	}
 	return nil
+}
+
+// SetDisabled implements [backend.Store]. One command disables the account and
+// thereby ends its tokens, because a token of a disabled account is not valid.
+// The tokens are removed then, or at the latest before the account is enabled
+// again.
+func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool) error {
+	ctx, done, err := s.beginWhole(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if !disabled {
+		return storeError(s.enable(ctx, userID))
+	}
+	result, err := s.credentials.UpdateOne(ctx, byUser(userID), bson.D{{Key: "$set", Value: bson.D{{Key: fieldDisabled, Value: true}}}})
+	if err != nil {
+		return storeError(err)
+	}
+	if result.MatchedCount == 0 {
+		return backend.UserNotFound(userID)
+	}
+	_, _ = deleteFound(ctx, s.tokens, byUser(userID)) // only cleanup
+	return nil
+}
+
+// enable enables an account if it is disabled.
+func (s *Store) enable(ctx context.Context, userID string) error {
+	credential, err := s.credentials.FindOne(ctx, byUser(userID),
+		options.FindOne().SetProjection(bson.D{{Key: fieldDisabled, Value: 1}})).Raw()
+	switch {
+	case errors.Is(err, mongo.ErrNoDocuments):
+		return backend.UserNotFound(userID)
+	case err != nil:
+		return err
+	case !isDisabled(credential):
+		return nil // its tokens stay
+	}
+	if _, err := deleteFound(ctx, s.tokens, byUser(userID)); err != nil {
+		return err
+	}
+	_, err = s.credentials.UpdateOne(ctx, byUser(userID), bson.D{{Key: "$unset", Value: bson.D{{Key: fieldDisabled, Value: ""}}}})
+	return err
 }

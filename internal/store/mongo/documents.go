@@ -22,6 +22,7 @@ const (
 	fieldNameKey       = "name_key"       // backend.NameKey of the username
 	fieldNameClaim     = "name_claim"     // the same value; only CreateCredential stores it
 	fieldPassword      = "password"
+	fieldDisabled      = "disabled" // true on a disabled account, otherwise absent
 	fieldTimezone      = "timezone"
 
 	fieldReplacing = "web_backend_replacing" // on a config while PutUsers removes it

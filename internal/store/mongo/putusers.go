@@ -231,7 +231,7 @@ func rawID(id bson.ObjectID) bson.RawValue {
 
 // replaceCredential stores data's credential, if there is one, under id in
 // place of the old one. Tokens are no longer valid after that unless the
-// password is the same. They are removed, because the old password could come
+// password is the same and the account is not disabled. They are removed, because the old password could come
 // back one day.
 func (s *Store) replaceCredential(ctx context.Context, old stored, data backend.UserData, id bson.RawValue) error {
 	credential := data.Credential
@@ -239,6 +239,11 @@ func (s *Store) replaceCredential(ctx context.Context, old stored, data backend.
 	inPlace := false
 	if old.credential != nil {
 		before = credentialFrom(old.credential)
+		if before.Disabled { // no token may become valid with the new credential
+			if _, err := deleteFound(ctx, s.tokens, byUser(data.UserID())); err != nil {
+				return err
+			}
+		}
 		inPlace = credential != nil && old.credential.Lookup(fieldID).Equal(id)
 		if !inPlace {
 			if err := remove(ctx, s.credentials, old.credential); err != nil {
@@ -264,11 +269,11 @@ func (s *Store) replaceCredential(ctx context.Context, old stored, data backend.
 }
 
 // removeDeadTokens removes the tokens of a user that were issued for a password
-// other than the one of credential. That includes tokens that an interrupted
-// put left behind.
+// other than the one of credential, or all of them if it is disabled. That
+// includes tokens that an interrupted put left behind.
 func (s *Store) removeDeadTokens(ctx context.Context, userID string, credential *backend.Credential) error {
 	dead := byUser(userID)
-	if credential != nil {
+	if credential != nil && !credential.Disabled {
 		tag := passwordTag(userID, credential.Password.Reveal())
 		dead = append(dead, bson.E{Key: tokenPasswordTags, Value: bson.D{{Key: "$ne", Value: tag}}})
 	}
@@ -286,6 +291,9 @@ func (s *Store) updateCredential(ctx context.Context, id bson.RawValue, before s
 	}
 	if backend.NameKey(credential.Username) != backend.NameKey(before) {
 		gone = append(gone, bson.E{Key: fieldNameClaim, Value: ""})
+	}
+	if !credential.Disabled {
+		gone = append(gone, bson.E{Key: fieldDisabled, Value: ""})
 	}
 	if len(gone) > 0 {
 		change = append(change, bson.E{Key: "$unset", Value: gone})
@@ -310,7 +318,7 @@ func remove(ctx context.Context, collection *mongo.Collection, document bson.Raw
 // withUnknown adds those fields of old that this server does not know, because
 // they must survive every change.
 func withUnknown(document bson.D, old bson.Raw) bson.D {
-	own := []string{fieldUsernameGiven, fieldNameClaim, fieldReplacing}
+	own := []string{fieldUsernameGiven, fieldNameClaim, fieldDisabled, fieldReplacing}
 	elements, _ := old.Elements() // nil has no elements
 	for _, element := range elements {
 		key := element.Key()

@@ -18,7 +18,7 @@ import (
 
 // The tokens have their own collection, with one document for each. A token
 // holds a tag of the stored password that it was issued for, and is valid only
-// while the user has that password. So a program that replaces or removes a
+// while the user has that password and the account is not disabled. So a program that replaces or removes a
 // credential, including the original, ends its tokens with the same command. A
 // token has two tags while a password is being stored in another form.
 const (
@@ -58,8 +58,9 @@ func (s *Store) retag(ctx context.Context, filter bson.D, operator string, tags 
 }
 
 // CreateToken implements [backend.Store]. It checks the credential after it has
-// stored the token. If the password changes in the meantime, either the change
-// also sees the token, or CreateToken notices the change.
+// stored the token. If the password changes or the account is disabled in the
+// meantime, either the change also sees the token, or CreateToken notices the
+// change.
 func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential backend.Credential) error {
 	ctx, done, err := s.beginWhole(ctx)
 	if err != nil {
@@ -76,7 +77,8 @@ func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential
 	if err != nil {
 		return storeError(err)
 	}
-	id, err := idFrom(s.credentials.FindOne(ctx, storedAs(credential), options.FindOne().SetProjection(onlyID)))
+	enabled := bson.E{Key: fieldDisabled, Value: bson.D{{Key: "$ne", Value: true}}}
+	id, err := idFrom(s.credentials.FindOne(ctx, append(storedAs(credential), enabled), options.FindOne().SetProjection(onlyID)))
 	if err != nil {
 		return storeError(err)
 	}
@@ -162,8 +164,12 @@ func (s *Store) UserTokens(ctx context.Context, userID string, now time.Time) ([
 	return tokens, nil
 }
 
-// isFor reports whether the token was issued for the password of a credential.
+// isFor reports whether the token was issued for the password of a credential
+// that is not disabled.
 func (d tokenDocument) isFor(credential bson.Raw) bool {
+	if isDisabled(credential) {
+		return false
+	}
 	password, ok := credential.Lookup(fieldPassword).StringValueOK()
 	tag := passwordTag(d.UserID, password)
 	return ok && slices.ContainsFunc(d.PasswordTags, func(given []byte) bool { return bytes.Equal(given, tag) })

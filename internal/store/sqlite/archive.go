@@ -146,13 +146,13 @@ type account struct {
 	credential *backend.Credential
 }
 
-const accountColumns = `SELECT seq, user_id, ` + usernameGiven + `, password FROM users `
+const accountColumns = `SELECT seq, user_id, ` + usernameGiven + `, password, disabled FROM users `
 
 func accountFrom(row *sqlite3.Stmt) account {
 	found := account{seq: row.ColumnInt64(0), userID: row.ColumnText(1)}
 	if row.ColumnType(2) != sqlite3.NULL {
 		found.credential = &backend.Credential{Username: row.ColumnText(2),
-			Password: backend.NewSecret(row.ColumnText(3)), UserID: found.userID}
+			Password: backend.NewSecret(row.ColumnText(3)), UserID: found.userID, Disabled: row.ColumnBool(4)}
 	}
 	return found
 }
@@ -238,11 +238,12 @@ func (s *Store) putUser(c *conn, data backend.UserData, characters []storedChara
 func putAccount(c *conn, userID string, credential *backend.Credential) error {
 	if credential == nil {
 		_, err := c.run(`INSERT INTO users (user_id) VALUES (?)
-			ON CONFLICT (user_id) DO UPDATE SET username = NULL, username_given = NULL, name_key = NULL, password = NULL`, userID)
+			ON CONFLICT (user_id) DO UPDATE
+			SET username = NULL, username_given = NULL, name_key = NULL, password = NULL, disabled = 0`, userID)
 		return err
 	}
 	name := nameColumnsOf(credential.Username)
-	_, err := c.run(putCredential, userID, name.username, name.given, name.key, credential.Password.Reveal())
+	_, err := c.run(putCredential, userID, name.username, name.given, name.key, credential.Password.Reveal(), credential.Disabled)
 	if isUniqueViolation(err) {
 		return backend.UsernameTaken(credential.Username)
 	}
@@ -251,7 +252,7 @@ func putAccount(c *conn, userID string, credential *backend.Credential) error {
 
 // clear removes a user's config and characters, but not its provider keys. It
 // ends the user's tokens unless credential has the same password as the stored
-// one.
+// one and is not disabled.
 func (s *Store) clear(c *conn, stored account, credential *backend.Credential) error {
 	if _, err := deleteCharacters(c, deleteUserCharacters, stored.userID); err != nil {
 		return err
@@ -259,7 +260,7 @@ func (s *Store) clear(c *conn, stored account, credential *backend.Credential) e
 	if _, err := c.run(`DELETE FROM user_configs WHERE user_id = ?`, stored.userID); err != nil {
 		return err
 	}
-	if stored.credential != nil && credential != nil && stored.credential.Password == credential.Password {
+	if stored.credential != nil && credential != nil && stored.credential.Password == credential.Password && !credential.Disabled {
 		return nil
 	}
 	return endTokens(c, stored.userID)

@@ -24,7 +24,7 @@ func (s *Store) CreateCredential(ctx context.Context, credential backend.Credent
 			return backend.UsernameTaken(credential.Username)
 		}
 		changed, err := c.run(putCredential+` WHERE username IS NULL`,
-			credential.UserID, name.username, name.given, name.key, credential.Password.Reveal())
+			credential.UserID, name.username, name.given, name.key, credential.Password.Reveal(), credential.Disabled)
 		switch {
 		case isUniqueViolation(err): // the stored key was made by an older version of Unicode
 			return backend.UsernameTaken(credential.Username)
@@ -38,10 +38,10 @@ func (s *Store) CreateCredential(ctx context.Context, credential backend.Credent
 }
 
 // putCredential stores a user's credential. Its parameters are the user id, the
-// columns of nameColumns, and the password.
-const putCredential = `INSERT INTO users (user_id, username, username_given, name_key, password)
-	VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (user_id)
-	DO UPDATE SET username = ?2, username_given = ?3, name_key = ?4, password = ?5`
+// columns of nameColumns, the password, and whether it is disabled.
+const putCredential = `INSERT INTO users (user_id, username, username_given, name_key, password, disabled)
+	VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (user_id)
+	DO UPDATE SET username = ?2, username_given = ?3, name_key = ?4, password = ?5, disabled = ?6`
 
 // nameColumns are the columns of users that hold a user name.
 type nameColumns struct {
@@ -62,11 +62,11 @@ func nameColumnsOf(username string) nameColumns {
 func (s *Store) Credential(ctx context.Context, username string) (credential backend.Credential, err error) {
 	found := false
 	err = s.read(ctx, func(c *conn) error {
-		return c.query(`SELECT `+usernameGiven+`, password, user_id FROM users WHERE username = ?`,
+		return c.query(`SELECT `+usernameGiven+`, password, user_id, disabled FROM users WHERE username = ?`,
 			[]any{backend.UsernameKey(username)}, func(row *sqlite3.Stmt) error {
 				found = true
 				credential = backend.Credential{Username: row.ColumnText(0),
-					Password: backend.NewSecret(row.ColumnText(1)), UserID: row.ColumnText(2)}
+					Password: backend.NewSecret(row.ColumnText(1)), UserID: row.ColumnText(2), Disabled: row.ColumnBool(3)}
 				return nil
 			})
 	})
@@ -111,5 +111,21 @@ func (s *Store) ReplacePassword(
 			return nil
 		}
 		return endTokens(c, credential.UserID)
+	})
+}
+
+// SetDisabled implements [backend.Store].
+func (s *Store) SetDisabled(ctx context.Context, userID string, disabled bool) error {
+	return s.write(ctx, noUsers, func(c *conn) error {
+		changed, err := c.run(`UPDATE users SET disabled = ? WHERE user_id = ? AND username IS NOT NULL`, disabled, userID)
+		switch {
+		case err != nil:
+			return err
+		case changed == 0:
+			return backend.UserNotFound(userID)
+		case !disabled:
+			return nil // the tokens ended when the account was disabled
+		}
+		return endTokens(c, userID)
 	})
 }

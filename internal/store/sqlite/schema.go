@@ -120,6 +120,9 @@ var migrations = []string{
 	// This version means that shareStored has completed. The index of UNIQUE
 	// also begins with user_id, and lists use it.
 	`DROP INDEX characters_by_user;`,
+
+	// disabled is 1 if an operator has disabled the account, otherwise 0.
+	`ALTER TABLE users ADD COLUMN disabled INTEGER NOT NULL DEFAULT 0;`,
 }
 
 // registerKeys registers the SQL functions username_key and to_name_key, which

@@ -19,7 +19,7 @@ func (s *Store) CreateToken(ctx context.Context, token backend.Token, credential
 	return s.write(ctx, noUsers, func(c *conn) error {
 		created := token.CreatedAt.UnixMilli()
 		changed, err := c.run(`INSERT INTO tokens (hash, user_id, created_at, expires_at)
-			SELECT ?, user_id, ?, ? FROM users WHERE user_id = ? AND username = ? AND password = ?`,
+			SELECT ?, user_id, ?, ? FROM users WHERE user_id = ? AND username = ? AND password = ? AND disabled = 0`,
 			token.Hash, created, token.ExpiresAt.UnixMilli(),
 			credential.UserID, backend.UsernameKey(credential.Username), credential.Password.Reveal())
 		if err != nil {

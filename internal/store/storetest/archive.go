@@ -46,7 +46,7 @@ func ArchiveUsers() []backend.UserData {
 		emptyKeys.Config.Keys[name] = backend.Secret{}
 	}
 	decomposed := UserData("decomposed name", 1)
-	decomposed.Credential.Username = NameForms()[0][1]
+	decomposed.Credential.Username, decomposed.Credential.Disabled = NameForms()[0][1], true
 	odd := UserData("odd zone", 1)
 	odd.Config.Timezone = "Nowhere/At_All" // the original did not check it
 	return []backend.UserData{

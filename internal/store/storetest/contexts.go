@@ -51,6 +51,7 @@ func (t *trial) calls() []call {
 		{"ReplacePassword", func(ctx context.Context) error {
 			return t.ReplacePassword(ctx, eve, backend.NewSecret(patched), backend.EndTokens)
 		}},
+		{"SetDisabled", func(ctx context.Context) error { return t.SetDisabled(ctx, "eve", true) }},
 		{"DeleteUser", func(ctx context.Context) error { return t.DeleteUser(ctx, "bob") }},
 		{"Users", func(ctx context.Context) error {
 			_, err := collect(t.Store.Users(ctx, backend.AllUsers))

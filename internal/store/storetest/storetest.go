@@ -38,7 +38,7 @@ func Run(t *testing.T, many int, open func(t *testing.T) backend.Store) {
 	t.Helper()
 	for _, p := range slices.Concat(
 		createUserPromises, setUpUserPromises, deleteUserPromises, usersPromises, userPagePromises, userConfigPromises,
-		createCredentialPromises, credentialPromises, replacePasswordPromises, tokenPromises, createTokenPromises,
+		createCredentialPromises, credentialPromises, replacePasswordPromises, disablePromises, tokenPromises, createTokenPromises,
 		archivePromises, putPromises, importPromises, characterPromises, copyPromises, updatePromises, deletePromises,
 		textPromises, contextPromises, ownershipPromises, racePromises, accountRacePromises,
 	) {
@@ -255,7 +255,7 @@ func describeConfig(c backend.UserConfig) string {
 
 // describeCredential returns a credential as text, with its password.
 func describeCredential(c backend.Credential) string {
-	return fmt.Sprintf("credential %q of user %q password %q", c.Username, c.UserID, c.Password.Reveal())
+	return fmt.Sprintf("credential %q of user %q password %q disabled %t", c.Username, c.UserID, c.Password.Reveal(), c.Disabled)
 }
 
 func namesOf(characters []backend.Character) []backend.CharacterName {

@@ -67,6 +67,10 @@ func (b *balanced) ReplacePassword(
 	return b.next().ReplacePassword(ctx, credential, password, fate)
 }
 
+func (b *balanced) SetDisabled(ctx context.Context, userID string, disabled bool) error {
+	return b.next().SetDisabled(ctx, userID, disabled)
+}
+
 func (b *balanced) CreateToken(ctx context.Context, token backend.Token, credential backend.Credential) error {
 	return b.next().CreateToken(ctx, token, credential)
 }
