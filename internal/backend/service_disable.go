@@ -46,3 +46,10 @@ func noAccount(userID string, err error) error {
 	}
 	return err
 }
+
+// AccountDisabled reports whether the account with a user name is disabled. The
+// error is NotFound if there is none.
+func (s *Service) AccountDisabled(ctx context.Context, username string) (bool, error) {
+	credential, err := s.store.Credential(ctx, username)
+	return credential.Disabled, err
+}

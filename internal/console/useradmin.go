@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -13,6 +14,7 @@ type userAdmin struct {
 	UserID   string
 	Path     string // UserID as a part of an address
 	Username string // "" if the user has none
+	Disabled bool   // nobody can log in
 	Typed    string // as the user name of a user who has none yet
 
 	UsernameProblem, PasswordProblem, ConfirmProblem, Problem string
@@ -33,7 +35,11 @@ func (v *visit) userAdmin() (userAdmin, error) {
 	if errors.Is(err, backend.NotFound) {
 		return admin, &pageError{http.StatusNotFound, "user_unknown", err}
 	}
+	if err != nil || user.Username == "" {
+		return admin, err
+	}
 	admin.Username = user.Username
+	admin.Disabled, err = v.service.AccountDisabled(v.r.Context(), user.Username)
 	return admin, err
 }
 
@@ -70,6 +76,24 @@ func (v *visit) setPassword() error {
 		return v.show(status, "user-admin", "user_admin", admin)
 	}
 	return v.redirectDone("users/"+admin.Path+"/admin", "done_password_set")
+}
+
+func (v *visit) disableUser() error {
+	return v.changeAccount(v.service.DisableUser, "done_user_disabled")
+}
+
+func (v *visit) enableUser() error { return v.changeAccount(v.service.EnableUser, "done_user_enabled") }
+
+func (v *visit) endUserSessions() error {
+	return v.changeAccount(v.service.EndUserSessions, "done_sessions_ended")
+}
+
+// changeAccount calls change with the id of the user.
+func (v *visit) changeAccount(change func(ctx context.Context, userID string) error, done string) error {
+	if err := change(v.r.Context(), v.userID()); err != nil {
+		return userError(err)
+	}
+	return v.redirectDone(userPath(v.userID())+"/admin", done)
 }
 
 // deleteUser removes the user if the name, or the id of a user without a name,

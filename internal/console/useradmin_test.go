@@ -44,8 +44,40 @@ func TestUserAdmin(t *testing.T) {
 		if got := b.post(t, page+"/delete", "confirm", user.confirm); got.to != "/console/users?done=user_deleted" {
 			t.Errorf("%s, delete: %d, to %q: %s", page, got.status, got.to, got.body)
 		}
-		if got := b.get(t, page+"/admin"); got.status != http.StatusNotFound || !strings.Contains(got.body, "There is no such user.") {
+		if got := b.get(t, page+"/admin"); got.status != http.StatusNotFound || !strings.Contains(got.body, "There is no such user") {
 			t.Errorf("%s, after the deletion: %d: %s", page, got.status, got.body)
 		}
+	}
+}
+
+// An operator disables an account, which ends its sessions, enables it again,
+// and ends sessions alone.
+func TestUserAdmin_Disable(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{})
+	user, operator := site.browser(t), site.browser(t)
+	operator.signInOperator(t)
+	act := func(action, done, then string) {
+		t.Helper()
+		if got := operator.post(t, site.userPath()+"/"+action); got.to != site.userPath()+"/admin?done="+done {
+			t.Fatalf("%s: %d, to %q: %s", action, got.status, got.to, got.body)
+		}
+		if got := operator.get(t, site.userPath()+"/admin?done="+done); !strings.Contains(got.body, then) || !strings.Contains(got.body, `role="status"`) {
+			t.Errorf("after %s: %s", action, got.body)
+		}
+	}
+	user.signInUser(t)
+	act("end-sessions", "sessions_ended", "Disable the account")
+	user.isSignedOut(t)
+	user.signInUser(t)
+	act("disable", "user_disabled", "Enable the account")
+	user.isSignedOut(t)
+	if got := user.post(t, "/console/sign-in", "username", username, "password", password); got.status != http.StatusForbidden || !strings.Contains(got.body, "disabled") {
+		t.Errorf("signing in to a disabled account: %d: %s", got.status, got.body)
+	}
+	act("enable", "user_enabled", "Disable the account")
+	user.signInUser(t)
+	if got := operator.post(t, "/console/users/nobody/disable"); got.status != http.StatusNotFound {
+		t.Errorf("an unknown user: %d", got.status)
 	}
 }
