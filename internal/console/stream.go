@@ -81,7 +81,7 @@ func (v *visit) followLog(follower LogFollower, filter logFilter, out *eventWrit
 		case <-ticker.C:
 		}
 		if v.options.Tickets.Check(auth.SessionTicket, v.session()) == 0 {
-			_ = out.send("end", "-") // without data a browser ignores the event
+			_ = out.send("end", "-")
 			return
 		}
 		lines, err := follower.Lines()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 
 	"web-backend/internal/backend"
 )
@@ -12,7 +11,7 @@ import (
 // userAdmin is the content of the page on which an operator changes a user.
 type userAdmin struct {
 	UserID   string
-	Path     string // UserID as a part of an address
+	Path     string // of the page of the user, relative to /console/
 	Username string // "" if the user has none
 	Disabled bool   // nobody can log in
 	Typed    string // as the user name of a user who has none yet
@@ -30,13 +29,10 @@ func (a userAdmin) Confirm() string {
 
 // userAdmin reads the user whom the page is about.
 func (v *visit) userAdmin() (userAdmin, error) {
-	admin := userAdmin{UserID: v.userID(), Path: url.PathEscape(v.userID())}
+	admin := userAdmin{UserID: v.userID(), Path: userPath(v.userID())}
 	user, err := v.service.User(v.r.Context(), admin.UserID)
-	if errors.Is(err, backend.NotFound) {
-		return admin, &pageError{http.StatusNotFound, "user_unknown", err}
-	}
 	if err != nil || user.Username == "" {
-		return admin, err
+		return admin, userError(err)
 	}
 	admin.Username = user.Username
 	admin.Disabled, err = v.service.AccountDisabled(v.r.Context(), user.Username)
@@ -75,7 +71,7 @@ func (v *visit) setPassword() error {
 		}
 		return v.show(status, "user-admin", "user_admin", admin)
 	}
-	return v.redirectDone("users/"+admin.Path+"/admin", "done_password_set")
+	return v.redirectDone(admin.Path+"/admin", "done_password_set")
 }
 
 func (v *visit) disableUser() error {

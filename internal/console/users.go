@@ -23,7 +23,7 @@ type userList struct {
 // listedUser is one user of the list.
 type listedUser struct {
 	Name, ID string
-	Path     string // ID as a part of an address
+	Path     string // of the page of the user, relative to /console/
 }
 
 // showUsers shows one page of the users whose name or id begins with a text.
@@ -42,7 +42,7 @@ func (v *visit) showUsers() error {
 		return err
 	}
 	for _, user := range found.Users {
-		list.Users = append(list.Users, listedUser{user.Username, user.UserID, url.PathEscape(user.UserID)})
+		list.Users = append(list.Users, listedUser{user.Username, user.UserID, userPath(user.UserID)})
 	}
 	list.Next = found.Next
 	return v.show(http.StatusOK, "users", "users_list", list)
