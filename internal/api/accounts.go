@@ -71,11 +71,8 @@ type registerUserResponse struct {
 }
 
 func (a *API) registerUser(ctx context.Context, in *registerUserRequest) (registerUserResponse, error) {
-	id, err := "", a.limitTries(ctx, in.Username)
-	if err == nil {
-		id, err = a.service.Register(ctx, in.Username, in.Password)
-	}
-	result, err := a.note(ctx, in.accountRequest, err)
+	id, err := a.Register(ctx, in.Username, in.Password)
+	result, err := in.accountResultOf(err)
 	return registerUserResponse{UserID: id, accountResult: result}, err
 }
 
@@ -111,11 +108,8 @@ type updateUserPasswordResponse struct {
 }
 
 func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequest) (updateUserPasswordResponse, error) {
-	err := a.limitTries(ctx, in.Username)
-	if err == nil {
-		err = a.service.UpdatePassword(ctx, in.Username, in.Password, in.NewPassword)
-	}
-	result, err := a.note(ctx, in.accountRequest, err)
+	err := a.UpdatePassword(ctx, in.Username, in.Password, in.NewPassword)
+	result, err := in.accountResultOf(err)
 	return updateUserPasswordResponse{accountResult: result}, err
 }
 
@@ -146,18 +140,12 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 	}
 	id, err := a.service.SetPassword(ctx, userID, account.Username, in.NewPassword)
 	requestFrom(ctx).userID = cmp.Or(id, userID)
-	result, err := a.note(ctx, account, err)
+	result, err := account.accountResultOf(noteRefusal(ctx, err))
 	response := setUserPasswordResponse{accountResult: result}
 	if result.AuthCode == authDone {
 		response.UserID = id
 	}
 	return response, err
-}
-
-// note returns the result of an account endpoint and marks the log line of
-// the request, so that the log shows refusals.
-func (a *API) note(ctx context.Context, in accountRequest, err error) (accountResult, error) {
-	return in.accountResultOf(noteRefusal(ctx, err))
 }
 
 // noteRefusal marks the log line of the request if err is a refusal. It returns
@@ -305,11 +293,8 @@ func (a *API) deleteUser(ctx context.Context, in *deleteUserRequest) (deleteUser
 		return deleteUserReply{}, in.missing()
 	}
 	account := accountRequest{*in.Username, *in.Password, in.Language}
-	err := a.limitTries(ctx, account.Username)
-	if err == nil {
-		err = a.service.DeleteAccount(ctx, account.Username, account.Password, in.UserID)
-	}
-	result, err := a.note(ctx, account, err)
+	err := a.DeleteAccount(ctx, account.Username, account.Password, in.UserID)
+	result, err := account.accountResultOf(err)
 	response := &deleteUserResponse{accountResult: result}
 	if result.AuthCode == authDone {
 		response.UserID = in.UserID

@@ -55,6 +55,38 @@ func (a *API) LogIn(ctx context.Context, username string, password backend.Secre
 	return login, err
 }
 
+// Register, UpdatePassword and DeleteAccount do the same as those of
+// [backend.Service]. They count and mark refusals as LogIn does.
+
+// Register creates an account and returns its user id.
+func (a *API) Register(ctx context.Context, username string, password backend.Secret) (userID string, err error) {
+	err = a.tryAccount(ctx, username, func() (err error) {
+		userID, err = a.service.Register(ctx, username, password)
+		return err
+	})
+	return userID, err
+}
+
+// UpdatePassword gives an account a new password and ends its sessions.
+func (a *API) UpdatePassword(ctx context.Context, username string, password, newPassword backend.Secret) error {
+	return a.tryAccount(ctx, username, func() error { return a.service.UpdatePassword(ctx, username, password, newPassword) })
+}
+
+// DeleteAccount removes an account with all its data.
+func (a *API) DeleteAccount(ctx context.Context, username string, password backend.Secret, userID string) error {
+	return a.tryAccount(ctx, username, func() error { return a.service.DeleteAccount(ctx, username, password, userID) })
+}
+
+// tryAccount calls do unless the attempt on the account of username reaches a
+// rate limit.
+func (a *API) tryAccount(ctx context.Context, username string, do func() error) error {
+	err := a.limitTries(ctx, username)
+	if err == nil {
+		err = do()
+	}
+	return noteRefusal(ctx, err)
+}
+
 // MatchOperator returns the number of the operator token that equals token, or
 // 0 if there is none. A wrong token counts as an attempt from the address of
 // the client. The error is a [backend.Refusal] if no attempt is left; then the

@@ -27,6 +27,11 @@ type Gate interface {
 	// LogIn logs a user in. The error is a [backend.Refusal] if the user name
 	// or the password is wrong, or a rate limit is reached.
 	LogIn(ctx context.Context, username string, password backend.Secret) (backend.Login, error)
+	// Register, UpdatePassword and DeleteAccount do the same as those of
+	// [backend.Service], with the errors of LogIn.
+	Register(ctx context.Context, username string, password backend.Secret) (userID string, err error)
+	UpdatePassword(ctx context.Context, username string, password, newPassword backend.Secret) error
+	DeleteAccount(ctx context.Context, username string, password backend.Secret, userID string) error
 	// MatchOperator returns the number of the operator token that equals token,
 	// or 0. The error is a [backend.Refusal] if a rate limit is reached.
 	MatchOperator(ctx context.Context, token backend.Secret) (int, error)
@@ -116,6 +121,10 @@ func pages() []page {
 		{http.MethodPost, "sign-out", auth.Public, (*visit).signOut},
 		{http.MethodPost, "preferences", auth.Public, (*visit).setPreferences},
 		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},
+		{http.MethodGet, "account", auth.AnyUser, (*visit).showAccount},
+		{http.MethodPost, "change-password", auth.AnyUser, (*visit).changePassword},
+		{http.MethodPost, "end-sessions", auth.AnyUser, (*visit).endSessions},
+		{http.MethodPost, "delete-account", auth.AnyUser, (*visit).deleteAccount},
 		{http.MethodGet, "users/{user}", auth.Owner, (*visit).showUser},
 		{http.MethodPost, "users/{user}/keys", auth.Owner, (*visit).saveKeys},
 		{http.MethodPost, "users/{user}/time-zone", auth.Owner, (*visit).saveTimezone},

@@ -52,6 +52,11 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"GET /console/log/download":  {303, 403, 403, 200},
 		"GET /console/log/stream":    {303, 403, 403, 200},
 		"GET /console/configuration": {303, 403, 403, 200},
+
+		"GET /console/account":          {303, 200, 200, 403},
+		"POST /console/change-password": {303, 422, 422, 403},
+		"POST /console/end-sessions":    {303, 303, 303, 403},
+		"POST /console/delete-account":  {303, 422, 422, 403},
 	}
 	for _, mode := range []auth.Mode{auth.Open, auth.Guarded, auth.Strict} {
 		site := newSite(t, settings{mode: mode, names: []string{"Mira"}})
@@ -144,7 +149,7 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 		}{
 			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
 			"user": {user, site.userPath()}, "operator": {operator, "/console/overview"}, "character": {user, site.characterPath(site.newCharacter(t, "Mira"))},
-			"users": {operator, "/console/users"}, "new user": {operator, "/console/new-user"}, "admin": {operator, site.userPath() + "/admin"},
+			"account": {user, "/console/account"}, "users": {operator, "/console/users"}, "new user": {operator, "/console/new-user"}, "admin": {operator, site.userPath() + "/admin"},
 			"log": {operator, "/console/log"}, "configuration": {operator, "/console/configuration"}, "unknown": {nobody, "/console/no/such/page"},
 		} {
 			for _, language := range []string{"en", "zh"} {
@@ -271,6 +276,8 @@ func TestSecrets_AreNowhere(t *testing.T) {
 	shown := user.get(t, site.userPath()).body + operator.get(t, "/console/overview").body + operator.get(t, "/console/log").body +
 		user.get(t, "/console/"+user.session(t)).body + user.get(t, "/console/overview?token="+operatorToken).body
 	user.post(t, "/console/sign-in", "username", username, "password", password+"x")
+	shown += user.post(t, "/console/change-password", "password", password+"x", "new_password", password).body +
+		user.post(t, "/console/delete-account", "username", username, "delete_password", password+"x").body
 	user.post(t, "/console/sign-out")
 	operator.post(t, "/console/sign-out")
 	log := site.stop()

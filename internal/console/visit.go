@@ -26,7 +26,7 @@ var templateFiles embed.FS
 type views map[string]map[string]*template.Template
 
 // viewNames are the pages. Each has a file in templates.
-var viewNames = []string{"sign-in", "overview", "user", "character", "users", "new-user", "user-admin", "log", "configuration", "error"}
+var viewNames = []string{"sign-in", "overview", "account", "user", "character", "users", "new-user", "user-admin", "log", "configuration", "error"}
 
 func loadViews() views {
 	all := views{}
@@ -186,7 +186,7 @@ func (v *visit) back(status int) string {
 // menu returns the items of the menu for the visitor.
 func (v *visit) menu() (items []menuItem) {
 	if v.caller.Kind == auth.CallerUser {
-		items = append(items, menuItem{Path: userPath(v.caller.UserID), Title: "user_page"})
+		items = append(items, menuItem{Path: userPath(v.caller.UserID), Title: "user_page"}, menuItem{Path: "account", Title: "account"})
 	}
 	for _, item := range menu() {
 		if v.signedIn() && v.may(item.level) {
