@@ -45,6 +45,9 @@ type Login struct {
 	ExpiresIn time.Duration
 }
 
+// RegistrationOpen reports whether people can create accounts themselves.
+func (s *Service) RegistrationOpen() bool { return !s.accounts.RegistrationClosed }
+
 // Register creates an account and returns its user id. The user is set up at
 // the first login. The error is a [Refusal] if registration is closed, the name
 // is taken, the name or the password is not allowed, or the maximum number of

@@ -118,6 +118,8 @@ func pages() []page {
 	return []page{
 		{http.MethodGet, "sign-in", auth.Public, (*visit).showSignIn},
 		{http.MethodPost, "sign-in", auth.Public, (*visit).signIn},
+		{http.MethodGet, "register", auth.Public, (*visit).showRegister},
+		{http.MethodPost, "register", auth.Public, (*visit).register},
 		{http.MethodPost, "sign-out", auth.Public, (*visit).signOut},
 		{http.MethodPost, "preferences", auth.Public, (*visit).setPreferences},
 		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},

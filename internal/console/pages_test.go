@@ -53,6 +53,8 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"GET /console/log/stream":    {303, 403, 403, 200},
 		"GET /console/configuration": {303, 403, 403, 200},
 
+		"GET /console/register":         {200, 303, 303, 303},
+		"POST /console/register":        {422, 422, 422, 422},
 		"GET /console/account":          {303, 200, 200, 403},
 		"POST /console/change-password": {303, 422, 422, 403},
 		"POST /console/end-sessions":    {303, 303, 303, 403},
@@ -149,7 +151,7 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 		}{
 			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
 			"user": {user, site.userPath()}, "operator": {operator, "/console/overview"}, "character": {user, site.characterPath(site.newCharacter(t, "Mira"))},
-			"account": {user, "/console/account"}, "users": {operator, "/console/users"}, "new user": {operator, "/console/new-user"}, "admin": {operator, site.userPath() + "/admin"},
+			"account": {user, "/console/account"}, "register": {nobody, "/console/register"}, "users": {operator, "/console/users"}, "new user": {operator, "/console/new-user"}, "admin": {operator, site.userPath() + "/admin"},
 			"log": {operator, "/console/log"}, "configuration": {operator, "/console/configuration"}, "unknown": {nobody, "/console/no/such/page"},
 		} {
 			for _, language := range []string{"en", "zh"} {

@@ -72,6 +72,7 @@ type signInForm struct {
 	Problem  string // why it failed, as a sentence
 	Username string // as it was typed
 	Code     string // of a link; the page then has only a button
+	Register bool   // people can create accounts
 }
 
 // showSignIn shows the forms for signing in. For a link with a code it shows
@@ -87,7 +88,7 @@ func (v *visit) showSignIn() error {
 		if v.caller.Kind != auth.CallerNobody {
 			return v.redirect("overview")
 		}
-		return v.show(http.StatusOK, "sign-in", "sign_in", signInForm{})
+		return v.show(http.StatusOK, "sign-in", "sign_in", signInForm{Register: v.service.RegistrationOpen()})
 	case v.options.Tickets.Check(auth.SignInTicket, backend.NewSecret(code)) == 0:
 		return v.refuseSignIn(http.StatusForbidden, v.texts["link_bad"], "")
 	}
@@ -95,7 +96,7 @@ func (v *visit) showSignIn() error {
 }
 
 func (v *visit) refuseSignIn(status int, problem, username string) error {
-	return v.show(status, "sign-in", "sign_in", signInForm{Problem: problem, Username: username})
+	return v.show(status, "sign-in", "sign_in", signInForm{Problem: problem, Username: username, Register: v.service.RegistrationOpen()})
 }
 
 // signIn signs in a user with name and password, or an operator with the token

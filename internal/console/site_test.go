@@ -54,6 +54,7 @@ type settings struct {
 	configuration console.Configuration
 	away          *awayStore                        // the store, if a test takes it away
 	wrap          func(backend.Store) backend.Store // or nil
+	closed        bool                              // only operators create accounts; the site then has no users
 }
 
 // awayStore is a store that does not know tokens while it is away.
@@ -113,13 +114,11 @@ func newSite(t *testing.T, s settings) *site {
 		Limits:    s.limits,
 		Defaults:  backend.Defaults{UserConfig: backend.UserConfig{Timezone: backend.DefaultTimezone}, Characters: characters},
 		Passwords: auth.NewPasswords(auth.PasswordParams{MemoryKiB: 8, Iterations: 1, Parallelism: 1}),
-		Accounts:  backend.AccountRules{PasswordMinLength: 8, TokenLifetime: time.Hour, NewToken: auth.NewToken},
+		Accounts:  backend.AccountRules{PasswordMinLength: 8, TokenLifetime: time.Hour, NewToken: auth.NewToken, RegistrationClosed: s.closed},
 	})
-	if made.userID, err = made.service.Register(t.Context(), username, backend.NewSecret(password)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err = made.service.Register(t.Context(), otherUsername, backend.NewSecret(password)); err != nil {
-		t.Fatal(err)
+	if !s.closed {
+		made.userID = made.register(t, username)
+		made.register(t, otherUsername)
 	}
 	operators := auth.NewOperatorTokens([]backend.Secret{backend.NewSecret(operatorToken)})
 	made.tickets = auth.NewTickets(operators, time.Now)
@@ -145,6 +144,16 @@ func newSite(t *testing.T, s settings) *site {
 	t.Cleanup(made.http.Close)
 	made.url = made.http.URL + s.basePath
 	return made
+}
+
+// register creates an account and returns its user id.
+func (s *site) register(t *testing.T, username string) string {
+	t.Helper()
+	id, err := s.service.Register(t.Context(), username, backend.NewSecret(password))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
 }
 
 // userPath returns the path of the page of the user username.

@@ -26,7 +26,7 @@ var templateFiles embed.FS
 type views map[string]map[string]*template.Template
 
 // viewNames are the pages. Each has a file in templates.
-var viewNames = []string{"sign-in", "overview", "account", "user", "character", "users", "new-user", "user-admin", "log", "configuration", "error"}
+var viewNames = []string{"sign-in", "register", "overview", "account", "user", "character", "users", "new-user", "user-admin", "log", "configuration", "error"}
 
 func loadViews() views {
 	all := views{}
