@@ -57,7 +57,7 @@ type settings struct {
 	closed        bool                              // only operators create accounts; the site then has no users
 }
 
-// awayStore is a store that does not know tokens while it is away.
+// awayStore is a store that knows neither tokens nor user data while it is away.
 type awayStore struct {
 	backend.Store
 
@@ -66,10 +66,26 @@ type awayStore struct {
 
 func (s *awayStore) Token(ctx context.Context, hash backend.TokenHash, now time.Time) (backend.Token, error) {
 	if s.away.Load() {
-		return backend.Token{}, &backend.Error{Kind: backend.Unavailable, Message: "the store is away"}
+		return backend.Token{}, errAway
 	}
 	return s.Store.Token(ctx, hash, now)
 }
+
+func (s *awayStore) UserData(ctx context.Context, userIDs []string) ([]backend.UserData, error) {
+	if s.away.Load() {
+		return nil, errAway
+	}
+	return s.Store.UserData(ctx, userIDs)
+}
+
+func (s *awayStore) UpdateUserConfig(ctx context.Context, userID string, patch backend.UserConfigPatch) error {
+	if s.away.Load() {
+		return errAway
+	}
+	return s.Store.UpdateUserConfig(ctx, userID, patch)
+}
+
+var errAway = &backend.Error{Kind: backend.Unavailable, Message: "the store is away"}
 
 // site is a server with the API and the console, on a real store.
 type site struct {

@@ -4,31 +4,41 @@ import (
 	"cmp"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"web-backend/internal/backend"
 )
 
+// charactersAtOnce is the number of characters that a page of a user shows. With
+// more, the page would be too large.
+const charactersAtOnce = 100
+
 // userPage is the content of the page of a user.
 type userPage struct {
 	Path            string // of the page, relative to /console/
 	ID              string // "" for the user that is signed in
+	Username        string // "" for a user who cannot log in
+	SetUp           bool   // if not, the user has registered and not signed in yet
+	Problem         string // why nothing was saved, as a sentence
 	Characters      []characterCard
+	Earlier, Later  string   // the numbers of the first characters of the pages before and after, or ""
 	LLM, ASR, TTS   []string // the providers that the user can use
 	Keys            []keyGroup
 	Timezone        string // as it was typed
 	Timezones       []string
 	TimezoneProblem string
-	KeyProblem      string // of a key that was typed
+	// The problem of a provider key that was typed, and the name of that key.
+	KeyProblem, BadKey string
 }
 
 // characterCard is a character as the page of its user shows it.
 type characterCard struct {
-	backend.CharacterSummary
+	backend.CharacterProfile
 
-	Path        string // relative to /console/
-	KeysMissing bool
+	Path string // relative to /console/
 }
 
 // keyGroup is the keys of one provider.
@@ -45,39 +55,43 @@ type shownKey struct {
 
 func (v *visit) showUser() error { return v.userPage(http.StatusOK, userPage{}) }
 
-// userPage shows the page of a user with what was typed in page.
+// userPage shows the page of a user with what was typed in page. With a problem
+// of the whole page it shows even a page without the stored data, because the
+// store may not respond.
 func (v *visit) userPage(status int, page userPage) error {
-	ctx, userID := v.r.Context(), v.userID()
-	config, err := v.service.UserConfig(ctx, userID)
-	if err != nil {
+	userID := v.userID()
+	profile, err := v.service.Profile(v.r.Context(), userID)
+	if err != nil && page.Problem == "" {
 		return userError(err)
 	}
-	summaries, err := v.service.CharacterSummaries(ctx, userID)
-	if err != nil {
-		return err
-	}
-	lacking, err := v.service.CharactersMissingSecrets(ctx, userID)
-	if err != nil {
-		return err
-	}
-	for _, summary := range summaries {
-		key := backend.CharacterKey{UserID: userID, CharacterID: summary.CharacterID}
-		page.Characters = append(page.Characters, characterCard{summary, characterPath(key), lacking[summary.CharacterID]})
-	}
-	for _, list := range []struct {
-		role  backend.ProviderRole
-		names *[]string
-	}{{backend.LLM, &page.LLM}, {backend.ASR, &page.ASR}, {backend.TTS, &page.TTS}} {
-		if *list.names, err = v.service.AvailableProviders(ctx, userID, list.role); err != nil {
-			return userError(err)
-		}
-	}
-	page.Path, page.Keys, page.Timezones = userPath(userID), keyGroups(config), backend.Timezones()
-	page.Timezone = cmp.Or(page.Timezone, config.Timezone)
 	if v.caller.UserID != userID {
 		page.ID = userID
 	}
+	page.Path, page.Username, page.SetUp = userPath(userID), profile.Username, profile.SetUp
+	page.LLM, page.ASR, page.TTS = profile.Available[backend.LLM], profile.Available[backend.ASR], profile.Available[backend.TTS]
+	page.Keys, page.Timezones = keyGroups(profile.KeysSet), backend.Timezones()
+	page.Timezone = cmp.Or(page.Timezone, profile.Timezone)
+	page.addCharacters(profile.Characters, v.r.URL.Query().Get("from"))
 	return v.show(status, "user", "user_page", page)
+}
+
+// addCharacters adds a part of all characters, which starts at the one with this
+// number.
+func (p *userPage) addCharacters(all []backend.CharacterProfile, number string) {
+	from, err := strconv.Atoi(number)
+	if err != nil || from < 0 || from >= len(all) {
+		from = 0
+	}
+	to := min(len(all), from+charactersAtOnce)
+	for _, c := range all[from:to] {
+		p.Characters = append(p.Characters, characterCard{c, p.Path + "/characters/" + url.PathEscape(c.CharacterID)})
+	}
+	if from > 0 {
+		p.Earlier = strconv.Itoa(max(0, from-charactersAtOnce))
+	}
+	if to < len(all) {
+		p.Later = strconv.Itoa(to)
+	}
 }
 
 // userError returns the error for a page about a user.
@@ -91,8 +105,8 @@ func userError(err error) error {
 // keySuffixes end the names of keys, after the name of the provider.
 var keySuffixes = []string{"_api_key", "_app_id", "_app_key", "_token", "_ak", "_sk"}
 
-// keyGroups returns all provider keys by provider.
-func keyGroups(config backend.UserConfig) (groups []keyGroup) {
+// keyGroups returns all provider keys by provider. The keys in set are set.
+func keyGroups(set []string) (groups []keyGroup) {
 	for _, name := range backend.ProviderKeys {
 		provider := name
 		for _, suffix := range keySuffixes {
@@ -102,7 +116,7 @@ func keyGroups(config backend.UserConfig) (groups []keyGroup) {
 		if at < 0 {
 			at, groups = len(groups), append(groups, keyGroup{Provider: provider})
 		}
-		groups[at].Keys = append(groups[at].Keys, shownKey{name, config.Keys[name].IsSet()})
+		groups[at].Keys = append(groups[at].Keys, shownKey{name, slices.Contains(set, name)})
 	}
 	return groups
 }
@@ -117,17 +131,14 @@ func (v *visit) saveKeys() error {
 	for _, name := range backend.ProviderKeys {
 		switch typed := strings.TrimSpace(fields[name]); {
 		case !backend.ValidText(typed):
-			return v.userPage(http.StatusUnprocessableEntity, userPage{KeyProblem: name})
+			return v.userPage(http.StatusUnprocessableEntity, userPage{BadKey: name, KeyProblem: v.texts["key_unreadable"]})
 		case typed != "":
 			patch.Keys[name] = backend.NewSecret(typed)
 		case fields["clear_"+name] != "":
 			patch.Keys[name] = backend.Secret{}
 		}
 	}
-	if err := v.service.UpdateUserConfig(v.r.Context(), v.userID(), patch); err != nil {
-		return userError(err)
-	}
-	return v.redirectDone(userPath(v.userID()), "done_keys")
+	return v.updateUser(patch, userPage{}, "done_keys")
 }
 
 func (v *visit) saveTimezone() error {
@@ -136,15 +147,36 @@ func (v *visit) saveTimezone() error {
 		return err
 	}
 	timezone := strings.TrimSpace(fields["timezone"])
+	var page userPage
+	if backend.ValidText(timezone) {
+		page.Timezone = timezone
+	}
 	if !backend.KnownTimezone(timezone) {
-		page := userPage{TimezoneProblem: v.texts["time_zone_unknown"]}
-		if backend.ValidText(timezone) {
-			page.Timezone = timezone
-		}
+		page.TimezoneProblem = v.texts["time_zone_unknown"]
 		return v.userPage(http.StatusUnprocessableEntity, page)
 	}
-	if err := v.service.UpdateUserConfig(v.r.Context(), v.userID(), backend.UserConfigPatch{Timezone: &timezone}); err != nil {
-		return userError(err)
+	return v.updateUser(backend.UserConfigPatch{Timezone: &timezone}, page, "done_time_zone")
+}
+
+// updateUser changes the config of the user and returns to the page. If that
+// fails for a reason that the visitor can correct or wait for, it shows page
+// again, which has what was typed.
+func (v *visit) updateUser(patch backend.UserConfigPatch, page userPage, done string) error {
+	err := v.service.UpdateUserConfig(v.r.Context(), v.userID(), patch)
+	switch {
+	case err == nil:
+		return v.redirectDone(userPath(v.userID()), done)
+	case errors.Is(err, backend.NotFound):
+		return &pageError{http.StatusNotFound, "user_not_set_up", err}
+	case errors.Is(err, backend.TooLong):
+		if known, ok := errors.AsType[*backend.Error](err); ok {
+			page.BadKey, page.KeyProblem = known.Field, v.texts["key_long"]
+		}
+		return v.userPage(http.StatusUnprocessableEntity, page)
+	case errors.Is(err, backend.Unavailable):
+		v.options.Gate.NoteError(v.r.Context(), err)
+		page.Problem = v.texts["store_away"]
+		return v.userPage(http.StatusServiceUnavailable, page)
 	}
-	return v.redirectDone(userPath(v.userID()), "done_time_zone")
+	return err
 }

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -88,20 +89,91 @@ func TestUser_CardsMarkMissingKeys(t *testing.T) {
 	}
 }
 
-// An operator sees the page of every user, and who does not exist has none.
+// An operator sees the page of every user, also of one who has only registered.
+// An unknown user has no page.
 func TestUser_Operator(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{})
 	user, operator := site.browser(t), site.browser(t)
 	operator.signInOperator(t)
-	if got := operator.get(t, site.userPath()); got.status != http.StatusNotFound || !strings.Contains(got.body, "nobody has used the account yet") {
-		t.Errorf("a user who has never signed in: %d: %s", got.status, got.body)
+	const notYet = "This user has not signed in yet."
+	if got := operator.get(t, site.userPath()); got.status != http.StatusOK || !strings.Contains(got.body, notYet) || !strings.Contains(got.body, username) {
+		t.Errorf("a user who has only registered: %d: %s", got.status, got.body)
+	}
+	if got := operator.post(t, site.userPath()+"/keys", "xai_api_key", "x"); got.status != http.StatusNotFound || !strings.Contains(got.body, notYet) {
+		t.Errorf("keys of a user who has only registered: %d: %s", got.status, got.body)
 	}
 	user.signInUser(t)
-	if got := operator.get(t, site.userPath()); got.status != http.StatusOK || !strings.Contains(got.body, "<code>"+site.userID+"</code>") {
+	if got := operator.get(t, site.userPath()); got.status != http.StatusOK || !strings.Contains(got.body, username+" <code>"+site.userID+"</code>") {
 		t.Errorf("a user: %d: %s", got.status, got.body)
 	}
-	if got := operator.get(t, "/console/users/nobody"); got.status != http.StatusNotFound {
-		t.Errorf("an unknown user: %d", got.status)
+	if got := operator.get(t, "/console/users/nobody"); got.status != http.StatusNotFound || !strings.Contains(got.body, "There is no such user.") {
+		t.Errorf("an unknown user: %d: %s", got.status, got.body)
+	}
+}
+
+func TestUser_KeyIsRefused(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{limits: backend.Limits{ProviderKeyBytes: 4}})
+	b := site.browser(t)
+	b.signInUser(t)
+	for typed, want := range map[string]string{"12345": "This key is too long.", "1\xff": "This key has characters that are not text."} {
+		got := b.post(t, site.userPath()+"/keys", "sensechat_ak", "1234", "sensechat_sk", typed)
+		if got.status != http.StatusUnprocessableEntity || strings.Contains(got.body, typed) ||
+			!strings.Contains(got.body, `aria-describedby="sensechat_sk-problem"`) || !strings.Contains(got.body, `<small id="sensechat_sk-problem">`+want) {
+			t.Errorf("%q: %d: %s", typed, got.status, got.body)
+		}
+	}
+	config, err := site.service.UserConfig(t.Context(), site.userID)
+	if err != nil || config.Keys["sensechat_ak"].IsSet() {
+		t.Errorf("a part of a refused form is stored, error %v", err)
+	}
+}
+
+// A form that the store cannot take comes back with what was typed, except
+// keys.
+func TestUser_StoreIsAway(t *testing.T) {
+	t.Parallel()
+	away := &awayStore{}
+	site := newSite(t, settings{away: away})
+	site.browser(t).signInUser(t)
+	b := site.browser(t)
+	b.signInOperator(t)
+	away.away.Store(true)
+	const secret, want = "sk-a-secret-key", "The store does not respond."
+	if got := b.get(t, site.userPath()); got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, want) {
+		t.Errorf("the page: %d: %s", got.status, got.body)
+	}
+	for path, fields := range map[string][]string{"/keys": {"xai_api_key", secret}, "/time-zone": {"timezone", "Asia/Tokyo"}} {
+		got := b.post(t, site.userPath()+path, fields...)
+		if got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, want) || strings.Contains(got.body, secret) {
+			t.Errorf("%s: %d: %s", path, got.status, got.body)
+		}
+		if path == "/time-zone" && !strings.Contains(got.body, `name="timezone" value="Asia/Tokyo"`) {
+			t.Errorf("the page does not keep the time zone: %s", got.body)
+		}
+	}
+}
+
+// The page of a user with many characters shows 100 at a time.
+func TestUser_ManyCharacters(t *testing.T) {
+	t.Parallel()
+	names := make([]string, 200)
+	for i := range names {
+		names[i] = fmt.Sprintf("Character %d", i)
+	}
+	site := newSite(t, settings{names: names})
+	b := site.browser(t)
+	b.signInUser(t)
+	const first, last = ">Character 0</a>", ">Character 199</a>"
+	page := b.get(t, site.userPath()).body
+	if len(page) > 100_000 || !strings.Contains(page, first) || !strings.Contains(page, ">Character 99</a>") || strings.Contains(page, ">Character 100</a>") || !strings.Contains(page, "?from=100\"") {
+		t.Errorf("the first page has %d bytes: %s", len(page), page)
+	}
+	for from, want := range map[string]string{"100": last, "199": last, "-1": first, "200": first, "x": first} {
+		other := map[string]string{first: last, last: first}[want]
+		if got := b.get(t, site.userPath()+"?from="+from).body; !strings.Contains(got, want) || strings.Contains(got, other) {
+			t.Errorf("from %s: %s", from, got)
+		}
 	}
 }
