@@ -3,8 +3,8 @@
 #   docker build -t web-backend --build-arg VERSION=1.0.0 --build-arg COMMIT="$(git rev-parse HEAD)" .
 #   docker run --rm -p 80:80 -v web-backend-data:/data web-backend
 #
-# docs/install.md says how to run it. The program is static and has time zones, default characters and pages in
-# itself, so the last stage starts from scratch: there is no shell and no package that could need a fix.
+# docs/install.md says how to run it. The program is static and contains time zones, default characters and
+# pages, so the last stage starts from scratch: it has no shell and no package that could need an update.
 
 # By digest, so that nobody can put another image in its place. With a new version of Go take the digest that
 # `docker buildx imagetools inspect golang:VERSION-bookworm` prints: that of the index of all platforms.
@@ -33,7 +33,7 @@ COPY --from=build /out/program/ /
 COPY --from=build --chown=65532:65532 /out/folders/ /
 USER 65532:65532
 WORKDIR /
-# As in the image of the Python original the server is at port 80. MONGODB_HOST and the other variables of that image
+# As in the image of the Python original, the server listens on port 80. MONGODB_HOST and the other variables of that image
 # choose MongoDB; without them everything is in /data.
 ENV WEB_BACKEND_HOST=0.0.0.0
 ENV WEB_BACKEND_PORT=80

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-func TestReadAnswer(t *testing.T) {
+func TestReadResponse(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		answer string

@@ -166,7 +166,7 @@ func npz(arrays ...array) []byte {
 			panic(err)
 		}
 		header := fmt.Sprintf("{'descr': '%s', 'fortran_order': False, 'shape': %s, }\n", a.dtype, a.shape)
-		_, _ = fmt.Fprintf(entry, "\x93NUMPY\x01\x00%s%s", binary.LittleEndian.AppendUint16(nil, uint16(len(header))), header) //nolint:gosec // it is short
+		_, _ = fmt.Fprintf(entry, "\x93NUMPY\x01\x00%s%s", binary.LittleEndian.AppendUint16(nil, uint16(len(header))), header) //nolint:gosec // the header has some 100 bytes
 		_, _ = entry.Write(a.data)
 	}
 	if err := archive.Close(); err != nil {

@@ -172,7 +172,7 @@ func (r report) write(folder string) error {
 	for name, text := range map[string]string{
 		"benchmarks.md": r.markdown(), "benchmarks.json": string(data) + "\n", "benchmarks.svg": r.svg(),
 	} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil { //nolint:gosec // the report is published
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o644); err != nil { //nolint:gosec // everybody may read the report
 			return err
 		}
 	}

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the product for the given time, 10s unless told.
+# Runs every fuzz target of the product for the given time (default 10s).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,6 @@ if [ -z "$targets" ]; then
 fi
 while read -r package name; do
   echo "-- $package $name"
-  # Making a merely interesting input smaller takes most of the time by default.
+  # By default, go test spends most of the time on making new inputs smaller.
   go test -run '^$' -fuzz "^$name\$" -fuzztime "${1:-10s}" -fuzzminimizetime 10x "$package" </dev/null
 done <<<"$targets"

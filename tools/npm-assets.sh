@@ -1,5 +1,5 @@
-# Functions for the scripts vendor.sh, which take files of pinned npm packages into the assets/ beside them. A script
-# sources this file, calls fetch for each package, puts its files into $out, and calls finish.
+# Functions for the scripts named vendor.sh, which copy files of pinned npm packages to their folder assets/. A script
+# sources this file, calls fetch for each package, puts the files into $out, and calls finish.
 
 case ${1-} in
 '' | --check) check=${1-} ;;

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fails if the stripped binary of linux/amd64 has more than 34,000,000 bytes: whoever raises the bound gives the reason
-# in docs/design.md.
+# Fails if the stripped binary for linux/amd64 has more than 34,000,000 bytes. If you raise the limit, give the reason in
+# docs/design.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 most=34000000

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Looks for known vulnerabilities in the code that the product uses. A machine that cannot reach the
-# vulnerability database skips the check, loudly; a vulnerability that was found always fails.
+# Looks for known vulnerabilities in the code that the product uses. If the vulnerability
+# database cannot be reached, it prints a warning and skips the check. It fails if it finds a vulnerability.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -355,7 +355,7 @@ type crashes struct {
 // every step of the store. Every confirmed write must still be there. A write
 // without a response is there completely or not at all. The server starts again
 // at once.
-func TestCrash_AnsweredWritesSurvive(t *testing.T) {
+func TestCrash_ConfirmedWritesSurvive(t *testing.T) {
 	t.Parallel()
 	cycles, perFolder := length(300, 10_000), length(60, 250)
 	var seen crashes

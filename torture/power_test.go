@@ -261,7 +261,7 @@ func crowded(t *testing.T, store backend.Store, d *disk, round, enough int) map[
 // Every confirmed write is there after a power cut, at any moment and whichever
 // of the unsynced writes reached the disk. A write that was not confirmed is
 // there completely or not at all.
-func TestPower_CutsLoseNothingAnswered(t *testing.T) {
+func TestPower_CutsLoseNothingConfirmed(t *testing.T) {
 	t.Parallel()
 	rounds, cuts := length(2, 60), length(100, 500)
 	var answered, broken atomic.Int64

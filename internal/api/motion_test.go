@@ -407,7 +407,7 @@ func TestMotion_PingsAndIdleClients(t *testing.T) {
 	pings := make(chan struct{}, 1000)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, s.http.URL+motionPath, &websocket.DialOptions{ //nolint:bodyclose // a WebSocket's own
+	conn, _, err := websocket.Dial(ctx, s.http.URL+motionPath, &websocket.DialOptions{ //nolint:bodyclose // the WebSocket owns the body
 		OnPingReceived: func(context.Context, []byte) bool { pings <- struct{}{}; return true }})
 	if err != nil {
 		t.Fatal(err)
@@ -523,7 +523,7 @@ func TestMotion_NoPingsWithinAResponse(t *testing.T) {
 	s := newServer(t, withBigMesh(t, time.Minute))
 	s.api.SetMotionTimes(time.Millisecond, time.Hour)
 	var pings atomic.Int64
-	conn, _, err := websocket.Dial(t.Context(), s.http.URL+motionPath, &websocket.DialOptions{ //nolint:bodyclose // a WebSocket's own
+	conn, _, err := websocket.Dial(t.Context(), s.http.URL+motionPath, &websocket.DialOptions{ //nolint:bodyclose // the WebSocket owns the body
 		OnPingReceived: func(context.Context, []byte) bool { pings.Add(1); return true }})
 	if err != nil {
 		t.Fatal(err)

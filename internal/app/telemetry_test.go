@@ -317,7 +317,7 @@ func TestRun_Traces(t *testing.T) { //nolint:paralleltest // the SDK reads the e
 }
 
 // A collector that refuses all spans causes one log line.
-func TestRun_TracesWithoutCollector(t *testing.T) { //nolint:paralleltest // see above
+func TestRun_TracesWithoutCollector(t *testing.T) { //nolint:paralleltest // the SDK reads the environment of the process
 	refusing := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "no", http.StatusForbidden)
 	}))
@@ -342,7 +342,7 @@ func TestRun_TracesWithoutCollector(t *testing.T) { //nolint:paralleltest // see
 
 // A collector that never responds does not delay requests. It delays the end of
 // the server at most until the shutdown deadline. The store is still closed.
-func TestRun_TracesToAHangingCollector(t *testing.T) { //nolint:paralleltest // see above
+func TestRun_TracesToAHangingCollector(t *testing.T) { //nolint:paralleltest // the SDK reads the environment of the process
 	asked, ended := make(chan struct{}, 100), make(chan struct{})
 	hanging := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		asked <- struct{}{}
@@ -374,7 +374,7 @@ func TestRun_TracesToAHangingCollector(t *testing.T) { //nolint:paralleltest // 
 	run(t, cfg) // succeeds only if the data folder is free
 }
 
-func TestRun_TracesNotWanted(t *testing.T) { //nolint:paralleltest // see above
+func TestRun_TracesNotWanted(t *testing.T) { //nolint:paralleltest // the SDK reads the environment of the process
 	for name, value := range map[string]string{
 		"OTEL_SDK_DISABLED": "true", "OTEL_TRACES_EXPORTER": "none", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
 	} {

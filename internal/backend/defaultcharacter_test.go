@@ -49,7 +49,7 @@ func TestParseDefaultCharacter_Minimal(t *testing.T) {
 	}
 }
 
-func TestParseDefaultCharacter_AnswerOfTheAPI(t *testing.T) {
+func TestParseDefaultCharacter_ResponseOfTheAPI(t *testing.T) {
 	t.Parallel()
 	want := storetest.Character("ada", 3)
 	want.ReadOnly = true

@@ -88,7 +88,7 @@ func TestHealthcheck(t *testing.T) {
 
 // The health check fails for servers that are not healthy and for other
 // programs.
-func TestHealthcheck_OtherAnswers(t *testing.T) {
+func TestHealthcheck_OtherResponses(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
 	for _, tt := range []struct {

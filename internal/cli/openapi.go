@@ -31,7 +31,7 @@ func (c *openapiCommand) Run(streams Streams) error {
 		_, err = streams.Out.Write(document)
 		return err
 	}
-	if err := os.WriteFile(c.Out, document, 0o644); err != nil { //nolint:gosec // it is public
+	if err := os.WriteFile(c.Out, document, 0o644); err != nil { //nolint:gosec // everybody may read the document
 		return fmt.Errorf("write the document: %w", err)
 	}
 	return nil

@@ -635,7 +635,7 @@ func TestUser_BesideAnotherCommand(t *testing.T) {
 
 // The response of another program at the address of the server is not trusted,
 // even if it reports success.
-func TestUser_AnotherProgramAnswers(t *testing.T) {
+func TestUser_AnotherProgramResponds(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
 	p.must(t, "", "user", "create", "ada")

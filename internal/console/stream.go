@@ -122,7 +122,7 @@ func (e *eventWriter) send(event, data string) error {
 		return err
 	}
 	data = strings.NewReplacer("\r", " ", "\n", "\ndata: ").Replace(strings.TrimSuffix(data, "\n"))
-	if _, err := fmt.Fprintf(e.w, "retry: 5000\nevent: %s\ndata: %s\n\n", event, data); err != nil { //nolint:gosec // the template has escaped data
+	if _, err := fmt.Fprintf(e.w, "retry: 5000\nevent: %s\ndata: %s\n\n", event, data); err != nil { //nolint:gosec // the template escapes data
 		return err
 	}
 	return e.control.Flush()

@@ -43,7 +43,7 @@ func DoctorKeys(cfg *config.Config) (KeyReport, error) {
 	report := KeyReport{Store: cfg.Store, Keys: []KeyInUse{}, Missing: []KeyInUse{}, Notes: []string{}, OK: true}
 	if err := store.SealsKeys(cfg); err != nil {
 		report.Verdict = err.Error()
-		return report, nil //nolint:nilerr // a store without sealed keys is a result, not an error
+		return report, nil //nolint:nilerr // the report says that the store has no sealed keys
 	}
 	found, err := masterkey.Find(cfg.MasterKey, cfg.DataDir)
 	if err != nil {

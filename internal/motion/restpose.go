@@ -91,7 +91,7 @@ func (p *restpose) readParents(archive *npz.File) ([]int32, error) {
 			if index >= int64(len(p.joints)) {
 				return nil, fmt.Errorf("parent_indices: %d is no joint", index)
 			}
-			parents[i] = int32(max(-1, index)) //nolint:gosec // within the joints
+			parents[i] = int32(max(-1, index)) //nolint:gosec // less than the number of joints
 		}
 		return parents, nil
 	}
@@ -105,7 +105,7 @@ func (p *restpose) readParents(archive *npz.File) ([]int32, error) {
 	for i, name := range named {
 		parents[i] = -1
 		if index, ok := p.index[name]; ok {
-			parents[i] = int32(index) //nolint:gosec // within the joints
+			parents[i] = int32(index) //nolint:gosec // less than the number of joints
 		}
 	}
 	return parents, nil

@@ -153,7 +153,7 @@ func FromHalf(half uint16) float32 {
 
 // ToHalf returns the bits of the nearest half float, with ties to even.
 //
-//nolint:gosec // what is cut off is known
+//nolint:gosec // the conversions keep the bits that they need
 func ToHalf(v float64) uint16 {
 	bits := math.Float64bits(v)
 	sign := uint16(bits>>48) & 0x8000

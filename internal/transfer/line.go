@@ -281,7 +281,7 @@ func (l userLine) credential(secrets bool) (*backend.Credential, error) {
 
 func (l userLine) config(secrets bool) (*backend.UserConfig, error) {
 	if l.Config == nil {
-		return nil, nil //nolint:nilnil // not set up is as good
+		return nil, nil //nolint:nilnil // nil means that the user is not set up
 	}
 	config := &backend.UserConfig{UserID: *l.UserID, Timezone: backend.DefaultTimezone, Keys: map[string]backend.Secret{}}
 	for name, value := range l.Config {

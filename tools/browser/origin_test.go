@@ -57,7 +57,7 @@ func TestOtherSitesCannotFramePages(t *testing.T) {
 	}
 }
 
-func TestOtherSitesCannotReadAnswers(t *testing.T) {
+func TestOtherSitesCannotReadResponses(t *testing.T) {
 	t.Parallel()
 	tab, s, site := newTab(t), serve(t), stranger(t)
 	s.send(t, "/api/v1/create_user", map[string]any{"user_id": "ada"})

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Installs SecantusDB, the MongoDB engine of the tests, in a virtual environment of its own under the
-# cache folder, and prints the path of its Python. Does nothing when it is there already. Several may
-# run at once: one installs, the others wait or throw their own work away.
+# Installs SecantusDB, the MongoDB engine of the tests, in its own virtual environment in the cache
+# folder, and prints the path of its Python. If it is installed already, nothing is changed. This
+# script may run several times at once; only one result is kept.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# Another list of packages, or another Python, is another environment.
+# Each list of packages and each version of Python has its own environment.
 hash=$(python3 -c 'import hashlib, sys
 print(hashlib.sha256(open(sys.argv[1], "rb").read() + sys.version.encode()).hexdigest()[:12])' "$here/requirements.txt")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/web-backend
@@ -25,7 +25,7 @@ if [ ! -d "$target" ]; then
   python3 -m venv "$new" >&2
   "$new/bin/python" -m pip install --quiet --disable-pip-version-check --no-cache-dir \
     --only-binary :all: --require-hashes -r "$here/requirements.txt" >&2
-  # A rename is whole or nothing. It fails only if another was faster.
+  # A rename is atomic. It fails only if another run was faster.
   python3 -c 'import os, sys; os.rename(*sys.argv[1:])' "$new" "$target" 2>/dev/null || [ -d "$target" ]
 fi
 echo "$target/bin/python"

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Builds the program as releases have it: build.sh FILE VERSION COMMIT, for GOOS and GOARCH. The same commit, version
-# and Go give the same bytes in any folder: no path, no state of the working tree and no build id is in it.
+# build.sh FILE VERSION COMMIT builds the program for GOOS and GOARCH with the flags of a release. The same commit,
+# version and Go give the same bytes in any folder, because the file has no path, no state of the working tree and no
+# build id.
 # .goreleaser.yaml has the same flags; a test compares them.
 set -eu
 cd "$(dirname "$0")/../.."

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds every binary of a release without GoReleaser: dist.sh FOLDER. It leaves FOLDER/web-backend_OS_ARCH[.exe] and
-# checksums.txt; the same commit gives the same checksums in any clone.
+# Builds every binary of a release without GoReleaser: dist.sh FOLDER. It writes FOLDER/web-backend_OS_ARCH[.exe] and
+# checksums.txt. The same commit gives the same checksums in any clone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p "$1"

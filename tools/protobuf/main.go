@@ -43,7 +43,7 @@ func run(schema string, check bool) error {
 	}
 	target := strings.TrimSuffix(schema, ".proto") + ".pb.go"
 	if !check {
-		return os.WriteFile(target, generated, 0o644) //nolint:gosec // source code, for everybody
+		return os.WriteFile(target, generated, 0o644) //nolint:gosec // source code, which everybody may read
 	}
 	present, err := os.ReadFile(target)
 	if err != nil {

@@ -28,7 +28,7 @@ func floats(key string, values []float32, shape ...int) array {
 func integers(key string, values []int64, shape ...int) array {
 	a := array{key: key, dtype: "<i8", shape: shape}
 	for _, v := range values {
-		a.data = binary.LittleEndian.AppendUint64(a.data, uint64(v)) //nolint:gosec // two's complement, as NumPy has it
+		a.data = binary.LittleEndian.AppendUint64(a.data, uint64(v)) //nolint:gosec // NumPy stores two's complement, too
 	}
 	return a
 }

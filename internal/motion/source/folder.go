@@ -35,7 +35,7 @@ func (f Folder) Open(_ context.Context, path string) (motion.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close() //nolint:errcheck // nothing was written
+	defer root.Close() //nolint:errcheck // it was only read
 	name := filepath.FromSlash(path)
 	info, err := root.Stat(name) // stat first, because opening a pipe would wait for a writer
 	if err != nil {
@@ -60,7 +60,7 @@ func (f Folder) Fingerprint(_ context.Context, path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer root.Close() //nolint:errcheck // nothing was written
+	defer root.Close() //nolint:errcheck // it was only read
 	info, err := root.Stat(filepath.FromSlash(path))
 	if err != nil {
 		return "", withoutPath(err)

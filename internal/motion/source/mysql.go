@@ -95,12 +95,12 @@ func (m *MySQL) read(ctx context.Context) (table motion.Table, err error) {
 	if err != nil {
 		return table, err
 	}
-	defer db.Close() //nolint:errcheck // nothing was written
+	defer db.Close() //nolint:errcheck // it was only read
 	connection, err := db.Conn(ctx)
 	if err != nil {
 		return table, err
 	}
-	defer connection.Close() //nolint:errcheck // nothing was written
+	defer connection.Close() //nolint:errcheck // it was only read
 	if table.Version, err = updateTime(ctx, connection); err != nil {
 		return table, err
 	}
@@ -109,7 +109,7 @@ func (m *MySQL) read(ctx context.Context) (table motion.Table, err error) {
 	if err != nil {
 		return table, err
 	}
-	defer tx.Rollback() //nolint:errcheck // nothing was written
+	defer tx.Rollback() //nolint:errcheck // it was only read
 	var ids []int64
 	err = eachRow(ctx, tx, enabled, func(row motion.Row) {
 		if id, ok := row[idColumn].(int64); ok {

@@ -65,7 +65,7 @@ func (o Options) parsed() *options.ClientOptions {
 // nil for no encryption.
 func (o Options) tlsConfig() (*tls.Config, error) {
 	if o.URI.IsSet() || !o.TLS {
-		return nil, nil //nolint:nilnil // plain, as the driver has it
+		return nil, nil //nolint:nilnil // to the driver, nil means no TLS
 	}
 	encrypted := &tls.Config{MinVersion: tls.VersionTLS12}
 	if o.TLSCAFile == "" {

@@ -212,9 +212,9 @@ func TestOpen_TakesAnEmptyFile(t *testing.T) { // an interrupted first start lea
 	mustCreateUser(t, openStore(t, dir), "ada", 1)
 }
 
-// TestWrite_IsOnDiskWhenAnswered copies the files of a running store in the
+// TestWrite_IsOnDiskWhenConfirmed copies the files of a running store in the
 // state that a crash of the process would leave, and opens the copy.
-func TestWrite_IsOnDiskWhenAnswered(t *testing.T) {
+func TestWrite_IsOnDiskWhenConfirmed(t *testing.T) {
 	t.Parallel()
 	dir, copied := t.TempDir(), t.TempDir()
 	store := openStore(t, dir)

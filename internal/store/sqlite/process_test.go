@@ -146,7 +146,7 @@ func writeRole(dir string) error {
 	return nil
 }
 
-func TestProcess_KilledLosesNothingThatWasAnswered(t *testing.T) {
+func TestProcess_KilledLosesNothingConfirmed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir() + "/data"
 	other := startProcess(t, "write", dir)

@@ -10,7 +10,7 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-func TestRecent_AnswersTheSecondRead(t *testing.T) {
+func TestRecent_ServesTheSecondRead(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, t.TempDir())
 	must(t, store.CreateUser(t.Context(), storetest.UserConfig("ada"), storetest.Characters("ada", 3)))

@@ -232,7 +232,7 @@ func keptName(path string) string {
 // the file nor the files beside it, which SQLite would remove.
 func foldWAL(path string) (err error) {
 	if looksLikeDatabase(path) != nil {
-		return nil //nolint:nilerr // nothing is there that could be folded
+		return nil //nolint:nilerr // a file that is not a database has no WAL to fold
 	}
 	c, err := openConn(databaseURI(path), "PRAGMA locking_mode = EXCLUSIVE")
 	if err == nil {

@@ -396,7 +396,7 @@ func TestReseal_RefusesOrDiscardsWhatDoesNotOpen(t *testing.T) {
 
 // If the source returns an error, the store does not open, and the folder stays
 // free.
-func TestOpen_WithoutAnswerFromTheKeySource(t *testing.T) {
+func TestOpen_WithoutResponseFromTheKeySource(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	_, err := sqlite.Open(dir, func(sqlite.KeyUse) (masterkey.Ring, error) { return masterkey.Ring{}, fs.ErrPermission })

@@ -338,9 +338,9 @@ func limitPages(t *testing.T, store *sqlite.Store, spare int) (lift func()) {
 	}
 }
 
-// TestWriter_AnswersTrulyOnAFullDisk queues, among others, a write for which
+// TestWriter_ReportsAFullDisk queues, among others, a write for which
 // the disk has no space. Each of them must get its true result.
-func TestWriter_AnswersTrulyOnAFullDisk(t *testing.T) {
+func TestWriter_ReportsAFullDisk(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	store := openStore(t, dir)
@@ -399,8 +399,8 @@ func wantTrue(t *testing.T, what string, done bool, first, second error, refusal
 	}
 }
 
-// TestWriter_AnswersTrulyWhenACommitFails makes the commit itself fail.
-func TestWriter_AnswersTrulyWhenACommitFails(t *testing.T) {
+// TestWriter_ReportsAFailedCommit makes the commit itself fail.
+func TestWriter_ReportsAFailedCommit(t *testing.T) {
 	t.Parallel()
 	store := openStore(t, t.TempDir())
 	var refuse atomic.Bool
