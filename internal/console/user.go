@@ -21,6 +21,7 @@ type userPage struct {
 	Timezones       []string
 	TimezoneProblem string
 	KeyProblem      string // of a key that was typed
+	UploadProblem   string // of the file of a character
 }
 
 // characterCard is a character as the page of its user shows it.
