@@ -187,6 +187,21 @@ func (c *comparison) actions(ctx context.Context) map[string]func(*rapid.T) {
 				known.characters = append(known.characters, edit(known.characters[at]))
 			}
 		},
+		"add character": func(t *rapid.T) {
+			user := c.user(t)
+			character := storetest.Character(user, rapid.IntRange(0, 3).Draw(t, "character"))
+			known := c.model.users[user]
+			var wrong error
+			switch {
+			case known == nil || !known.hasConfig:
+				wrong = backend.NotFound
+			case known.find(character.CharacterID) >= 0:
+				wrong = backend.Exists
+			}
+			if c.want(t, c.store.AddCharacter(ctx, character, 0), wrong) {
+				known.characters = append(known.characters, character)
+			}
+		},
 		"delete character": func(t *rapid.T) {
 			user := c.user(t)
 			key := c.character(t, user)

@@ -106,6 +106,8 @@ func (f failingStore) CopyCharacter(context.Context, backend.CharacterKey, int, 
 	return f.fail()
 }
 
+func (f failingStore) AddCharacter(context.Context, backend.Character, int) error { return f.fail() }
+
 func (f failingStore) UpdateCharacter(context.Context, backend.CharacterKey, backend.CharacterPatch) error {
 	return f.fail()
 }

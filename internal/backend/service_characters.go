@@ -71,6 +71,26 @@ func (s *Service) DuplicateCharacter(ctx context.Context, key CharacterKey, name
 	return duplicate, nil
 }
 
+// AddCharacter stores character as the last one of a user and returns it with a
+// new id, and with a creation time in the user's own time zone. It can be
+// changed, even if character is read-only. The error is NotFound if the user
+// does not exist, and TooLong or Full if a limit of [Limits] is exceeded.
+func (s *Service) AddCharacter(ctx context.Context, userID string, character Character) (Character, error) {
+	if err := s.limits.checkPatch(NewCharacterPatch(Character{}, character)); err != nil {
+		return Character{}, err
+	}
+	config, err := s.store.UserConfig(ctx, userID)
+	if err != nil {
+		return Character{}, err
+	}
+	character.UserID, character.CharacterID, character.ReadOnly = userID, s.newID(), false
+	character.CreateDatatime = Timestamp(s.now(), config.location(s.defaults.UserConfig.Timezone))
+	if err := s.store.AddCharacter(ctx, character, s.limits.Characters); err != nil {
+		return Character{}, err
+	}
+	return character, nil
+}
+
 // UpdateCharacter changes a character. The error is NotFound if it does not
 // exist, ReadOnly if it must not be changed (checked in this order), and
 // TooLong if a limit of [Limits] is exceeded.

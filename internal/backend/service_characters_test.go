@@ -1,6 +1,7 @@
 package backend_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"web-backend/internal/backend"
 	"web-backend/internal/masterkey"
 	"web-backend/internal/store/sqlite"
+	"web-backend/internal/store/storetest"
 )
 
 func TestDuplicateCharacter(t *testing.T) {
@@ -41,6 +43,37 @@ func TestDuplicateCharacter(t *testing.T) {
 	}
 	if got := len(r.characters("ada")); got != 5 {
 		t.Errorf("characters: got %d, want 5", got)
+	}
+}
+
+// A character that is added has every field that was given, can be changed and
+// is the last one, also of a user without characters.
+func TestAddCharacter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, defaults())
+	r.createUser("ada")
+	for _, character := range r.characters("ada") {
+		if err := r.DeleteCharacter(t.Context(), character.Key()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := range 2 {
+		given := storetest.Character("bob", n)
+		given.ReadOnly = true
+		added, err := r.AddCharacter(t.Context(), "ada", given)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := given
+		want.UserID, want.CharacterID, want.CreateDatatime, want.ReadOnly = "ada", added.CharacterID, added.CreateDatatime, false
+		characters := r.characters("ada")
+		if got := characters[len(characters)-1]; len(characters) != n+1 || got != want || added != want || added.CharacterID == given.CharacterID ||
+			added.CreateDatatime == given.CreateDatatime {
+			t.Errorf("last character of %d:\n got %+v\nreturned %+v\nwant %+v", len(characters), got, added, want)
+		}
+	}
+	if _, err := r.AddCharacter(t.Context(), "gone", storetest.Character("ada", 1)); !errors.Is(err, backend.NotFound) {
+		t.Errorf("an unknown user: got error %v, want not found", err)
 	}
 }
 

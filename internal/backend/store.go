@@ -122,6 +122,11 @@ type Store interface {
 	// may be refused with Full although there is room for one of them.
 	CopyCharacter(ctx context.Context, key CharacterKey, most int, edit func(Character) Character) error
 
+	// AddCharacter stores a new character as the last one of its user. The error
+	// is NotFound if the user does not have a config, Exists if the id is taken,
+	// and Full as for CopyCharacter.
+	AddCharacter(ctx context.Context, character Character, most int) error
+
 	// UpdateCharacter applies patch unless the character is read-only. The error
 	// is NotFound if the character does not exist, and ReadOnly if it must not
 	// be changed. It checks in this order.

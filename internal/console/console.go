@@ -130,6 +130,7 @@ func pages() []page {
 		{http.MethodGet, "users/{user}", auth.Owner, (*visit).showUser},
 		{http.MethodPost, "users/{user}/keys", auth.Owner, (*visit).saveKeys},
 		{http.MethodPost, "users/{user}/time-zone", auth.Owner, (*visit).saveTimezone},
+		{http.MethodPost, "users/{user}/characters", auth.Owner, (*visit).uploadCharacter},
 		{http.MethodGet, "users/{user}/characters/{character}", auth.Owner, (*visit).showCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}", auth.Owner, (*visit).saveCharacter},
 		{http.MethodGet, "users/{user}/characters/{character}/download", auth.Owner, (*visit).downloadCharacter},

@@ -31,6 +31,7 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"GET /console/users/{user}":                                   {303, 200, 403, 200},
 		"POST /console/users/{user}/keys":                             {303, 303, 403, 303},
 		"POST /console/users/{user}/time-zone":                        {303, 422, 403, 422},
+		"POST /console/users/{user}/characters":                       {303, 422, 403, 422},
 		"GET /console/users/{user}/characters/{character}":            {303, 200, 403, 200},
 		"POST /console/users/{user}/characters/{character}":           {303, 409, 403, 409}, // without the hash of what is stored
 		"GET /console/users/{user}/characters/{character}/download":   {303, 200, 403, 200},
@@ -114,7 +115,7 @@ func TestHostileNames_RunNothing(t *testing.T) {
 	for _, page := range []answer{
 		user.get(t, site.userPath()), operator.get(t, "/console/overview"), operator.get(t, "/console/log"), operator.get(t, "/console/configuration"),
 		operator.get(t, "/console/log?"+url.Values{"text": {hostile[1]}, "level": {hostile[0]}, "lines": {hostile[1]}}.Encode()),
-		user.post(t, site.userPath()+"/time-zone", "timezone", hostile[1]),
+		user.post(t, site.userPath()+"/time-zone", "timezone", hostile[1]), user.upload(t, site.userPath(), `{"`+hostile[0]+`": 1}`),
 		user.post(t, "/console/sign-in", "username", hostile[1], "password", "x"),
 		user.get(t, site.characterPath(site.newCharacter(t, hostile[0]))), user.get(t, site.characterPath(site.newCharacter(t, hostile[1]))),
 	} {

@@ -30,6 +30,7 @@ type userPage struct {
 	Timezone        string // as it was typed
 	Timezones       []string
 	TimezoneProblem string
+	UploadProblem   string // of the file of a character
 	// The problem of a provider key that was typed, and the name of that key.
 	KeyProblem, BadKey string
 }

@@ -41,7 +41,7 @@ var operations = []string{
 	"CharacterNames", "CharacterSummaries",
 	"Character", "CharacterDocument",
 	"CountUsers",
-	"CopyCharacter", "UpdateCharacter", "DeleteCharacter",
+	"CopyCharacter", "AddCharacter", "UpdateCharacter", "DeleteCharacter",
 	"Ping",
 	"Count", "ExportUsers", "UserData", "UsernameOwners", "PutUsers",
 }

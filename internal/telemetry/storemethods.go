@@ -126,6 +126,11 @@ func (s *store) CopyCharacter(ctx context.Context, key backend.CharacterKey, mos
 	return do(ctx, s.meter, "CopyCharacter", func(ctx context.Context) error { return s.next.CopyCharacter(ctx, key, most, edit) })
 }
 
+// AddCharacter implements [backend.Store].
+func (s *store) AddCharacter(ctx context.Context, character backend.Character, most int) error {
+	return do(ctx, s.meter, "AddCharacter", func(ctx context.Context) error { return s.next.AddCharacter(ctx, character, most) })
+}
+
 // UpdateCharacter implements [backend.Store].
 func (s *store) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {
 	return do(ctx, s.meter, "UpdateCharacter", func(ctx context.Context) error { return s.next.UpdateCharacter(ctx, key, patch) })

@@ -125,6 +125,10 @@ var writes = []call{
 		return s.CopyCharacter(ctx, adas(who, 0), 0, withID("copy"))
 	}, has("CharacterConfigs", 1, byUser(" ada", bson.E{Key: "character_id", Value: "copy"}))},
 
+	{"AddCharacter", func(ctx context.Context, s backend.Store, who string) error {
+		return s.AddCharacter(ctx, withID("added")(storetest.Character(who+" ada", 0)), 0)
+	}, has("CharacterConfigs", 1, byUser(" ada", bson.E{Key: "character_id", Value: "added"}))},
+
 	{"UpdateCharacter", func(ctx context.Context, s backend.Store, who string) error {
 		prompt := "changed"
 		return s.UpdateCharacter(ctx, adas(who, 0), backend.CharacterPatch{Prompt: &prompt})

@@ -204,65 +204,92 @@ func (s *Store) CharacterDocument(ctx context.Context, key backend.CharacterKey)
 	return backend.EncodeCharacter(character)
 }
 
-// CopyCharacter implements [backend.Store]. It stores the copy and then checks
-// the config. If a deletion removes the config in the meantime, either the
-// deletion also sees the copy, or CopyCharacter notices the deletion and
-// removes the copy. CopyCharacter also removes a copy that exceeds the limit.
+// CopyCharacter implements [backend.Store].
 func (s *Store) CopyCharacter(
 	ctx context.Context, key backend.CharacterKey, most int, edit func(backend.Character) backend.Character,
+) error {
+	gone := backend.CharacterNotFound(key)
+	return s.addCharacter(ctx, key.UserID, most, gone, func(ctx context.Context, _ bson.RawValue) (backend.Character, error) {
+		source, err := s.character(ctx, s.collections, key)
+		if err != nil {
+			return source, err
+		}
+		return edit(source), nil
+	})
+}
+
+// AddCharacter implements [backend.Store].
+func (s *Store) AddCharacter(ctx context.Context, character backend.Character, most int) error {
+	gone := backend.UserNotFound(character.UserID)
+	return s.addCharacter(ctx, character.UserID, most, gone, func(_ context.Context, config bson.RawValue) (backend.Character, error) {
+		if config.IsZero() {
+			return character, gone
+		}
+		return character, nil
+	})
+}
+
+// addCharacter stores the character that newCharacter returns as the last one
+// of a user, and then checks the config. newCharacter gets the _id of the
+// config, or zero if there is none. If a deletion removes the config in the
+// meantime, either the deletion also sees the new character, or addCharacter
+// notices the deletion, removes the character and returns gone. addCharacter
+// also removes a character that exceeds the limit.
+func (s *Store) addCharacter(
+	ctx context.Context, userID string, most int, gone error,
+	newCharacter func(ctx context.Context, config bson.RawValue) (backend.Character, error),
 ) error {
 	ctx, done, err := s.beginWhole(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	before, err := idOf(ctx, s.configs, key.UserID)
+	before, err := idOf(ctx, s.configs, userID)
 	if err != nil {
 		return storeError(err)
 	}
-	source, err := s.character(ctx, s.collections, key)
+	character, err := newCharacter(ctx, before)
 	if err != nil {
 		return err
 	}
-	id, err := s.lastID(ctx, key.UserID)
+	id, err := s.lastID(ctx, userID)
 	if err != nil {
 		return storeError(err)
 	}
-	copied := edit(source)
-	if _, err := s.characters.InsertOne(ctx, characterDocument(id, copied)); err != nil {
+	if _, err := s.characters.InsertOne(ctx, characterDocument(id, character)); err != nil {
 		if mongo.IsDuplicateKeyError(err) {
-			return backend.CharacterExists(copied.Key())
+			return backend.CharacterExists(character.Key())
 		}
 		return storeError(err)
 	}
-	copyErr, err := s.copyError(ctx, key, before, most)
-	if err != nil || copyErr == nil {
+	refused, err := s.additionError(ctx, userID, before, most, gone)
+	if err != nil || refused == nil {
 		return storeError(err)
 	}
 	if _, err := s.characters.DeleteOne(ctx, bson.D{{Key: fieldID, Value: id}}); err != nil {
 		return storeError(err)
 	}
-	return copyErr
+	return refused
 }
 
-// copyError returns the error why a copy that was just stored must not stay, or
-// nil if it may stay.
-func (s *Store) copyError(ctx context.Context, key backend.CharacterKey, config bson.RawValue, most int) (copyErr, err error) {
-	after, err := idOf(ctx, s.configs, key.UserID)
+// additionError returns the error why a character that was just stored must not
+// stay, or nil if it may stay.
+func (s *Store) additionError(ctx context.Context, userID string, config bson.RawValue, most int, gone error) (refused, err error) {
+	after, err := idOf(ctx, s.configs, userID)
 	if err != nil {
 		return nil, err
 	}
 	if !after.Equal(config) {
-		return backend.CharacterNotFound(key), nil
+		return gone, nil
 	}
 	if most == 0 {
 		return nil, nil
 	}
-	count, err := s.characters.CountDocuments(ctx, byUser(key.UserID))
+	count, err := s.characters.CountDocuments(ctx, byUser(userID))
 	if err == nil && count > int64(most) {
-		copyErr = backend.TooManyCharacters(most)
+		refused = backend.TooManyCharacters(most)
 	}
-	return copyErr, err
+	return refused, err
 }
 
 // lastID returns a new _id that sorts after the _ids of all characters of a

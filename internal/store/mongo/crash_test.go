@@ -113,6 +113,16 @@ var severals = []several{
 		again:  backend.Exists,
 		stored: map[string]int64{"UserConfigs": 1, "CharacterConfigs": 4},
 	}, {
+		name:    "AddCharacter",
+		prepare: createWhole,
+		do: func(ctx context.Context, s backend.Store, userID string) error {
+			return s.AddCharacter(ctx, withID("copy")(storetest.Character(userID, 0)), 0)
+		},
+		before: func(userID string) string { return whole(userID, "") },
+		after:  func(userID string) string { return whole(userID, "", "copy") },
+		again:  backend.Exists,
+		stored: map[string]int64{"UserConfigs": 1, "CharacterConfigs": 4},
+	}, {
 		name:    "PutUsers, a new one",
 		prepare: func(context.Context, backend.Store, string) error { return nil },
 		do: func(ctx context.Context, s backend.Store, userID string) error {

@@ -97,14 +97,8 @@ func (s *Store) CopyCharacter(
 		if err != nil {
 			return err
 		}
-		if most > 0 {
-			count, err := countRows(c, `SELECT count(*) FROM characters WHERE user_id = ?`, key.UserID)
-			if err != nil {
-				return err
-			}
-			if count >= most {
-				return backend.TooManyCharacters(most)
-			}
+		if err := checkRoom(c, key.UserID, most); err != nil {
+			return err
 		}
 		stored, err := s.encode(edit(character))
 		if err != nil {
@@ -112,6 +106,40 @@ func (s *Store) CopyCharacter(
 		}
 		return insertCharacter(c, stored)
 	})
+}
+
+// AddCharacter implements [backend.Store].
+func (s *Store) AddCharacter(ctx context.Context, character backend.Character, most int) error {
+	stored, err := s.encode(character)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, []string{character.UserID}, func(c *conn) error {
+		configs, err := countRows(c, `SELECT count(*) FROM user_configs WHERE user_id = ?`, character.UserID)
+		if err != nil {
+			return err
+		}
+		if configs == 0 {
+			return backend.UserNotFound(character.UserID)
+		}
+		if err := checkRoom(c, character.UserID, most); err != nil {
+			return err
+		}
+		return insertCharacter(c, stored)
+	})
+}
+
+// checkRoom returns a Full error if a user has most characters. With most = 0
+// there is no limit.
+func checkRoom(c *conn, userID string, most int) error {
+	if most == 0 {
+		return nil
+	}
+	count, err := countRows(c, `SELECT count(*) FROM characters WHERE user_id = ?`, userID)
+	if err == nil && count >= most {
+		err = backend.TooManyCharacters(most)
+	}
+	return err
 }
 
 // UpdateCharacter implements [backend.Store].

@@ -39,7 +39,7 @@ func Run(t *testing.T, many int, open func(t *testing.T) backend.Store) {
 	for _, p := range slices.Concat(
 		createUserPromises, setUpUserPromises, deleteUserPromises, usersPromises, userPagePromises, userConfigPromises,
 		createCredentialPromises, credentialPromises, replacePasswordPromises, disablePromises, tokenPromises, createTokenPromises,
-		archivePromises, putPromises, importPromises, characterPromises, copyPromises, updatePromises, deletePromises,
+		archivePromises, putPromises, importPromises, characterPromises, copyPromises, additionPromises, updatePromises, deletePromises,
 		textPromises, contextPromises, ownershipPromises, racePromises, accountRacePromises,
 	) {
 		t.Run(p.name, func(t *testing.T) {

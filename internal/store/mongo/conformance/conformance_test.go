@@ -131,6 +131,10 @@ func (b *balanced) CopyCharacter(
 	return b.next().CopyCharacter(ctx, key, most, edit)
 }
 
+func (b *balanced) AddCharacter(ctx context.Context, character backend.Character, most int) error {
+	return b.next().AddCharacter(ctx, character, most)
+}
+
 func (b *balanced) UpdateCharacter(ctx context.Context, key backend.CharacterKey, patch backend.CharacterPatch) error {
 	return b.next().UpdateCharacter(ctx, key, patch)
 }
