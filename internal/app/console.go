@@ -23,13 +23,15 @@ func (s *server) mountConsole(
 	cfg *config.Config, service *backend.Service, access api.AccessOptions, build Build, embedded *sqlite.Store,
 ) {
 	s.tickets = auth.NewTickets(access.OperatorTokens, time.Now)
+	public := !auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0"))
 	known := console.Status{
 		Version: build.Version, Store: s.description, Started: time.Now(), Unready: s.unready,
-		OpenToNetwork: access.Mode == auth.Open && !auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0")),
+		OpenToNetwork:  public && access.Mode == auth.Open,
+		PlainToNetwork: public && cfg.TLSCert == "" && len(cfg.Access.TrustedProxies) == 0,
 	}
 	s.console = console.New(service, console.Options{
 		Gate: s.api, Tickets: s.tickets, MaxFormBytes: int64(cfg.Limits.MaxBodyBytes),
-		Status:        func(ctx context.Context) console.Status { return s.status(ctx, known, embedded) },
+		Status:        func(ctx context.Context) console.Status { return s.status(ctx, known, cfg.DataDir, embedded) },
 		Configuration: configurationOf(cfg),
 		Log:           console.Log{Tail: s.api.TailLog, Download: s.api.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) { return s.api.FollowLog(n) }},
 	})
@@ -46,7 +48,8 @@ func configurationOf(cfg *config.Config) console.Configuration {
 }
 
 // status adds to known what changes while the server runs.
-func (s *server) status(ctx context.Context, known console.Status, embedded *sqlite.Store) console.Status {
+func (s *server) status(ctx context.Context, known console.Status, dataDir string, embedded *sqlite.Store) console.Status {
+	known.Disk = diskOf(dataDir)
 	var err error
 	if known.Users, err = s.store.CountUsers(ctx); err != nil {
 		known.Users = -1

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,9 @@ func TestConsole_OverviewOfAnOperator(t *testing.T) {
 		t.Fatalf("create a user: %d %s", status, body)
 	}
 	overview := consoleOverview(t, s.url, cfg.DataDir)
+	if runtime.GOOS == "linux" && !strings.Contains(overview, "Free on its disk") {
+		t.Errorf("the overview lacks the disk:\n%s", overview)
+	}
 	for _, want := range []string{"<dd>1.2.3</dd>", "<dd>embedded, in ", "<dd>1</dd>", " MB</dd>", "<dd>none since the start</dd>"} {
 		if !strings.Contains(overview, want) {
 			t.Errorf("the overview lacks %s:\n%s", want, overview)
@@ -73,11 +77,24 @@ func TestConsole_WarnsOfOpenAccess(t *testing.T) {
 	cfg.Host, cfg.Access.Mode = "0.0.0.0", "open"
 	s := run(t, cfg)
 	address := "http://127.0.0.1" + s.address[strings.LastIndex(s.address, ":"):]
-	if overview := consoleOverview(t, address, cfg.DataDir); !strings.Contains(overview, "Access is open and the server listens on a public address") {
+	if overview := consoleOverview(t, address, cfg.DataDir); !strings.Contains(overview, "Access is open and the server listens on a public address") ||
+		!strings.Contains(overview, "without HTTPS") {
 		t.Errorf("the overview does not warn:\n%s", overview)
 	}
 	if !strings.Contains(s.console.String(), "console        "+address+"/console\n") {
 		t.Errorf("the start printed an address that a browser cannot open: %s", s.console)
+	}
+}
+
+// Behind a proxy that the configuration names, HTTPS is its task.
+func TestConsole_TrustsTheProxyWithHTTPS(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.Host, cfg.Access.TrustedProxies = "0.0.0.0", []string{"10.0.0.1"}
+	s := run(t, cfg)
+	address := "http://127.0.0.1" + s.address[strings.LastIndex(s.address, ":"):]
+	if overview := consoleOverview(t, address, cfg.DataDir); strings.Contains(overview, "without HTTPS") {
+		t.Errorf("the overview warns:\n%s", overview)
 	}
 }
 

@@ -68,7 +68,17 @@ type Status struct {
 	// OpenToNetwork means that the access mode is open and the server listens
 	// on an address that other machines can reach.
 	OpenToNetwork bool
+	// PlainToNetwork means that the server listens on an address that other
+	// machines can reach, without HTTPS and without a trusted proxy.
+	PlainToNetwork bool
+	Disk           Disk // that holds the data folder
 }
+
+// Disk is the space of a file system, in bytes. It is zero if it is not known.
+type Disk struct{ Free, Total int64 }
+
+// low reports whether so little is left that writes will soon fail.
+func (d Disk) low() bool { return d.Total > 0 && d.Free < 1e9 && d.Free < d.Total/10 }
 
 // Console serves the pages.
 type Console struct {

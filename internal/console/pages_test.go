@@ -134,6 +134,7 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 	for _, base := range []string{"", "/stack"} {
 		site := newSite(t, settings{basePath: base, names: []string{"Mira"}, status: console.Status{
 			Version: "1", Store: "embedded", Users: 3, DatabaseBytes: 5e6, LastBackup: time.Unix(1_800_000_000, 0), Unready: "no key", OpenToNetwork: true,
+			PlainToNetwork: true, Disk: console.Disk{Free: 1e6, Total: 1e12},
 		}})
 		nobody, user, operator := site.browser(t), site.browser(t), site.browser(t)
 		user.signInUser(t)
