@@ -50,6 +50,7 @@ type Options struct {
 	// MaxFormBytes is the maximum size of the forms that contain a prompt.
 	MaxFormBytes int64
 	Log          Log
+	Backups      Backups
 	// Configuration is what the server was started with.
 	Configuration Configuration
 }
@@ -63,8 +64,7 @@ type Status struct {
 	// DatabaseBytes is the size of the database, or 0 if the store does not
 	// tell it.
 	DatabaseBytes int64
-	LastBackup    time.Time // zero if none is known
-	Unready       string    // why the server is not ready; "" if it is
+	Unready       string // why the server is not ready; "" if it is
 	// OpenToNetwork means that the access mode is open and the server listens
 	// on an address that other machines can reach.
 	OpenToNetwork bool
@@ -126,6 +126,7 @@ func pages() []page {
 		{http.MethodPost, "sign-out", auth.Public, (*visit).signOut},
 		{http.MethodPost, "preferences", auth.Public, (*visit).setPreferences},
 		{http.MethodGet, "overview", auth.AnyUser, (*visit).showOverview},
+		{http.MethodPost, "backup", auth.Operator, (*visit).backUp},
 		{http.MethodGet, "users/{user}", auth.Owner, (*visit).showUser},
 		{http.MethodPost, "users/{user}/keys", auth.Owner, (*visit).saveKeys},
 		{http.MethodPost, "users/{user}/time-zone", auth.Owner, (*visit).saveTimezone},

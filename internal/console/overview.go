@@ -13,8 +13,9 @@ import (
 // serverOverview is what an operator sees about the server, as text.
 type serverOverview struct {
 	Version, Store, Uptime, Users string
-	DatabaseSize, LastBackup      string // "" if unknown
+	DatabaseSize                  string // "" if unknown
 	Disk                          string // what is free; "" if unknown
+	Backup                        *backupView
 	Warnings                      []warning
 }
 
@@ -38,8 +39,10 @@ func (v *visit) serverOverview() *serverOverview {
 	status := v.options.Status(v.r.Context())
 	shown := &serverOverview{
 		Version: status.Version, Store: status.Store, Users: strconv.FormatInt(status.Users, 10),
-		Uptime: v.duration(time.Since(status.Started)), Warnings: v.warnings(status),
+		Uptime: v.duration(time.Since(status.Started)),
 	}
+	backup, failure := v.backupView()
+	shown.Backup, shown.Warnings = backup, v.warnings(status, failure)
 	if status.Users < 0 {
 		shown.Users = "–"
 	}
@@ -49,14 +52,12 @@ func (v *visit) serverOverview() *serverOverview {
 	if status.Disk.Total > 0 {
 		shown.Disk = strings.NewReplacer("{free}", sizeText(status.Disk.Free), "{total}", sizeText(status.Disk.Total)).Replace(v.texts["disk_value"])
 	}
-	if !status.LastBackup.IsZero() {
-		shown.LastBackup = status.LastBackup.UTC().Format(time.RFC3339)
-	}
 	return shown
 }
 
 // warnings returns what an operator should act on, the most urgent first.
-func (v *visit) warnings(status Status) (warnings []warning) {
+// backup is the sentence about a backup that failed, or "".
+func (v *visit) warnings(status Status, backup string) (warnings []warning) {
 	for _, x := range []struct {
 		holds      bool
 		text, docs string
@@ -64,6 +65,7 @@ func (v *visit) warnings(status Status) (warnings []warning) {
 		{status.Users < 0, v.texts["store_away"], "docs/operations.md"},
 		{status.Unready != "", status.Unready, "docs/provider-keys.md"},
 		{status.Disk.low(), v.texts["warning_disk"], "docs/operations.md"},
+		{backup != "", backup, "docs/backup.md"},
 		{status.OpenToNetwork, v.texts["warning_open"], "docs/security.md"},
 		{status.PlainToNetwork, v.texts["warning_plain"], "docs/security.md"},
 	} {
