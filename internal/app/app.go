@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"web-backend/internal/api"
 	"web-backend/internal/auth"
@@ -65,7 +64,7 @@ type server struct {
 
 	operatorToken string // where the token is, as text for people
 	tickets       *auth.Tickets
-	lastBackup    atomic.Pointer[time.Time] // nil if none is known
+	backupFailure atomic.Pointer[console.BackupFailure] // nil if the last backup succeeded
 }
 
 // start opens everything that can fail. The steps that leave no file behind

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,6 +16,7 @@ import (
 	"web-backend/internal/backend"
 	"web-backend/internal/config"
 	"web-backend/internal/console"
+	"web-backend/internal/maintenance"
 	"web-backend/internal/store/sqlite"
 )
 
@@ -23,13 +25,16 @@ func (s *server) mountConsole(
 	cfg *config.Config, service *backend.Service, access api.AccessOptions, build Build, embedded *sqlite.Store,
 ) {
 	s.tickets = auth.NewTickets(access.OperatorTokens, time.Now)
+	public := !auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0"))
 	known := console.Status{
 		Version: build.Version, Store: s.description, Started: time.Now(), Unready: s.unready,
-		OpenToNetwork: access.Mode == auth.Open && !auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0")),
+		OpenToNetwork:  public && access.Mode == auth.Open,
+		PlainToNetwork: public && cfg.TLSCert == "" && len(cfg.Access.TrustedProxies) == 0,
 	}
 	s.console = console.New(service, console.Options{
 		Gate: s.api, Tickets: s.tickets, MaxFormBytes: int64(cfg.Limits.MaxBodyBytes),
-		Status:        func(ctx context.Context) console.Status { return s.status(ctx, known, embedded) },
+		Status:        func(ctx context.Context) console.Status { return s.status(ctx, known, cfg.DataDir, embedded) },
+		Backups:       s.consoleBackups(cfg, embedded),
 		Configuration: configurationOf(cfg),
 		Log:           console.Log{Tail: s.api.TailLog, Download: s.api.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) { return s.api.FollowLog(n) }},
 	})
@@ -45,8 +50,18 @@ func configurationOf(cfg *config.Config) console.Configuration {
 	return shown
 }
 
+// consoleBackups returns how the console makes and shows backups. The schedule
+// starts before the first request is served.
+func (s *server) consoleBackups(cfg *config.Config, embedded *sqlite.Store) console.Backups {
+	if embedded == nil {
+		return console.Backups{}
+	}
+	return console.Backups{Make: s.backUp, Status: func() console.BackupStatus { return s.backupStatus(cfg.Backup) }}
+}
+
 // status adds to known what changes while the server runs.
-func (s *server) status(ctx context.Context, known console.Status, embedded *sqlite.Store) console.Status {
+func (s *server) status(ctx context.Context, known console.Status, dataDir string, embedded *sqlite.Store) console.Status {
+	known.Disk = diskOf(dataDir)
 	var err error
 	if known.Users, err = s.store.CountUsers(ctx); err != nil {
 		known.Users = -1
@@ -54,18 +69,36 @@ func (s *server) status(ctx context.Context, known console.Status, embedded *sql
 	if embedded != nil {
 		known.DatabaseBytes = embedded.Stats().DatabaseBytes
 	}
-	if last := s.lastBackup.Load(); last != nil {
-		known.LastBackup = *last
-	}
 	return known
 }
 
-// backupDone records a scheduled backup for the metrics and the console.
+// backupStatus returns what the console shows about backups.
+func (s *server) backupStatus(cfg config.Backup) console.BackupStatus {
+	last := maintenance.Latest(cfg.Dir)
+	status := console.BackupStatus{Every: cfg.Every, Running: s.backups.Busy(), Name: last.Name, At: last.At, Bytes: last.Bytes}
+	if failure := s.backupFailure.Load(); failure != nil {
+		status.Failure = *failure
+	}
+	return status
+}
+
+// backUp makes a backup for the console.
+func (s *server) backUp(ctx context.Context) error {
+	err := s.backups.MakeNow(ctx)
+	if errors.Is(err, maintenance.ErrBackupRunning) {
+		return console.ErrBackupRunning
+	}
+	return err
+}
+
+// backupDone records a backup for the metrics and the console.
 func (s *server) backupDone(at time.Time, size int64, err error) {
 	s.instruments.metrics.BackupDone(at, size, err)
-	if err == nil {
-		s.lastBackup.Store(&at)
+	if err != nil {
+		s.backupFailure.Store(&console.BackupFailure{At: at, Reason: err.Error()})
+		return
 	}
+	s.backupFailure.Store(nil)
 }
 
 // announceLink writes a link that signs in an operator once. It writes it only

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -17,6 +18,17 @@ import (
 // consoleOverview signs in an operator and returns the overview.
 func consoleOverview(t *testing.T, address, dataDir string) string {
 	t.Helper()
+	return newOperator(t, address, dataDir).overview
+}
+
+// operator is a browser in which an operator is signed in.
+type operator struct {
+	address, overview string // the overview is that after signing in
+	client            *http.Client
+}
+
+func newOperator(t *testing.T, address, dataDir string) *operator {
+	t.Helper()
 	token, err := os.ReadFile(filepath.Join(dataDir, auth.OperatorTokenFile))
 	if err != nil {
 		t.Fatal(err)
@@ -25,22 +37,28 @@ func consoleOverview(t *testing.T, address, dataDir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client := &http.Client{Jar: jar, Timeout: deadline}
-	defer client.CloseIdleConnections()
-	form := url.Values{"token": {strings.TrimSpace(string(token))}}.Encode()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address+"/console/sign-in", strings.NewReader(form))
+	o := &operator{address: address, client: &http.Client{Jar: jar, Timeout: deadline}}
+	t.Cleanup(o.client.CloseIdleConnections)
+	o.overview = o.post(t, "/console/sign-in", url.Values{"token": {strings.TrimSpace(string(token))}})
+	return o
+}
+
+// post sends a form, follows the redirect, and returns the page.
+func (o *operator) post(t *testing.T, path string, form url.Values) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, o.address+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	response, err := client.Do(request) // follows the redirect to the overview
+	response, err := o.client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("the overview: %d, %v: %s", response.StatusCode, err, body)
+		t.Fatalf("%s: %d, %v: %s", path, response.StatusCode, err, body)
 	}
 	return string(body)
 }
@@ -54,7 +72,10 @@ func TestConsole_OverviewOfAnOperator(t *testing.T) {
 		t.Fatalf("create a user: %d %s", status, body)
 	}
 	overview := consoleOverview(t, s.url, cfg.DataDir)
-	for _, want := range []string{"<dd>1.2.3</dd>", "<dd>embedded, in ", "<dd>1</dd>", " MB</dd>", "<dd>none since the start</dd>"} {
+	if runtime.GOOS == "linux" && !strings.Contains(overview, "Free on its disk") {
+		t.Errorf("the overview lacks the disk:\n%s", overview)
+	}
+	for _, want := range []string{"<dd>1.2.3</dd>", "<dd>embedded, in ", "<dd>1</dd>", " MB</dd>", "<dd>none in the folder of backups</dd>"} {
 		if !strings.Contains(overview, want) {
 			t.Errorf("the overview lacks %s:\n%s", want, overview)
 		}
@@ -73,7 +94,8 @@ func TestConsole_WarnsOfOpenAccess(t *testing.T) {
 	cfg.Host, cfg.Access.Mode = "0.0.0.0", "open"
 	s := run(t, cfg)
 	address := "http://127.0.0.1" + s.address[strings.LastIndex(s.address, ":"):]
-	if overview := consoleOverview(t, address, cfg.DataDir); !strings.Contains(overview, "Access is open and the server listens on a public address") {
+	if overview := consoleOverview(t, address, cfg.DataDir); !strings.Contains(overview, "Access is open and the server listens on a public address") ||
+		!strings.Contains(overview, "without HTTPS") {
 		t.Errorf("the overview does not warn:\n%s", overview)
 	}
 	if !strings.Contains(s.console.String(), "console        "+address+"/console\n") {
@@ -81,24 +103,89 @@ func TestConsole_WarnsOfOpenAccess(t *testing.T) {
 	}
 }
 
+// Behind a proxy that the configuration names, HTTPS is its task.
+func TestConsole_TrustsTheProxyWithHTTPS(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.Host, cfg.Access.TrustedProxies = "0.0.0.0", []string{"10.0.0.1"}
+	s := run(t, cfg)
+	address := "http://127.0.0.1" + s.address[strings.LastIndex(s.address, ":"):]
+	if overview := consoleOverview(t, address, cfg.DataDir); strings.Contains(overview, "without HTTPS") {
+		t.Errorf("the overview warns:\n%s", overview)
+	}
+}
+
+// The overview shows the newest backup in the folder, whoever has made it.
 func TestConsole_KnowsTheLastBackup(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig(t)
-	cfg.Backup.Every, cfg.Backup.Keep, cfg.Backup.Dir = 24*time.Hour, 1, t.TempDir()
+	cfg.Backup.Dir = t.TempDir()
 	made := time.Now().UTC().Add(-time.Hour) // in an earlier run
-	name := "web-backend-" + made.Format("20060102T150405.000Z") + ".db"
-	if err := os.WriteFile(filepath.Join(cfg.Backup.Dir, name), []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{
+		"web-backend-" + made.Add(-time.Hour).Format("20060102T150405.000Z") + ".db",
+		"web-backend-manual-" + made.Format("20060102T150405.000Z") + ".db",
+		"web-backend-29990101T000000.000Z.db", "web-backend-99999999T999999.999Z.db", "another.db",
+	} {
+		if err := os.WriteFile(filepath.Join(cfg.Backup.Dir, name), []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	s := run(t, cfg)
 	want := `<time datetime="` + made.Format(time.RFC3339) + `">`
-	for end := time.Now().Add(deadline); ; { // the schedule looks for it after the start
-		overview := consoleOverview(t, s.url, cfg.DataDir)
-		if strings.Contains(overview, want) {
-			return
-		}
+	if overview := consoleOverview(t, s.url, cfg.DataDir); !strings.Contains(overview, want) || !strings.Contains(overview, "<dd>web-backend-manual-") {
+		t.Errorf("the overview lacks %s:\n%s", want, overview)
+	}
+}
+
+// An operator makes a backup in the console, without a schedule.
+func TestConsole_BacksUpNow(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.Backup.Dir = filepath.Join(cfg.DataDir, "backups")
+	s := run(t, cfg)
+	operator := newOperator(t, s.url, cfg.DataDir)
+	operator.post(t, "/console/backup", nil)
+	s.waitForLog(t, "backup made")
+	names, err := filepath.Glob(filepath.Join(cfg.Backup.Dir, "web-backend-manual-*.db"))
+	if err != nil || len(names) != 1 {
+		t.Fatalf("backups: %v, %v", names, err)
+	}
+	if overview := consoleOverview(t, s.url, cfg.DataDir); !strings.Contains(overview, "<dd>"+filepath.Base(names[0])+"</dd>") {
+		t.Errorf("the overview lacks the backup:\n%s", overview)
+	}
+}
+
+// A backup that fails is a warning until one succeeds.
+func TestConsole_WarnsOfAFailedBackup(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	cfg.Backup.Dir = filepath.Join(t.TempDir(), "backups")
+	if err := os.WriteFile(cfg.Backup.Dir, nil, 0o600); err != nil { // where the folder should be
+		t.Fatal(err)
+	}
+	s := run(t, cfg)
+	operator := newOperator(t, s.url, cfg.DataDir)
+	operator.post(t, "/console/backup", nil)
+	s.waitForLog(t, "backup failed")
+	if overview := consoleOverview(t, s.url, cfg.DataDir); !strings.Contains(overview, "The last backup failed") {
+		t.Errorf("the overview does not warn:\n%s", overview)
+	}
+	if err := os.Remove(cfg.Backup.Dir); err != nil {
+		t.Fatal(err)
+	}
+	operator.post(t, "/console/backup", nil)
+	s.waitForLog(t, "backup made")
+	if overview := consoleOverview(t, s.url, cfg.DataDir); strings.Contains(overview, "The last backup failed") {
+		t.Errorf("the overview still warns:\n%s", overview)
+	}
+}
+
+// waitForLog waits until the log has a text.
+func (s *server) waitForLog(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(deadline); !strings.Contains(s.log.String(), text); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("the overview lacks %s:\n%s", want, overview)
+			t.Fatalf("the log lacks %q:\n%s", text, s.log)
 		}
 	}
 }

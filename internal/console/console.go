@@ -55,6 +55,7 @@ type Options struct {
 	// MaxFormBytes is the maximum size of the forms that contain a prompt.
 	MaxFormBytes int64
 	Log          Log
+	Backups      Backups
 	// Configuration is what the server was started with.
 	Configuration Configuration
 }
@@ -68,12 +69,21 @@ type Status struct {
 	// DatabaseBytes is the size of the database, or 0 if the store does not
 	// tell it.
 	DatabaseBytes int64
-	LastBackup    time.Time // zero if none is known
-	Unready       string    // why the server is not ready; "" if it is
+	Unready       string // why the server is not ready; "" if it is
 	// OpenToNetwork means that the access mode is open and the server listens
 	// on an address that other machines can reach.
 	OpenToNetwork bool
+	// PlainToNetwork means that the server listens on an address that other
+	// machines can reach, without HTTPS and without a trusted proxy.
+	PlainToNetwork bool
+	Disk           Disk // that holds the data folder
 }
+
+// Disk is the space of a file system, in bytes. It is zero if it is not known.
+type Disk struct{ Free, Total int64 }
+
+// low reports whether so little is left that writes will soon fail.
+func (d Disk) low() bool { return d.Total > 0 && d.Free < 1e9 && d.Free < d.Total/10 }
 
 // Console serves the pages.
 type Console struct {
@@ -127,6 +137,7 @@ func pages() []page {
 		{http.MethodPost, "change-password", auth.AnyUser, (*visit).changePassword},
 		{http.MethodPost, "end-sessions", auth.AnyUser, (*visit).endSessions},
 		{http.MethodPost, "delete-account", auth.AnyUser, (*visit).deleteAccount},
+		{http.MethodPost, "backup", auth.Operator, (*visit).backUp},
 		{http.MethodGet, "users/{user}", auth.Owner, (*visit).showUser},
 		{http.MethodPost, "users/{user}/keys", auth.Owner, (*visit).saveKeys},
 		{http.MethodPost, "users/{user}/time-zone", auth.Owner, (*visit).saveTimezone},

@@ -13,8 +13,16 @@ import (
 // serverOverview is what an operator sees about the server, as text.
 type serverOverview struct {
 	Version, Store, Uptime, Users string
-	DatabaseSize, LastBackup      string // "" if unknown
-	Warnings                      []string
+	DatabaseSize                  string // "" if unknown
+	Disk                          string // what is free; "" if unknown
+	Backup                        *backupView
+	Warnings                      []warning
+}
+
+// warning is something that an operator should act on.
+type warning struct {
+	Text string
+	Docs string // the page of the documentation that says more, or ""
 }
 
 func (v *visit) showOverview() error {
@@ -33,23 +41,47 @@ func (v *visit) serverOverview() *serverOverview {
 		Version: status.Version, Store: status.Store, Users: strconv.FormatInt(status.Users, 10),
 		Uptime: v.duration(time.Since(status.Started)),
 	}
+	backup, failure := v.backupView()
+	shown.Backup, shown.Warnings = backup, v.warnings(status, failure)
 	if status.Users < 0 {
 		shown.Users = "–"
-		shown.Warnings = append(shown.Warnings, v.texts["store_away"])
-	}
-	if status.Unready != "" {
-		shown.Warnings = append(shown.Warnings, status.Unready)
-	}
-	if status.OpenToNetwork {
-		shown.Warnings = append(shown.Warnings, v.texts["warning_open"])
 	}
 	if status.DatabaseBytes > 0 {
-		shown.DatabaseSize = fmt.Sprintf("%.1f MB", float64(status.DatabaseBytes)/1e6)
+		shown.DatabaseSize = sizeText(status.DatabaseBytes)
 	}
-	if !status.LastBackup.IsZero() {
-		shown.LastBackup = status.LastBackup.UTC().Format(time.RFC3339)
+	if status.Disk.Total > 0 {
+		shown.Disk = strings.NewReplacer("{free}", sizeText(status.Disk.Free), "{total}", sizeText(status.Disk.Total)).Replace(v.texts["disk_value"])
 	}
 	return shown
+}
+
+// warnings returns what an operator should act on, the most urgent first.
+// backup is the sentence about a backup that failed, or "".
+func (v *visit) warnings(status Status, backup string) (warnings []warning) {
+	for _, x := range []struct {
+		holds      bool
+		text, docs string
+	}{
+		{status.Users < 0, v.texts["store_away"], "docs/operations.md"},
+		{status.Unready != "", status.Unready, "docs/provider-keys.md"},
+		{status.Disk.low(), v.texts["warning_disk"], "docs/operations.md"},
+		{backup != "", backup, "docs/backup.md"},
+		{status.OpenToNetwork, v.texts["warning_open"], "docs/security.md"},
+		{status.PlainToNetwork, v.texts["warning_plain"], "docs/security.md"},
+	} {
+		if x.holds {
+			warnings = append(warnings, warning{x.text, x.docs})
+		}
+	}
+	return warnings
+}
+
+// sizeText returns a number of bytes as text.
+func sizeText(bytes int64) string {
+	if bytes >= 1e9 {
+		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+	}
+	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 }
 
 // duration returns a duration as text, in minutes.

@@ -28,6 +28,7 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"POST /console/sign-out":                                      {303, 303, 303, 303},
 		"POST /console/preferences":                                   {303, 303, 303, 303},
 		"GET /console/overview":                                       {303, 303, 303, 200},
+		"POST /console/backup":                                        {303, 403, 403, 404}, // this site makes none
 		"GET /console/users/{user}":                                   {303, 200, 403, 200},
 		"POST /console/users/{user}/keys":                             {303, 303, 403, 303},
 		"POST /console/users/{user}/time-zone":                        {303, 422, 403, 422},
@@ -108,7 +109,8 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 func TestHostileNames_RunNothing(t *testing.T) {
 	t.Parallel()
 	hostile := []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.}}`, `</h3><form action=//evil.example>`}
-	site := newSite(t, settings{names: hostile, logLines: hostileLog(hostile), configuration: hostileConfiguration(hostile), status: console.Status{Store: hostile[0], Unready: hostile[1]}})
+	site := newSite(t, settings{names: hostile, logLines: hostileLog(hostile), configuration: hostileConfiguration(hostile), status: console.Status{Store: hostile[0], Unready: hostile[1]},
+		backups: backupsOf(nil, console.BackupStatus{Name: hostile[0], Failure: console.BackupFailure{Reason: hostile[1]}})})
 	user, operator := site.browser(t), site.browser(t)
 	user.signInUser(t)
 	operator.signInOperator(t)
@@ -141,8 +143,9 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "/stack"} {
 		site := newSite(t, settings{basePath: base, names: []string{"Mira"}, status: console.Status{
-			Version: "1", Store: "embedded", Users: 3, DatabaseBytes: 5e6, LastBackup: time.Unix(1_800_000_000, 0), Unready: "no key", OpenToNetwork: true,
-		}})
+			Version: "1", Store: "embedded", Users: 3, DatabaseBytes: 5e6, Unready: "no key", OpenToNetwork: true,
+			PlainToNetwork: true, Disk: console.Disk{Free: 1e6, Total: 1e12},
+		}, backups: backupsOf(nil, console.BackupStatus{Name: "a.db", At: time.Unix(1_800_000_000, 0), Failure: console.BackupFailure{Reason: "full"}})})
 		nobody, user, operator := site.browser(t), site.browser(t), site.browser(t)
 		user.signInUser(t)
 		operator.signInOperator(t)

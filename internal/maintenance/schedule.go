@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"web-backend/internal/config"
@@ -36,48 +38,105 @@ func scheduledAt(at time.Time) string {
 
 var scheduledName = regexp.MustCompile(`^web-backend-(\d{8}T\d{6}\.\d{3}Z)\.db$`)
 
-// Schedule makes backups at regular intervals until it is stopped.
+// ErrBackupRunning means that a backup is already being made.
+var ErrBackupRunning = errors.New("a backup is already being made")
+
+// Schedule makes backups at regular intervals, and when it is asked to, until
+// it is stopped. It makes one at a time.
 type Schedule struct {
-	every  time.Duration
+	cfg    *config.Config
+	every  time.Duration // 0 for no intervals
 	keep   int
 	dir    string // folder of the backups
 	data   string // folder of the embedded store
 	log    *slog.Logger
 	done   func(at time.Time, size int64, err error) // called for each backup, and at the start for the last one
+	ctx    context.Context                           //nolint:containedctx // of every backup; it ends with the schedule
 	cancel context.CancelFunc
 	ended  chan struct{}
+	making sync.Mutex  // held while a backup is made
+	busy   atomic.Bool // set while making is held for a backup
 }
 
 // ScheduleBackups starts the schedule of the configuration. It returns nil if
-// there is none, or if the store cannot be backed up this way. done is called
-// with the result of each backup.
+// the store cannot be backed up this way. done is called with the result of each
+// backup.
 func ScheduleBackups(
 	cfg *config.Config, log *slog.Logger, done func(at time.Time, size int64, err error),
 ) *Schedule {
-	if cfg.Backup.Every == 0 {
-		return nil
-	}
 	if err := store.CanBackUp(cfg); err != nil {
-		log.Warn("backup.every has no effect", "reason", err)
+		if cfg.Backup.Every > 0 {
+			log.Warn("backup.every has no effect", "reason", err)
+		}
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	b := &Schedule{
-		every: cfg.Backup.Every, keep: cfg.Backup.Keep, dir: cfg.Backup.Dir, data: cfg.DataDir,
-		log: log, done: done, cancel: cancel, ended: make(chan struct{}),
+		cfg: cfg, every: cfg.Backup.Every, keep: cfg.Backup.Keep, dir: cfg.Backup.Dir, data: cfg.DataDir,
+		log: log, done: done, ctx: ctx, cancel: cancel, ended: make(chan struct{}),
 	}
-	go b.run(ctx)
+	if b.every == 0 {
+		close(b.ended)
+	} else {
+		go b.run(ctx)
+	}
 	return b
 }
 
-// Stop aborts a backup in progress, and returns when the schedule has ended.
+// Stop aborts a backup in progress, and returns when the schedule has ended. It
+// may be called once.
 func (b *Schedule) Stop() {
 	if b == nil {
 		return
 	}
 	b.cancel()
 	<-b.ended
+	b.making.Lock() // for ever: no other backup may start
 }
+
+// MakeNow makes a backup as [WriteBackup] does, in the folder of backups. It
+// returns when the backup has ended or ctx ends; the end of ctx does not stop
+// the backup. The error is [ErrBackupRunning] if another one is being made.
+func (b *Schedule) MakeNow(ctx context.Context) error {
+	if !b.making.TryLock() {
+		return ErrBackupRunning
+	}
+	b.busy.Store(true)
+	ended := make(chan error, 1)
+	go func() {
+		err := b.makeNow()
+		b.busy.Store(false)
+		b.making.Unlock()
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *Schedule) makeNow() error {
+	began := time.Now()
+	made, err := WriteBackup(b.ctx, b.cfg, "")
+	if b.ctx.Err() != nil {
+		return err // the server is stopping
+	}
+	b.done(began, made.Bytes, err)
+	if err != nil {
+		b.log.Error("backup failed", "dir", b.dir, "error", err, "remedy", makeRoom)
+		return err
+	}
+	b.log.Info("backup made", "file", made.File, "bytes", made.Bytes, "sha256", made.SHA256,
+		"users", made.Users, "characters", made.Characters, "duration", time.Since(began))
+	return nil
+}
+
+// Busy reports whether a backup is being made.
+func (b *Schedule) Busy() bool { return b.busy.Load() }
+
+const makeRoom = "make room in backup.dir and let the server write there; `web-backend backup` makes one by hand, elsewhere if need be"
 
 // run makes the backups. The first one is due one interval after the last
 // existing backup, so that a server that is restarted every day makes backups
@@ -107,8 +166,7 @@ func (b *Schedule) run(ctx context.Context) {
 			failures++
 			wait = retryAfter(failures, b.every)
 			b.done(began, 0, err)
-			b.log.Error("backup failed", "dir", b.dir, "error", err, "next_try", wait,
-				"remedy", "make room in backup.dir and let the server write there; `web-backend backup` makes one by hand, elsewhere if need be")
+			b.log.Error("backup failed", "dir", b.dir, "error", err, "next_try", wait, "remedy", makeRoom)
 		default:
 			failures, wait = 0, max(0, b.every-time.Since(began))
 		}
@@ -124,6 +182,10 @@ func retryAfter(failures int, every time.Duration) time.Duration {
 
 // make makes one backup and then removes the oldest ones if there are too many.
 func (b *Schedule) make(ctx context.Context, now time.Time) error {
+	b.making.Lock()
+	defer b.making.Unlock()
+	b.busy.Store(true)
+	defer b.busy.Store(false)
 	if err := fileowner.MkdirAll(b.dir, 0o700); err != nil {
 		return err
 	}
