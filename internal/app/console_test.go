@@ -17,6 +17,12 @@ import (
 // consoleOverview signs in an operator and returns the overview.
 func consoleOverview(t *testing.T, address, dataDir string) string {
 	t.Helper()
+	return consolePage(t, address, dataDir, "overview")
+}
+
+// consolePage signs in an operator and returns a page.
+func consolePage(t *testing.T, address, dataDir, name string) string {
+	t.Helper()
 	token, err := os.ReadFile(filepath.Join(dataDir, auth.OperatorTokenFile))
 	if err != nil {
 		t.Fatal(err)
@@ -33,14 +39,23 @@ func consoleOverview(t *testing.T, address, dataDir string) string {
 		t.Fatal(err)
 	}
 	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	response, err := client.Do(request) // follows the redirect to the overview
+	signedIn, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = signedIn.Body.Close()
+	request, err = http.NewRequestWithContext(t.Context(), http.MethodGet, address+"/console/"+name, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := client.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	if err != nil || response.StatusCode != http.StatusOK {
-		t.Fatalf("the overview: %d, %v: %s", response.StatusCode, err, body)
+		t.Fatalf("%s: %d, %v: %s", name, response.StatusCode, err, body)
 	}
 	return string(body)
 }

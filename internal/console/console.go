@@ -50,6 +50,8 @@ type Options struct {
 	// MaxFormBytes is the maximum size of the forms that contain a prompt.
 	MaxFormBytes int64
 	Log          Log
+	// Motion describes the motion files. It is nil if none are configured.
+	Motion func() Motion
 	// Configuration is what the server was started with.
 	Configuration Configuration
 }
@@ -136,6 +138,7 @@ func pages() []page {
 		{http.MethodGet, "log", auth.Operator, (*visit).showLog},
 		{http.MethodGet, "log/download", auth.Operator, (*visit).downloadLog},
 		{http.MethodGet, "log/stream", auth.Operator, (*visit).streamLog},
+		{http.MethodGet, "motion", auth.Operator, (*visit).showMotion},
 		{http.MethodGet, "configuration", auth.Operator, (*visit).showConfiguration},
 	}
 }
@@ -153,6 +156,7 @@ func menu() []menuItem {
 		{"overview", "overview", auth.Operator},
 		{"users", "users_list", auth.Operator},
 		{"log", "log", auth.Operator},
+		{"motion", "motion", auth.Operator}, // only if motion files are configured
 		{"configuration", "configuration", auth.Operator},
 	}
 }

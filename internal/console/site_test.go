@@ -52,6 +52,7 @@ type settings struct {
 	limits   backend.Limits
 
 	configuration console.Configuration
+	motion        func() console.Motion             // nil if there are no motion files
 	away          *awayStore                        // the store, if a test takes it away
 	wrap          func(backend.Store) backend.Store // or nil
 }
@@ -129,7 +130,7 @@ func newSite(t *testing.T, s settings) *site {
 	})
 	made.console = console.New(made.service, console.Options{
 		Gate: handler, Tickets: made.tickets, MaxFormBytes: maxForm, Status: func(context.Context) console.Status { return s.status },
-		Configuration: s.configuration,
+		Configuration: s.configuration, Motion: s.motion,
 		Log: console.Log{Tail: handler.TailLog, Download: handler.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) {
 			return handler.FollowLog(n)
 		}},
