@@ -31,13 +31,17 @@ func (s *server) mountConsole(
 		OpenToNetwork:  public && access.Mode == auth.Open,
 		PlainToNetwork: public && cfg.TLSCert == "" && len(cfg.Access.TrustedProxies) == 0,
 	}
-	s.console = console.New(service, console.Options{
+	options := console.Options{
 		Gate: s.api, Tickets: s.tickets, MaxFormBytes: int64(cfg.Limits.MaxBodyBytes),
 		Status:        func(ctx context.Context) console.Status { return s.status(ctx, known, cfg.DataDir, embedded) },
 		Backups:       s.consoleBackups(cfg, embedded),
 		Configuration: configurationOf(cfg),
 		Log:           console.Log{Tail: s.api.TailLog, Download: s.api.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) { return s.api.FollowLog(n) }},
-	})
+	}
+	if s.motion != nil {
+		options.Motion = func() console.Motion { return motionStatus(s.motion.library, cfg.Motion) }
+	}
+	s.console = console.New(service, options)
 	s.api.Mount("/console", s.console.Handler())
 }
 

@@ -43,10 +43,21 @@ func newOperator(t *testing.T, address, dataDir string) *operator {
 	return o
 }
 
+// get returns a page.
+func (o *operator) get(t *testing.T, path string) string {
+	t.Helper()
+	return o.send(t, http.MethodGet, path, nil)
+}
+
 // post sends a form, follows the redirect, and returns the page.
 func (o *operator) post(t *testing.T, path string, form url.Values) string {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, o.address+path, strings.NewReader(form.Encode()))
+	return o.send(t, http.MethodPost, path, form)
+}
+
+func (o *operator) send(t *testing.T, method, path string, form url.Values) string {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, o.address+path, strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}

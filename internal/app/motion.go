@@ -2,12 +2,15 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strconv"
 
 	"web-backend/internal/api"
 	"web-backend/internal/config"
+	"web-backend/internal/console"
 	"web-backend/internal/motion"
 	"web-backend/internal/motion/source"
 )
@@ -104,4 +107,46 @@ func motionFileSource(cfg config.MotionFileSource) motion.FileSource {
 		})
 	}
 	return source.NewFolder(cfg.Dir)
+}
+
+// motionStatus describes the motion files for operators.
+func motionStatus(library *motion.Library, cfg *config.Motion) console.Motion {
+	status := library.Status()
+	shown := console.Motion{Database: "SQLite " + cfg.Database.SQLite, Files: cfg.Clips.Dir, Checked: status.Checked}
+	if m := cfg.Database.MySQL; m != nil {
+		shown.Database = fmt.Sprintf("MySQL %s, %s", net.JoinHostPort(m.Host, strconv.Itoa(m.Port)), m.Database)
+	}
+	if s := cfg.Clips.S3; s != nil {
+		shown.Files = fmt.Sprintf("S3 %s, %s", s.Endpoint, s.Bucket)
+	}
+	var faults []motion.Fault
+	if g := library.Current(); g != nil {
+		shown.Version, shown.Loaded, shown.Keywords = g.Version(), g.Loaded(), len(g.Keywords())
+		shown.Avatars = motionAvatars(g)
+		faults = g.Faults()
+	}
+	if status.Err != nil {
+		shown.Problem = status.Err.Error()
+		if refused, ok := errors.AsType[*motion.FaultsError](status.Err); ok { // strict
+			faults = refused.Faults
+		}
+	}
+	for _, fault := range faults {
+		shown.Faults = append(shown.Faults, fault.String())
+	}
+	return shown
+}
+
+func motionAvatars(g *motion.Generation) (avatars []console.MotionAvatar) {
+	for _, s := range g.Avatars() {
+		avatar := console.MotionAvatar{Avatar: s.Avatar, Bytes: s.Bytes, Missing: s.Missing}
+		for _, kind := range s.Files {
+			avatar.Files = append(avatar.Files, kind.String())
+		}
+		for _, c := range s.Clips {
+			avatar.Clips = append(avatar.Clips, console.MotionClip(c))
+		}
+		avatars = append(avatars, avatar)
+	}
+	return avatars
 }

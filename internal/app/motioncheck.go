@@ -28,6 +28,17 @@ type MotionAvatar struct {
 	Bytes   int64    `json:"bytes"` // size of the files that the web client downloads
 	Files   []string `json:"files"`
 	Missing []string `json:"missing"` // files without which the web client does not start
+	// ClipList describes each clip, by ascending id.
+	ClipList []MotionClip `json:"clip_list"`
+}
+
+// MotionClip describes a clip.
+type MotionClip struct {
+	Record   int32    `json:"record"`
+	File     string   `json:"file"`
+	Frames   int      `json:"frames"`
+	States   []string `json:"states"`
+	LongIdle bool     `json:"long_idle"`
 }
 
 // CheckMotion loads the motion files as a server does and reports what the
@@ -44,11 +55,14 @@ func CheckMotion(ctx context.Context, cfg *config.Motion) (MotionReport, error) 
 	report := MotionReport{Version: generation.Version(), Avatars: []MotionAvatar{}, Faults: []string{}}
 	for _, s := range generation.Avatars() {
 		avatar := MotionAvatar{
-			Avatar: s.Avatar, Clips: s.Clips, Frames: s.Frames, Bytes: s.Bytes,
-			Files: []string{}, Missing: append([]string{}, s.Missing...),
+			Avatar: s.Avatar, Clips: len(s.Clips), Frames: s.Frames, Bytes: s.Bytes,
+			Files: []string{}, Missing: append([]string{}, s.Missing...), ClipList: []MotionClip{},
 		}
 		for _, kind := range s.Files {
 			avatar.Files = append(avatar.Files, kind.String())
+		}
+		for _, c := range s.Clips {
+			avatar.ClipList = append(avatar.ClipList, MotionClip(c))
 		}
 		report.Avatars = append(report.Avatars, avatar)
 	}

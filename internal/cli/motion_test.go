@@ -117,6 +117,12 @@ func TestMotionCheck_Configuration(t *testing.T) {
 			Clips, Frames  int
 			Bytes          int64
 			Files, Missing []string
+			ClipList       []struct {
+				Record, Frames int
+				File           string
+				States         []string
+				LongIdle       bool `json:"long_idle"`
+			} `json:"clip_list"`
 		}
 		Faults  []string
 		Verdict string
@@ -126,6 +132,14 @@ func TestMotionCheck_Configuration(t *testing.T) {
 		report.Avatars[0].Clips != 22 || report.Avatars[0].Missing == nil || len(report.Avatars[1].Missing) != 5 ||
 		report.Faults == nil || !strings.HasPrefix(report.Version, "1001-") {
 		t.Errorf("--json gave %d, %q, %v", got.status, got.out, err)
+	}
+	for _, a := range report.Avatars {
+		if len(a.ClipList) != a.Clips || a.ClipList == nil {
+			t.Errorf("%s has %d clips, and a list of %d", a.Avatar, a.Clips, len(a.ClipList))
+		}
+	}
+	if clip := report.Avatars[0].ClipList[0]; clip.Record == 0 || clip.Frames == 0 || len(clip.States) == 0 || !strings.HasSuffix(clip.File, ".npz") {
+		t.Errorf("the first clip is %+v", clip)
 	}
 	folder := copyMotions(t, "mesh_glb/keqing.glb")
 	path = writeFile(t, "c.yaml", "motion: {data_dir: '"+folder+"', strict: true}")

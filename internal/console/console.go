@@ -56,6 +56,8 @@ type Options struct {
 	MaxFormBytes int64
 	Log          Log
 	Backups      Backups
+	// Motion describes the motion files. It is nil if none are configured.
+	Motion func() Motion
 	// Configuration is what the server was started with.
 	Configuration Configuration
 }
@@ -159,6 +161,7 @@ func pages() []page {
 		{http.MethodGet, "log", auth.Operator, (*visit).showLog},
 		{http.MethodGet, "log/download", auth.Operator, (*visit).downloadLog},
 		{http.MethodGet, "log/stream", auth.Operator, (*visit).streamLog},
+		{http.MethodGet, "motion", auth.Operator, (*visit).showMotion},
 		{http.MethodGet, "configuration", auth.Operator, (*visit).showConfiguration},
 	}
 }
@@ -176,6 +179,7 @@ func menu() []menuItem {
 		{"overview", "overview", auth.Operator},
 		{"users", "users_list", auth.Operator},
 		{"log", "log", auth.Operator},
+		{"motion", "motion", auth.Operator}, // only if motion files are configured
 		{"configuration", "configuration", auth.Operator},
 	}
 }

@@ -53,6 +53,7 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"GET /console/log":           {303, 403, 403, 200},
 		"GET /console/log/download":  {303, 403, 403, 200},
 		"GET /console/log/stream":    {303, 403, 403, 200},
+		"GET /console/motion":        {303, 403, 403, 404}, // without motion files
 		"GET /console/configuration": {303, 403, 403, 200},
 
 		"GET /console/register":         {200, 303, 303, 303},
@@ -109,13 +110,14 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 func TestHostileNames_RunNothing(t *testing.T) {
 	t.Parallel()
 	hostile := []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `{{.}}`, `</h3><form action=//evil.example>`}
-	site := newSite(t, settings{names: hostile, logLines: hostileLog(hostile), configuration: hostileConfiguration(hostile), status: console.Status{Store: hostile[0], Unready: hostile[1]},
+	site := newSite(t, settings{names: hostile, logLines: hostileLog(hostile), configuration: hostileConfiguration(hostile), motion: hostileMotion(hostile), status: console.Status{Store: hostile[0], Unready: hostile[1]},
 		backups: backupsOf(nil, console.BackupStatus{Name: hostile[0], Failure: console.BackupFailure{Reason: hostile[1]}})})
 	user, operator := site.browser(t), site.browser(t)
 	user.signInUser(t)
 	operator.signInOperator(t)
 	for _, page := range []answer{
 		user.get(t, site.userPath()), operator.get(t, "/console/overview"), operator.get(t, "/console/log"), operator.get(t, "/console/configuration"),
+		operator.get(t, "/console/motion"), operator.get(t, "/console/motion?"+url.Values{"avatar": {hostile[1]}, "from": {hostile[1]}}.Encode()),
 		operator.get(t, "/console/log?"+url.Values{"text": {hostile[1]}, "level": {hostile[0]}, "lines": {hostile[1]}}.Encode()),
 		user.post(t, site.userPath()+"/time-zone", "timezone", hostile[1]), user.upload(t, site.userPath(), `{"`+hostile[0]+`": 1}`),
 		user.post(t, "/console/sign-in", "username", hostile[1], "password", "x"),
@@ -142,7 +144,7 @@ var (
 func TestPages_AreStrictAndSmall(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "/stack"} {
-		site := newSite(t, settings{basePath: base, names: []string{"Mira"}, status: console.Status{
+		site := newSite(t, settings{basePath: base, names: []string{"Mira"}, motion: func() console.Motion { return manyMotions(30, 200, 300) }, status: console.Status{
 			Version: "1", Store: "embedded", Users: 3, DatabaseBytes: 5e6, Unready: "no key", OpenToNetwork: true,
 			PlainToNetwork: true, Disk: console.Disk{Free: 1e6, Total: 1e12},
 		}, backups: backupsOf(nil, console.BackupStatus{Name: "a.db", At: time.Unix(1_800_000_000, 0), Failure: console.BackupFailure{Reason: "full"}})})
@@ -156,7 +158,8 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 			"sign in": {nobody, "/console/sign-in"}, "link": {nobody, "/console/sign-in?code=" + site.tickets.Make(auth.SignInTicket, 1).Reveal()},
 			"user": {user, site.userPath()}, "operator": {operator, "/console/overview"}, "character": {user, site.characterPath(site.newCharacter(t, "Mira"))},
 			"account": {user, "/console/account"}, "register": {nobody, "/console/register"}, "users": {operator, "/console/users"}, "new user": {operator, "/console/new-user"}, "admin": {operator, site.userPath() + "/admin"},
-			"log": {operator, "/console/log"}, "configuration": {operator, "/console/configuration"}, "unknown": {nobody, "/console/no/such/page"},
+			"log": {operator, "/console/log"}, "configuration": {operator, "/console/configuration"}, "motion": {operator, "/console/motion"}, "clips": {operator, "/console/motion?avatar=avatar-07"},
+			"unknown": {nobody, "/console/no/such/page"},
 		} {
 			for _, language := range []string{"en", "zh"} {
 				x.browser.header.Set("Accept-Language", language)

@@ -26,7 +26,9 @@ var templateFiles embed.FS
 type views map[string]map[string]*template.Template
 
 // viewNames are the pages. Each has a file in templates.
-var viewNames = []string{"sign-in", "register", "overview", "account", "user", "character", "users", "new-user", "user-admin", "log", "configuration", "error"}
+var viewNames = []string{
+	"sign-in", "register", "overview", "account", "user", "character", "users", "new-user", "user-admin", "log", "motion", "configuration", "error",
+}
 
 func loadViews() views {
 	all := views{}
@@ -189,7 +191,7 @@ func (v *visit) menu() (items []menuItem) {
 		items = append(items, menuItem{Path: userPath(v.caller.UserID), Title: "user_page"}, menuItem{Path: "account", Title: "account"})
 	}
 	for _, item := range menu() {
-		if v.signedIn() && v.may(item.level) {
+		if v.signedIn() && v.may(item.level) && (item.Path != "motion" || v.options.Motion != nil) {
 			items = append(items, item)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -43,6 +44,7 @@ func (f Fault) String() string {
 // change and is safe for concurrent use.
 type Generation struct {
 	version   string
+	loaded    time.Time
 	keywords  []string
 	avatars   map[string][]*clip // ascending by id
 	poses     map[string]*restpose
@@ -120,7 +122,7 @@ func Load(ctx context.Context, sources Sources, options Options) (*Generation, e
 	if options.Strict && len(g.faults) > 0 {
 		return nil, &FaultsError{Faults: g.faults}
 	}
-	g.version = table.Version + "-" + g.fileVersion()
+	g.version, g.loaded = table.Version+"-"+g.fileVersion(), time.Now()
 	whole = true
 	return g, nil
 }
@@ -374,6 +376,9 @@ func (g *Generation) changed(ctx context.Context, database Database) (bool, erro
 // Version returns the version. It changes only if the data that clients receive
 // changes.
 func (g *Generation) Version() string { return g.version }
+
+// Loaded returns when the generation was complete.
+func (g *Generation) Loaded() time.Time { return g.loaded }
 
 // Keywords returns the keywords of all motions, sorted.
 func (g *Generation) Keywords() []string { return g.keywords }

@@ -22,6 +22,7 @@ type Library struct {
 	mu      sync.Mutex
 	current *Generation
 	lastErr error // of the last check or load; nil if it succeeded
+	checked time.Time
 	failed  int64
 }
 
@@ -102,7 +103,7 @@ func (l *Library) note(ctx context.Context, err error) {
 	}
 	l.mu.Lock()
 	before, keeps := l.lastErr, l.current != nil
-	l.lastErr = err
+	l.lastErr, l.checked = err, time.Now()
 	if err != nil {
 		l.failed++
 	}
@@ -146,17 +147,18 @@ func (l *Library) Wait(ctx context.Context, limit time.Duration) (*Generation, e
 
 // Status is the state of a library.
 type Status struct {
-	Version                string // "" without a generation
-	Avatars, Clips, Faults int    // of the generation
-	Failures               int64  // number of failed checks and loads
-	Err                    error  // error of the last check or load
+	Version                string    // "" without a generation
+	Avatars, Clips, Faults int       // of the generation
+	Failures               int64     // number of failed checks and loads
+	Err                    error     // error of the last check or load
+	Checked                time.Time // when that ended; zero if there was none
 }
 
 // Status returns the state of l.
 func (l *Library) Status() Status {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := Status{Failures: l.failed, Err: l.lastErr}
+	s := Status{Failures: l.failed, Err: l.lastErr, Checked: l.checked}
 	if g := l.current; g != nil {
 		s.Version, s.Avatars, s.Faults = g.version, len(g.avatars), len(g.faults)
 		for _, clips := range g.avatars {

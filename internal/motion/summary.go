@@ -8,13 +8,22 @@ import (
 // AvatarSummary describes the data of one avatar in a generation.
 type AvatarSummary struct {
 	Avatar string
-	Clips  int
+	Clips  []ClipSummary
 	Frames int    // of all clips
 	Bytes  int64  // size of the clips and files that the web client downloads
 	Files  []Kind // kinds of files that it has
 	// Missing lists the data without which the DLP3D web client does not start:
 	// states of clips, and kinds of files.
 	Missing []string
+}
+
+// ClipSummary describes a clip.
+type ClipSummary struct {
+	Record   int32 // id
+	File     string
+	Frames   int
+	States   []string // as they are stored, so they may begin or end with a space
+	LongIdle bool
 }
 
 // neededStates are states for which the web client needs a clip (§6).
@@ -52,10 +61,11 @@ func (g *Generation) Avatars() []AvatarSummary {
 }
 
 func (g *Generation) summary(avatar string) AvatarSummary {
-	s := AvatarSummary{Avatar: avatar, Clips: len(g.avatars[avatar])}
+	s := AvatarSummary{Avatar: avatar}
 	longIdle := false
 	var states []string
 	for _, c := range g.avatars[avatar] {
+		s.Clips = append(s.Clips, ClipSummary{c.record.id, c.record.npz, c.frames, c.record.states, c.record.idle})
 		s.Frames += c.frames
 		s.Bytes += int64(len(c.messages[Babylon]))
 		longIdle = longIdle || c.record.idle

@@ -68,7 +68,7 @@ func TestWrite_IsServed(t *testing.T) {
 		t.Errorf("keywords %q, version %s", got, g.Version())
 	}
 	for _, a := range g.Avatars() {
-		if len(a.Missing) > 0 || len(a.Files) != 5 || a.Clips != 6 {
+		if len(a.Missing) > 0 || len(a.Files) != 5 || len(a.Clips) != 6 {
 			t.Errorf("got %+v", a)
 		}
 	}
