@@ -29,7 +29,7 @@ var visitors = []struct {
 	{"nobody", func(*demo, *tab) {}, []consolePage{
 		{name: "sign-in", path: "sign-in", picture: 550},
 		{name: "link", path: "sign-in?code=wbc_demo"},
-		{name: "error", path: "no/such/page", picture: 330},
+		{name: "error", path: "no/such/page", picture: 300},
 	}},
 	{"user", (*demo).signInUser, []consolePage{
 		{name: "user", path: "users/{user}", picture: 760},
