@@ -66,8 +66,8 @@ golden: ## rewrite the golden files; read the diff before you commit it
 	go test ./internal/api -run Golden -update
 
 .PHONY: pictures
-pictures: ## take the pictures of the README again; needs Chromium
-	cd tools/browser && TEST_BROWSER_REQUIRED=1 go test -count=1 -run '^TestPictures$$' . -pictures
+pictures: ## take the pictures of the documents again; needs Chromium
+	cd tools/browser && TEST_BROWSER_REQUIRED=1 go test -count=1 -run '^TestPictures' . -pictures
 
 # TORTURE_SEED=N repeats a run.
 .PHONY: torture

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compares the embedded bundles of the documentation pages and the console with the packages they were taken from.
+# Compares the embedded bundles of the documentation pages and the console, and that of the tests in the browser, with
+# the packages they were taken from.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,4 +11,5 @@ elif ! command -v npm >/dev/null; then
 else
   bash internal/apidocs/vendor.sh --check
   bash internal/console/vendor.sh --check
+  bash tools/browser/vendor.sh --check
 fi

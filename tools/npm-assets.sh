@@ -36,6 +36,7 @@ finish() {
     diff -rq "$work/have" "$out" || { echo "vendor.sh: assets/ differs; run $0" >&2; exit 1; }
     echo "$here/assets is up to date"
   else
+    shopt -s nullglob # there may be no stylesheet
     (cd "$out" && sha256sum -- *.css *.js)
     gzip -9n "$out"/*.js "$out"/*.css
     rm -rf "$here/assets"

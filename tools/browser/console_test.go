@@ -94,11 +94,20 @@ func testConsole(t *testing.T, s *server) {
 	tab.policyHolds()
 }
 
+// phoneWidth is the width of a phone in pixels.
+const phoneWidth = 390
+
 // phone gives the tab the size of a phone.
 func (b *tab) phone() {
 	b.t.Helper()
+	b.wide(phoneWidth)
+}
+
+// wide gives the tab a width, and the behavior of a phone if it is as narrow.
+func (b *tab) wide(width int64) {
+	b.t.Helper()
 	if _, err := chromedp.Call(b.ctx, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{
-		Width: 390, Height: 844, DeviceScaleFactor: 1, Mobile: true,
+		Width: width, Height: 844, DeviceScaleFactor: 1, Mobile: width <= phoneWidth,
 	}); err != nil {
 		b.t.Fatalf("set the size of the tab: %v", err)
 	}
@@ -107,8 +116,8 @@ func (b *tab) phone() {
 // fits checks that nothing is wider than the tab.
 func (b *tab) fits() {
 	b.t.Helper()
-	if width := evaluate[int](b, `document.documentElement.scrollWidth`); width > 390 {
-		b.t.Errorf("the page is %d px wide, want at most 390", width)
+	if width := evaluate[int](b, `document.documentElement.scrollWidth`); width > phoneWidth {
+		b.t.Errorf("the page is %d px wide, want at most %d", width, phoneWidth)
 	}
 }
 

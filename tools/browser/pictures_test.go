@@ -12,10 +12,13 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-var writePictures = flag.Bool("pictures", false, "write the pictures of the README into docs/pictures")
+var writePictures = flag.Bool("pictures", false, "write the pictures of the documents into docs/pictures")
 
 // maxPictureBytes keeps the repository small.
 const maxPictureBytes = 150_000
+
+// pictureWidth is the width of most pictures in pixels.
+const pictureWidth = 1100
 
 // The pictures of the README can be taken. With -pictures they are written.
 func TestPictures(t *testing.T) {
@@ -25,12 +28,48 @@ func TestPictures(t *testing.T) {
 	// shows only the requests.
 	tab.open(fmt.Sprintf("%s/tail_log/%d", s.url, s.makeLog(t)))
 	tab.wait(`document.querySelector(".warn")`)
-	tab.picture("log.png", 460)
+	tab.picture("log.png", pictureWidth, 460)
 
 	tab.open(s.url + "/docs")
 	tab.wait(`document.querySelector("#operations-system-health")?.checkVisibility()`)
 	evaluate[bool](tab, `(document.querySelector("#operations-tag-characters").scrollIntoView(), scrollBy(0, -60), true)`)
-	tab.picture("docs.png", 620)
+	tab.picture("docs.png", pictureWidth, 620)
+}
+
+// The pictures of the console can be taken, too.
+func TestPictures_Console(t *testing.T) {
+	t.Parallel()
+	d := newDemo(t)
+	for _, visitor := range visitors {
+		tab := newTab(t, chromedp.WithNewBrowserContext())
+		tab.open(d.url + "/console")
+		tab.prefer("en", "light")
+		visitor.signIn(d, tab)
+		for _, page := range visitor.pages {
+			if page.picture == 0 {
+				continue
+			}
+			d.show(tab, page)
+			d.hideFolder(tab)
+			tab.picture("console-"+page.name+".png", pictureWidth, page.picture)
+			switch page.name {
+			case "overview":
+				tab.prefer("en", "dark")
+				d.hideFolder(tab)
+				tab.picture("console-overview-dark.png", pictureWidth, page.picture)
+				tab.prefer("en", "light")
+			case "user":
+				tab.picture("console-user-phone.png", phoneWidth, 844)
+			}
+		}
+	}
+}
+
+// hideFolder replaces the folder of the server in what the tab shows, as it is
+// a path of this machine.
+func (d *demo) hideFolder(tab *tab) {
+	tab.t.Helper()
+	evaluate[bool](tab, fmt.Sprintf(`[...document.querySelectorAll("dd")].every((text) => { text.innerText = text.innerText.replace(%q, "/srv/web-backend"); return true })`, d.folder))
 }
 
 // makeLog sends requests that succeed and requests that fail. It returns their
@@ -57,11 +96,11 @@ func (s *server) makeLog(t *testing.T) int {
 	return len(requests)
 }
 
-// picture takes a picture of what the tab shows in a window of this height, and
+// picture takes a picture of what the tab shows in a window of this size, and
 // checks its size.
-func (b *tab) picture(name string, height int64) {
+func (b *tab) picture(name string, width, height int64) {
 	b.t.Helper()
-	if _, err := chromedp.Run(b.ctx, chromedp.EmulateViewport(1100, height)); err != nil {
+	if _, err := chromedp.Run(b.ctx, chromedp.EmulateViewport(width, height)); err != nil {
 		b.t.Fatal(err)
 	}
 	data, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())

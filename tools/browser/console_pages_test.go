@@ -1,0 +1,143 @@
+package browser
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// consolePage is a page of the console as somebody sees it.
+type consolePage struct {
+	name string
+	path string // below /console/, with {user} and {character} for those of the demo
+	// submit is what is done on the page, in JavaScript, or "". The page that
+	// follows has a field that is marked as wrong.
+	submit string
+	// picture is the height of the picture of the page, or 0 for none.
+	picture int64
+}
+
+// visitors are those who see the pages.
+// A new page needs a row here: TestConsole_IsAccessible then examines it, and
+// make pictures takes its picture.
+var visitors = []struct {
+	name   string
+	signIn func(*demo, *tab)
+	pages  []consolePage
+}{
+	{"nobody", func(*demo, *tab) {}, []consolePage{
+		{name: "sign-in", path: "sign-in", picture: 550},
+		{name: "link", path: "sign-in?code=wbc_demo"},
+		{name: "error", path: "no/such/page", picture: 300},
+	}},
+	{"user", (*demo).signInUser, []consolePage{
+		{name: "user", path: "users/{user}", picture: 760},
+		{name: "user-wrong", path: "users/{user}", submit: enter("timezone", "Atlantis")},
+		{name: "character", path: "users/{user}/characters/{character}", picture: 760},
+		{name: "character-wrong", path: "users/{user}/characters/{character}", submit: enter("voice_speed", "fast")},
+		{name: "character-read-only", path: "users/{user}/characters/{read-only}"},
+		{name: "forbidden", path: "log"},
+	}},
+	{"operator", (*demo).signInOperator, []consolePage{
+		{name: "overview", path: "overview", picture: 440},
+		{name: "users", path: "users", picture: 640},
+		{name: "new-user", path: "new-user", picture: 560},
+		{name: "new-user-wrong", path: "new-user", submit: enter("password", "short")},
+		{name: "user-admin", path: "users/{user}/admin", picture: 800},
+		{name: "user-admin-wrong", path: "users/{user}/admin", submit: enter("confirm", "x")},
+		{name: "log", path: "log?text=route", picture: 600},
+		{name: "log-wrong", path: "log?lines=many"},
+		{name: "configuration", path: "configuration", picture: 620},
+	}},
+}
+
+// enter returns JavaScript that writes a text into a field and sends its form,
+// although other fields may be empty.
+func enter(name, text string) string {
+	return `(() => { const field = document.querySelector("[name=` + name + `]"); field.value = "` + text + `"; field.form.submit(); return true })()`
+}
+
+const (
+	demoName     = "Ada"
+	demoPassword = "correct horse battery"
+)
+
+// demo is a server with the data of people who use it.
+type demo struct {
+	*server
+
+	folder        string
+	operatorToken string
+	paths         *strings.Replacer
+}
+
+// newDemo starts a server with some users. One of them has provider keys and
+// a character of her own.
+func newDemo(t *testing.T) *demo {
+	t.Helper()
+	s := serve(t)
+	for _, name := range []string{demoName, "Grace", "Katherine", "Mary", "Rosalind", "Sofia"} {
+		s.send(t, "/api/v1/register_user", map[string]string{"username": name, "password": demoPassword})
+	}
+	folder := filepath.Dir(filepath.Dir(s.logFile))
+	token, err := os.ReadFile(filepath.Join(folder, "data", "operator.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := decode[struct {
+		ID string `json:"user_id"`
+	}](t, s, "/api/v1/authenticate_user", map[string]string{"username": demoName, "password": demoPassword}).ID
+	s.send(t, "/api/v1/update_user_config", map[string]any{
+		"user_id": user, "timezone": "Europe/London", "openai_api_key": "sk-demo", "deepseek_api_key": "sk-demo",
+	})
+	characters := decode[struct {
+		IDs []string `json:"character_id_list"`
+	}](t, s, "/api/v1/list_characters/"+user, nil).IDs
+	for _, id := range characters[5:] { // those in Chinese, for which a machine may have no font
+		s.send(t, "/api/v1/delete_character", map[string]string{"user_id": user, "character_id": id})
+	}
+	own := decode[struct {
+		ID string `json:"character_id"`
+	}](t, s, "/api/v1/duplicate_character", map[string]string{"user_id": user, "character_id": characters[0]}).ID
+	return &demo{
+		server: s, folder: folder, operatorToken: strings.TrimSpace(string(token)),
+		paths: strings.NewReplacer("{user}", user, "{character}", own, "{read-only}", characters[0]),
+	}
+}
+
+// show opens a page of the demo.
+func (d *demo) show(tab *tab, page consolePage) {
+	tab.t.Helper()
+	tab.open(d.url + "/console/" + d.paths.Replace(page.path))
+	if page.submit != "" {
+		evaluate[bool](tab, page.submit)
+		tab.wait(`document.querySelector("[aria-invalid=true]") && document.readyState === "complete"`)
+	}
+}
+
+func (d *demo) signInUser(tab *tab) {
+	tab.t.Helper()
+	tab.fill("username", demoName)
+	tab.fill("password", demoPassword)
+	tab.click("form:has([name=password]) button")
+	tab.wait(`location.pathname.includes("/console/users/") && document.readyState === "complete"`)
+}
+
+func (d *demo) signInOperator(tab *tab) {
+	tab.t.Helper()
+	tab.fill("token", d.operatorToken)
+	tab.click("form:has([name=token]) button")
+	tab.wait(`location.pathname.endsWith("/console/overview") && document.readyState === "complete"`)
+}
+
+// prefer chooses a language and an appearance at the end of a page.
+func (b *tab) prefer(language, theme string) {
+	b.t.Helper()
+	if evaluate[string](b, `document.documentElement.lang`) != language {
+		b.click("button[name=language]")
+		b.wait(`document.documentElement.lang === "` + language + `" && document.readyState === "complete"`)
+	}
+	b.click("button[value=" + theme + "]")
+	b.wait(`document.documentElement.dataset.theme === "` + theme + `" && document.readyState === "complete"`)
+}
