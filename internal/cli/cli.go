@@ -41,7 +41,7 @@ type commands struct {
 	Serve       serveCommand       `cmd:"" default:"withargs" group:"run" help:"Run the server. This is what happens without a command."`
 	Bootstrap   bootstrapCommand   `cmd:"" group:"run" help:"Set MongoDB up as serve does at its start, and say what was found and done."`
 	Healthcheck healthcheckCommand `cmd:"" group:"run" help:"Ask the running server whether it is well."`
-	Console     consoleCommand     `cmd:"" group:"run" help:"Print a link that signs in an operator in the console, once."`
+	Console     consoleCommand     `cmd:"" group:"run" help:"Print a link that signs in an operator in the console, once, and open it."`
 	Config      configCommand      `cmd:"" group:"run" help:"Check the configuration, or say where each value comes from."`
 	User        userCommand        `cmd:"" group:"users" help:"List, show, make and delete users; set passwords."`
 	Export      exportCommand      `cmd:"" group:"data" help:"Write all users and characters to a file that import reads. Works beside a running server."`
