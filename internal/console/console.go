@@ -51,6 +51,9 @@ type Options struct {
 	MaxFormBytes int64
 	Log          Log
 	Backups      Backups
+	// LastHour returns the minutes of the last hour, at most 60, the oldest
+	// first. It may be nil.
+	LastHour func() []Minute
 	// Configuration is what the server was started with.
 	Configuration Configuration
 }

@@ -53,6 +53,7 @@ type settings struct {
 
 	configuration console.Configuration
 	backups       console.Backups
+	lastHour      func() []console.Minute
 	away          *awayStore                        // the store, if a test takes it away
 	wrap          func(backend.Store) backend.Store // or nil
 }
@@ -130,7 +131,7 @@ func newSite(t *testing.T, s settings) *site {
 	})
 	made.console = console.New(made.service, console.Options{
 		Gate: handler, Tickets: made.tickets, MaxFormBytes: maxForm, Status: func(context.Context) console.Status { return s.status },
-		Configuration: s.configuration, Backups: s.backups,
+		Configuration: s.configuration, Backups: s.backups, LastHour: s.lastHour,
 		Log: console.Log{Tail: handler.TailLog, Download: handler.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) {
 			return handler.FollowLog(n)
 		}},
