@@ -35,6 +35,7 @@ func (s *server) mountConsole(
 		Gate: s.api, Tickets: s.tickets, MaxFormBytes: int64(cfg.Limits.MaxBodyBytes),
 		Status:        func(ctx context.Context) console.Status { return s.status(ctx, known, cfg.DataDir, embedded) },
 		Backups:       s.consoleBackups(cfg, embedded),
+		LastHour:      s.lastHour,
 		Configuration: configurationOf(cfg),
 		Log:           console.Log{Tail: s.api.TailLog, Download: s.api.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) { return s.api.FollowLog(n) }},
 	}
@@ -84,6 +85,14 @@ func (s *server) backupStatus(cfg config.Backup) console.BackupStatus {
 		status.Failure = *failure
 	}
 	return status
+}
+
+// lastHour returns the requests of the last hour for the console.
+func (s *server) lastHour() (all []console.Minute) {
+	for _, minute := range s.instruments.metrics.LastHour() {
+		all = append(all, console.Minute(minute))
+	}
+	return all
 }
 
 // backUp makes a backup for the console.

@@ -91,6 +91,9 @@ func TestConsole_OverviewOfAnOperator(t *testing.T) {
 			t.Errorf("the overview lacks %s:\n%s", want, overview)
 		}
 	}
+	if !strings.Contains(overview, "Requests per second</strong> up to 0.") || strings.Contains(overview, "up to 0.00") {
+		t.Errorf("the overview lacks the requests:\n%s", overview)
+	}
 	if strings.Contains(overview, "Warnings") {
 		t.Errorf("there are warnings:\n%s", overview)
 	}

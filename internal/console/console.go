@@ -58,6 +58,9 @@ type Options struct {
 	Backups      Backups
 	// Motion describes the motion files. It is nil if none are configured.
 	Motion func() Motion
+	// LastHour returns the minutes of the last hour, at most 60, the oldest
+	// first. It may be nil.
+	LastHour func() []Minute
 	// Configuration is what the server was started with.
 	Configuration Configuration
 }

@@ -16,6 +16,7 @@ type serverOverview struct {
 	DatabaseSize                  string // "" if unknown
 	Disk                          string // what is free; "" if unknown
 	Backup                        *backupView
+	Hour                          *hourView
 	Warnings                      []warning
 }
 
@@ -39,7 +40,7 @@ func (v *visit) serverOverview() *serverOverview {
 	status := v.options.Status(v.r.Context())
 	shown := &serverOverview{
 		Version: status.Version, Store: status.Store, Users: strconv.FormatInt(status.Users, 10),
-		Uptime: v.duration(time.Since(status.Started)),
+		Uptime: v.duration(time.Since(status.Started)), Hour: v.lastHour(),
 	}
 	backup, failure := v.backupView()
 	shown.Backup, shown.Warnings = backup, v.warnings(status, failure)

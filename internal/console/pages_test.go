@@ -147,7 +147,8 @@ func TestPages_AreStrictAndSmall(t *testing.T) {
 		site := newSite(t, settings{basePath: base, names: []string{"Mira"}, motion: func() console.Motion { return manyMotions(30, 200, 300) }, status: console.Status{
 			Version: "1", Store: "embedded", Users: 3, DatabaseBytes: 5e6, Unready: "no key", OpenToNetwork: true,
 			PlainToNetwork: true, Disk: console.Disk{Free: 1e6, Total: 1e12},
-		}, backups: backupsOf(nil, console.BackupStatus{Name: "a.db", At: time.Unix(1_800_000_000, 0), Failure: console.BackupFailure{Reason: "full"}})})
+		}, backups: backupsOf(nil, console.BackupStatus{Name: "a.db", At: time.Unix(1_800_000_000, 0), Failure: console.BackupFailure{Reason: "full"}}),
+			lastHour: func() []console.Minute { return make([]console.Minute, 60) }})
 		nobody, user, operator := site.browser(t), site.browser(t), site.browser(t)
 		user.signInUser(t)
 		operator.signInOperator(t)

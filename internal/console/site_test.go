@@ -53,7 +53,8 @@ type settings struct {
 
 	configuration console.Configuration
 	backups       console.Backups
-	motion        func() console.Motion             // nil if there are no motion files
+	motion        func() console.Motion // nil if there are no motion files
+	lastHour      func() []console.Minute
 	away          *awayStore                        // the store, if a test takes it away
 	wrap          func(backend.Store) backend.Store // or nil
 	closed        bool                              // only operators create accounts; the site then has no users
@@ -146,7 +147,7 @@ func newSite(t *testing.T, s settings) *site {
 	})
 	made.console = console.New(made.service, console.Options{
 		Gate: handler, Tickets: made.tickets, MaxFormBytes: maxForm, Status: func(context.Context) console.Status { return s.status },
-		Configuration: s.configuration, Backups: s.backups, Motion: s.motion,
+		Configuration: s.configuration, Backups: s.backups, Motion: s.motion, LastHour: s.lastHour,
 		Log: console.Log{Tail: handler.TailLog, Download: handler.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) {
 			return handler.FollowLog(n)
 		}},

@@ -48,6 +48,8 @@ type Metrics struct {
 	backupTime, backupBytes prometheus.Gauge
 	backupFailures          prometheus.Counter
 
+	minutes *minutes
+
 	adding sync.Mutex // held while an entry is added to kinds
 	// kinds holds the resolved metrics for each kind of request. There are
 	// only a few methods, routes and statuses. The map is replaced and never
@@ -73,7 +75,7 @@ type Build struct{ Version, Commit string }
 // NewMetrics returns the metrics of a server of this build.
 func NewMetrics(build Build) *Metrics {
 	m := &Metrics{
-		registry: prometheus.NewRegistry(),
+		registry: prometheus.NewRegistry(), minutes: newMinutes(time.Now()),
 		requests: counters("http_requests_total", "Requests that got a response.", "method", "route", "status"),
 		requestDurations: histograms("http_request_duration_seconds",
 			"Time from the header of a request to the end of its response.", requestBuckets, "method", "route"),
@@ -175,6 +177,7 @@ func (m *Metrics) observe(request api.ObservedRequest) {
 	a.requests.Inc()
 	a.bytes.Add(float64(request.Bytes))
 	a.duration.Observe(request.Duration.Seconds())
+	m.minutes.observe(time.Now(), request)
 }
 
 func (m *Metrics) addKind(key requestKind) *requestMetrics {

@@ -1,0 +1,56 @@
+package browser
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// An operator makes a backup on the overview, and the plots of the last hour
+// fit on a phone and follow light and dark.
+func TestConsoleOverview(t *testing.T) { eachBasePath(t, testConsoleOverview) }
+
+func testConsoleOverview(t *testing.T, s *server) {
+	t.Helper()
+	s.send(t, "/api/v1/list_characters/nobody", nil)
+	tab := newTab(t)
+	tab.phone()
+	tab.open(s.url + "/console")
+	tab.wait(`document.querySelector("[name=token]")`)
+	token, err := os.ReadFile(filepath.Join(filepath.Dir(s.logFile), "..", "data", "operator.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tab.fill("token", strings.TrimSpace(string(token)))
+	tab.click("form:has([name=token]) button")
+	tab.wait(`location.pathname.endsWith("/console/overview") && document.querySelectorAll("svg[role=img] path").length >= 8`)
+	tab.fits()
+
+	t.Log("the plots are drawn, and follow light and dark")
+	if !evaluate[bool](tab, `[...document.querySelectorAll(".plot")].every((plot) => plot.getBoundingClientRect().height > 50)`) {
+		t.Error("a plot is not shown")
+	}
+	const colour = `getComputedStyle(document.querySelector(".plot .line")).stroke`
+	tab.click("button[value=light]")
+	tab.wait(`document.documentElement.dataset.theme === "light"`)
+	light := evaluate[string](tab, colour)
+	tab.click("button[value=dark]")
+	tab.wait(`document.documentElement.dataset.theme === "dark"`)
+	if dark := evaluate[string](tab, colour); dark == light || dark == "none" {
+		t.Errorf("the line is %s in light, and %s in dark", light, dark)
+	}
+	tab.click("summary")
+	tab.wait(`document.querySelector("details[open] tbody tr td")`)
+	tab.fits()
+
+	t.Log("a backup is made")
+	tab.click("#back-up")
+	tab.wait(`document.querySelector(".done") && document.querySelector("#overview").innerText.includes("web-backend-manual-")`)
+	tab.fits()
+
+	if got := tab.now(); len(got.violations) > 0 || len(got.dialogs) > 0 || len(got.errors) > 0 {
+		t.Errorf("violations %q, dialogs %q, errors %q; want none", got.violations, got.dialogs, got.errors)
+	}
+	tab.policyHolds()
+}
