@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"errors"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,6 +40,10 @@ const (
 	maxLogText      = 200 // characters of the text to look for
 	// searchedLogLines is how many lines are searched for those that fit.
 	searchedLogLines = 10_000
+	// Without these limits, long lines would make the page slow. They are bytes,
+	// those of all lines as HTML.
+	maxLogPart = 2000
+	maxLogHTML = 80_000
 )
 
 // logLevels are the levels of lines, from the lowest to the highest.
@@ -71,10 +76,12 @@ type logPage struct {
 	Form    logForm
 	Problem string // why the log cannot be read
 	Lines   []logLine
+	Short   bool   // not all lines or not all of a line are on the page
 	Stream  string // query of the stream with the same filter
 }
 
-// logLine is one line of the log, in parts. Together they are the whole line.
+// logLine is one line of the log, in parts. Together they are the whole line,
+// unless a part is too long.
 type logLine struct {
 	Level     string // "" if the line has none; sets the colour
 	Time      string
@@ -98,7 +105,7 @@ func (v *visit) showLog() error {
 	case err != nil:
 		return err
 	}
-	page.Lines = filter.choose(lines)
+	page.Lines, page.Short = filter.choose(lines)
 	page.Stream = url.Values{"lines": {form.Lines}, "level": {form.Level}, "text": {form.Text}}.Encode()
 	return v.show(status, "log", "log", page)
 }
@@ -153,20 +160,37 @@ func (f logFilter) reach() int {
 	return searchedLogLines
 }
 
-// choose returns the last lines that fit, in parts.
-func (f logFilter) choose(lines []string) []logLine {
-	var chosen []logLine
+// choose returns the last lines that the filter lets through, in parts. It
+// shortens long parts, and returns fewer lines if they are long together; then
+// short is true.
+func (f logFilter) choose(lines []string) (chosen []logLine, short bool) {
+	size := 0
 	for _, line := range slices.Backward(lines) {
 		if len(chosen) == f.Lines {
 			break
 		}
 		parts := splitLogLine(line)
-		if strings.Contains(line, f.Text) && slices.Index(logLevels, parts.Level) >= slices.Index(logLevels, f.Level) {
-			chosen = append(chosen, parts)
+		if !strings.Contains(line, f.Text) || slices.Index(logLevels, parts.Level) < slices.Index(logLevels, f.Level) {
+			continue
 		}
+		for _, part := range []*string{&parts.Time, &parts.Before, &parts.RequestID, &parts.After} {
+			short = short || len(*part) > maxLogPart
+			*part = shorten(*part, maxLogPart)
+		}
+		if size += parts.htmlSize(); size > maxLogHTML {
+			short = true
+			break
+		}
+		chosen = append(chosen, parts)
 	}
 	slices.Reverse(chosen)
-	return chosen
+	return chosen, short
+}
+
+// htmlSize returns about how many bytes the line has on the page.
+func (l logLine) htmlSize() int {
+	const tags = 80
+	return tags + len(l.Time) + len(template.HTMLEscapeString(l.Before)) + 2*len(template.HTMLEscapeString(l.RequestID)) + len(template.HTMLEscapeString(l.After))
 }
 
 // splitLogLine returns the parts of a line. A line of the server starts with

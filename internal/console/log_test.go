@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // logRecord returns a line like those of the server.
@@ -133,5 +135,41 @@ func TestLog_Away(t *testing.T) {
 	site.appendLog(t, "it is back")
 	if got := operator.get(t, "/console/log"); got.status != http.StatusOK || !strings.Contains(got.body, "it is back") {
 		t.Errorf("%d %s", got.status, got.body)
+	}
+}
+
+// Long lines do not make the page large. What a text or a level lets through is
+// decided by the whole line.
+func TestLog_LongLines(t *testing.T) {
+	t.Parallel()
+	const start = "time=2026-11-29T08:00:00.000Z level=INFO msg="
+	for name, x := range map[string]struct {
+		line  string
+		lines int
+		short bool
+	}{
+		"ordinary":       {start + "request request_id=88b1e400-3ab8-4927-833f-36f06c60f1c2 method=GET route=/health status=200", 200, false},
+		"a long line":    {start + strings.Repeat("x", 1<<20) + "needle", 1, true},
+		"many lines":     {start + strings.Repeat(`"<&`, 500) + "needle", 1000, true},
+		"hostile id":     {start + `a request_id=` + strings.Repeat(`"`, 10_000) + " needle", 200, true},
+		"without a time": {strings.Repeat("é", 5000) + "needle", 100, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			lines := slices.Repeat([]string{x.line}, x.lines)
+			site := newSite(t, settings{logLines: append(lines, x.line+" the last")})
+			operator := site.browser(t)
+			operator.signInOperator(t)
+			page := operator.get(t, "/console/log?lines=1000").body
+			if len(page) > 100_000 || !utf8.ValidString(page) || strings.Contains(page, "Long lines are shortened here") != x.short {
+				t.Errorf("the page has %d bytes; short is %v", len(page), !x.short)
+			}
+			if shown := shownLog(page); len(shown) == 0 || !x.short && len(shown) != x.lines+1 {
+				t.Errorf("%d lines are shown", len(shown))
+			}
+			if found := shownLog(operator.get(t, "/console/log?text=the+last").body); len(found) != 1 {
+				t.Errorf("the last line is not found: %d lines", len(found))
+			}
+		})
 	}
 }

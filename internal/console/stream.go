@@ -43,11 +43,15 @@ func (v *visit) streamLog() error {
 	if form.LinesProblem != "" || form.TextProblem != "" {
 		return &pageError{http.StatusUnprocessableEntity, "unreadable", nil}
 	}
+	out := &eventWriter{w: v.w, control: http.NewResponseController(v.w)}
 	select {
 	case v.streams.slots <- struct{}{}:
 		defer func() { <-v.streams.slots }()
 	default:
-		return &pageError{http.StatusServiceUnavailable, "log_stream_busy", nil}
+		// A script cannot read the reason in a response with another status.
+		v.w.Header().Set("Content-Type", "text/event-stream")
+		_ = out.send("busy", "-") // an error means that the client has disconnected
+		return nil
 	}
 	lines, follower, err := v.options.Log.Follow(filter.reach())
 	if err != nil {
@@ -56,11 +60,11 @@ func (v *visit) streamLog() error {
 	defer follower.Close() //nolint:errcheck // only read
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.Header().Set("X-Accel-Buffering", "no") // nginx sends each event at once
-	out := &eventWriter{w: v.w, control: http.NewResponseController(v.w)}
 	// The limit of the server for reading a request does not hold any more. A
 	// connection without deadlines does not need it lifted.
 	_ = out.control.SetReadDeadline(time.Time{})
-	if out.send("tail", v.rows(filter.choose(lines))) != nil || v.r.Method == http.MethodHead {
+	chosen, _ := filter.choose(lines)
+	if out.send("tail", v.rows(chosen)) != nil || v.r.Method == http.MethodHead {
 		return nil
 	}
 	v.followLog(follower, filter, out)
@@ -88,7 +92,7 @@ func (v *visit) followLog(follower LogFollower, filter logFilter, out *eventWrit
 		if err != nil {
 			return
 		}
-		chosen := filter.choose(lines)
+		chosen, _ := filter.choose(lines)
 		if len(chosen) == 0 && time.Since(out.last) < streamHeartbeat {
 			continue
 		}

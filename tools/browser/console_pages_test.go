@@ -29,6 +29,8 @@ var visitors = []struct {
 	{"nobody", func(*demo, *tab) {}, []consolePage{
 		{name: "sign-in", path: "sign-in", picture: 550},
 		{name: "link", path: "sign-in?code=wbc_demo"},
+		{name: "register", path: "register", picture: 560},
+		{name: "register-wrong", path: "register", submit: enter("new_password_again", "x")},
 		{name: "error", path: "no/such/page", picture: 300},
 	}},
 	{"user", (*demo).signInUser, []consolePage{
@@ -37,6 +39,8 @@ var visitors = []struct {
 		{name: "character", path: "users/{user}/characters/{character}", picture: 760},
 		{name: "character-wrong", path: "users/{user}/characters/{character}", submit: enter("voice_speed", "fast")},
 		{name: "character-read-only", path: "users/{user}/characters/{read-only}"},
+		{name: "account", path: "account", picture: 760},
+		{name: "account-wrong", path: "account", submit: enter("new_password_again", "x")},
 		{name: "forbidden", path: "log"},
 	}},
 	{"operator", (*demo).signInOperator, []consolePage{
@@ -48,6 +52,7 @@ var visitors = []struct {
 		{name: "user-admin-wrong", path: "users/{user}/admin", submit: enter("confirm", "x")},
 		{name: "log", path: "log?text=route", picture: 600},
 		{name: "log-wrong", path: "log?lines=many"},
+		{name: "motion", path: "motion", picture: 760},
 		{name: "configuration", path: "configuration", picture: 620},
 	}},
 }
@@ -76,7 +81,7 @@ type demo struct {
 // a character of her own.
 func newDemo(t *testing.T) *demo {
 	t.Helper()
-	s := serve(t)
+	s := serve(t, motionData(t))
 	for _, name := range []string{demoName, "Grace", "Katherine", "Mary", "Rosalind", "Sofia"} {
 		s.send(t, "/api/v1/register_user", map[string]string{"username": name, "password": demoPassword})
 	}

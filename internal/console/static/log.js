@@ -4,6 +4,7 @@
   const lines = document.querySelector("#lines");
   const pause = document.querySelector("#pause");
   const problem = document.querySelector("#stream-problem");
+  const busy = document.querySelector("#stream-busy");
   let source;
 
   // The server escapes the rows, as it does those of the page.
@@ -15,7 +16,8 @@
       while (lines.children.length > Number(lines.dataset.most)) lines.firstElementChild.remove();
     });
     source.addEventListener("end", () => { source.close(); location.reload(); });
-    source.addEventListener("open", () => { problem.hidden = true; });
+    source.addEventListener("busy", () => { source.close(); busy.hidden = false; });
+    source.addEventListener("open", () => { problem.hidden = busy.hidden = true; });
     source.addEventListener("error", () => { problem.hidden = source.readyState !== EventSource.CLOSED; });
   };
 
