@@ -46,7 +46,9 @@ var requests = map[string]string{
 	"list_character_summaries": none,
 	"get_character_config":     none,
 	"duplicate_character":      `{"user_id": "{user}", "character_id": "{copy}", "character_name": "My Mira"}`,
-	"delete_character":         `{"user_id": "{user}", "character_id": "{copy}"}`,
+	"import_character": `{"character_name": "Mira", "scene_name": "vast", "tts_adapter": "elevenlabs", "voice": "", "voice_speed": 1.5, "avatar": "a",
+		"asr_adapter": "a", "classification_adapter": "a", "conversation_adapter": "a", "prompt": "p", "reaction_adapter": "a", "memory_adapter": "a"}`,
+	"delete_character": `{"user_id": "{user}", "character_id": "{copy}"}`,
 
 	"update_character_name":           `{"user_id": "{user}", "character_id": "{copy}", "character_name": "Mira", "new_name": "ignored"}`,
 	"update_character_avatar":         `{"user_id": "{user}", "character_id": "{copy}", "avatar": "HT-default"}`,

@@ -83,6 +83,7 @@ var routeAccess = []struct {
 	{"owner", "GET list_character_summaries/$owner", ``, 200},
 	{"owner", "GET get_character_config/$owner/$character", ``, 200},
 	{"owner", "POST duplicate_character", `{"user_id": "$owner", "character_id": "gone"}`, 404},
+	{"owner", "POST import_character/$owner", characterJSON, 200},
 	{"owner", "POST delete_character", `{"user_id": "$owner", "character_id": "gone"}`, 404},
 	{"owner", "POST update_character_name", `{"user_id": "$owner", "character_id": "$character", "character_name": "n"}`, 200},
 	{"owner", "POST update_character_avatar", `{"user_id": "$owner", "character_id": "$character", "avatar": "a"}`, 200},

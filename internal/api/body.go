@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"web-backend/internal/backend"
 )
 
 // maxDrain is how many bytes of a body that is too large are read and discarded
@@ -160,8 +162,8 @@ func checkContentType(header http.Header, length int) error {
 	return nil
 }
 
-// decodeBody decodes a JSON object into target. It ignores unknown fields. If a
-// field occurs twice, the last value is used.
+// decodeBody decodes a JSON object into target. It ignores unknown fields, except
+// in a character. If a field occurs twice, the last value is used.
 func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 	raw := bytes.TrimSpace(received.raw)
 	if len(raw) == 0 {
@@ -200,7 +202,47 @@ func (p *plan) decodeBody(received *body, target reflect.Value) []fault {
 		}
 		faults = append(faults, *fault)
 	}
+	if p.character != nil {
+		character, err := backend.ParseCharacter(raw)
+		target.FieldByIndex(p.character).Set(reflect.ValueOf(character))
+		faults = append(faults, characterFaults(err, received)...)
+	}
 	return faults
+}
+
+// characterFaults returns the faults of a character that is the whole body.
+func characterFaults(err error, received *body) (faults []fault) {
+	found, _ := errors.AsType[backend.CharacterFaults](err)
+	for _, f := range found {
+		bad := fault{Loc: []any{"body", f.Field}, Input: received.show()}
+		if raw := received.members[f.Field]; raw != nil {
+			bad.Input = shown(raw)
+		}
+		switch f.Kind {
+		case backend.FieldMissing:
+			bad.Type, bad.Msg = "missing", "Field required"
+			bad.Input = received.show()
+		case backend.FieldUnknown:
+			// The log shows the location, but no quoted text: a name may be secret.
+			bad.Type, bad.Loc, bad.Msg = "extra_forbidden", []any{"body"}, fmt.Sprintf("Extra inputs are not permitted: %q", f.Field)
+		case backend.FieldOfWrongType:
+			bad.Type, bad.Msg = wrongTypes[f.Want].Type, wrongTypes[f.Want].Msg
+		case backend.FieldNotText:
+			bad.Type, bad.Msg = "string_type", invalidTextMessage
+		case backend.NoCharacterJSON: // cannot happen: the body is a valid object
+			bad = invalidJSON(0, f.Error())
+		}
+		faults = append(faults, bad)
+	}
+	return faults
+}
+
+// wrongTypes are the faults for the types of a character's fields.
+var wrongTypes = map[reflect.Kind]fault{
+	reflect.String:  {Type: "string_type", Msg: "Input should be a valid string"},
+	reflect.Bool:    {Type: "bool_type", Msg: "Input should be a valid boolean"},
+	reflect.Float64: {Type: "float_type", Msg: "Input should be a valid number"},
+	reflect.Int32:   {Type: "int_type", Msg: "Input should be a valid integer"},
 }
 
 // membersOf returns the members of a valid JSON object that the plan has fields

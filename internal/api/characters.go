@@ -155,6 +155,26 @@ func (a *API) duplicateCharacter(
 	return duplicateCharacterResponse{duplicate.CharacterID}, err
 }
 
+type importCharacterRequest struct {
+	Owner string `path:"user_id" description:"Id of the user who gets the character." example:"example-user"`
+	backend.Character
+}
+
+// ownerID implements [ownedRequest].
+func (r *importCharacterRequest) ownerID() string { return r.Owner }
+
+type importCharacterResponse struct {
+	CharacterID string `json:"character_id" required:"true" description:"Id of the new character." example:"5d0c7d4a-3c43-4a62-8a5e-0c1f3b6a9a10"`
+}
+
+func (a *API) importCharacter(ctx context.Context, in *importCharacterRequest) (importCharacterResponse, error) {
+	added, err := a.service.AddCharacter(ctx, in.Owner, in.Character)
+	if err == nil {
+		a.warnOfUnknownNames(ctx, added.UnknownNames())
+	}
+	return importCharacterResponse{added.CharacterID}, err
+}
+
 type deleteCharacterRequest struct{ characterBody }
 
 func (a *API) deleteCharacter(ctx context.Context, in *deleteCharacterRequest) (empty, error) {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -565,5 +566,85 @@ func TestCharacter_IDs(t *testing.T) {
 				exchange{name: "it is gone", request: get, status: 404},
 			)
 		})
+	}
+}
+
+// characterJSON is a character with only the fields that must be there.
+const characterJSON = `{"character_name":"Mira","scene_name":"Vast","tts_adapter":"elevenlabs","voice":"","avatar":"KQ-default","asr_adapter":"openai_realtime",` +
+	`"classification_adapter":"openai_classification","conversation_adapter":"openai_agent","prompt":"p","reaction_adapter":"openai_reaction","memory_adapter":"openai_memory"}`
+
+// The response of get_character_config makes the same character again, for
+// another user, on both stores. Whatever is not a character makes none.
+func TestImportCharacter(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s *server) {
+		t.Helper()
+		s.withUser(t)
+		s.createUser(t, "bob")
+		const post = "POST import_character/bob"
+		source := s.exchange(t, exchange{request: "GET get_character_config/ada/$readonly", status: 200}).body
+		before := len(s.characterIDs(t, "bob"))
+		id := field(t, s.exchange(t, exchange{name: "import", request: post, body: source, status: 200, want: `{"character_id":"<uuid>"}`}).body, "character_id")
+		ids := s.characterIDs(t, "bob")
+		if len(ids) != before+1 || ids[len(ids)-1] != id {
+			t.Errorf("the list is %q, want %s last", ids, id)
+		}
+		var want, got map[string]any
+		made := s.exchange(t, exchange{request: "GET get_character_config/bob/" + id, status: 200}).body
+		if json.Unmarshal([]byte(source), &want) != nil || json.Unmarshal([]byte(made), &got) != nil {
+			t.Fatal(source, made)
+		}
+		for _, own := range []string{"user_id", "character_id", "create_datatime", "read_only"} {
+			if got[own] == want[own] {
+				t.Errorf("%s is that of the source, %v", own, got[own])
+			}
+			delete(got, own)
+			delete(want, own)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("\n got %v\nwant %v", got, want)
+		}
+		with := func(name, value string) string {
+			return strings.TrimSuffix(characterJSON, "}") + `,"` + name + `":` + value + "}"
+		}
+		for _, x := range []struct{ name, body, want string }{
+			{"unknown field", with("temper", `"hot"`), `{"type":"extra_forbidden","loc":["body"],"msg":"Extra inputs are not permitted: \"temper\""`},
+			{"text for a number", with("voice_speed", `"1.5"`), `{"type":"float_type","loc":["body","voice_speed"],"msg":"Input should be a valid number","input":"1.5"}`},
+			{"number for a text", with("voice", `5`), `{"type":"string_type","loc":["body","voice"],"msg":"Input should be a valid string","input":5}`},
+			{"fraction", with("fear_threshold", `0.5`), `{"type":"int_type","loc":["body","fear_threshold"]`},
+			{"text for a bool", with("read_only", `"true"`), `{"type":"bool_type","loc":["body","read_only"]`},
+			{"NUL", with("prompt", `"\u0000"`), `{"type":"string_type","loc":["body","prompt"]`},
+			{"missing", strings.Replace(characterJSON, `"voice":"",`, "", 1), `{"type":"missing","loc":["body","voice"],"msg":"Field required"`},
+			{"two faults", with("voice", `null,"temper":1`), `"loc":["body","voice"]`},
+			{"a list", "[" + characterJSON + "]", "model_attributes_type"},
+			{"nothing", "", `"loc":["body"]`},
+		} {
+			s.run(t, exchange{name: x.name, request: post, body: x.body, status: 422, contains: []string{x.want}})
+		}
+		s.run(t, exchange{name: "unknown user", request: "POST import_character/gone", body: characterJSON, status: 404})
+		if after := s.characterIDs(t, "bob"); !slices.Equal(after, ids) {
+			t.Errorf("refused requests changed the list from %q to %q", ids, after)
+		}
+	})
+}
+
+// The limits of requests hold for a character that is imported.
+func TestImportCharacter_Limits(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, limitedTo(defaultLimits)).withUser(t)
+	var example map[string]any
+	if err := json.Unmarshal([]byte(characterJSON), &example); err != nil {
+		t.Fatal(err)
+	}
+	for name := range example {
+		most, unit, text := 256, "characters", strings.Repeat("é", 256)
+		if name == "prompt" {
+			most, unit, text = 64<<10, "bytes", strings.Repeat("é", 32<<10)
+		}
+		body := maps.Clone(example)
+		body[name] = text
+		s.run(t, exchange{name: name, request: "POST import_character/ada", body: encode(t, body), status: 200})
+		body[name] = text + "."
+		s.run(t, exchange{name: name + ", too long", request: "POST import_character/ada", body: encode(t, body), status: 422, want: tooLong(name, most, unit)})
 	}
 }

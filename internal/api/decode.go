@@ -21,11 +21,13 @@ import (
 //	IDs    []string `json:"ids"`                     a list of short texts; absent or null: nil
 //	Key    backend.Secret  `json:"key"`              a text that is never shown
 //	Keys   map[string]backend.Secret `json:"-"`      the provider keys in the body
+//	backend.Character                                the whole body is a character
 //
 // The OpenAPI document is made from the same tags; see openapi_build_test.go.
 type plan struct {
 	path, body []field
 	names      map[string]bool // names of the fields in body
+	character  []int           // index of the struct field if the whole body is a character
 }
 
 // field is one value of a request.
@@ -54,25 +56,18 @@ type fault struct {
 func newPlan(t reflect.Type) *plan {
 	p := &plan{}
 	for _, f := range reflect.VisibleFields(t) {
-		if f.Anonymous {
-			continue // its fields are also visible
+		if f.Type == reflect.TypeFor[backend.Character]() {
+			p.character = f.Index
+		}
+		if f.Anonymous || p.character != nil && len(f.Index) > len(p.character) {
+			continue // its fields are also visible, except that those of a character are decoded together
 		}
 		if f.Type == reflect.TypeFor[map[string]backend.Secret]() {
 			p.body = append(p.body, providerKeyFields(f)...)
 			continue
 		}
-		kind := f.Type
-		if kind.Kind() == reflect.Pointer {
-			kind = kind.Elem()
-		}
-		parse, ok := parsers[kind.Kind()]
-		if kind == reflect.TypeFor[[]string]() {
-			parse, ok = parseTexts, true
-		}
-		if kind == reflect.TypeFor[backend.Secret]() {
-			parse, ok = parseSecret, true
-		}
-		if !ok {
+		parse := parserOf(f.Type)
+		if parse == nil {
 			panic(fmt.Sprintf("api: field %s.%s has type %s, which no request can hold", t, f.Name, f.Type))
 		}
 		minLength, _ := strconv.Atoi(f.Tag.Get("minLength"))
@@ -98,7 +93,26 @@ func newPlan(t reflect.Type) *plan {
 	for _, f := range p.body {
 		p.names[f.name] = true
 	}
+	if p.character != nil {
+		for _, f := range backend.CharacterFields() {
+			p.names[f.Name] = true
+		}
+	}
 	return p
+}
+
+// parserOf returns the function that parses a value of type t, or nil.
+func parserOf(t reflect.Type) func(json.RawMessage) (any, *fault) {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t {
+	case reflect.TypeFor[[]string]():
+		return parseTexts
+	case reflect.TypeFor[backend.Secret]():
+		return parseSecret
+	}
+	return parsers[t.Kind()]
 }
 
 // providerKeyFields returns the fields for the map f: one optional text per
@@ -149,7 +163,7 @@ func (p *plan) decode(r *http.Request, received *body, in any) error {
 			}
 		}
 	}
-	if len(p.body) > 0 {
+	if len(p.body) > 0 || p.character != nil {
 		faults = append(faults, p.decodeBody(received, target)...)
 	}
 	if len(faults) > 0 {

@@ -92,7 +92,7 @@ func checkFaults(t *testing.T, body string) {
 	}
 	kinds := []string{
 		"missing", "string_type", "float_parsing", "float_type", "int_parsing", "json_invalid", "literal_error",
-		"model_attributes_type", "string_too_short", "greater_than_equal",
+		"model_attributes_type", "string_too_short", "greater_than_equal", "extra_forbidden", "bool_type", "int_type",
 	}
 	for _, fault := range reply.Detail.Errors {
 		if !slices.Contains(kinds, fault.Type) || len(fault.Loc) == 0 || fault.Msg == "" {

@@ -87,6 +87,9 @@ func TestHostileFields(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for _, o := range posts() {
+		if o.OperationID == "import_character" {
+			continue // takes no other field and no other type; see TestImportCharacter
+		}
 		user := "user of " + o.OperationID
 		s.createUser(t, user)
 		source := s.characterIDs(t, user)[0]

@@ -158,7 +158,11 @@ func addOperation(reflector *openapi31.Reflector, route route) error {
 		operation.SetDescription(route.description)
 	}
 	if request := route.endpoint.request; request != reflect.TypeFor[none]() {
-		operation.AddReqStructure(reflect.New(request).Interface(), openapi.WithCustomize(completeBody(exampleOf(request))))
+		var example any = exampleOf(request)
+		if request == reflect.TypeFor[importCharacterRequest]() {
+			example = characterDocument(nil).documented()
+		}
+		operation.AddReqStructure(reflect.New(request).Interface(), openapi.WithCustomize(completeBody(example)))
 	}
 	if exposed, ok := operation.(openapi31.OperationExposer); ok {
 		exposed.Operation().Security = route.security()
@@ -500,6 +504,24 @@ func (updateUserConfigRequest) PrepareJSONSchema(schema *jsonschema.Schema) erro
 			WithFormat("password").WithWriteOnly(true)
 		schema.WithPropertiesItem(name, property.ToSchemaOrBool())
 	}
+	return nil
+}
+
+// PrepareJSONSchema documents that a character in a request is stricter than
+// other requests: fields without a default are required and not null, and the
+// speed is not a text.
+func (importCharacterRequest) PrepareJSONSchema(schema *jsonschema.Schema) error {
+	if schema.Properties["voice_speed"].TypeObject == nil {
+		return nil // the parameters of the path
+	}
+	schema.Required = backend.RequiredCharacterFields()
+	for _, name := range schema.Required {
+		schema.Properties[name].TypeObject.Type = (&jsonschema.Type{}).WithSimpleTypes(jsonschema.String)
+	}
+	speed := schema.Properties["voice_speed"].TypeObject
+	speed.Pattern = nil
+	speed.Type = (&jsonschema.Type{}).WithSliceOfSimpleTypeValues(jsonschema.Number, jsonschema.Null)
+	schema.WithAdditionalProperties(*(&jsonschema.SchemaOrBool{}).WithTypeBoolean(false))
 	return nil
 }
 

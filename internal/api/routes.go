@@ -138,6 +138,11 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 		{method: http.MethodPost, path: v1 + "duplicate_character", tag: tagCharacters, errors: []int{http.StatusNotFound},
 			summary: "Duplicate a character", endpoint: owner(a, a.duplicateCharacter),
 			description: "The copy may be changed and is the last of the list."},
+		{method: http.MethodPost, path: v1 + "import_character/{user_id}", tag: tagCharacters, errors: []int{http.StatusNotFound},
+			summary: "Make a character from its JSON", endpoint: owner(a, a.importCharacter),
+			description: "The body is what get_character_config returns, from this server or another. The new character has its own id and creation time, " +
+				"may be changed and is the last of the list. user_id, character_id, create_datatime and read_only of the body are not used; " +
+				"fields that are not known are refused, and nothing is made."},
 		{method: http.MethodPost, path: v1 + "delete_character", tag: tagCharacters, errors: []int{http.StatusNotFound},
 			summary: "Delete a character", endpoint: owner(a, a.deleteCharacter),
 			description: "A read-only character may be deleted."},

@@ -56,74 +56,93 @@ const (
 	FieldNotText // holds what a store may not keep
 )
 
-func (f *CharacterFault) Error() string {
+func (f CharacterFault) Error() string {
 	if f.Field == "" {
 		return f.text
 	}
 	return fmt.Sprintf("field %q: %s", f.Field, f.text)
 }
 
+// CharacterFaults are all faults of the JSON form of a character.
+type CharacterFaults []CharacterFault
+
+func (f CharacterFaults) Error() string {
+	texts := make([]string, len(f))
+	for i, fault := range f {
+		texts[i] = fault.Error()
+	}
+	return strings.Join(texts, "; ")
+}
+
+// RequiredCharacterFields returns the fields that the JSON form of a character
+// must have; see [ParseCharacter].
+func RequiredCharacterFields() []string { return slices.Clone(requiredDefaultFields) }
+
 // ParseCharacter parses the JSON form of a character: the fields of
 // [Character]. Owner, id and creation time are allowed but not used, so that an
 // API response can serve as input. A field with a default value may be missing.
-// The error is a [*CharacterFault].
+// The error is [CharacterFaults].
 func ParseCharacter(data []byte) (Character, error) {
 	c := NewCharacter()
-	if err := json.Unmarshal(data, &c); err != nil {
-		return c, describeJSONError(err)
+	var sent map[string]json.RawMessage
+	if err := json.Unmarshal(data, &sent); err != nil {
+		return c, CharacterFaults{notAnObject(err)}
 	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(data, &fields); err != nil {
-		return c, notAnObject()
-	}
-	for _, name := range requiredDefaultFields {
-		if raw, ok := fields[name]; !ok || string(raw) == "null" {
-			return c, &CharacterFault{Kind: FieldMissing, Field: name, text: "missing; required are " + strings.Join(requiredDefaultFields, ", ")}
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		raw := fields[name]
-		if !isCharacterField(name) {
-			const most = 64 // characters of a name in a message
-			if runes := []rune(name); len(runes) > most {
-				name = string(runes[:most]) + "…"
+	var faults CharacterFaults
+	target := reflect.ValueOf(&c).Elem()
+	for _, field := range reflect.VisibleFields(target.Type()) {
+		name := field.Tag.Get("json")
+		raw, ok := sent[name]
+		delete(sent, name)
+		if !ok || string(raw) == "null" {
+			if slices.Contains(requiredDefaultFields, name) {
+				faults = append(faults, CharacterFault{Kind: FieldMissing, Field: name, text: "missing; required are " + strings.Join(requiredDefaultFields, ", ")})
 			}
-			return c, &CharacterFault{Kind: FieldUnknown, Field: name, text: "unknown; names are in lower case"}
+			continue
 		}
-		var text string
-		if json.Unmarshal(raw, &text) != nil {
-			continue // a number or a bool; decoding above has checked its type
+		if fault := parseCharacterField(raw, target.FieldByIndex(field.Index)); fault != nil {
+			fault.Field = name
+			faults = append(faults, *fault)
 		}
-		if !validJSONText(raw, text) {
-			return c, &CharacterFault{Kind: FieldNotText, Field: name, text: invalidTextProblem}
+	}
+	unknown := 0
+	for _, name := range slices.Sorted(maps.Keys(sent)) {
+		const mostNames, mostName = 5, 64 // in a message: the sender controls how many there are, and how long
+		if unknown++; unknown > mostNames {
+			break
 		}
+		if runes := []rune(name); len(runes) > mostName {
+			name = string(runes[:mostName]) + "…"
+		}
+		faults = append(faults, CharacterFault{Kind: FieldUnknown, Field: name, text: "unknown; names are in lower case"})
+	}
+	if len(faults) > 0 {
+		return c, faults
 	}
 	return c, nil
 }
 
-// isCharacterField reports whether name is exactly a JSON field of a character.
-// Package json ignores case, and the last field wins.
-func isCharacterField(name string) bool {
-	return slices.ContainsFunc(CharacterFields(), func(field CharacterField) bool { return field.Name == name })
-}
-
-func notAnObject() *CharacterFault {
-	return &CharacterFault{text: "want a JSON object with the fields"}
-}
-
-// describeJSONError describes a decoding error in words for the author of the
-// text.
-func describeJSONError(err error) error {
-	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && e.Field == "" {
-		return notAnObject()
-	} else if ok {
-		want := e.Type.Kind()
-		return &CharacterFault{Kind: FieldOfWrongType, Field: e.Field, Want: want, text: "is a JSON " + e.Value + ", want " + jsonKinds[want]}
+// parseCharacterField sets a field of a character.
+func parseCharacterField(raw json.RawMessage, field reflect.Value) *CharacterFault {
+	if err := json.Unmarshal(raw, field.Addr().Interface()); err != nil {
+		text := err.Error()
+		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			text = "is a JSON " + e.Value + ", want " + jsonKinds[field.Kind()]
+		}
+		return &CharacterFault{Kind: FieldOfWrongType, Want: field.Kind(), text: text}
 	}
+	if field.Kind() == reflect.String && !validJSONText(raw, field.String()) {
+		return &CharacterFault{Kind: FieldNotText, text: invalidTextProblem}
+	}
+	return nil
+}
+
+// notAnObject describes a decoding error in words for the author of the text.
+func notAnObject(err error) CharacterFault {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return &CharacterFault{text: fmt.Sprintf("not JSON at byte %d: %v", e.Offset, err)}
+		return CharacterFault{text: fmt.Sprintf("not JSON at byte %d: %v", e.Offset, err)}
 	}
-	return &CharacterFault{text: err.Error()}
+	return CharacterFault{text: "want a JSON object with the fields"}
 }
 
 // jsonKinds describes the types of a character's fields.

@@ -89,7 +89,7 @@ func ParseDefaultUserConfig(data []byte) (UserConfig, error) {
 	config := UserConfig{Timezone: DefaultTimezone, Keys: map[string]Secret{}}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(data, &fields); err != nil {
-		return config, describeJSONError(err)
+		return config, notAnObject(err)
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		raw := fields[name]

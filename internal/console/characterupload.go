@@ -1,7 +1,6 @@
 package console
 
 import (
-	"cmp"
 	"errors"
 	"io"
 	"net/http"
@@ -66,25 +65,30 @@ var wantedKinds = map[reflect.Kind]string{
 	reflect.String: "kind_text", reflect.Bool: "kind_bool", reflect.Float64: "kind_number", reflect.Int32: "kind_whole_number",
 }
 
-// uploadProblem returns the sentence for an error of a character in a file.
+// uploadProblem returns the sentences for an error of a character in a file.
 func (v *visit) uploadProblem(err error) string {
-	message, field, limit, want := "upload_no_json", "", 0, ""
-	if fault, ok := errors.AsType[*backend.CharacterFault](err); ok {
-		field, want = fault.Field, v.texts[wantedKinds[fault.Want]]
-		message = map[backend.CharacterFaultKind]string{
-			backend.FieldMissing: "upload_missing", backend.FieldUnknown: "upload_unknown",
-			backend.FieldOfWrongType: "upload_type", backend.FieldNotText: "upload_text",
-		}[fault.Kind]
-		message = cmp.Or(message, "upload_no_json")
-	}
-	if refused, ok := errors.AsType[*backend.Error](err); ok {
-		field, limit, message = refused.Field, refused.Limit, "upload_long"
-		switch {
-		case refused.Kind == backend.Full:
-			message = "characters_full"
-		case field == "prompt":
-			message = "upload_long_bytes"
+	if faults, ok := errors.AsType[backend.CharacterFaults](err); ok {
+		var sentences []string
+		for _, fault := range faults {
+			sentences = append(sentences, v.faultSentence(fault))
 		}
+		return strings.Join(sentences, " ")
 	}
-	return strings.NewReplacer("{field}", field, "{limit}", strconv.Itoa(limit), "{want}", want).Replace(v.texts[message])
+	refused, _ := errors.AsType[*backend.Error](err)
+	message := "upload_long"
+	switch {
+	case refused.Kind == backend.Full:
+		message = "characters_full"
+	case refused.Field == "prompt":
+		message = "upload_long_bytes"
+	}
+	return strings.NewReplacer("{field}", refused.Field, "{limit}", strconv.Itoa(refused.Limit)).Replace(v.texts[message])
+}
+
+func (v *visit) faultSentence(fault backend.CharacterFault) string {
+	message := map[backend.CharacterFaultKind]string{
+		backend.NoCharacterJSON: "upload_no_json", backend.FieldMissing: "upload_missing", backend.FieldUnknown: "upload_unknown",
+		backend.FieldOfWrongType: "upload_type", backend.FieldNotText: "upload_text",
+	}[fault.Kind]
+	return strings.NewReplacer("{field}", fault.Field, "{want}", v.texts[wantedKinds[fault.Want]]).Replace(v.texts[message])
 }
