@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"io"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // axeSum is the SHA-256 sum of axe-core 4.14.1, which vendor.sh takes from npm.
@@ -63,7 +61,7 @@ func TestConsole_IsAccessible(t *testing.T) {
 		for _, visitor := range visitors {
 			t.Run(fmt.Sprintf("%s/%s/%s/%d", visitor.name, x.language, x.theme, x.width), func(t *testing.T) {
 				t.Parallel()
-				tab := newTab(t, chromedp.WithNewBrowserContext())
+				tab := newTab(t)
 				tab.wide(x.width)
 				tab.open(d.url + "/console")
 				tab.prefer(x.language, x.theme)

@@ -118,13 +118,13 @@ type seen struct {
 const watch = `document.addEventListener("securitypolicyviolation", (e) =>
 	reportViolation(e.violatedDirective + " refused " + (e.blockedURI || "?") + " in " + e.documentURI + " " + e.sample))`
 
-// newTab opens a tab that is closed when the test ends. All tabs share their
-// cookies, except those with chromedp.WithNewBrowserContext.
-func newTab(t *testing.T, options ...chromedp.ContextOption) *tab {
+// newTab opens a tab that is closed when the test ends. It has its own cookies,
+// because cookies do not belong to a port, and so to a server.
+func newTab(t *testing.T) *tab {
 	t.Helper()
 	parent := needBrowser(t)
 	tab := &tab{t: t, addresses: map[network.RequestID]string{}}
-	ctx, cancel := chromedp.NewContext(parent, options...)
+	ctx, cancel := chromedp.NewContext(parent, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("open a tab: %v", err)

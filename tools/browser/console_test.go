@@ -62,10 +62,10 @@ func testConsole(t *testing.T, s *server) {
 
 	t.Log("language and appearance are kept")
 	tab.click("button[name=language]")
-	tab.wait(`document.documentElement.lang === "zh" && document.querySelector("h1").innerText === "角色与密钥"`)
+	tab.wait(`document.documentElement.lang === "zh" && document.querySelector("h1")?.innerText === "角色与密钥" && document.readyState === "complete"`)
 	light := evaluate[string](tab, `getComputedStyle(document.documentElement).backgroundColor`)
 	tab.click("button[value=dark]")
-	tab.wait(`document.documentElement.dataset.theme === "dark"`)
+	tab.wait(`document.documentElement.dataset.theme === "dark" && document.readyState === "complete"`)
 	if dark := evaluate[string](tab, `getComputedStyle(document.documentElement).backgroundColor`); dark == light {
 		t.Errorf("dark is as light: %s", dark)
 	}

@@ -11,7 +11,7 @@ import (
 // with the keyboard alone, and always sees where the focus is.
 func TestConsole_KeyboardAlone(t *testing.T) {
 	d := newDemo(t)
-	tab := newTab(t, chromedp.WithNewBrowserContext())
+	tab := newTab(t)
 	tab.wide(1280)
 	tab.open(d.url + "/console")
 

@@ -41,7 +41,7 @@ func TestPictures_Console(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
 	for _, visitor := range visitors {
-		tab := newTab(t, chromedp.WithNewBrowserContext())
+		tab := newTab(t)
 		tab.open(d.url + "/console")
 		tab.prefer("en", "light")
 		visitor.signIn(d, tab)

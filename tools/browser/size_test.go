@@ -26,7 +26,7 @@ const weigh = `(() => {
 func TestConsole_PagesAreSmall(t *testing.T) {
 	d := newDemo(t)
 	for _, visitor := range visitors {
-		tab := newTab(t, chromedp.WithNewBrowserContext())
+		tab := newTab(t)
 		tab.open(d.url + "/console")
 		visitor.signIn(d, tab)
 		if _, err := chromedp.Call(tab.ctx, network.SetCacheDisabled, network.SetCacheDisabledParams{CacheDisabled: true}); err != nil {
