@@ -34,6 +34,7 @@ var requests = map[string]string{
 	"disable_user":            `{"user_id": "{id}"}`,
 	"enable_user":             `{"user_id": "{id}"}`,
 	"end_user_sessions":       `{"user_id": "{id}"}`,
+	"find_users":              none,
 	"list_users":              none,
 	"list_user_credential_id": none,
 	"list_user_config_id":     none,
@@ -82,7 +83,7 @@ var requests = map[string]string{
 var needToken = []string{"logout", "list_sessions", "end_sessions"}
 
 // needOperator are the operations that need an operator token in every mode.
-var needOperator = []string{"metrics", "set_user_password", "disable_user", "enable_user", "end_user_sessions"}
+var needOperator = []string{"metrics", "find_users", "set_user_password", "disable_user", "enable_user", "end_user_sessions"}
 
 // contractPaths are the rows of contract §2, and logout, which this server
 // adds.

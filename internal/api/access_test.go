@@ -69,6 +69,7 @@ var routeAccess = []struct {
 	{"local-operator", "GET list_user_config_id", ``, 200},
 	{"local-operator", "POST create_user", `{"user_id": "$owner"}`, 400},
 	{"local-operator", "POST delete_user", `{"user_id": "gone"}`, 404},
+	{"operator", "GET find_users", ``, 200},
 	{"operator", "POST set_user_password", `{"user_id": "gone", "new_password": "$password"}`, 404},
 	{"operator", "POST disable_user", `{"user_id": "gone"}`, 404},
 	{"operator", "POST enable_user", `{"user_id": "gone"}`, 404},
@@ -483,7 +484,7 @@ func TestAccess_DirectLoopback(t *testing.T) {
 				}
 			}
 			for request, body := range map[string]string{
-				"GET /metrics": "", "POST /api/v1/set_user_password": `{"user_id": "gone", "new_password": "a good password"}`,
+				"GET /metrics": "", "GET /api/v1/find_users": "", "POST /api/v1/set_user_password": `{"user_id": "gone", "new_password": "a good password"}`,
 				"POST /api/v1/disable_user": `{"user_id": "gone"}`, "POST /api/v1/enable_user": `{"user_id": "gone"}`,
 				"POST /api/v1/end_user_sessions": `{"user_id": "gone"}`,
 			} {

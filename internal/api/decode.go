@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/url"
 	"reflect"
 	"strconv"
 	"unicode/utf8"
@@ -18,6 +19,7 @@ import (
 //	Speed  float64 `json:"speed" default:"1.0"`      absent or null: the default
 //	Name   *string `json:"name"`                     absent or null: nil
 //	UserID string  `path:"user_id"`                  from the path
+//	Limit  int     `query:"limit" default:"50"`      from the query; absent: the default
 //	IDs    []string `json:"ids"`                     a list of short texts; absent or null: nil
 //	Key    backend.Secret  `json:"key"`              a text that is never shown
 //	Keys   map[string]backend.Secret `json:"-"`      the provider keys in the body
@@ -25,9 +27,9 @@ import (
 //
 // The OpenAPI document is made from the same tags; see openapi_build_test.go.
 type plan struct {
-	path, body []field
-	names      map[string]bool // names of the fields in body
-	character  []int           // index of the struct field if the whole body is a character
+	path, query, body []field
+	names             map[string]bool // names of the fields in body
+	character         []int           // index of the struct field if the whole body is a character
 }
 
 // field is one value of a request.
@@ -46,7 +48,7 @@ type field struct {
 // original server know.
 type fault struct {
 	Type  string          `json:"type" required:"true" description:"Kind of fault, such as missing, string_type, float_parsing, int_parsing, literal_error or json_invalid." example:"missing"`
-	Loc   []any           `json:"loc" required:"true" nullable:"false" description:"Where it is: body or path, then the field, or the offset of a JSON error in bytes."`
+	Loc   []any           `json:"loc" required:"true" nullable:"false" description:"Where it is: body, path or query, then the field, or the offset of a JSON error in bytes."`
 	Msg   string          `json:"msg" required:"true" description:"What was expected." example:"Field required"`
 	Input json.RawMessage `json:"input" required:"true" description:"The offending value, without secrets."`
 }
@@ -79,13 +81,17 @@ func newPlan(t reflect.Type) *plan {
 			name: f.Tag.Get("json"), required: f.Tag.Get("required") == "true", minLength: minLength,
 			minimum: minimum, fallback: f.Tag.Get("default"), parse: parse, set: setter(f),
 		}
-		if name := f.Tag.Get("path"); name != "" {
-			planned.name = name
+		switch inPath, inQuery := f.Tag.Get("path"), f.Tag.Get("query"); {
+		case inPath != "":
+			planned.name = inPath
 			if f.Type.Kind() == reflect.String {
 				planned.text = f.Index
 			}
 			p.path = append(p.path, planned)
-		} else {
+		case inQuery != "":
+			planned.name = inQuery
+			p.query = append(p.query, planned)
+		default:
 			p.body = append(p.body, planned)
 		}
 	}
@@ -144,24 +150,19 @@ func setter(f reflect.StructField) func(in reflect.Value, value any) {
 	}
 }
 
-// decode fills in, a pointer to the type of the plan, from the path and the
-// body. The body is nil for a request without one. It reports all faults at
-// once.
+// decode fills in, a pointer to the type of the plan, from the path, the query
+// and the body. The body is nil for a request without one. It reports all
+// faults at once.
 func (p *plan) decode(r *http.Request, received *body, in any) error {
 	target := reflect.ValueOf(in).Elem()
 	var faults []fault
 	for _, f := range p.path {
-		value := pathValue(r, f.name)
-		switch {
-		case !backend.ValidText(value):
-			faults = append(faults, fault{"string_type", []any{"path", f.name}, invalidTextMessage, shown(quoted(value))})
-		case f.text != nil:
-			target.FieldByIndex(f.text).SetString(value)
-		default:
-			if fault := f.decode(quoted(value), target, "path"); fault != nil {
-				faults = append(faults, *fault)
-			}
+		if fault := f.decodeText(pathValue(r, f.name), target, "path"); fault != nil {
+			faults = append(faults, *fault)
 		}
+	}
+	if len(p.query) > 0 {
+		faults = append(faults, p.decodeQuery(r, target)...)
 	}
 	if len(p.body) > 0 || p.character != nil {
 		faults = append(faults, p.decodeBody(received, target)...)
@@ -170,6 +171,50 @@ func (p *plan) decode(r *http.Request, received *body, in any) error {
 		return &validationError{faults: faults, body: received}
 	}
 	return nil
+}
+
+// decodeQuery decodes the parameters of the query.
+func (p *plan) decodeQuery(r *http.Request, target reflect.Value) (faults []fault) {
+	given, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return []fault{{"string_type", []any{"query"}, unreadableQueryText, jsonNull}}
+	}
+	for _, f := range p.query {
+		var fault *fault
+		if value, ok := queryValue(given, f.name); ok {
+			fault = f.decodeText(value, target, "query")
+		} else {
+			fault = f.decode(nil, target, "query")
+		}
+		if fault != nil {
+			faults = append(faults, *fault)
+		}
+	}
+	return faults
+}
+
+// queryValue returns the value of a parameter of the query, and whether it was
+// sent. If it was sent twice, the last one counts, as in a body.
+func queryValue(query url.Values, name string) (value string, ok bool) {
+	values := query[name]
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[len(values)-1], true
+}
+
+const unreadableQueryText = "The query cannot be read: % and ; in a value must be percent-encoded"
+
+// decodeText parses a value of the path or the query and stores it.
+func (f *field) decodeText(value string, target reflect.Value, place string) *fault {
+	switch {
+	case !backend.ValidText(value):
+		return &fault{"string_type", []any{place, f.name}, invalidTextMessage, shown(quoted(value))}
+	case f.text != nil:
+		target.FieldByIndex(f.text).SetString(value)
+		return nil
+	}
+	return f.decode(quoted(value), target, place)
 }
 
 // quoted returns text as a JSON string.

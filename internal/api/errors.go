@@ -122,6 +122,12 @@ func (p *plan) invalidField(err error, r *http.Request, received *body) error {
 			place, input = "path", shown(quoted(pathValue(r, f.name)))
 		}
 	}
+	for _, f := range p.query {
+		if f.name == domain.Field {
+			value, _ := queryValue(r.URL.Query(), f.name)
+			place, input = "query", shown(quoted(value))
+		}
+	}
 	if received != nil && received.members[domain.Field] != nil {
 		if input = redactedJSON; !isSecret(domain.Field) {
 			input = shown(received.members[domain.Field])

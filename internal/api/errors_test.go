@@ -98,6 +98,10 @@ func (f failingStore) Character(context.Context, backend.CharacterKey) (backend.
 	return backend.Character{}, f.fail()
 }
 
+func (f failingStore) UserPage(context.Context, backend.UserOrder, string, int) ([]backend.PlacedUser, error) {
+	return nil, f.fail()
+}
+
 func (f failingStore) CharacterDocument(context.Context, backend.CharacterKey) ([]byte, error) {
 	return nil, f.fail()
 }
@@ -135,7 +139,7 @@ var sessionOperations = []string{"logout", "list_sessions", "end_sessions"}
 var accountOperations = []string{"disable_user", "enable_user", "end_user_sessions"}
 
 // operatorOperations need an operator token in every access mode.
-var operatorOperations = append([]string{"set_user_password"}, accountOperations...)
+var operatorOperations = append([]string{"set_user_password", "find_users"}, accountOperations...)
 
 // needsOperator reports whether the route of a path needs an operator token in
 // every access mode.

@@ -322,22 +322,26 @@ func TestUser_IDs(t *testing.T) {
 	}
 }
 
-// Ids that no store can contain are refused in every path.
+// Texts that no store can contain are refused in every path and query.
 func TestHostilePaths(t *testing.T) {
 	t.Parallel()
 	s := newServer(t)
 	for _, o := range apiDocument().operations() {
+		inPath := strings.Count(o.path, "{")
 		for i, parameter := range o.Parameters {
 			for _, hostile := range []string{"%00", "a%00b", "%ff", "%c0%80", "%ed%a0%80", "%f5%80%80%80", "a%80"} {
 				values := strings.Split(strings.TrimPrefix(o.path, "/"), "/")
-				last := len(values) - len(o.Parameters)
-				for j := range o.Parameters {
+				last := len(values) - inPath
+				for j := range inPath {
 					values[last+j] = "x"
 				}
-				values[last+i] = hostile
+				query := "?" + parameter.Name + "=" + hostile
+				if parameter.In == "path" {
+					values[last+i], query = hostile, ""
+				}
 				s.run(t, exchange{
-					name: o.OperationID + " " + parameter.Name + " " + hostile, request: o.method + " /" + strings.Join(values, "/"),
-					status: 422, contains: []string{`"loc":["path","` + parameter.Name + `"]`},
+					name: o.OperationID + " " + parameter.Name + " " + hostile, request: o.method + " /" + strings.Join(values, "/") + query,
+					status: 422, contains: []string{`"loc":["` + parameter.In + `","` + parameter.Name + `"]`},
 				})
 			}
 		}

@@ -345,7 +345,12 @@ func validationExample(route route) any {
 			example.Type, example.Msg = bad.Type, bad.Msg
 		}
 	} else {
-		example.Loc, example.Msg = []any{"path", plan.path[0].name}, invalidTextMessage
+		example.Msg = invalidTextMessage
+		if len(plan.path) > 0 {
+			example.Loc = []any{"path", plan.path[0].name}
+		} else {
+			example.Loc = []any{"query", plan.query[0].name}
+		}
 		example.Input = json.RawMessage(`"\u0000"`)
 	}
 	if route.tag == tagLogs {

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -116,6 +117,20 @@ func (o *operation) examplePath() string {
 		path = strings.Replace(path, "{"+parameter.Name+"}", segment(example), 1)
 	}
 	return path
+}
+
+// exampleQuery returns the query with the examples of its parameters.
+func (o *operation) exampleQuery() string {
+	query := url.Values{}
+	for _, parameter := range o.Parameters {
+		if parameter.In == "query" {
+			query.Set(parameter.Name, fmt.Sprint(parameter.Schema.list("examples")[0]))
+		}
+	}
+	if len(query) == 0 {
+		return ""
+	}
+	return "?" + query.Encode()
 }
 
 // find returns the operation of a request, or nil if the document does not have
@@ -364,8 +379,8 @@ func TestOpenAPI_Described(t *testing.T) {
 				t.Errorf("got summary %q, tags %q; want both, and no empty description", o.Summary, o.Tags)
 			}
 			for _, parameter := range o.Parameters {
-				if parameter.Description == "" || !parameter.Required || len(parameter.Schema.list("examples")) == 0 {
-					t.Errorf("parameter %s: want a description and an example: %v", parameter.Name, parameter)
+				if parameter.Description == "" || parameter.Required != (parameter.In == "path") || len(parameter.Schema.list("examples")) == 0 {
+					t.Errorf("parameter %s: want a description, an example, and required only in the path: %v", parameter.Name, parameter)
 				}
 			}
 			for status, response := range o.Responses {
@@ -624,6 +639,7 @@ func TestOpenAPI_ExamplesWork(t *testing.T) {
 		default:
 			x.request = strings.NewReplacer(exampleUser, "ada", exampleCharacter, "$own").Replace(x.request)
 		}
+		x.request += o.exampleQuery()
 		s.run(t, x)
 	}
 }

@@ -108,6 +108,10 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 		{method: http.MethodGet, path: v1 + "list_users", tag: tagUsers,
 			summary: "List all users", endpoint: localOperator(a, a.listUsers),
 			description: "Everyone with a credential or a user config, in creation order; the name is empty for a user without a credential."},
+		{method: http.MethodGet, path: v1 + "find_users", tag: tagUsers,
+			summary: "Find users by the beginning of the name or id, page by page", endpoint: operator(a, a.findUsers),
+			description: "First those with such a name, by name, then the others, by id; without text all users in creation order. " +
+				"A page may have fewer users than limit although there are more: then next is present."},
 		{method: http.MethodGet, path: v1 + "list_user_credential_id", tag: tagUsers,
 			summary: "List the ids of users with a credential", description: "In creation order; user_name_list is null.", endpoint: localOperator(a, a.listUserCredentialIDs)},
 		{method: http.MethodGet, path: v1 + "list_user_config_id", tag: tagUsers,

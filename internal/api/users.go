@@ -61,6 +61,31 @@ func (u userListReply) write(a *API, w http.ResponseWriter, r *http.Request) err
 	return list.end()
 }
 
+type findUsersRequest struct {
+	Text  string `query:"text" description:"What the user name or the user id begins with. Upper and lower case are the same in a name. Without it, all users are found." example:"example-user"`
+	Limit int    `query:"limit" default:"50" minimum:"1" maximum:"1000" description:"The most users of a page. There are a few more if their names differ only in upper and lower case." example:"50"`
+	After string `query:"after" description:"next of the page before; absent for the first page." example:"bmV4YW1wbGUtdXNlcg"`
+}
+
+type findUsersResponse struct {
+	Users []foundUser `json:"users" required:"true" nullable:"false" description:"The users of this page." example:"[{\"user_id\":\"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa\",\"username\":\"example-user@example.org\"}]"`
+	Next  string      `json:"next,omitempty" description:"Where the next page begins, for after; absent if this is the last page." example:"bmV4YW1wbGUtdXNlckBleGFtcGxlLm9yZw"`
+}
+
+type foundUser struct {
+	UserID   string `json:"user_id" required:"true" description:"Id of the user." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
+	Username string `json:"username" required:"true" description:"User name; empty for a user without a credential." example:"example-user@example.org"`
+}
+
+func (a *API) findUsers(ctx context.Context, in *findUsersRequest) (findUsersResponse, error) {
+	page, err := a.service.FindUsers(ctx, backend.UserSearch{Text: in.Text, After: in.After, Limit: in.Limit})
+	response := findUsersResponse{Users: make([]foundUser, len(page.Users)), Next: page.Next}
+	for i, user := range page.Users {
+		response.Users[i] = foundUser(user)
+	}
+	return response, err
+}
+
 // userPath is a request for one user.
 type userPath struct {
 	UserID string `path:"user_id" description:"Id of the user." example:"example-user"`

@@ -60,6 +60,72 @@ func TestUserLists(t *testing.T) {
 	})
 }
 
+// Users are found by name, then by id, page by page.
+func TestFindUsers(t *testing.T) {
+	t.Parallel()
+	onBothStores(t, func(t *testing.T, s *server) {
+		s.createUser(t, "ann of ids")
+		s.credential(t, "Anna", "registered")
+		s.createUser(t, "bob")
+		s.credential(t, "Ann & <Co>", "bob")
+		const (
+			annID = `{"user_id":"ann of ids","username":""}`
+			anna  = `{"user_id":"registered","username":"Anna"}`
+			annCo = `{"user_id":"bob","username":"Ann & <Co>"}`
+		)
+		found := func(users ...string) string { return `{"users":[` + strings.Join(users, ",") + `]}` }
+		fault := func(kind, name string, input any) string {
+			return validation("null", faultOf(kind, "query", name, input))
+		}
+		s.run(
+			t,
+			exchange{name: "all", request: "GET find_users", status: 200, want: found(annID, anna, annCo)},
+			exchange{name: "an empty text", request: "GET find_users?text=", status: 200, want: found(annID, anna, annCo)},
+			exchange{name: "by name, then by id", request: "GET find_users?text=ANN", status: 200, want: found(annCo, anna)},
+			exchange{name: "by both", request: "GET find_users?text=ann", status: 200, want: found(annCo, anna, annID)},
+			exchange{name: "escaped", request: "GET find_users?text=ann%20%26", status: 200, want: found(annCo)},
+			exchange{name: "none", request: "GET find_users?text=carl&limit=1000", status: 200, want: found()},
+			exchange{name: "twice, and one more", request: "GET find_users?text=carl&other=1&text=anna", status: 200, want: found(anna)},
+
+			exchange{name: "no number", request: "GET find_users?limit=many", status: 422, want: fault("int_parsing", "limit", "many")},
+			exchange{name: "an empty number", request: "GET find_users?limit=", status: 422, want: fault("int_parsing", "limit", "")},
+			exchange{name: "too small", request: "GET find_users?limit=0", status: 422, want: fault("greater_than_equal", "limit", "0")},
+			exchange{name: "too large", request: "GET find_users?limit=1001", status: 422, want: fault("literal_error", "limit", "1001")},
+			exchange{name: "no place", request: "GET find_users?after=x", status: 422, want: fault("literal_error", "after", "x")},
+			exchange{name: "a place of another list", request: "GET find_users?after=bmFubg&text=bob", status: 422, want: fault("literal_error", "after", "bmFubg")},
+			exchange{name: "two faults", request: "GET find_users?text=%ff&limit=-1", status: 422, want: validation(
+				"null", faultOf("string_type", "query", "text", "\ufffd"), faultOf("greater_than_equal", "query", "limit", "-1"))},
+			exchange{name: "a ; that is not encoded", request: "GET find_users?text=a;b", status: 422, want: validation(
+				"null", `{"type":"string_type","loc":["query"],"msg":"<text>","input":null}`)},
+			exchange{name: "a % that is not encoded", request: "GET find_users?text=100%", status: 422, contains: []string{`"loc":["query"]`, "percent-encoded"}},
+		)
+		var all []string
+		request := "GET find_users?text=ann&limit=1"
+		for range 10 {
+			var page struct {
+				Users []struct {
+					UserID string `json:"user_id"`
+				} `json:"users"`
+				Next string `json:"next"`
+			}
+			got := s.exchange(t, exchange{request: request, status: 200})
+			if err := json.Unmarshal([]byte(got.body), &page); err != nil || len(page.Users) > 1 {
+				t.Fatalf("%s: got %s, %v", request, got.body, err)
+			}
+			for _, user := range page.Users {
+				all = append(all, user.UserID)
+			}
+			if page.Next == "" {
+				break
+			}
+			request = "GET find_users?text=ann&limit=1&after=" + page.Next
+		}
+		if want := []string{"bob", "registered", "ann of ids"}; !slices.Equal(all, want) {
+			t.Errorf("the pages have %q, want %q", all, want)
+		}
+	})
+}
+
 // credential stores a credential so that a user can log in, as register_user
 // does.
 func (s *server) credential(t *testing.T, username, userID string) {

@@ -11,7 +11,7 @@ import (
 
 // userCommand groups the commands for users. Each of them has its own file.
 type userCommand struct {
-	List        userListCommand        `cmd:"" help:"List all users."`
+	List        userListCommand        `cmd:"" help:"List all users, or find some."`
 	Show        userShowCommand        `cmd:"" help:"Show what is stored of one user, without any secret."`
 	Create      userCreateCommand      `cmd:"" help:"Make a user, with a user name and password or without."`
 	SetPassword userSetPasswordCommand `cmd:"" name:"set-password" help:"Give a user a new password, without the old one."`

@@ -11,15 +11,19 @@ import (
 // userListCommand lists users.
 type userListCommand struct {
 	configFlags
-	JSON bool `name:"json" help:"Print one JSON object a line."`
+	Search string `placeholder:"TEXT" help:"List only users whose user name or id begins with this text."`
+	JSON   bool   `name:"json" help:"Print one JSON object a line."`
 }
 
 // Help implements kong.HelpProvider.
 func (userListCommand) Help() string {
 	return `In creation order: user id, whether the user was set up (an account is at its first login), and user name.
+With --search, first the users whose name begins with the text, by name, then those whose id does, by id.
+Upper and lower case are the same in a name.
 It reads the store itself, also beside a running server, and however many users there are.
 
     web-backend user list
+    web-backend user list --search ada
     web-backend user list --json | jq -r 'select(.set_up | not) | .user_id'`
 }
 
@@ -30,7 +34,11 @@ func (c *userListCommand) Run(ctx context.Context, streams Streams) error {
 		if !c.JSON {
 			fmt.Fprintf(out, "%-36s  %-6s  %s\n", "USER ID", "SET UP", "USER NAME")
 		}
-		for user, err := range reader.List(ctx) {
+		listed := reader.List(ctx)
+		if c.Search != "" {
+			listed = reader.Find(ctx, c.Search)
+		}
+		for user, err := range listed {
 			if err == nil && c.JSON {
 				err = printJSON(out, user)
 			} else if err == nil {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -170,9 +171,9 @@ func (p *place) show(t *testing.T, args ...string) (user shownUser) {
 	return user
 }
 
-func (p *place) list(t *testing.T) (users []shownUser) {
+func (p *place) list(t *testing.T, args ...string) (users []shownUser) {
 	t.Helper()
-	for line := range strings.Lines(p.must(t, "", "user", "list", "--json")) {
+	for line := range strings.Lines(p.must(t, "", append([]string{"user", "list", "--json"}, args...)...)) {
 		var user shownUser
 		if err := json.Unmarshal([]byte(line), &user); err != nil {
 			t.Fatalf("%v: %s", err, line)
@@ -504,7 +505,7 @@ func TestUser_ProviderKeyAtATerminal(t *testing.T) {
 }
 
 // The list shows correctly which users are set up, however many users are
-// between them.
+// between them, and a search finds all, however many there are.
 func TestUserList_Long(t *testing.T) {
 	t.Parallel()
 	p := &place{folder: t.TempDir()}
@@ -535,6 +536,54 @@ func TestUserList_Long(t *testing.T) {
 			t.Fatalf("user %d is %+v", i, user)
 		}
 	}
+	found := p.list(t, "--search", "NAME x")
+	wanted := 0
+	for i := range count {
+		if i%7 > 0 {
+			wanted++
+		}
+	}
+	if len(found) != wanted {
+		t.Fatalf("found are %d users, want %d", len(found), wanted)
+	}
+	setUp := make(map[string]bool)
+	for i := range count {
+		setUp[id(i)] = i%3 == 0
+	}
+	for _, user := range found {
+		if !strings.HasPrefix(user.Username, "name x") || user.SetUp != setUp[user.UserID] {
+			t.Fatalf("found is %+v", user)
+		}
+		delete(setUp, user.UserID) // each is found once
+	}
+}
+
+// Users are found by the beginning of the name or the id, with both stores and
+// beside a running server.
+func TestUserList_Search(t *testing.T) {
+	t.Parallel()
+	forEachPlace(t, func(t *testing.T, p *place) {
+		p.must(t, "", "user", "create", "annex")
+		p.must(t, goodPassword, "user", "create", "--username", "Anna", "bob")
+		p.must(t, goodPassword, "user", "create", "--username", "Carl", "carl")
+		for text, want := range map[string][]string{
+			"ANN": {"bob"}, "ann": {"bob", "annex"}, "carl": {"carl"}, "bob": {"bob"}, "nna": nil, "": {"annex", "bob", "carl"},
+		} {
+			var ids []string
+			for _, user := range p.list(t, "--search", text) {
+				if !user.SetUp {
+					t.Errorf("%q: user %s is not set up", text, user.UserID)
+				}
+				ids = append(ids, user.UserID)
+			}
+			if !slices.Equal(ids, want) {
+				t.Errorf("%q: got %q, want %q", text, ids, want)
+			}
+		}
+		if text := p.must(t, "", "user", "list", "--search=anna"); strings.Count(text, "\n") != 1 || !regexp.MustCompile(`(?m)^bob +yes +Anna$`).MatchString(text) {
+			t.Errorf("the list is\n%s", text)
+		}
+	})
 }
 
 // The errors for a data folder that is in use by a server that cannot be

@@ -99,6 +99,39 @@ func (r *Reader) List(ctx context.Context) iter.Seq2[Listed, error] {
 	}
 }
 
+// Find returns an iterator over the users whose user name or id begins with
+// text, in the order of [backend.Service.FindUsers]. It reads page by page. The
+// first error ends the iteration.
+func (r *Reader) Find(ctx context.Context, text string) iter.Seq2[Listed, error] {
+	service := backend.New(r.store, backend.Options{})
+	return func(yield func(Listed, error) bool) {
+		search := backend.UserSearch{Text: text, Limit: findLimit}
+		for {
+			page, err := service.FindUsers(ctx, search)
+			if err != nil {
+				yield(Listed{}, err)
+				return
+			}
+			for _, user := range page.Users {
+				_, err := r.store.UserConfig(ctx, user.UserID)
+				setUp := err == nil
+				if errors.Is(err, backend.NotFound) {
+					err = nil
+				}
+				if !yield(Listed{user.UserID, user.Username, setUp}, err) || err != nil {
+					return
+				}
+			}
+			if search.After = page.Next; page.Next == "" {
+				return
+			}
+		}
+	}
+}
+
+// findLimit is how many users Find reads at once.
+const findLimit = 200
+
 // ID returns the id of the user with this user name. The error is NotFound if
 // the user name is unknown.
 func (r *Reader) ID(ctx context.Context, username string) (string, error) {
