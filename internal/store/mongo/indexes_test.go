@@ -293,7 +293,8 @@ func wantIndex(t *testing.T, database *driver.Database, what string, q query, in
 	must(t, what+", explain", err)
 	winning := plan.Lookup("queryPlanner", "winningPlan").String()
 	examined := plan.Lookup("executionStats", "totalDocsExamined").AsInt64()
-	if strings.Contains(winning, "COLLSCAN") || examined > 3 {
+	const most = 5 // the calls leave each user with at most 5 documents in a collection, which has many more
+	if strings.Contains(winning, "COLLSCAN") || examined > most {
 		t.Errorf("%s: got %d documents examined by plan %s, want an index", what, examined, winning)
 	}
 }
