@@ -26,6 +26,7 @@ import (
 	"web-backend/internal/store/mongo"
 	"web-backend/internal/store/mongo/mongotest"
 	"web-backend/internal/store/sqlite"
+	"web-backend/internal/transfer"
 )
 
 const (
@@ -94,6 +95,7 @@ var errAway = &backend.Error{Kind: backend.Unavailable, Message: "the store is a
 type site struct {
 	url     string // with the base path
 	service *backend.Service
+	store   backend.Store
 	tickets *auth.Tickets
 	userID  string // of the user username
 	http    *httptest.Server
@@ -123,6 +125,7 @@ func newSite(t *testing.T, s settings) *site {
 		characters = append(characters, character)
 	}
 	store := openStore(t, s.mongoDB)
+	made.store = store
 	if s.away != nil {
 		s.away.Store, store = store, s.away
 	}
@@ -147,6 +150,9 @@ func newSite(t *testing.T, s settings) *site {
 	})
 	made.console = console.New(made.service, console.Options{
 		Gate: handler, Tickets: made.tickets, MaxFormBytes: maxForm, Status: func(context.Context) console.Status { return s.status },
+		ExportUser: func(ctx context.Context, w io.Writer, userID string) error {
+			return transfer.WriteUser(ctx, w, store, userID)
+		},
 		Configuration: s.configuration, Backups: s.backups, Motion: s.motion, LastHour: s.lastHour,
 		Log: console.Log{Tail: handler.TailLog, Download: handler.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) {
 			return handler.FollowLog(n)
