@@ -89,6 +89,13 @@ func (s *awayStore) UpdateUserConfig(ctx context.Context, userID string, patch b
 	return s.Store.UpdateUserConfig(ctx, userID, patch)
 }
 
+func (s *awayStore) AddCharacter(ctx context.Context, character backend.Character, most int) error {
+	if s.away.Load() {
+		return errAway
+	}
+	return s.Store.AddCharacter(ctx, character, most)
+}
+
 var errAway = &backend.Error{Kind: backend.Unavailable, Message: "the store is away"}
 
 // site is a server with the API and the console, on a real store.
