@@ -18,6 +18,7 @@ import (
 	"web-backend/internal/console"
 	"web-backend/internal/maintenance"
 	"web-backend/internal/store/sqlite"
+	"web-backend/internal/transfer"
 )
 
 // mountConsole adds the console to the API. embedded is nil on other stores.
@@ -37,7 +38,10 @@ func (s *server) mountConsole(
 		Backups:       s.consoleBackups(cfg, embedded),
 		LastHour:      s.lastHour,
 		Configuration: configurationOf(cfg),
-		Log:           console.Log{Tail: s.api.TailLog, Download: s.api.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) { return s.api.FollowLog(n) }},
+		ExportUser: func(ctx context.Context, w io.Writer, userID string) error {
+			return transfer.WriteUser(ctx, w, s.store, userID)
+		},
+		Log: console.Log{Tail: s.api.TailLog, Download: s.api.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) { return s.api.FollowLog(n) }},
 	}
 	if s.motion != nil {
 		options.Motion = func() console.Motion { return motionStatus(s.motion.library, cfg.Motion) }

@@ -117,6 +117,23 @@ func TestConsole_WarnsOfOpenAccess(t *testing.T) {
 	}
 }
 
+// The data of a user is there to download, without provider keys.
+func TestConsole_ExportsAUser(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig(t)
+	s := run(t, cfg)
+	for path, body := range map[string]string{"create_user": `{"user_id": "anna"}`, "register_user": `{"username": "berta", "password": "correct horse"}`} {
+		if status, response := s.send(t, "/api/v1/"+path, body); status != http.StatusOK {
+			t.Fatalf("%s: %d %s", path, status, response)
+		}
+	}
+	file := newOperator(t, s.url, cfg.DataDir).get(t, "/console/users/anna/export")
+	if !strings.HasPrefix(file, `{"kind":"header"`) || !strings.Contains(file, `"secrets":false,"users":1,`) ||
+		!strings.Contains(file, `{"kind":"user","user_id":"anna",`) || strings.Contains(file, "berta") {
+		t.Errorf("the file is %s", file)
+	}
+}
+
 // Behind a proxy that the configuration names, HTTPS is its task.
 func TestConsole_TrustsTheProxyWithHTTPS(t *testing.T) {
 	t.Parallel()

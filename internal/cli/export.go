@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"web-backend/internal/move"
 )
@@ -11,10 +12,11 @@ type exportCommand struct {
 	configFlags
 	Out            string   `placeholder:"FILE" help:"File to write; standard output without it."`
 	Force          bool     `help:"Replace FILE if it is there."`
+	User           *string  `placeholder:"USER" xor:"user" help:"Write only the user with this id or user name."`
 	WithSecrets    bool     `name:"with-secrets" help:"Take passwords and provider keys along. The file is encrypted then (age)."`
 	Recipient      []string `placeholder:"age1…" sep:"none" help:"Encrypt for this public key; may be given several times."`
 	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" help:"Encrypt with the passphrase in this file; without it, WEB_BACKEND_PASSPHRASE is used, or the command asks for it."`
-	LeaveOutBad    bool     `name:"leave-out-bad" help:"Go on without documents of MongoDB that cannot be read, and count them."`
+	LeaveOutBad    bool     `name:"leave-out-bad" xor:"user" help:"Go on without documents of MongoDB that cannot be read, and count them."`
 	Quiet          bool     `help:"Show no progress."`
 }
 
@@ -23,20 +25,34 @@ func (exportCommand) Help() string {
 	return `It works beside a running server. Without --with-secrets the file is plain text without passwords and provider keys.
 
     web-backend export --out users.jsonl
+    web-backend export --user ada@example.org --out ada.jsonl
     web-backend export --with-secrets --out users.age
     web-backend export --with-secrets --recipient age1… --out users.age
     web-backend export | wc -l`
 }
 
-// Run exports the configured store.
+// Validate is called by kong to check the command. An empty user, as from an
+// unset variable of a script, must not export everyone.
+func (c *exportCommand) Validate() error {
+	if c.User != nil && *c.User == "" {
+		return errors.New("--user needs the id or the user name of a user")
+	}
+	return nil
+}
+
+// Run exports the configured store, or one user of it.
 func (c *exportCommand) Run(ctx context.Context, streams Streams) error {
 	cfg, err := c.load(streams)
 	if err != nil {
 		return err
 	}
 	passphrase := passphraseSource{file: c.PassphraseFile, streams: streams, twice: true}
-	return move.Export(ctx, cfg, move.ExportOptions{
+	options := move.ExportOptions{
 		Out: c.Out, Force: c.Force, Secrets: c.WithSecrets, Recipients: c.Recipient,
 		LeaveOutBad: c.LeaveOutBad, Encrypt: c.PassphraseFile != "", Passphrase: passphrase.of(ctx),
-	}, streams.Out, messages(streams, c.Quiet))
+	}
+	if c.User != nil {
+		options.User = *c.User
+	}
+	return move.Export(ctx, cfg, options, streams.Out, messages(streams, c.Quiet))
 }

@@ -58,18 +58,19 @@ func (v *visit) downloadCharacter() error {
 	header := v.w.Header()
 	header.Set("Content-Type", "application/json")
 	header.Set("Content-Length", strconv.Itoa(len(document)))
-	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": fileName(character.CharacterName) + ".json"}))
+	name := cmp.Or(fileName(character.CharacterName), "character")
+	header.Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name + ".json"}))
 	_, _ = v.w.Write(document) //nolint:gosec // it is not HTML; an error means that the client has disconnected
 	return nil
 }
 
-// fileName returns the name of a character without what is special in the name
-// of a file, and not too long.
+// fileName returns a name without what is special in the name of a file, and
+// not too long. It may be empty.
 func fileName(name string) string {
-	const most = 60 // a character has up to four bytes, and the name of a file up to 255
+	const most = 60 // a letter has up to four bytes, and the name of a file up to 255
 	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
 	safe := []rune(strings.Join(words, "-"))
-	return cmp.Or(string(safe[:min(len(safe), most)]), "character")
+	return string(safe[:min(len(safe), most)])
 }
 
 // missingKeys returns the names of the provider keys that a character needs and

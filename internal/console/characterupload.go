@@ -39,6 +39,8 @@ func (v *visit) uploadCharacter() error {
 	switch backend.KindOf(err) {
 	case backend.TooLong, backend.Full:
 		return v.uploadRefused(v.uploadProblem(err))
+	case backend.Unavailable:
+		return v.userPageAway(err, userPage{})
 	}
 	if err != nil {
 		return userError(err)

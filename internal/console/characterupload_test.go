@@ -140,3 +140,30 @@ func TestUpload_IsRefused(t *testing.T) {
 		t.Errorf("one too many: %d: %s", got.status, got.body)
 	}
 }
+
+// If the store does not respond, the page of the user says so, and nothing is
+// created.
+func TestUpload_StoreIsAway(t *testing.T) {
+	t.Parallel()
+	away := &awayStore{}
+	site := newSite(t, settings{away: away})
+	site.browser(t).signInUser(t)
+	b := site.browser(t)
+	b.signInOperator(t)
+	document, err := backend.EncodeCharacter(storetest.Character("ada", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	away.away.Store(true)
+	got := b.upload(t, site.userPath(), string(document))
+	if got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, "The store does not respond.") || !strings.Contains(got.body, `name="timezone"`) {
+		t.Errorf("while it is away: %d: %s", got.status, got.body)
+	}
+	away.away.Store(false)
+	if names, err := site.service.CharacterNames(t.Context(), site.userID); err != nil || len(names) != 0 {
+		t.Errorf("the user has %d characters, error %v", len(names), err)
+	}
+	if got := b.upload(t, site.userPath(), string(document)); got.status != http.StatusSeeOther {
+		t.Errorf("when it is back: %d: %s", got.status, got.body)
+	}
+}

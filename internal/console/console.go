@@ -8,6 +8,7 @@ package console
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"path"
 	"time"
@@ -61,6 +62,10 @@ type Options struct {
 	// LastHour returns the minutes of the last hour, at most 60, the oldest
 	// first. It may be nil.
 	LastHour func() []Minute
+	// ExportUser writes what is stored of a user, without passwords and provider
+	// keys, as a file that web-backend import reads. The error is of kind
+	// [backend.NotFound] for an unknown user.
+	ExportUser func(ctx context.Context, w io.Writer, userID string) error
 	// Configuration is what the server was started with.
 	Configuration Configuration
 }
@@ -156,6 +161,7 @@ func pages() []page {
 		{http.MethodGet, "new-user", auth.Operator, (*visit).showNewUser},
 		{http.MethodPost, "new-user", auth.Operator, (*visit).createUser},
 		{http.MethodGet, "users/{user}/admin", auth.Operator, (*visit).showUserAdmin},
+		{http.MethodGet, "users/{user}/export", auth.Operator, (*visit).downloadUser},
 		{http.MethodPost, "users/{user}/password", auth.Operator, (*visit).setPassword},
 		{http.MethodPost, "users/{user}/disable", auth.Operator, (*visit).disableUser},
 		{http.MethodPost, "users/{user}/enable", auth.Operator, (*visit).enableUser},

@@ -43,6 +43,7 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"POST /console/new-user":                                      {303, 403, 403, 422},
 
 		"GET /console/users/{user}/admin":     {303, 403, 403, 200},
+		"GET /console/users/{user}/export":    {303, 403, 403, 200},
 		"POST /console/users/{user}/password": {303, 403, 403, 422},
 		"POST /console/users/{user}/delete":   {303, 403, 403, 422},
 
@@ -284,7 +285,7 @@ func TestSecrets_AreNowhere(t *testing.T) {
 	user.post(t, site.userPath()+"/keys", "openai_api_key", key)
 	user.post(t, site.userPath()+"/keys", "openai_api_key", key, "xai_api_key", "\xff")
 	shown := user.get(t, site.userPath()).body + operator.get(t, "/console/overview").body + operator.get(t, "/console/log").body +
-		user.get(t, "/console/"+user.session(t)).body + user.get(t, "/console/overview?token="+operatorToken).body
+		operator.get(t, site.userPath()+"/export").body + user.get(t, "/console/"+user.session(t)).body + user.get(t, "/console/overview?token="+operatorToken).body
 	user.post(t, "/console/sign-in", "username", username, "password", password+"x")
 	shown += user.post(t, "/console/change-password", "password", password+"x", "new_password", password).body +
 		user.post(t, "/console/delete-account", "username", username, "delete_password", password+"x").body

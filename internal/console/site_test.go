@@ -26,6 +26,7 @@ import (
 	"web-backend/internal/store/mongo"
 	"web-backend/internal/store/mongo/mongotest"
 	"web-backend/internal/store/sqlite"
+	"web-backend/internal/transfer"
 )
 
 const (
@@ -88,12 +89,20 @@ func (s *awayStore) UpdateUserConfig(ctx context.Context, userID string, patch b
 	return s.Store.UpdateUserConfig(ctx, userID, patch)
 }
 
+func (s *awayStore) AddCharacter(ctx context.Context, character backend.Character, most int) error {
+	if s.away.Load() {
+		return errAway
+	}
+	return s.Store.AddCharacter(ctx, character, most)
+}
+
 var errAway = &backend.Error{Kind: backend.Unavailable, Message: "the store is away"}
 
 // site is a server with the API and the console, on a real store.
 type site struct {
 	url     string // with the base path
 	service *backend.Service
+	store   backend.Store
 	tickets *auth.Tickets
 	userID  string // of the user username
 	http    *httptest.Server
@@ -123,6 +132,7 @@ func newSite(t *testing.T, s settings) *site {
 		characters = append(characters, character)
 	}
 	store := openStore(t, s.mongoDB)
+	made.store = store
 	if s.away != nil {
 		s.away.Store, store = store, s.away
 	}
@@ -147,6 +157,9 @@ func newSite(t *testing.T, s settings) *site {
 	})
 	made.console = console.New(made.service, console.Options{
 		Gate: handler, Tickets: made.tickets, MaxFormBytes: maxForm, Status: func(context.Context) console.Status { return s.status },
+		ExportUser: func(ctx context.Context, w io.Writer, userID string) error {
+			return transfer.WriteUser(ctx, w, store, userID)
+		},
 		Configuration: s.configuration, Backups: s.backups, Motion: s.motion, LastHour: s.lastHour,
 		Log: console.Log{Tail: handler.TailLog, Download: handler.ServeLog, Follow: func(n int) ([]string, console.LogFollower, error) {
 			return handler.FollowLog(n)

@@ -175,9 +175,14 @@ func (v *visit) updateUser(patch backend.UserConfigPatch, page userPage, done st
 		}
 		return v.userPage(http.StatusUnprocessableEntity, page)
 	case errors.Is(err, backend.Unavailable):
-		v.options.Gate.NoteError(v.r.Context(), err)
-		page.Problem = v.texts["store_away"]
-		return v.userPage(http.StatusServiceUnavailable, page)
+		return v.userPageAway(err, page)
 	}
 	return err
+}
+
+// userPageAway shows page again after the store did not respond.
+func (v *visit) userPageAway(err error, page userPage) error {
+	v.options.Gate.NoteError(v.r.Context(), err)
+	page.Problem = v.texts["store_away"]
+	return v.userPage(http.StatusServiceUnavailable, page)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"time"
 
 	"filippo.io/age"
@@ -21,10 +22,11 @@ import (
 type ExportOptions struct {
 	Out        string // path of the file; "" to write to the stream
 	Force      bool   // replace an existing file
+	User       string // id or user name of the only user to export; "" for all users
 	Secrets    bool   // include passwords and provider keys; requires encryption
 	Recipients []string
 	// LeaveOutBad skips documents that cannot be read. Otherwise such documents
-	// cause an error that names them.
+	// cause an error that names them. It has no effect on an export of one user.
 	LeaveOutBad bool
 	// Passphrase is called if the export is to be encrypted with a passphrase.
 	// That is the case with Secrets unless there are Recipients, and with
@@ -87,20 +89,14 @@ func exportRecipients(options ExportOptions) ([]age.Recipient, error) {
 func exportStore(
 	ctx context.Context, store backend.Store, recipients []age.Recipient, options ExportOptions, stream io.Writer, messages Messages,
 ) error {
-	if _, err := examine(ctx, store, options.LeaveOutBad, messages); err != nil {
-		return err
-	}
-	counts, err := store.Count(ctx)
+	source, err := exportedFrom(ctx, store, options, messages)
 	if err != nil {
 		return err
 	}
-	if err := readableSecrets(counts, options.Secrets); err != nil {
-		return err
-	}
 	if options.Out == "" {
-		totals, err := exportTo(ctx, stream, store, counts, recipients, exportPass{options.Secrets, messages})
+		totals, err := exportTo(stream, source, recipients, exportPass{options.Secrets, messages})
 		if err == nil {
-			tellExport(messages, totals, counts, "")
+			source.tell(messages, totals, "")
 		}
 		return err
 	}
@@ -108,7 +104,7 @@ func exportStore(
 	if err != nil {
 		return err
 	}
-	totals, err := exportTo(ctx, file, store, counts, recipients, exportPass{options.Secrets, messages})
+	totals, err := exportTo(file, source, recipients, exportPass{options.Secrets, messages})
 	if err != nil {
 		file.discard()
 		return err
@@ -116,8 +112,60 @@ func exportStore(
 	if err := file.commit(); err != nil {
 		return err
 	}
-	tellExport(messages, totals, counts, " to "+options.Out)
+	source.tell(messages, totals, " to "+options.Out)
 	return nil
+}
+
+// exported is what an export writes.
+type exported struct {
+	users  iter.Seq2[backend.UserData, error]
+	counts backend.Counts
+	only   *backend.UserData // the only user, or nil
+}
+
+// exportedFrom returns what options choose of a store.
+func exportedFrom(ctx context.Context, store backend.Store, options ExportOptions, messages Messages) (exported, error) {
+	if options.User != "" {
+		return oneExported(ctx, store, options)
+	}
+	if _, err := examine(ctx, store, options.LeaveOutBad, messages); err != nil {
+		return exported{}, err
+	}
+	counts, err := store.Count(ctx)
+	if err != nil {
+		return exported{}, err
+	}
+	return exported{store.ExportUsers(ctx), counts, nil}, readableSecrets(counts, options.Secrets)
+}
+
+// oneExported reads the only user of an export. An id comes before a user name,
+// because anyone can choose a user name that is the id of somebody else.
+func oneExported(ctx context.Context, store backend.Store, options ExportOptions) (exported, error) {
+	found, err := store.UserData(ctx, []string{options.User})
+	if err == nil && len(found) == 0 {
+		var credential backend.Credential
+		if credential, err = store.Credential(ctx, options.User); err == nil {
+			found, err = store.UserData(ctx, []string{credential.UserID})
+		}
+	}
+	switch {
+	case errors.Is(err, backend.NotFound), err == nil && len(found) == 0:
+		return exported{}, fmt.Errorf(`no user has the id or the user name %q; "web-backend user list" prints all users`, options.User)
+	case err != nil:
+		return exported{}, err
+	}
+	if options.Secrets {
+		counts, err := store.Count(ctx)
+		if err == nil {
+			err = readableSecrets(counts, options.Secrets)
+		}
+		if err != nil {
+			return exported{}, err
+		}
+	}
+	user := found[0]
+	counts := backend.Counts{Users: 1, Characters: int64(len(user.Characters))}
+	return exported{func(yield func(backend.UserData, error) bool) { yield(user, nil) }, counts, &user}, nil
 }
 
 // ErrKeyMissing means that secrets cannot be moved because a master key is
@@ -140,9 +188,7 @@ type exportPass struct {
 	messages Messages
 }
 
-func exportTo(
-	ctx context.Context, out io.Writer, store backend.Store, counts backend.Counts, recipients []age.Recipient, pass exportPass,
-) (totals transfer.Totals, err error) {
+func exportTo(out io.Writer, source exported, recipients []age.Recipient, pass exportPass) (totals transfer.Totals, err error) {
 	lines := out
 	var sealed io.WriteCloser
 	if len(recipients) > 0 {
@@ -151,19 +197,28 @@ func exportTo(
 		}
 		lines = sealed
 	}
-	bar := pass.messages.progress("export", counts.Users)
+	bar := pass.messages.progress("export", source.counts.Users)
 	defer bar.end()
-	header := transfer.Header{CreatedAt: time.Now(), Secrets: pass.secrets, Users: counts.Users, Characters: counts.Characters}
-	totals, err = transfer.Write(lines, header, store.ExportUsers(ctx), func(t transfer.Totals) { bar.at(t.Users, t.Characters) })
+	header := transfer.Header{CreatedAt: time.Now(), Secrets: pass.secrets, Users: source.counts.Users, Characters: source.counts.Characters}
+	totals, err = transfer.Write(lines, header, source.users, func(t transfer.Totals) { bar.at(t.Users, t.Characters) })
 	if err == nil && sealed != nil {
 		err = sealed.Close()
 	}
 	return totals, err
 }
 
-func tellExport(messages Messages, totals transfer.Totals, counts backend.Counts, where string) {
-	messages.note("exported %s and %s%s", number(totals.Users, "user"), number(totals.Characters, "character"), where)
-	tellOrphans(messages, counts)
+// tell says what was exported.
+func (e exported) tell(messages Messages, totals transfer.Totals, where string) {
+	if e.only == nil {
+		messages.note("exported %s and %s%s", number(totals.Users, "user"), number(totals.Characters, "character"), where)
+		tellOrphans(messages, e.counts)
+		return
+	}
+	name := ""
+	if e.only.Credential != nil {
+		name = e.only.Credential.Username
+	}
+	messages.note("exported user %q, user name %q, with %s%s", e.only.UserID(), name, number(totals.Characters, "character"), where)
 }
 
 // tellOrphans reports the characters that exports and copies do not include.

@@ -2,6 +2,7 @@ package transfer
 
 import (
 	"bufio"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -102,6 +103,21 @@ func (e *Writer) line(value any) error {
 	}
 	e.sum.Write(line)
 	_, err = e.out.Write(line)
+	return err
+}
+
+// WriteUser writes an export of one user without secrets. The error is NotFound
+// if the archive has nothing of the user.
+func WriteUser(ctx context.Context, w io.Writer, archive backend.Archive, userID string) error {
+	found, err := archive.UserData(ctx, []string{userID})
+	switch {
+	case err != nil:
+		return err
+	case len(found) == 0:
+		return backend.UserNotFound(userID)
+	}
+	header := Header{CreatedAt: time.Now(), Users: 1, Characters: int64(len(found[0].Characters))}
+	_, err = Write(w, header, func(yield func(backend.UserData, error) bool) { yield(found[0], nil) }, nil)
 	return err
 }
 
