@@ -149,6 +149,7 @@ func pages() []page {
 		{http.MethodPost, "users/{user}/characters", auth.Owner, (*visit).uploadCharacter},
 		{http.MethodGet, "users/{user}/characters/{character}", auth.Owner, (*visit).showCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}", auth.Owner, (*visit).saveCharacter},
+		{http.MethodPost, "users/{user}/characters/{character}/changes", auth.Owner, (*visit).showChanges},
 		{http.MethodGet, "users/{user}/characters/{character}/download", auth.Owner, (*visit).downloadCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}/duplicate", auth.Owner, (*visit).duplicateCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}/delete", auth.Owner, (*visit).deleteCharacter},

@@ -149,10 +149,13 @@ func (v *visit) redirectDone(page, done string) error {
 	return v.redirect(page + separator + "done=" + strings.TrimPrefix(done, "done_"))
 }
 
+// byScript reports whether htmx has sent the request.
+func (v *visit) byScript() bool { return v.r.Header.Get("Hx-Request") != "" }
+
 // redirect sends the browser to a page, which it gets with GET. A redirect of a
 // request of htmx is not followed by the script but by the browser.
 func (v *visit) redirect(page string) error {
-	if v.r.Header.Get("Hx-Request") != "" {
+	if v.byScript() {
 		v.w.Header().Set("Hx-Redirect", v.rootPath()+page)
 		v.w.WriteHeader(http.StatusNoContent)
 		return nil
@@ -204,8 +207,14 @@ func (v *visit) show(status int, name, title string, content any) error {
 		Title: title, Root: v.rootPath(), Back: v.back(status), Language: v.language, OtherLanguage: otherLanguage(v.language), Theme: v.theme(),
 		SignedIn: v.signedIn(), Menu: v.menu(), Done: v.texts["done_"+v.r.URL.Query().Get("done")], Content: content,
 	}
+	return v.write(status, name, "layout.html", data)
+}
+
+// write writes a page, or only that part of it which has its own template.
+// If it returns an error, it has written nothing.
+func (v *visit) write(status int, name, part string, data any) error {
 	var page bytes.Buffer
-	if err := v.views[v.language][name].Execute(&page, data); err != nil {
+	if err := v.views[v.language][name].ExecuteTemplate(&page, part, data); err != nil {
 		return err
 	}
 	header := v.w.Header()
