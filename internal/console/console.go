@@ -96,12 +96,15 @@ type Console struct {
 	options Options
 	views   views
 	streams *streams
+	keeping chan struct{} // has an element for each [keptForm]
 	mux     *http.ServeMux
 }
 
 // New returns the console for service.
 func New(service *backend.Service, options Options) *Console {
-	c := &Console{service: service, options: options, views: loadViews(), streams: newStreams(), mux: http.NewServeMux()}
+	c := &Console{
+		service: service, options: options, views: loadViews(), streams: newStreams(), keeping: make(chan struct{}, maxKeptForms), mux: http.NewServeMux(),
+	}
 	for _, p := range pages() {
 		c.mux.Handle(p.method+" "+path.Join(root, p.path), c.handler(p))
 	}
@@ -212,7 +215,8 @@ func (c *Console) failing(status int, message string) http.Handler {
 func (c *Console) handler(p page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := c.newVisit(w, r)
-		err := v.admit(p.level)
+		done, err := v.admitForm(p)
+		defer done()
 		if err == nil {
 			err = p.serve(v)
 		}

@@ -123,6 +123,7 @@ func TestHostileNames_RunNothing(t *testing.T) {
 		user.post(t, site.userPath()+"/time-zone", "timezone", hostile[1]), user.upload(t, site.userPath(), `{"`+hostile[0]+`": 1}`),
 		user.post(t, "/console/sign-in", "username", hostile[1], "password", "x"),
 		user.postLong(t, site.characterPath(site.newCharacter(t, hostile[0]))+"/changes", "prompt", hostile[1], "hash", hostile[1]),
+		site.browser(t).postLong(t, site.userPath()+"/characters/"+url.PathEscape(hostile[1]), "prompt", hostile[1], hostile[1], hostile[0], "hash", hostile[3]),
 		user.get(t, site.characterPath(site.newCharacter(t, hostile[0]))), user.get(t, site.characterPath(site.newCharacter(t, hostile[1]))),
 	} {
 		for _, bad := range []string{"<script>alert", "<img", "<form action=//", " onerror=alert(1)>\n<"} {

@@ -53,6 +53,7 @@ type visit struct {
 	language string
 	texts    catalogue
 	caller   auth.Caller // set by admit if somebody is signed in
+	kept     *keptForm   // set by admitForm if the visitor may not send it
 }
 
 func (c *Console) newVisit(w http.ResponseWriter, r *http.Request) *visit {
@@ -105,14 +106,24 @@ func (v *visit) may(level auth.Level) bool {
 // userID returns the id of the user whom the page is about, or "".
 func (v *visit) userID() string { return v.r.PathValue("user") }
 
-// fail responds with an error.
+// errorPage is the content of the page of an error.
+type errorPage struct {
+	Message string // key of a message
+	Kept    *keptForm
+}
+
+// fail responds with an error. Who has typed something is not led away to sign
+// in, because that would lose it.
 func (v *visit) fail(err error) {
 	if errors.Is(err, errNotSignedIn) {
 		if v.cookie(sessionCookie) != "" {
 			v.setCookie(sessionCookie, "", -1)
 		}
-		_ = v.redirect("sign-in")
-		return
+		if v.kept == nil && (!v.byScript() || v.r.Method == http.MethodGet) {
+			_ = v.redirect("sign-in")
+			return
+		}
+		err = &pageError{http.StatusForbidden, "session_ended", err}
 	}
 	shown, ok := errors.AsType[*pageError](err)
 	switch {
@@ -125,7 +136,12 @@ func (v *visit) fail(err error) {
 	if shown.status >= http.StatusInternalServerError {
 		v.options.Gate.NoteError(v.r.Context(), err)
 	}
-	if err := v.show(shown.status, "error", "error_title", shown.message); err != nil {
+	if v.byScript() {
+		err = v.write(shown.status, "error", "problem", shown.message)
+	} else {
+		err = v.show(shown.status, "error", "error_title", errorPage{shown.message, v.kept})
+	}
+	if err != nil {
 		panic(err) // the server responds with its own error
 	}
 }

@@ -144,3 +144,31 @@ func TestConsoleCharacter_Changes(t *testing.T) {
 	tab.wait(`document.querySelector("[role=status]") && document.querySelector("#prompt").value.endsWith("second line")`)
 	tab.quiet(d.url)
 }
+
+// A person whose session has ended while typing signs in in another tab, and
+// loses nothing.
+func TestConsoleCharacter_SessionEnds(t *testing.T) {
+	t.Parallel()
+	d, tab := newDemo(t), newTab(t, chromedp.WithNewBrowserContext())
+	tab.phone()
+	tab.open(d.url + "/console")
+	d.signInUser(tab)
+	tab.open(d.url + "/console/" + d.paths.Replace("users/{user}/characters/{character}"))
+	tab.fill("prompt", `\nTyped <b>\n\nfor hours`)
+	const status = `.then((response) => response.status)`
+	if got := evaluate[int](tab, `fetch(document.querySelector("form[action$='sign-out']").action, {method: "POST"})`+status); got != 200 {
+		t.Fatalf("signing out in another tab: %d", got)
+	}
+	tab.click(".save button")
+	tab.wait(`document.querySelector("a[target=_blank]") && document.readyState === "complete"`)
+	tab.fits()
+	if !evaluate[bool](tab, `!dispatchEvent(new Event("beforeunload", {cancelable: true}))`) {
+		t.Error("the page can be left with what was typed")
+	}
+	if got := evaluate[int](tab, `fetch(document.querySelector("a[target=_blank]").href,
+		{method: "POST", body: new URLSearchParams({username: "`+demoName+`", password: "`+demoPassword+`"})})`+status); got != 200 {
+		t.Fatalf("signing in in another tab: %d", got)
+	}
+	tab.click("main form button")
+	tab.wait(`document.querySelector("[role=status]") && document.querySelector("#prompt").value === "\nTyped <b>\n\nfor hours"`)
+}
