@@ -44,6 +44,7 @@ type characterPage struct {
 	Hash     string // of the stored document that the form is based on
 	ReadOnly bool
 	Problem  string // why it was not saved, as a sentence
+	Unsaved  bool   // the form has what is not stored
 	Changed  bool   // somebody else has changed it; saving again replaces that
 	Groups   []shownGroup
 	Missing  []string // provider keys
@@ -70,6 +71,10 @@ type shownField struct {
 	Problem     string
 	Differs     bool // Stored is not Value, and somebody else may have changed it
 	Stored      string
+	// Changes is how Value differs from what is stored, or nil. The address
+	// Compare tells it as well.
+	Changes *difference
+	Compare string
 }
 
 // DescribedBy returns the ids of the elements that describe the field.
@@ -109,6 +114,7 @@ type characterEdit struct {
 	problems map[string]string // by field, as sentences
 	problem  string            // of no field
 	changed  bool              // somebody else has changed it
+	compared bool              // the person asks for the difference, and saves nothing
 	missing  []string          // provider keys; only for the page that a person opens
 }
 
@@ -171,6 +177,27 @@ func (v *visit) saveCharacter() error {
 		return v.saveFailed(edit, err)
 	}
 	return v.redirectDone(characterPath(edit.stored.Key()), "done_character_saved")
+}
+
+// showChanges shows how the prompt that was typed differs from what is stored.
+// A script gets only the difference; otherwise the whole form comes back.
+func (v *visit) showChanges() error {
+	typed, err := v.formUpTo(v.options.MaxFormBytes)
+	if err != nil {
+		return err
+	}
+	edit, err := v.storedCharacter()
+	edit.typed, edit.compared = typed, true
+	switch {
+	case v.byScript() && err == nil:
+		v.options.Gate.Quiet(v.r.Context()) // it is asked for while the person types
+		return v.write(http.StatusOK, "character", "changes", v.shownField(edit, "prompt").Changes)
+	case v.byScript():
+		return characterError(err)
+	case err != nil:
+		return v.saveFailed(edit, err)
+	}
+	return v.showEdit(http.StatusOK, edit)
 }
 
 // saveFailed shows the form again with the reason why the store or the domain
@@ -274,7 +301,10 @@ func (v *visit) showEdit(status int, edit characterEdit) error {
 	shown := characterPage{
 		Path: characterPath(key), UserPath: userPath(key.UserID), Name: cmp.Or(edit.stored.CharacterName, edit.typed["character_name"]), Created: edit.stored.CreateDatatime,
 		Hash: cmp.Or(edit.hash, edit.typed["hash"]), ReadOnly: edit.stored.ReadOnly, Problem: edit.problem, Changed: edit.changed,
-		Missing: edit.missing,
+		Unsaved: edit.problem != "" || edit.compared, Missing: edit.missing,
+	}
+	if edit.compared { // saving must still notice that somebody else has changed it
+		shown.Hash = edit.typed["hash"]
 	}
 	warnings := v.nameWarnings(edit)
 	for _, group := range characterGroups {
@@ -296,12 +326,19 @@ func (v *visit) shownField(edit characterEdit, name string) shownField {
 		value = stored
 	}
 	value = strings.ToValidUTF8(value, "\uFFFD")
-	return shownField{
+	field := shownField{
 		Name: name, Label: name, Value: value, Count: utf8.RuneCountInString(asSent(name, value)),
 		Long: name == "prompt", Number: name == "voice_speed", Model: strings.HasSuffix(name, "_model_override"), ReadOnly: edit.stored.ReadOnly,
 		Known: backend.KnownNames(name), Problem: edit.problems[name],
 		Differs: edit.changed && asSent(name, value) != asSent(name, stored), Stored: stored,
 	}
+	if field.Long {
+		field.Compare = v.rootPath() + characterPath(v.characterKey()) + "/changes"
+		if edit.compared || field.Differs {
+			field.Changes = v.difference(asSent(name, stored), asSent(name, value))
+		}
+	}
+	return field
 }
 
 // nameWarnings returns a sentence for each field with an unknown name.

@@ -227,7 +227,7 @@ func TestCharacter_TwoPeople(t *testing.T) {
 	if got.status != http.StatusConflict || site.character(t, character.Key()).Prompt != "of the first" {
 		t.Fatalf("the second: %d; stored is %+v", got.status, site.character(t, character.Key()))
 	}
-	for _, want := range []string{"Somebody else changed this character", ">\nof the second</textarea>", ">of the first</pre>", "<samp>first</samp>", "Save and replace"} {
+	for _, want := range []string{"Somebody else changed this character", ">\nof the second</textarea>", "<del>− of the first</del>", "<ins>+ of the second</ins>", "<samp>first</samp>", "Save and replace"} {
 		if !strings.Contains(got.body, want) {
 			t.Errorf("the page lacks %s: %s", want, got.body)
 		}

@@ -101,12 +101,15 @@ type Console struct {
 	options Options
 	views   views
 	streams *streams
+	keeping chan struct{} // has an element for each [keptForm]
 	mux     *http.ServeMux
 }
 
 // New returns the console for service.
 func New(service *backend.Service, options Options) *Console {
-	c := &Console{service: service, options: options, views: loadViews(), streams: newStreams(), mux: http.NewServeMux()}
+	c := &Console{
+		service: service, options: options, views: loadViews(), streams: newStreams(), keeping: make(chan struct{}, maxKeptForms), mux: http.NewServeMux(),
+	}
 	for _, p := range pages() {
 		c.mux.Handle(p.method+" "+path.Join(root, p.path), c.handler(p))
 	}
@@ -154,6 +157,7 @@ func pages() []page {
 		{http.MethodPost, "users/{user}/characters", auth.Owner, (*visit).uploadCharacter},
 		{http.MethodGet, "users/{user}/characters/{character}", auth.Owner, (*visit).showCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}", auth.Owner, (*visit).saveCharacter},
+		{http.MethodPost, "users/{user}/characters/{character}/changes", auth.Owner, (*visit).showChanges},
 		{http.MethodGet, "users/{user}/characters/{character}/download", auth.Owner, (*visit).downloadCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}/duplicate", auth.Owner, (*visit).duplicateCharacter},
 		{http.MethodPost, "users/{user}/characters/{character}/delete", auth.Owner, (*visit).deleteCharacter},
@@ -217,7 +221,8 @@ func (c *Console) failing(status int, message string) http.Handler {
 func (c *Console) handler(p page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v := c.newVisit(w, r)
-		err := v.admit(p.level)
+		done, err := v.admitForm(p)
+		defer done()
 		if err == nil {
 			err = p.serve(v)
 		}

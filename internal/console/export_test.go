@@ -36,3 +36,6 @@ func Assets() map[string]string {
 
 // MaxStreams is the maximum number of open streams.
 const MaxStreams = maxStreams
+
+// MaxKeptForms is the maximum number of pages with a form that is kept.
+const MaxKeptForms = maxKeptForms

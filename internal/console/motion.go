@@ -94,7 +94,7 @@ func (v *visit) showMotion() error {
 	if v.options.Motion == nil {
 		return &pageError{http.StatusNotFound, "motion_none", nil}
 	}
-	if v.r.Header.Get("Hx-Request") != "" { // the page asks again until the files are loaded
+	if v.byScript() { // the page asks again until the files are loaded
 		v.options.Gate.Quiet(v.r.Context())
 	}
 	query := v.r.URL.Query()

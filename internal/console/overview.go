@@ -27,7 +27,7 @@ type warning struct {
 }
 
 func (v *visit) showOverview() error {
-	if v.r.Header.Get("Hx-Request") != "" { // the page asks again every few seconds
+	if v.byScript() { // the page asks again every few seconds
 		v.options.Gate.Quiet(v.r.Context())
 	}
 	if v.caller.Kind == auth.CallerUser {

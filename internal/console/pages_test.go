@@ -35,6 +35,7 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 		"POST /console/users/{user}/characters":                       {303, 422, 403, 422},
 		"GET /console/users/{user}/characters/{character}":            {303, 200, 403, 200},
 		"POST /console/users/{user}/characters/{character}":           {303, 409, 403, 409}, // without the hash of what is stored
+		"POST /console/users/{user}/characters/{character}/changes":   {303, 200, 403, 200},
 		"GET /console/users/{user}/characters/{character}/download":   {303, 200, 403, 200},
 		"POST /console/users/{user}/characters/{character}/duplicate": {303, 303, 403, 303},
 		"POST /console/users/{user}/characters/{character}/delete":    {303, 303, 403, 303},
@@ -122,6 +123,8 @@ func TestHostileNames_RunNothing(t *testing.T) {
 		operator.get(t, "/console/log?"+url.Values{"text": {hostile[1]}, "level": {hostile[0]}, "lines": {hostile[1]}}.Encode()),
 		user.post(t, site.userPath()+"/time-zone", "timezone", hostile[1]), user.upload(t, site.userPath(), `{"`+hostile[0]+`": 1}`),
 		user.post(t, "/console/sign-in", "username", hostile[1], "password", "x"),
+		user.postLong(t, site.characterPath(site.newCharacter(t, hostile[0]))+"/changes", "prompt", hostile[1], "hash", hostile[1]),
+		site.browser(t).postLong(t, site.userPath()+"/characters/"+url.PathEscape(hostile[1]), "prompt", hostile[1], hostile[1], hostile[0], "hash", hostile[3]),
 		user.get(t, site.characterPath(site.newCharacter(t, hostile[0]))), user.get(t, site.characterPath(site.newCharacter(t, hostile[1]))),
 	} {
 		for _, bad := range []string{"<script>alert", "<img", "<form action=//", " onerror=alert(1)>\n<"} {

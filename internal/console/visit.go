@@ -53,6 +53,7 @@ type visit struct {
 	language string
 	texts    catalogue
 	caller   auth.Caller // set by admit if somebody is signed in
+	kept     *keptForm   // set by admitForm if the visitor may not send it
 }
 
 func (c *Console) newVisit(w http.ResponseWriter, r *http.Request) *visit {
@@ -105,14 +106,24 @@ func (v *visit) may(level auth.Level) bool {
 // userID returns the id of the user whom the page is about, or "".
 func (v *visit) userID() string { return v.r.PathValue("user") }
 
-// fail responds with an error.
+// errorPage is the content of the page of an error.
+type errorPage struct {
+	Message string // key of a message
+	Kept    *keptForm
+}
+
+// fail responds with an error. Who has typed something is not led away to sign
+// in, because that would lose it.
 func (v *visit) fail(err error) {
 	if errors.Is(err, errNotSignedIn) {
 		if v.cookie(sessionCookie) != "" {
 			v.setCookie(sessionCookie, "", -1)
 		}
-		_ = v.redirect("sign-in")
-		return
+		if v.kept == nil && (!v.byScript() || v.r.Method == http.MethodGet) {
+			_ = v.redirect("sign-in")
+			return
+		}
+		err = &pageError{http.StatusForbidden, "session_ended", err}
 	}
 	shown, ok := errors.AsType[*pageError](err)
 	switch {
@@ -125,7 +136,12 @@ func (v *visit) fail(err error) {
 	if shown.status >= http.StatusInternalServerError {
 		v.options.Gate.NoteError(v.r.Context(), err)
 	}
-	if err := v.show(shown.status, "error", "error_title", shown.message); err != nil {
+	if v.byScript() {
+		err = v.write(shown.status, "error", "problem", shown.message)
+	} else {
+		err = v.show(shown.status, "error", "error_title", errorPage{shown.message, v.kept})
+	}
+	if err != nil {
 		panic(err) // the server responds with its own error
 	}
 }
@@ -149,10 +165,13 @@ func (v *visit) redirectDone(page, done string) error {
 	return v.redirect(page + separator + "done=" + strings.TrimPrefix(done, "done_"))
 }
 
+// byScript reports whether htmx has sent the request.
+func (v *visit) byScript() bool { return v.r.Header.Get("Hx-Request") != "" }
+
 // redirect sends the browser to a page, which it gets with GET. A redirect of a
 // request of htmx is not followed by the script but by the browser.
 func (v *visit) redirect(page string) error {
-	if v.r.Header.Get("Hx-Request") != "" {
+	if v.byScript() {
 		v.w.Header().Set("Hx-Redirect", v.rootPath()+page)
 		v.w.WriteHeader(http.StatusNoContent)
 		return nil
@@ -204,8 +223,14 @@ func (v *visit) show(status int, name, title string, content any) error {
 		Title: title, Root: v.rootPath(), Back: v.back(status), Language: v.language, OtherLanguage: otherLanguage(v.language), Theme: v.theme(),
 		SignedIn: v.signedIn(), Menu: v.menu(), Done: v.texts["done_"+v.r.URL.Query().Get("done")], Content: content,
 	}
+	return v.write(status, name, "layout.html", data)
+}
+
+// write writes a page, or only that part of it which has its own template.
+// If it returns an error, it has written nothing.
+func (v *visit) write(status int, name, part string, data any) error {
 	var page bytes.Buffer
-	if err := v.views[v.language][name].Execute(&page, data); err != nil {
+	if err := v.views[v.language][name].ExecuteTemplate(&page, part, data); err != nil {
 		return err
 	}
 	header := v.w.Header()

@@ -2,6 +2,7 @@ package browser
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
@@ -76,12 +77,98 @@ func TestConsoleCharacter(t *testing.T) {
 	tab.click(".save button")
 	tab.wait(`document.querySelector("[role=status]") && document.querySelector("[data-count=prompt]").textContent === "7"`)
 
+	tab.fill("prompt", "seven78")
+	tab.click(".changes summary")
+	tab.click(".changes button")
+	tab.wait(`document.querySelector(".changes[open] ins")?.innerText === "+ seven78" && location.hash === "#prompt-changes"`)
+
 	t.Log("deleting needs a second step")
-	tab.click("details summary")
-	tab.click("details button")
+	tab.click(".actions summary")
+	tab.click(".actions details button")
 	tab.wait(`location.pathname.endsWith("/users/` + login.UserID + `")`)
 	got := tab.now()
 	if len(got.violations) > 0 || len(got.dialogs) > 0 {
 		t.Errorf("violations of the policy %q, dialogs %q; want none", got.violations, got.dialogs)
 	}
+}
+
+// The difference to what is stored follows what a person types while it is open.
+func TestConsoleCharacter_Changes(t *testing.T) {
+	t.Parallel()
+	d, tab := newDemo(t), newTab(t, chromedp.WithNewBrowserContext())
+	tab.phone()
+	tab.open(d.url + "/console")
+	d.signInUser(tab)
+	tab.open(d.url + "/console/" + d.paths.Replace("users/{user}/characters/{character}"))
+	asked := func() (n int) {
+		for _, address := range tab.now().requests {
+			if strings.HasSuffix(address, "/changes") {
+				n++
+			}
+		}
+		return n
+	}
+	typed := func(text string) {
+		t.Helper()
+		evaluate[bool](tab, `(() => {
+			const field = document.querySelector("#prompt");
+			field.value += "\n`+text+`";
+			return field.dispatchEvent(new Event("input", {bubbles: true}));
+		})()`)
+	}
+
+	t.Log("nothing is asked for while it is closed")
+	evaluate[bool](tab, `(document.addEventListener("htmx:beforeRequest", () => { window.tried = true }), true)`)
+	typed("first <b>line</b>")
+	tab.wait(`window.tried`)
+	if n := asked(); n > 0 {
+		t.Errorf("the page asked %d times", n)
+	}
+
+	t.Log("it is shown when it is opened, and while the person types")
+	tab.click(".changes summary")
+	tab.wait(`document.querySelector(".difference ins")?.innerText === "+ first <b>line</b>"`)
+	typed("second line")
+	tab.wait(`document.querySelectorAll(".difference ins").length === 2 && document.querySelector(".changes small").innerText === "Lines added: 2. Lines removed: 0."`)
+	tab.fits()
+	if !evaluate[bool](tab, `!dispatchEvent(new Event("beforeunload", {cancelable: true}))`) {
+		t.Error("the page can be left with unsaved changes")
+	}
+
+	t.Log("Enter in a field saves")
+	tab.wide(1280)
+	evaluate[bool](tab, `(document.querySelector("#voice").focus(), true)`)
+	if err := chromedp.Do(tab.ctx, chromedp.KeyEvent("\r")); err != nil {
+		t.Fatal(err)
+	}
+	tab.wait(`document.querySelector("[role=status]") && document.querySelector("#prompt").value.endsWith("second line")`)
+	tab.quiet(d.url)
+}
+
+// A person whose session has ended while typing signs in in another tab, and
+// loses nothing.
+func TestConsoleCharacter_SessionEnds(t *testing.T) {
+	t.Parallel()
+	d, tab := newDemo(t), newTab(t, chromedp.WithNewBrowserContext())
+	tab.phone()
+	tab.open(d.url + "/console")
+	d.signInUser(tab)
+	tab.open(d.url + "/console/" + d.paths.Replace("users/{user}/characters/{character}"))
+	tab.fill("prompt", `\nTyped <b>\n\nfor hours`)
+	const status = `.then((response) => response.status)`
+	if got := evaluate[int](tab, `fetch(document.querySelector("form[action$='sign-out']").action, {method: "POST"})`+status); got != 200 {
+		t.Fatalf("signing out in another tab: %d", got)
+	}
+	tab.click(".save button")
+	tab.wait(`document.querySelector("a[target=_blank]") && document.readyState === "complete"`)
+	tab.fits()
+	if !evaluate[bool](tab, `!dispatchEvent(new Event("beforeunload", {cancelable: true}))`) {
+		t.Error("the page can be left with what was typed")
+	}
+	if got := evaluate[int](tab, `fetch(document.querySelector("a[target=_blank]").href,
+		{method: "POST", body: new URLSearchParams({username: "`+demoName+`", password: "`+demoPassword+`"})})`+status); got != 200 {
+		t.Fatalf("signing in in another tab: %d", got)
+	}
+	tab.click("main form button")
+	tab.wait(`document.querySelector("[role=status]") && document.querySelector("#prompt").value === "\nTyped <b>\n\nfor hours"`)
 }

@@ -12,7 +12,8 @@ type consolePage struct {
 	name string
 	path string // below /console/, with {user} and {character} for those of the demo
 	// submit is what is done on the page, in JavaScript, or "". The page that
-	// follows has a field that is marked as wrong.
+	// follows has a field that is marked as wrong, or a difference,
+	// or a link to sign in.
 	submit string
 	// picture is the height of the picture of the page, or 0 for none.
 	picture int64
@@ -29,6 +30,7 @@ var visitors = []struct {
 	{"nobody", func(*demo, *tab) {}, []consolePage{
 		{name: "sign-in", path: "sign-in", picture: 550},
 		{name: "link", path: "sign-in?code=wbc_demo"},
+		{name: "session-ended", path: "sign-in", submit: sendCharacter},
 		{name: "register", path: "register", picture: 560},
 		{name: "register-wrong", path: "register", submit: enter("new_password_again", "x")},
 		{name: "error", path: "no/such/page", picture: 300},
@@ -38,6 +40,7 @@ var visitors = []struct {
 		{name: "user-wrong", path: "users/{user}", submit: enter("timezone", "Atlantis")},
 		{name: "character", path: "users/{user}/characters/{character}", picture: 760},
 		{name: "character-wrong", path: "users/{user}/characters/{character}", submit: enter("voice_speed", "fast")},
+		{name: "character-changes", path: "users/{user}/characters/{character}", submit: change},
 		{name: "character-read-only", path: "users/{user}/characters/{read-only}"},
 		{name: "account", path: "account", picture: 760},
 		{name: "account-wrong", path: "account", submit: enter("new_password_again", "x")},
@@ -62,6 +65,22 @@ var visitors = []struct {
 func enter(name, text string) string {
 	return `(() => { const field = document.querySelector("[name=` + name + `]"); field.value = "` + text + `"; field.form.submit(); return true })()`
 }
+
+// change is JavaScript that changes the prompt of a character and asks for the
+// difference without a script.
+const change = `(() => {
+	const prompt = document.querySelector("#prompt");
+	prompt.value = "New first line\n" + prompt.value.slice(20);
+	prompt.form.requestSubmit(document.querySelector(".changes button"));
+	return true;
+})()`
+
+// sendCharacter is JavaScript that sends a character as the editor does.
+const sendCharacter = `(() => {
+	document.body.insertAdjacentHTML("beforeend", "<form method=post action=users/ada/characters/one><input name=prompt value=typed></form>");
+	document.body.lastElementChild.submit();
+	return true;
+})()`
 
 const (
 	demoName     = "Ada"
@@ -117,7 +136,7 @@ func (d *demo) show(tab *tab, page consolePage) {
 	tab.open(d.url + "/console/" + d.paths.Replace(page.path))
 	if page.submit != "" {
 		evaluate[bool](tab, page.submit)
-		tab.wait(`document.querySelector("[aria-invalid=true]") && document.readyState === "complete"`)
+		tab.wait(`document.querySelector("[aria-invalid=true], .difference, [target=_blank]") && document.readyState === "complete"`)
 	}
 }
 

@@ -17,3 +17,12 @@ for (const count of document.querySelectorAll("[data-count]")) {
   const field = document.getElementById(count.dataset.count);
   field.addEventListener("input", () => { count.textContent = [...field.value].length; });
 }
+
+// The difference to what is stored is asked for only while it is open. A problem
+// is shown in its place.
+document.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.target.closest("details:not([open])")) event.preventDefault();
+});
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.target.closest(".changes")) event.detail.shouldSwap = true;
+});

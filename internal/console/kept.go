@@ -1,0 +1,48 @@
+package console
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// keptForms are the paths of actions whose forms a person has typed and that
+// have no secret. If the visitor may not use such an action, because the store
+// does not respond or the session has ended, the page that says so can send the
+// form again.
+var keptForms = []string{
+	"users/{user}/characters/{character}", "users/{user}/characters/{character}/changes", "users/{user}/time-zone",
+}
+
+// maxKeptForms is how many such pages are made at the same time, because they
+// are made for people who are not signed in. More get a page without the form.
+const maxKeptForms = 8
+
+// keptForm is a form that a page can send again.
+type keptForm struct {
+	Action string // relative to the page
+	Fields map[string]string
+}
+
+// admitForm is admit for a page that may have such a form. done must be called
+// after the response.
+func (v *visit) admitForm(p page) (done func(), err error) {
+	done = func() {}
+	err = v.admit(p.level)
+	if err == nil || p.method != http.MethodPost || v.byScript() || !slices.Contains(keptForms, p.path) {
+		return done, err
+	}
+	select {
+	case v.keeping <- struct{}{}:
+		done = func() { <-v.keeping }
+	default:
+		return done, err
+	}
+	if fields, unread := v.formUpTo(v.options.MaxFormBytes); unread == nil && len(fields) > 0 {
+		for name, value := range fields {
+			fields[name] = strings.ToValidUTF8(value, "\uFFFD")
+		}
+		v.kept = &keptForm{v.rootPath() + strings.TrimPrefix(v.r.URL.EscapedPath(), root+"/"), fields}
+	}
+	return done, err
+}
