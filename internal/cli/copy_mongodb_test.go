@@ -205,3 +205,26 @@ func TestUser_CredentialOfNobody(t *testing.T) {
 		t.Errorf("the log does not say why:\n%s", o.place.printed())
 	}
 }
+
+// An export of one user from MongoDB ends with a character of this user that
+// cannot be read, and goes on with documents of others that cannot be read.
+func TestExport_OneUserOfMongoDB(t *testing.T) {
+	t.Parallel()
+	o := newOriginal(t)
+	o.withBadDocuments(t)
+	o.insert(t, "UserConfigs", bson.D{{Key: "user_id", Value: "grace"}})
+	o.insert(t, "UserCredentials", bson.D{{Key: "username", Value: "Grace"}, {Key: "password", Value: "plain-s3cret"}, {Key: "user_id", Value: "grace"}})
+	o.place.env["WEB_BACKEND_STORE"] = "mongodb"
+	file := filepath.Join(o.place.folder, "grace.jsonl")
+	o.place.fails(t, "", []string{"export", "--user", "Ada", "--out", file}, "character with _id", `"ada"`)
+	o.place.fails(t, "", []string{"export", "--user", "eve", "--out", file}, `no user has the id or the user name "eve"`)
+	o.place.must(t, "", "export", "--user", "Grace", "--out", file)
+	if text := o.place.printed(); strings.Contains(text, "s3cret") {
+		t.Errorf("it printed %s", text)
+	}
+	o.place.env["WEB_BACKEND_STORE"] = "embedded"
+	o.place.must(t, "", "import", file)
+	if users := o.place.list(t); len(users) != 1 || users[0].UserID != "grace" || users[0].Username != "Grace" {
+		t.Errorf("imported were %+v", users)
+	}
+}

@@ -51,7 +51,7 @@ var visitors = []struct {
 		{name: "users", path: "users", picture: 640},
 		{name: "new-user", path: "new-user", picture: 560},
 		{name: "new-user-wrong", path: "new-user", submit: enter("password", "short")},
-		{name: "user-admin", path: "users/{user}/admin", picture: 800},
+		{name: "user-admin", path: "users/{user}/admin", picture: 1100},
 		{name: "user-admin-wrong", path: "users/{user}/admin", submit: enter("confirm", "x")},
 		{name: "log", path: "log?text=route", picture: 600},
 		{name: "log-wrong", path: "log?lines=many"},
