@@ -85,10 +85,17 @@ func sizeText(bytes int64) string {
 	return fmt.Sprintf("%.1f MB", float64(bytes)/1e6)
 }
 
-// duration returns a duration as text, in minutes.
+// duration returns a duration as text, in days, hours and minutes.
 func (v *visit) duration(d time.Duration) string {
 	minutes := int(d.Minutes())
-	return strings.NewReplacer(
-		"{days}", strconv.Itoa(minutes/(24*60)), "{hours}", strconv.Itoa(minutes/60%24), "{minutes}", strconv.Itoa(minutes%60),
-	).Replace(v.texts["uptime_value"])
+	var parts []string
+	for _, unit := range []struct {
+		message string
+		number  int
+	}{{"unit_days", minutes / (24 * 60)}, {"unit_hours", minutes / 60 % 24}, {"unit_minutes", minutes % 60}} {
+		if unit.number > 0 || minutes == 0 && unit.message == "unit_minutes" {
+			parts = append(parts, strconv.Itoa(unit.number)+" "+v.texts[unit.message])
+		}
+	}
+	return strings.Join(parts, " ")
 }

@@ -95,7 +95,7 @@ func TestConsoleCharacter(t *testing.T) {
 // The difference to what is stored follows what a person types while it is open.
 func TestConsoleCharacter_Changes(t *testing.T) {
 	t.Parallel()
-	d, tab := newDemo(t), newTab(t, chromedp.WithNewBrowserContext())
+	d, tab := newDemo(t), newTab(t)
 	tab.phone()
 	tab.open(d.url + "/console")
 	d.signInUser(tab)
@@ -149,7 +149,7 @@ func TestConsoleCharacter_Changes(t *testing.T) {
 // loses nothing.
 func TestConsoleCharacter_SessionEnds(t *testing.T) {
 	t.Parallel()
-	d, tab := newDemo(t), newTab(t, chromedp.WithNewBrowserContext())
+	d, tab := newDemo(t), newTab(t)
 	tab.phone()
 	tab.open(d.url + "/console")
 	d.signInUser(tab)

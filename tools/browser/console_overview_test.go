@@ -5,8 +5,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/chromedp/chromedp"
 )
 
 // An operator makes a backup on the overview, and the plots of the last hour
@@ -16,7 +14,7 @@ func TestConsoleOverview(t *testing.T) { eachBasePath(t, testConsoleOverview) }
 func testConsoleOverview(t *testing.T, s *server) {
 	t.Helper()
 	s.send(t, "/api/v1/list_characters/nobody", nil)
-	tab := newTab(t, chromedp.WithNewBrowserContext()) // the other tests must not get the appearance that is chosen here
+	tab := newTab(t) // the other tests must not get the appearance that is chosen here
 	tab.phone()
 	tab.open(s.url + "/console")
 	tab.wait(`document.querySelector("[name=token]")`)

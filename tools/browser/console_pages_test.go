@@ -31,7 +31,7 @@ var visitors = []struct {
 		{name: "sign-in", path: "sign-in", picture: 550},
 		{name: "link", path: "sign-in?code=wbc_demo"},
 		{name: "session-ended", path: "sign-in", submit: sendCharacter},
-		{name: "register", path: "register", picture: 560},
+		{name: "register", path: "register", picture: 660},
 		{name: "register-wrong", path: "register", submit: enter("new_password_again", "x")},
 		{name: "error", path: "no/such/page", picture: 300},
 	}},
@@ -47,7 +47,7 @@ var visitors = []struct {
 		{name: "forbidden", path: "log"},
 	}},
 	{"operator", (*demo).signInOperator, []consolePage{
-		{name: "overview", path: "overview", picture: 440},
+		{name: "overview", path: "overview", picture: 680},
 		{name: "users", path: "users", picture: 640},
 		{name: "new-user", path: "new-user", picture: 560},
 		{name: "new-user-wrong", path: "new-user", submit: enter("password", "short")},
@@ -92,6 +92,7 @@ type demo struct {
 	*server
 
 	folder        string
+	motionFolder  string
 	operatorToken string
 	paths         *strings.Replacer
 }
@@ -100,7 +101,8 @@ type demo struct {
 // a character of her own.
 func newDemo(t *testing.T) *demo {
 	t.Helper()
-	s := serve(t, motionData(t))
+	motion := motionData(t)
+	s := serve(t, motion)
 	for _, name := range []string{demoName, "Grace", "Katherine", "Mary", "Rosalind", "Sofia"} {
 		s.send(t, "/api/v1/register_user", map[string]string{"username": name, "password": demoPassword})
 	}
@@ -125,7 +127,7 @@ func newDemo(t *testing.T) *demo {
 		ID string `json:"character_id"`
 	}](t, s, "/api/v1/duplicate_character", map[string]string{"user_id": user, "character_id": characters[0]}).ID
 	return &demo{
-		server: s, folder: folder, operatorToken: strings.TrimSpace(string(token)),
+		server: s, folder: folder, motionFolder: motion[strings.Index(motion, "=")+1:], operatorToken: strings.TrimSpace(string(token)),
 		paths: strings.NewReplacer("{user}", user, "{character}", own, "{read-only}", characters[0]),
 	}
 }

@@ -50,12 +50,12 @@ func TestPictures_Console(t *testing.T) {
 				continue
 			}
 			d.show(tab, page)
-			d.hideFolder(tab)
+			d.hideFolders(tab)
 			tab.picture("console-"+page.name+".png", pictureWidth, page.picture)
 			switch page.name {
 			case "overview":
 				tab.prefer("en", "dark")
-				d.hideFolder(tab)
+				d.hideFolders(tab)
 				tab.picture("console-overview-dark.png", pictureWidth, page.picture)
 				tab.prefer("en", "light")
 			case "user":
@@ -65,11 +65,14 @@ func TestPictures_Console(t *testing.T) {
 	}
 }
 
-// hideFolder replaces the folder of the server in what the tab shows, as it is
-// a path of this machine.
-func (d *demo) hideFolder(tab *tab) {
+// hideFolders replaces the folders of the server in what the tab shows, as they
+// are paths of this machine.
+func (d *demo) hideFolders(tab *tab) {
 	tab.t.Helper()
-	evaluate[bool](tab, fmt.Sprintf(`[...document.querySelectorAll("dd")].every((text) => { text.innerText = text.innerText.replace(%q, "/srv/web-backend"); return true })`, d.folder))
+	for folder, shown := range map[string]string{d.folder: "/srv/web-backend", d.motionFolder: "/srv/motion"} {
+		evaluate[bool](tab, fmt.Sprintf(`[...document.querySelectorAll("dd, td")].filter((text) => text.innerText.includes(%q)).every((text) => {
+			text.innerText = text.innerText.replace(%q, %q); return true })`, folder, folder, shown))
+	}
 }
 
 // makeLog sends requests that succeed and requests that fail. It returns their
