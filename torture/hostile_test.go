@@ -31,7 +31,13 @@ type place struct {
 	required     map[string]any // the other required fields, with valid values
 }
 
-func (p place) String() string { return p.method + " " + p.path + " " + p.field }
+func (p place) String() string {
+	name := p.method + " " + p.path + " " + p.field
+	if p.inPath {
+		name += " in the path" // the body may have a field with the same name
+	}
+	return name
+}
 
 // apiDocument is the part of the OpenAPI document that these tests read.
 type apiDocument struct {

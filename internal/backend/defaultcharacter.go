@@ -124,6 +124,13 @@ func ParseCharacter(data []byte) (Character, error) {
 
 // parseCharacterField sets a field of a character.
 func parseCharacterField(raw json.RawMessage, field reflect.Value) *CharacterFault {
+	if field.Kind() == reflect.Int32 {
+		var number float64 // in JSON, 30.0 is a whole number, too
+		if json.Unmarshal(raw, &number) == nil && number == float64(int32(number)) {
+			field.SetInt(int64(number))
+			return nil
+		}
+	}
 	if err := json.Unmarshal(raw, field.Addr().Interface()); err != nil {
 		text := err.Error()
 		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {

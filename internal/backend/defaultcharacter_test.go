@@ -54,16 +54,16 @@ func TestParseDefaultCharacter_ResponseOfTheAPI(t *testing.T) {
 	want := storetest.Character("ada", 3)
 	want.ReadOnly = true
 	if got, err := backend.ParseDefaultCharacter(mustEncode(t, want)); err != nil || got != want {
-		t.Errorf("answer of the API:\n got %+v, error %v\nwant %+v", got, err, want)
+		t.Errorf("the response of the API:\n got %+v, error %v\nwant %+v", got, err, want)
 	}
 }
 
 func TestParseDefaultCharacter_OptionalFields(t *testing.T) {
 	t.Parallel()
 	got, err := backend.ParseDefaultCharacter(defaultFile(t, map[string]any{
-		"voice": "", "voice_speed": 0.5, "memory_model_override": "", "lover_threshold": 99, "prompt": "two\nlines 凌星",
+		"voice": "", "voice_speed": 0.5, "memory_model_override": "", "lover_threshold": 99, "fear_threshold": json.RawMessage("-3.0e1"), "prompt": "two\nlines 凌星",
 	}))
-	if err != nil || got.Voice != "" || got.VoiceSpeed != 0.5 || got.LoverThreshold != 99 || got.Prompt != "two\nlines 凌星" {
+	if err != nil || got.Voice != "" || got.VoiceSpeed != 0.5 || got.LoverThreshold != 99 || got.FearThreshold != -30 || got.Prompt != "two\nlines 凌星" {
 		t.Errorf("got %+v, error %v, want the values of the file", got, err)
 	}
 }
