@@ -2,9 +2,6 @@ package browser
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -14,19 +11,13 @@ func TestConsole_Log(t *testing.T) { eachBasePath(t, testConsoleLog) }
 
 func testConsoleLog(t *testing.T, s *server) {
 	t.Helper()
-	token, err := os.ReadFile(filepath.Join(filepath.Dir(s.logFile), "..", "data", "operator.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	canary := newCanary(t)
 	hostile := together(payloads(canary.URL + "/log"))
 	s.appendLog(t, hostile, record("ERROR", "the first"))
 	tab := newTab(t)
 	tab.phone()
 	tab.open(s.url + "/console")
-	tab.fill("token", strings.TrimSpace(string(token)))
-	tab.click("form:has([name=token]) button")
-	tab.wait(`location.pathname.endsWith("/console/overview")`)
+	signInOperator(tab, s)
 	tab.open(s.url + "/console/log")
 	tab.wait(`document.querySelector("#lines").innerText.includes("the first") && !document.querySelector("#pause").hidden`)
 	tab.fits()

@@ -1,9 +1,6 @@
 package browser
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -12,16 +9,10 @@ import (
 func TestConsole_Motion(t *testing.T) {
 	t.Parallel()
 	s := serve(t, motionData(t))
-	token, err := os.ReadFile(filepath.Join(filepath.Dir(s.logFile), "..", "data", "operator.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	tab := newTab(t)
 	tab.phone()
 	tab.open(s.url + "/console")
-	tab.fill("token", strings.TrimSpace(string(token)))
-	tab.click("form:has([name=token]) button")
-	tab.wait(`location.pathname.endsWith("/console/overview")`)
+	signInOperator(tab, s)
 	tab.click("nav a[href$=motion]")
 	tab.wait(`document.querySelectorAll("main h3").length === 3 && document.querySelector("main article.warning h3").innerText === "HT-default"`)
 	tab.fits()

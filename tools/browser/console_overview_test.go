@@ -1,9 +1,6 @@
 package browser
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -17,13 +14,7 @@ func testConsoleOverview(t *testing.T, s *server) {
 	tab := newTab(t) // the other tests must not get the appearance that is chosen here
 	tab.phone()
 	tab.open(s.url + "/console")
-	tab.wait(`document.querySelector("[name=token]")`)
-	token, err := os.ReadFile(filepath.Join(filepath.Dir(s.logFile), "..", "data", "operator.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tab.fill("token", strings.TrimSpace(string(token)))
-	tab.click("form:has([name=token]) button")
+	signInOperator(tab, s)
 	tab.wait(`location.pathname.endsWith("/console/overview") && document.querySelectorAll("svg[role=img] path").length >= 8`)
 	tab.fits()
 

@@ -91,10 +91,9 @@ const (
 type demo struct {
 	*server
 
-	folder        string
-	motionFolder  string
-	operatorToken string
-	paths         *strings.Replacer
+	folder       string
+	motionFolder string
+	paths        *strings.Replacer
 }
 
 // newDemo starts a server with some users. One of them has provider keys and
@@ -107,10 +106,6 @@ func newDemo(t *testing.T) *demo {
 		s.send(t, "/api/v1/register_user", map[string]string{"username": name, "password": demoPassword})
 	}
 	folder := filepath.Dir(filepath.Dir(s.logFile))
-	token, err := os.ReadFile(filepath.Join(folder, "data", "operator.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	user := decode[struct {
 		ID string `json:"user_id"`
 	}](t, s, "/api/v1/authenticate_user", map[string]string{"username": demoName, "password": demoPassword}).ID
@@ -127,7 +122,7 @@ func newDemo(t *testing.T) *demo {
 		ID string `json:"character_id"`
 	}](t, s, "/api/v1/duplicate_character", map[string]string{"user_id": user, "character_id": characters[0]}).ID
 	return &demo{
-		server: s, folder: folder, motionFolder: motion[strings.Index(motion, "=")+1:], operatorToken: strings.TrimSpace(string(token)),
+		server: s, folder: folder, motionFolder: motion[strings.Index(motion, "=")+1:],
 		paths: strings.NewReplacer("{user}", user, "{character}", own, "{read-only}", characters[0]),
 	}
 }
@@ -150,9 +145,17 @@ func (d *demo) signInUser(tab *tab) {
 	tab.wait(`location.pathname.includes("/console/users/") && document.readyState === "complete"`)
 }
 
-func (d *demo) signInOperator(tab *tab) {
+func (d *demo) signInOperator(tab *tab) { signInOperator(tab, d.server) }
+
+// signInOperator signs in with the operator token at the page for signing in,
+// which the tab shows.
+func signInOperator(tab *tab, s *server) {
 	tab.t.Helper()
-	tab.fill("token", d.operatorToken)
+	token, err := os.ReadFile(filepath.Join(filepath.Dir(s.logFile), "..", "data", "operator.token"))
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	tab.fill("token", strings.TrimSpace(string(token)))
 	tab.click("form:has([name=token]) button")
 	tab.wait(`location.pathname.endsWith("/console/overview") && document.readyState === "complete"`)
 }

@@ -1,9 +1,6 @@
 package browser
 
 import (
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -18,14 +15,7 @@ func testConsoleUsers(t *testing.T, s *server) {
 	tab := newTab(t)
 	tab.phone()
 	tab.open(s.url + "/console")
-	tab.wait(`document.querySelector("[name=token]")`)
-	token, err := os.ReadFile(filepath.Join(filepath.Dir(s.logFile), "..", "data", "operator.token"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	tab.fill("token", strings.TrimSpace(string(token)))
-	tab.click("form:has([name=token]) button")
-	tab.wait(`location.pathname.endsWith("/console/overview")`)
+	signInOperator(tab, s)
 
 	tab.open(s.url + "/console/users")
 	tab.wait(`document.querySelectorAll("tbody tr").length === 2`)
