@@ -308,7 +308,7 @@ func TestExport_Encrypted(t *testing.T) {
 	byRecipients := ok(t, folder, "export", "--with-secrets", "--recipient", recipient, "--recipient", otherRecipient).out
 	plainContent := ok(t, folder, "export", "--recipient", recipient).out
 	// Opening an export that the program encrypted with a passphrase takes a
-	// second each time.
+	// second, so only TestPassphrase_Made does it.
 	cheap := sealedWith(t, "correct horse", byRecipients, identity)
 	byPhrase := command(t, folder, "", map[string]string{"WEB_BACKEND_PASSPHRASE_FILE": phrase}, "export", "--with-secrets").out
 	for name, file := range map[string]string{"recipients": byRecipients, "without secrets": plainContent, "passphrase": byPhrase} {
@@ -326,7 +326,7 @@ func TestExport_Encrypted(t *testing.T) {
 		"identity":        importing(byRecipients, nil, "--identity", identity),
 		"other identity":  importing(byRecipients, nil, "--identity", other),
 		"without secrets": importing(plainContent, nil, "--identity", identity),
-		"passphrase":      importing(byPhrase, nil, "--passphrase-file", phrase),
+		"passphrase":      importing(cheap, nil, "--passphrase-file", phrase),
 		"environment":     importing(cheap, map[string]string{"WEB_BACKEND_PASSPHRASE": "correct horse"}),
 		"marked file":     importing(cheap, nil, "--passphrase-file", marked),
 		"marked variable": importing(cheap, map[string]string{"WEB_BACKEND_PASSPHRASE": mark + "correct horse"}),

@@ -16,7 +16,7 @@ func TestStore(t *testing.T) {
 		t.Helper()
 		return openStore(t, t.TempDir())
 	})
-	t.Run("Import_EveryConflict", func(t *testing.T) {
+	t.Run("Import_Rules", func(t *testing.T) {
 		t.Parallel()
 		storetest.RunImportRules(t, func(t *testing.T) backend.Store {
 			t.Helper()

@@ -15,15 +15,10 @@ import (
 	"web-backend/internal/store/sqlite"
 )
 
-// The number of files that TestDamagedFiles creates. FuzzDamagedFile creates
-// more.
-const (
-	damagedParts = 8 // run at the same time
-	damagedFiles = 125
-)
+const damagedParts = 8 // run at the same time
 
-// everyDamage makes TestDamagedFiles write to every file.
-var everyDamage = os.Getenv("TORTURE") == "long"
+// manyDamaged makes TestDamagedFiles damage more files and write to all of them.
+var manyDamaged = os.Getenv("TORTURE") == "long"
 
 const pageSize = 4096
 
@@ -122,6 +117,10 @@ func TestDamagedFiles(t *testing.T) {
 	if !useDamaged(t, whole, true) {
 		t.Fatal("the backup is refused before it is damaged")
 	}
+	damagedFiles := 60 // in each part
+	if manyDamaged {
+		damagedFiles = 500
+	}
 	for part := range damagedParts {
 		t.Run(fmt.Sprint(part), func(t *testing.T) {
 			t.Parallel()
@@ -130,7 +129,7 @@ func TestDamagedFiles(t *testing.T) {
 			for n := range damagedFiles {
 				// Writing waits for the disk, so only a few files are written
 				// to.
-				if useDamaged(t, damage(whole, random), everyDamage || n%10 == 0) {
+				if useDamaged(t, damage(whole, random), manyDamaged || n%10 == 0) {
 					taken++
 				}
 				if t.Failed() {

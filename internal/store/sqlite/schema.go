@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ncruces/go-sqlite3"
 
@@ -163,20 +164,41 @@ func migrate(c *conn, log *slog.Logger) error {
 	if err := registerKeys(c); err != nil {
 		return err
 	}
+	if version == 0 {
+		return migrateNew(c)
+	}
 	for ; version < int64(len(migrations)); version++ {
 		if version == firstSharing {
 			if err := shareStored(c, log); err != nil {
 				return err
 			}
 		}
-		if err := c.Exec("BEGIN IMMEDIATE; " + migrations[version] +
-			"PRAGMA application_id = " + strconv.Itoa(applicationID) + ";" +
-			"PRAGMA user_version = " + strconv.FormatInt(version+1, 10) + "; COMMIT"); err != nil {
-			_ = c.Exec("ROLLBACK") // nothing to undo if BEGIN failed
+		if err := apply(c, migrations[version], version+1); err != nil {
 			return fmt.Errorf("migrate the schema to version %d: %w", version+1, err)
 		}
 	}
 	return nil
+}
+
+// migrateNew brings a new file up to date in one transaction, which takes a
+// third of the time of one transaction per version.
+func migrateNew(c *conn) error {
+	if err := apply(c, strings.Join(migrations, ""), int64(len(migrations))); err != nil {
+		return fmt.Errorf("create the schema: %w", err)
+	}
+	return nil
+}
+
+// apply runs statements that lead to a version of the schema, in one
+// transaction.
+func apply(c *conn, statements string, version int64) error {
+	err := c.Exec("BEGIN IMMEDIATE; " + statements +
+		"PRAGMA application_id = " + strconv.Itoa(applicationID) + ";" +
+		"PRAGMA user_version = " + strconv.FormatInt(version, 10) + "; COMMIT")
+	if err != nil {
+		_ = c.Exec("ROLLBACK") // nothing to undo if BEGIN failed
+	}
+	return err
 }
 
 // schemaVersion returns the version of the schema. It returns an error if the

@@ -12,8 +12,8 @@ var additionPromises = []promise{
 	{"AddCharacter_Exists", addExists},
 	{"AddCharacter_NotFound", addNotFound},
 	{"AddCharacter_Full", addFull},
-	{"AddCharacter_FullAtOnce", addFullAtOnce},
-	{"AddCharacter_AgainstDeleteUser", addAgainstDeleteUser},
+	{"Race_AddCharacter_FullAtOnce", addFullAtOnce},
+	{"Race_AddCharacterAgainstDeleteUser", addAgainstDeleteUser},
 }
 
 func addGoesLast(t *trial) {

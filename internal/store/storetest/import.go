@@ -15,22 +15,29 @@ import (
 // importPromises are the promises of [backend.Import]. They depend on the
 // promises of the store.
 var importPromises = []promise{
-	{"Import_IntoAnEmptyStoreAndAgain", importAll},
 	{"Import_WithoutSecrets", importWithoutSecrets},
 	{"Import_KeepsLoginsThatTheSourceLacks", importWithoutLogins},
 	{"Import_NamesWithinABatch", importNames},
 	{"Import_AUserTwice", importTwice},
 	{"Import_RefusesWhatIsInvalid", importInvalid},
 	{"Import_StopsAtAnErrorOfTheSource", importSourceFails},
-	{"Import_GoesOnWhereItBrokeOff", importGoesOn},
 }
 
-// RunImportRules checks every rule of [backend.Import] for users that are
-// already stored. The rules do not depend on the store, so one store is enough.
-// open is the same as for [Run].
+// RunImportRules checks the rules of [backend.Import] that do not depend on the
+// store, so one store is enough: for users that are already stored, and for
+// more users than one batch. open is the same as for [Run].
 func RunImportRules(t *testing.T, open func(t *testing.T) backend.Store) {
 	t.Helper()
-	importConflicts(&trial{T: t, Store: open(t), open: open})
+	for _, p := range []promise{
+		{"StoredUsers", importConflicts},
+		{"ManyBatchesAndAgain", importAll},
+		{"GoesOnWhereItBrokeOff", importGoesOn},
+	} {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			p.check(&trial{T: t, Store: open(t), open: open})
+		})
+	}
 }
 
 var lockedPassword = backend.NewSecret("the hash of a password that nobody knows")

@@ -18,7 +18,7 @@ import (
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	storetest.Run(t, 250, func(t *testing.T) backend.Store {
+	storetest.Run(t, 205, func(t *testing.T) backend.Store {
 		t.Helper()
 		server := mongotest.Engine(t)
 		o := mongotest.StoreOptions(server.URI(), server.Database(t))
