@@ -44,21 +44,23 @@ test-tools: ## run the tests of the other modules, including OpenAPI validation
 # These tests are skipped because they take long and do one thing after the
 # other, so the race detector would find nothing in them. `go test ./...` runs
 # them.
-RACE_SKIP := TestSecrets|TestDamagedFiles|TestCheckBackup_TooMuch.*|TestCrash_.*|TestFaults_.*
+RACE_SKIP_STORES := TestDamagedFiles|TestCheckBackup_TooMuch.*|TestSharing_(AKilled|Different).*|TestCrash_.*|TestFaults_.*
+RACE_SKIP_PAGES := TestGoldenOpenAPI|TestAccess_.*|TestBody_LargeIsNotShown|TestHostileFields|TestSecurityDoc_.*|TestMotion_EverythingIsOnSomePage|TestPages_AreStrictAndSmall|TestCharacter_ChangesAreBounded
 # SQLite itself is compiled without the race detector. It is C code translated
 # to Go, and each connection has its own memory, which only the holder of the
 # connection uses. With the detector in SQLite, the tests take three times as
 # long.
 RACE_FLAGS := -gcflags=github.com/ncruces/go-sqlite3-wasm/v6=-race=false
-RACE_PACKAGES = $$(go list ./... | grep -vE '/(cmd/web-backend|internal/(cli|apidocs|npz|config/pyconfig|motion/demo|motion/motionpb|store/mongo/mongotest))$$')
-# Most tests of the program send one request after the other. These do not.
-RACE_PROGRAM := Test(Kill|MongoDB|Stop)_
+RACE_PACKAGES = $$(go list ./... | grep -vE '/(cmd/web-backend|internal/(cli|apidocs|npz|config/pyconfig|motion/demo|motion/motionpb|store/mongo/(conformance|mongotest)))$$')
+# Most tests of the program and of the promises on MongoDB do one thing after the
+# other. These do not.
+RACE_SOME := ^Test(Kill|MongoDB|Stop)_|^TestStore$$/^Race_
 
 .PHONY: race
 race: ## run the product's tests under the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo 'make race: the race detector needs a C compiler, and there is no '"$$(go env CC)" >&2; exit 1; }
-	CGO_ENABLED=1 go test -race $(RACE_FLAGS) -timeout 30m -skip '^($(RACE_SKIP))$$' $(RACE_PACKAGES)
-	CGO_ENABLED=1 go test -race $(RACE_FLAGS) -timeout 30m -run '^$(RACE_PROGRAM)' ./cmd/web-backend
+	CGO_ENABLED=1 go test -race $(RACE_FLAGS) -timeout 30m -skip '^($(RACE_SKIP_STORES)|$(RACE_SKIP_PAGES))$$' $(RACE_PACKAGES)
+	CGO_ENABLED=1 go test -race $(RACE_FLAGS) -timeout 30m -run '$(RACE_SOME)' ./cmd/web-backend ./internal/store/mongo/conformance
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target for FUZZTIME (10s)
@@ -69,7 +71,7 @@ golden: ## rewrite the golden files; read the diff before you commit it
 	go test ./internal/api -run Golden -update
 
 .PHONY: pictures
-pictures: ## take the pictures of the documents again; needs Chromium
+pictures: ## take the pictures of the documents again; needs Chromium and a Chinese font
 	cd tools/browser && TEST_BROWSER_REQUIRED=1 go test -count=1 -run '^TestPictures' . -pictures
 
 # TORTURE_SEED=N repeats a run.

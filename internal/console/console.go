@@ -224,7 +224,9 @@ func (c *Console) handler(p page) http.Handler {
 		done, err := v.admitForm(p)
 		defer done()
 		if err == nil {
-			err = p.serve(v)
+			if err = p.serve(v); err != nil && v.keeps(p) {
+				v.keep(v.sentFields())
+			}
 		}
 		if err != nil {
 			v.fail(err)

@@ -7,9 +7,8 @@ import (
 )
 
 // keptForms are the paths of actions whose forms a person has typed and that
-// have no secret. If the visitor may not use such an action, because the store
-// does not respond or the session has ended, the page that says so can send the
-// form again.
+// have no secret. If such an action fails, for instance because the session has
+// ended, the page that says so shows the prompt and can send the form again.
 var keptForms = []string{
 	"users/{user}/characters/{character}", "users/{user}/characters/{character}/changes", "users/{user}/time-zone",
 }
@@ -29,7 +28,7 @@ type keptForm struct {
 func (v *visit) admitForm(p page) (done func(), err error) {
 	done = func() {}
 	err = v.admit(p.level)
-	if err == nil || p.method != http.MethodPost || v.byScript() || !slices.Contains(keptForms, p.path) {
+	if err == nil || !v.keeps(p) {
 		return done, err
 	}
 	select {
@@ -38,11 +37,24 @@ func (v *visit) admitForm(p page) (done func(), err error) {
 	default:
 		return done, err
 	}
-	if fields, unread := v.formUpTo(v.options.MaxFormBytes); unread == nil && len(fields) > 0 {
-		for name, value := range fields {
-			fields[name] = strings.ToValidUTF8(value, "\uFFFD")
-		}
-		v.kept = &keptForm{v.rootPath() + strings.TrimPrefix(v.r.URL.EscapedPath(), root+"/"), fields}
+	if fields, unread := v.formUpTo(v.options.MaxFormBytes); unread == nil {
+		v.keep(fields)
 	}
 	return done, err
+}
+
+// keeps reports whether the form of this request may be in the page of an error.
+func (v *visit) keeps(p page) bool {
+	return p.method == http.MethodPost && !v.byScript() && slices.Contains(keptForms, p.path)
+}
+
+// keep makes the page of an error have the fields of the form.
+func (v *visit) keep(fields map[string]string) {
+	if len(fields) == 0 {
+		return
+	}
+	for name, value := range fields {
+		fields[name] = strings.ToValidUTF8(value, "\uFFFD")
+	}
+	v.kept = &keptForm{v.rootPath() + strings.TrimPrefix(v.r.URL.EscapedPath(), root+"/"), fields}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,6 +24,10 @@ var (
 func again(page answer, from string) (path string, fields []string) {
 	_, form, _ := strings.Cut(page.body, "data-guard")
 	form, _, _ = strings.Cut(form, "</form>")
+	if _, prompt, ok := strings.Cut(form, `<textarea name="prompt" rows="6">`+"\n"); ok {
+		prompt, _, _ = strings.Cut(prompt, "</textarea>")
+		fields = append(fields, "prompt", html.UnescapeString(prompt))
+	}
 	for _, match := range keptField.FindAllStringSubmatch(form, -1) {
 		fields = append(fields, html.UnescapeString(match[1]), html.UnescapeString(match[2]))
 	}
@@ -38,7 +43,8 @@ func again(page answer, from string) (path string, fields []string) {
 }
 
 // What a person has typed is not lost if the store does not respond, or the
-// session has ended, or somebody else is signed in.
+// session has ended, or somebody else is signed in, or somebody has deleted
+// what is edited.
 func TestCharacter_NothingTypedIsLost(t *testing.T) {
 	t.Parallel()
 	const prompt = "\nYou are \"Mira\" & <b>.\n\nfar"
@@ -97,6 +103,21 @@ func TestCharacter_NothingTypedIsLost(t *testing.T) {
 				t.Errorf("stored is %+v", got)
 			}
 		})
+	}
+}
+
+func TestCharacter_DeletedWhileItIsEdited(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{names: []string{"Mira"}})
+	character := site.newCharacter(t, "Mira")
+	b := site.browser(t)
+	b.signInUser(t)
+	path := site.characterPath(character)
+	form := formOf(b.get(t, path).body, "prompt", "typed <for> hours")
+	b.post(t, path+"/delete")
+	got := b.postLong(t, path, form...)
+	if to, fields := again(got, path); got.status != http.StatusNotFound || to != path || len(fields) != len(form) || !slices.Contains(fields, "typed <for> hours") {
+		t.Errorf("got %d, again to %q with %q: %s", got.status, to, fields, got.body)
 	}
 }
 

@@ -53,7 +53,7 @@ type visit struct {
 	language string
 	texts    catalogue
 	caller   auth.Caller // set by admit if somebody is signed in
-	kept     *keptForm   // set by admitForm if the visitor may not send it
+	kept     *keptForm   // set if the action failed and its form may be in the page of the error
 }
 
 func (c *Console) newVisit(w http.ResponseWriter, r *http.Request) *visit {
@@ -261,11 +261,16 @@ func (v *visit) formUpTo(size int64) (map[string]string, error) {
 		}
 		return nil, &pageError{http.StatusBadRequest, "unreadable", err}
 	}
+	return v.sentFields(), nil
+}
+
+// sentFields returns the fields of a form that has been read.
+func (v *visit) sentFields() map[string]string {
 	fields := map[string]string{}
 	for name := range v.r.PostForm {
 		fields[name] = v.r.PostForm.Get(name)
 	}
-	return fields, nil
+	return fields
 }
 
 // parseForm parses the form of the request. Long texts are sent as

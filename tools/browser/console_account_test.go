@@ -4,7 +4,7 @@ import "testing"
 
 // A newcomer registers, changes the password, signs in with the new one and
 // deletes the account.
-func TestConsoleAccount(t *testing.T) { eachBasePath(t, testConsoleAccount) }
+func TestConsoleAccount(t *testing.T) { onBothStores(t, testConsoleAccount) }
 
 func testConsoleAccount(t *testing.T, s *server) {
 	t.Helper()

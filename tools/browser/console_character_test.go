@@ -10,8 +10,10 @@ import (
 )
 
 // A person edits a character on a phone and on a wide screen.
-func TestConsoleCharacter(t *testing.T) {
-	s := serve(t)
+func TestConsoleCharacter(t *testing.T) { onBothStores(t, testConsoleCharacter) }
+
+func testConsoleCharacter(t *testing.T, s *server) {
+	t.Helper()
 	s.send(t, "/api/v1/register_user", map[string]string{"username": "anna", "password": "correct horse battery"})
 	var login struct {
 		UserID string `json:"user_id"`

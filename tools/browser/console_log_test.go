@@ -7,7 +7,7 @@ import (
 
 // The page of the log shows new lines as they come, pauses, and filters. What
 // strangers wrote into the log runs nothing.
-func TestConsole_Log(t *testing.T) { eachBasePath(t, testConsoleLog) }
+func TestConsole_Log(t *testing.T) { onBothStores(t, testConsoleLog) }
 
 func testConsoleLog(t *testing.T, s *server) {
 	t.Helper()

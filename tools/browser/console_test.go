@@ -10,7 +10,7 @@ import (
 
 // People sign in to the console, see their overview, change language and
 // appearance, and sign out.
-func TestConsole(t *testing.T) { eachBasePath(t, testConsole) }
+func TestConsole(t *testing.T) { onBothStores(t, testConsole) }
 
 func testConsole(t *testing.T, s *server) {
 	t.Helper()

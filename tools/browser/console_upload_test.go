@@ -12,7 +12,12 @@ import (
 // A person uploads the file of a character on a phone, without and with
 // scripts. A file that is not a character leads back to the form.
 func TestConsoleUpload(t *testing.T) {
-	d := newDemo(t)
+	t.Run("embedded", func(t *testing.T) { testConsoleUpload(t, newDemo(t)) })
+	t.Run("MongoDB", func(t *testing.T) { testConsoleUpload(t, newDemo(t, onMongoDB(t)...)) })
+}
+
+func testConsoleUpload(t *testing.T, d *demo) {
+	t.Helper()
 	folder := t.TempDir()
 	write := func(name, content string) string {
 		path := filepath.Join(folder, name)

@@ -5,7 +5,7 @@ import (
 )
 
 // An operator creates users, and finds them while typing.
-func TestConsoleUsers(t *testing.T) { eachBasePath(t, testConsoleUsers) }
+func TestConsoleUsers(t *testing.T) { onBothStores(t, testConsoleUsers) }
 
 func testConsoleUsers(t *testing.T, s *server) {
 	t.Helper()

@@ -60,6 +60,9 @@ func TestPictures_Console(t *testing.T) {
 				tab.prefer("en", "light")
 			case "user":
 				tab.picture("console-user-phone.png", phoneWidth, 844)
+				tab.prefer("zh", "light")
+				tab.picture("console-user-zh.png", pictureWidth, page.picture)
+				tab.prefer("en", "light")
 			}
 		}
 	}

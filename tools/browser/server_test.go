@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,7 +40,12 @@ var childAttributes *syscall.SysProcAttr
 // server is the running program. Each has a separate folder.
 type server struct {
 	url, logFile string
+
+	mongoDB bool // the store is MongoDB
 }
+
+// basePath is an environment variable that gives the server a base path.
+const basePath = "WEB_BACKEND_BASE_PATH=/stack/characters"
 
 var announced = regexp.MustCompile(`listening on (http://\S+)\n`)
 
@@ -72,7 +78,7 @@ func serve(t *testing.T, environment ...string) *server {
 			t.Logf("the program printed\n%s", output)
 		}
 	})
-	s := &server{logFile: filepath.Join(folder, "logs", "server.log")}
+	s := &server{logFile: filepath.Join(folder, "logs", "server.log"), mongoDB: slices.Contains(environment, "WEB_BACKEND_OPERATOR_TOKEN="+operatorToken)}
 	eventually(t, "the program to listen", func() bool {
 		select {
 		case <-ended:

@@ -24,7 +24,12 @@ const weigh = `(() => {
 // No page of the console transfers much, even if the browser has stored
 // nothing. With -v, the test prints the table of docs/console.md.
 func TestConsole_PagesAreSmall(t *testing.T) {
-	d := newDemo(t)
+	t.Run("embedded", func(t *testing.T) { testPagesAreSmall(t, newDemo(t)) })
+	t.Run("MongoDB", func(t *testing.T) { testPagesAreSmall(t, newDemo(t, onMongoDB(t)...)) })
+}
+
+func testPagesAreSmall(t *testing.T, d *demo) {
+	t.Helper()
 	for _, visitor := range visitors {
 		tab := newTab(t)
 		tab.open(d.url + "/console")
