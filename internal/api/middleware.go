@@ -47,6 +47,7 @@ type request struct {
 	// ignored; see plan.missed.
 	unknownFields bool
 	quiet         bool // do not log the request if it succeeds
+	lasting       bool // see ObservedRequest
 	// reason is only for the log: why there is no resource, or how a WebSocket
 	// ended.
 	reason string

@@ -117,6 +117,10 @@ func (a *API) NoteError(ctx context.Context, err error) { requestFrom(ctx).err =
 // that a page loads.
 func (a *API) Quiet(ctx context.Context) { requestFrom(ctx).quiet = true }
 
+// Lasting marks a request whose response goes on for as long as the client
+// wants, so that its duration does not count as a response time.
+func (a *API) Lasting(ctx context.Context) { requestFrom(ctx).lasting = true }
+
 // TailLog returns the last n lines of the log, oldest first. If the log cannot
 // be read, the error is a [backend.Error] of kind Unavailable.
 func (a *API) TailLog(n int) ([]string, error) {

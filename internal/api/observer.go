@@ -39,6 +39,9 @@ type ObservedRequest struct {
 	Status   int
 	Bytes    int64 // of the response body
 	Duration time.Duration
+	// Lasting reports that the response goes on for as long as the client wants,
+	// such as a WebSocket. So Duration says nothing about the server.
+	Lasting bool
 	// Broken reports that the response failed because of the server, or was cut
 	// off.
 	Broken bool
@@ -102,6 +105,7 @@ func observed(r *http.Request, info *request, w *recorder, duration time.Duratio
 	return ObservedRequest{
 		ID: info.loggedID, Method: methodOf(r, "other"), Route: routeOf(r), Scheme: schemeOf(r),
 		Status: status, Bytes: w.bytes + info.sent, Duration: duration,
+		Lasting: info.lasting || status == http.StatusSwitchingProtocols,
 		Broken: status >= http.StatusInternalServerError || (info.err != nil && !errors.Is(info.err, context.Canceled)),
 	}
 }

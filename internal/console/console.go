@@ -44,6 +44,9 @@ type Gate interface {
 	NoteCaller(ctx context.Context, caller auth.Caller)
 	NoteError(ctx context.Context, err error)
 	Quiet(ctx context.Context)
+	// Lasting marks a request whose response goes on for as long as the client
+	// wants.
+	Lasting(ctx context.Context)
 }
 
 // Options are the settings that the console needs.

@@ -39,6 +39,7 @@ func (c *Console) EndStreams() { c.streams.end() }
 // browser that does not read holds nothing up.
 func (v *visit) streamLog() error {
 	v.options.Gate.Quiet(v.r.Context())
+	v.options.Gate.Lasting(v.r.Context())
 	form, filter := v.logForm(v.r.URL.Query())
 	if form.LinesProblem != "" || form.TextProblem != "" {
 		return &pageError{http.StatusUnprocessableEntity, "unreadable", nil}

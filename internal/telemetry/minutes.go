@@ -18,7 +18,7 @@ type Minute struct {
 	Requests int64
 	Refused  int64         // with a status from 400 to 499
 	Failed   int64         // with a status of 500 or above
-	P50, P99 time.Duration // estimated from a histogram; zero without requests
+	P50, P99 time.Duration // estimated from a histogram, without Lasting requests; zero if there are none
 }
 
 // minutes counts the requests of the last minutes. It is safe for concurrent
@@ -35,6 +35,7 @@ type minuteCounts struct {
 	refused   atomic.Int64
 	failed    atomic.Int64
 	durations []atomic.Int64 // one more than requestBuckets
+	lasting   atomic.Int64   // requests that are not in durations
 }
 
 func minuteOf(at time.Time) int64 { return at.Unix() / 60 }
@@ -61,6 +62,10 @@ func (m *minutes) observe(now time.Time, request api.ObservedRequest) {
 	case request.Status >= 400:
 		c.refused.Add(1)
 	}
+	if request.Lasting {
+		c.lasting.Add(1)
+		return
+	}
 	seconds, bucket := request.Duration.Seconds(), 0
 	for bucket < len(requestBuckets) && seconds > requestBuckets[bucket] {
 		bucket++
@@ -77,6 +82,7 @@ func (c *minuteCounts) turnTo(minute int64) {
 	}
 	c.refused.Store(0)
 	c.failed.Store(0)
+	c.lasting.Store(0)
 	for i := range c.durations {
 		c.durations[i].Store(0)
 	}
@@ -92,6 +98,7 @@ func (m *minutes) last(now time.Time) (all []Minute) {
 		shown.Length = min(shown.Length, now.Sub(shown.Start))
 		if c := &m.ring[minute%minutesKept]; c.minute.Load() == minute {
 			shown.Refused, shown.Failed = c.refused.Load(), c.failed.Load()
+			shown.Requests = c.lasting.Load()
 			counts := make([]int64, len(c.durations))
 			for i := range counts {
 				counts[i] = c.durations[i].Load()
