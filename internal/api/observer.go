@@ -106,6 +106,6 @@ func observed(r *http.Request, info *request, w *recorder, duration time.Duratio
 		ID: info.loggedID, Method: methodOf(r, "other"), Route: routeOf(r), Scheme: schemeOf(r),
 		Status: status, Bytes: w.bytes + info.sent, Duration: duration,
 		Lasting: info.lasting || status == http.StatusSwitchingProtocols,
-		Broken: status >= http.StatusInternalServerError || (info.err != nil && !errors.Is(info.err, context.Canceled)),
+		Broken:  status >= http.StatusInternalServerError || (info.err != nil && !errors.Is(info.err, context.Canceled)),
 	}
 }

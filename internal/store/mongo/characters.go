@@ -21,7 +21,7 @@ func (s *Store) CharacterNames(ctx context.Context, userID string) ([]backend.Ch
 	ctx, done := s.begin(ctx)
 	defer done()
 	for {
-		before, err := idOf(ctx, s.answers.configs, userID)
+		before, err := idOf(ctx, s.forClients.configs, userID)
 		if err != nil || before.IsZero() {
 			return nil, storeError(err)
 		}
@@ -29,7 +29,7 @@ func (s *Store) CharacterNames(ctx context.Context, userID string) ([]backend.Ch
 		if err != nil {
 			return nil, storeError(err)
 		}
-		after, err := idOf(ctx, s.answers.configs, userID)
+		after, err := idOf(ctx, s.forClients.configs, userID)
 		if err != nil || after.Equal(before) {
 			return names, storeError(err)
 		}
@@ -37,7 +37,7 @@ func (s *Store) CharacterNames(ctx context.Context, userID string) ([]backend.Ch
 }
 
 func (s *Store) characterNames(ctx context.Context, userID string) ([]backend.CharacterName, error) {
-	cursor, err := s.answers.characters.Find(ctx, byUser(userID), options.Find().
+	cursor, err := s.forClients.characters.Find(ctx, byUser(userID), options.Find().
 		SetSort(bson.D{{Key: fieldID, Value: 1}}).
 		SetProjection(bson.D{{Key: fieldCharacterID, Value: 1}, {Key: fieldName, Value: 1}}))
 	if err != nil {
@@ -89,12 +89,12 @@ type summarized struct {
 
 func (s *Store) summarized(ctx context.Context, userID string) (found summarized, err error) {
 	ofUser := bson.D{{Key: "$match", Value: byUser(userID)}}
-	cursor, err := s.answers.configs.Aggregate(ctx, mongo.Pipeline{
+	cursor, err := s.forClients.configs.Aggregate(ctx, mongo.Pipeline{
 		ofUser,
 		{{Key: "$limit", Value: 1}},
 		{{Key: "$project", Value: onlyID}},
 		{{Key: "$lookup", Value: bson.D{
-			{Key: "from", Value: s.answers.characters.Name()},
+			{Key: "from", Value: s.forClients.characters.Name()},
 			{Key: "pipeline", Value: mongo.Pipeline{
 				ofUser,
 				{{Key: "$sort", Value: bson.D{{Key: fieldID, Value: 1}}}},
@@ -103,7 +103,7 @@ func (s *Store) summarized(ctx context.Context, userID string) (found summarized
 			{Key: "as", Value: "characters"},
 		}}},
 		{{Key: "$lookup", Value: bson.D{
-			{Key: "from", Value: s.answers.configs.Name()},
+			{Key: "from", Value: s.forClients.configs.Name()},
 			{Key: "pipeline", Value: mongo.Pipeline{ofUser, {{Key: "$limit", Value: 1}}, {{Key: "$project", Value: onlyID}}}},
 			{Key: "as", Value: "after"},
 		}}},
@@ -159,7 +159,7 @@ func summaryFrom(document bson.Raw) backend.CharacterSummary {
 func (s *Store) Character(ctx context.Context, key backend.CharacterKey) (backend.Character, error) {
 	ctx, done := s.begin(ctx)
 	defer done()
-	return s.character(ctx, s.answers, key)
+	return s.character(ctx, s.forClients, key)
 }
 
 // character reads a character, if its user has a config.

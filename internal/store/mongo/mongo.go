@@ -37,7 +37,7 @@ type Store struct {
 	timeout  time.Duration
 
 	collections             // read from the primary, because decisions need current data
-	answers     collections // read as the URI says; only for data that is returned to a client
+	forClients  collections // read as the URI says; only for data that is returned to a client
 	locks       *mongo.Collection
 	tokens      *mongo.Collection
 	queues      queues
@@ -70,7 +70,7 @@ func Open(o Options) (*Store, error) {
 	primary := client.Database(o.Database, options.Database().SetReadPreference(readpref.Primary()))
 	s := &Store{
 		pool: pool, client: client, database: client.Database(o.Database), timeout: o.Timeout,
-		collections: open(primary), answers: open(client.Database(o.Database)),
+		collections: open(primary), forClients: open(client.Database(o.Database)),
 		locks: primary.Collection(lockCollection), tokens: primary.Collection(tokenCollection),
 	}
 	s.close = sync.OnceValue(func() error {

@@ -14,7 +14,7 @@ import (
 func (s *Store) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
 	ctx, done := s.begin(ctx)
 	defer done()
-	document, err := s.answers.configs.FindOne(ctx, byUser(userID)).Raw()
+	document, err := s.forClients.configs.FindOne(ctx, byUser(userID)).Raw()
 	if errors.Is(err, mongo.ErrNoDocuments) {
 		return backend.UserConfig{}, backend.UserNotFound(userID)
 	}

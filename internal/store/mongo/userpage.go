@@ -47,14 +47,14 @@ func (s *Store) UserPage(ctx context.Context, order backend.UserOrder, from stri
 // pageByName reads credentials by name key. The index does not order those with
 // the same key, which are few, so they are on one page.
 func (s *Store) pageByName(ctx context.Context, from string, limit int) ([]backend.PlacedUser, error) {
-	documents, err := firstFrom(ctx, s.answers.credentials, fieldNameKey, from, limit)
+	documents, err := firstFrom(ctx, s.forClients.credentials, fieldNameKey, from, limit)
 	if err != nil {
 		return nil, err
 	}
 	page := placed(documents, backend.ByName)
 	if len(page) == limit {
 		last := page[len(page)-1]
-		cursor, err := s.answers.credentials.Find(ctx, bson.D{{Key: fieldNameKey, Value: last.NameKey}}, options.Find().SetProjection(placedFields))
+		cursor, err := s.forClients.credentials.Find(ctx, bson.D{{Key: fieldNameKey, Value: last.NameKey}}, options.Find().SetProjection(placedFields))
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func (s *Store) pageByName(ctx context.Context, from string, limit int) ([]backe
 // read.
 func (s *Store) pageByID(ctx context.Context, from string, limit int) ([]backend.PlacedUser, error) {
 	var page []backend.PlacedUser
-	for _, collection := range []*mongo.Collection{s.answers.credentials, s.answers.configs} {
+	for _, collection := range []*mongo.Collection{s.forClients.credentials, s.forClients.configs} {
 		documents, err := firstFrom(ctx, collection, fieldUserID, from, limit)
 		if err != nil {
 			return nil, err

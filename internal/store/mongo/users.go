@@ -230,8 +230,8 @@ func (s *Store) usersAfter(
 		s.running.Add(1)
 		defer s.running.Done()
 		lists := [...]userList{
-			{store: s, first: s.answers.configs, second: s.answers.credentials, after: after, alone: filter != backend.UsersWithCredential},
-			{store: s, first: s.answers.credentials, second: s.answers.configs, after: after, alone: filter != backend.UsersWithConfig},
+			{store: s, first: s.forClients.configs, second: s.forClients.credentials, after: after, alone: filter != backend.UsersWithCredential},
+			{store: s, first: s.forClients.credentials, second: s.forClients.configs, after: after, alone: filter != backend.UsersWithConfig},
 		}
 		defer lists[0].close(ctx)
 		defer lists[1].close(ctx)

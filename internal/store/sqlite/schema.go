@@ -50,7 +50,7 @@ var migrations = []string{
 		PRIMARY KEY (user_id, name)
 	) STRICT, WITHOUT ROWID;
 
-	-- document is the character as the API answers it; the columns beside it
+	-- document is the character as the API returns it; the columns beside it
 	-- are those that queries need.
 	CREATE TABLE characters (
 		seq            INTEGER PRIMARY KEY AUTOINCREMENT,

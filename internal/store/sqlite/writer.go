@@ -100,9 +100,9 @@ func (s *Store) foldWhenIdle() bool {
 // commit runs jobs in one transaction and sends each job its result. It returns
 // the number of jobs that have their result. That is less than len(jobs) if
 // SQLite gave up the transaction half-way, which it does when the disk is full.
-func (s *Store) commit(jobs []*job) (answered int) {
+func (s *Store) commit(jobs []*job) (finished int) {
 	if _, err := s.writer.run(`BEGIN IMMEDIATE`); err != nil {
-		answer(jobs, make([]error, len(jobs)), err)
+		finish(jobs, make([]error, len(jobs)), err)
 		return len(jobs)
 	}
 	failpoint.Hit(failpoint.Begun)
@@ -112,7 +112,7 @@ func (s *Store) commit(jobs []*job) (answered int) {
 		failpoint.Hit(failpoint.JobRun)
 		if s.writer.GetAutocommit() {
 			lost := fmt.Errorf("the transaction was given up: %w", results[i])
-			answer(jobs[:i+1], results[:i+1], lost)
+			finish(jobs[:i+1], results[:i+1], lost)
 			return i + 1
 		}
 	}
@@ -128,14 +128,14 @@ func (s *Store) commit(jobs []*job) (answered int) {
 		s.commits.Add(1)
 		s.committed.Add(int64(len(jobs)))
 	}
-	answer(jobs, results, err)
+	finish(jobs, results, err)
 	return len(jobs)
 }
 
-// answer sends each job its result. If the transaction failed, err is its
+// finish sends each job its result. If the transaction failed, err is its
 // error, and all jobs get err: no result is valid then, because even a
 // rejection may be based on a write that was undone.
-func answer(jobs []*job, results []error, err error) {
+func finish(jobs []*job, results []error, err error) {
 	for i, j := range jobs {
 		if err != nil {
 			results[i] = err
