@@ -17,10 +17,10 @@ import (
 func TestReadResponse(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		answer string
-		status int
-		body   string
-		fails  bool
+		received string
+		status   int
+		body     string
+		fails    bool
 	}{
 		"with a length":       {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", 200, "hello", false},
 		"length in any case":  {"HTTP/1.1 404 Not Found\r\nX: y\r\ncontent-length:  2\r\n\r\nno", 404, "no", false},
@@ -34,9 +34,9 @@ func TestReadResponse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			reader := bufio.NewReader(strings.NewReader(c.answer + "next"))
+			reader := bufio.NewReader(strings.NewReader(c.received + "next"))
 			if c.fails {
-				reader = bufio.NewReader(strings.NewReader(c.answer))
+				reader = bufio.NewReader(strings.NewReader(c.received))
 			}
 			var body bytes.Buffer
 			status, size, err := readAnswer(reader, &body)

@@ -36,16 +36,16 @@ func serveBare(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()                                           //nolint:errcheck // it was only read
-	answer, err := http.ReadResponse(bufio.NewReader(file), nil) //nolint:bodyclose // the body is part of the file
+	defer file.Close()                                             //nolint:errcheck // it was only read
+	received, err := http.ReadResponse(bufio.NewReader(file), nil) //nolint:bodyclose // the body is part of the file
 	if err != nil {
 		return err
 	}
-	body, err := io.ReadAll(answer.Body)
+	body, err := io.ReadAll(received.Body)
 	if err != nil {
 		return err
 	}
-	answer.Header.Del("Date")
+	received.Header.Del("Date")
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -53,7 +53,7 @@ func serveBare(ctx context.Context, args []string) error {
 	endWithInput()
 	fmt.Println("listening on", listener.Addr())
 	return http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:gosec // loopback only, for the benchmark
-		maps.Copy(w.Header(), answer.Header)
+		maps.Copy(w.Header(), received.Header)
 		_, _ = w.Write(body)
 	}))
 }

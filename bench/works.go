@@ -48,12 +48,12 @@ func (b *bench) build() error {
 // net/http. Bare net/http always sends the response, including its header
 // fields, that the server sends for path(0).
 func (b *bench) againstBare(what string, goal float64, p *process, path func(worker int) string) error {
-	answer, size, err := wholeAnswer(b.ctx, "http://"+p.address+path(0))
+	received, size, err := wholeAnswer(b.ctx, "http://"+p.address+path(0))
 	if err != nil {
 		return err
 	}
 	file := filepath.Join(b.scratch, "answer")
-	if err := os.WriteFile(file, answer, 0o600); err != nil {
+	if err := os.WriteFile(file, received, 0o600); err != nil {
 		return err
 	}
 	bare, err := b.startPeer("/", "bare", file)
@@ -73,7 +73,7 @@ func (b *bench) againstBare(what string, goal float64, p *process, path func(wor
 
 // wholeAnswer returns the response of a server in its HTTP form, and the size
 // of the body.
-func wholeAnswer(ctx context.Context, url string) (answer []byte, size int64, err error) {
+func wholeAnswer(ctx context.Context, url string) (received []byte, size int64, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, 0, err
@@ -86,8 +86,8 @@ func wholeAnswer(ctx context.Context, url string) (answer []byte, size int64, er
 	if response.StatusCode != http.StatusOK {
 		return nil, 0, fmt.Errorf("%s: got status %d", url, response.StatusCode)
 	}
-	answer, err = httputil.DumpResponse(response, true)
-	return answer, response.ContentLength, err
+	received, err = httputil.DumpResponse(response, true)
+	return received, response.ContentLength, err
 }
 
 // reads measures the frequent reads of the embedded store, with 60,000

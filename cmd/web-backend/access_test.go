@@ -98,7 +98,7 @@ func strangers(token string) map[string]http.Header {
 }
 
 // wantNothing checks that a response contains none of the hidden texts.
-func (p *process) wantNothing(t *testing.T, who string, got answer, hidden []string, isDeletion bool) {
+func (p *process) wantNothing(t *testing.T, who string, got received, hidden []string, isDeletion bool) {
 	t.Helper()
 	for _, text := range hidden {
 		if strings.Contains(got.body, text) && got.status != http.StatusUnprocessableEntity {

@@ -233,7 +233,7 @@ func (p *process) account(t *testing.T, username string) (id, token string) {
 
 // checkForm checks that a response has one of the documented content types, or
 // is empty if there are none.
-func checkForm(t *testing.T, got answer, types []string) {
+func checkForm(t *testing.T, got received, types []string) {
 	t.Helper()
 	if len(types) == 0 {
 		if got.body != "" {

@@ -234,8 +234,8 @@ var client = &http.Client{
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
-// answer is the response to a request.
-type answer struct {
+// received is the response to a request.
+type received struct {
 	status int
 	header http.Header
 	body   string
@@ -243,12 +243,12 @@ type answer struct {
 
 // send sends a request, which is a POST of JSON if there is a body. The error
 // is the error of the connection.
-func (p *process) send(ctx context.Context, path, body string) (answer, error) {
+func (p *process) send(ctx context.Context, path, body string) (received, error) {
 	return p.sendAs(ctx, "", path, body)
 }
 
 // sendAs does the same as send, with an access token, or "" for none.
-func (p *process) sendAs(ctx context.Context, token, path, body string) (answer, error) {
+func (p *process) sendAs(ctx context.Context, token, path, body string) (received, error) {
 	header := http.Header{}
 	if token != "" {
 		header.Set("Authorization", "Bearer "+token)
@@ -257,14 +257,14 @@ func (p *process) sendAs(ctx context.Context, token, path, body string) (answer,
 }
 
 // sendWith does the same as send, with additional headers.
-func (p *process) sendWith(ctx context.Context, header http.Header, path, body string) (answer, error) {
+func (p *process) sendWith(ctx context.Context, header http.Header, path, body string) (received, error) {
 	method := http.MethodGet
 	if body != "" {
 		method = http.MethodPost
 	}
 	request, err := http.NewRequestWithContext(ctx, method, p.url+path, strings.NewReader(body))
 	if err != nil {
-		return answer{}, err
+		return received{}, err
 	}
 	maps.Copy(request.Header, header)
 	if body != "" {
@@ -272,11 +272,11 @@ func (p *process) sendWith(ctx context.Context, header http.Header, path, body s
 	}
 	response, err := client.Do(request)
 	if err != nil {
-		return answer{}, err
+		return received{}, err
 	}
 	defer response.Body.Close()
 	data, err := io.ReadAll(response.Body)
-	return answer{response.StatusCode, response.Header, string(data)}, err
+	return received{response.StatusCode, response.Header, string(data)}, err
 }
 
 // must sends a request that has to succeed, and returns the body of the

@@ -185,7 +185,7 @@ func TestMongoDB_GoesAwayAndReturns(t *testing.T) {
 // eventually repeats a request until it succeeds.
 func (p *process) eventually(t *testing.T, path string) error {
 	t.Helper()
-	var got answer
+	var got received
 	var err error
 	for begin := time.Now(); time.Since(begin) < deadline; {
 		if got, err = p.send(t.Context(), path, ""); err == nil && got.status == http.StatusOK {

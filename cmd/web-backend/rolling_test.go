@@ -95,8 +95,8 @@ func newVisitor(t *testing.T, site, name string) *visitor {
 	var made struct {
 		CharacterID string `json:"character_id"`
 	}
-	answer := v.site.must(t, "/api/v1/duplicate_character", fmt.Sprintf(`{"user_id":%q,"character_id":%q}`, v.user, first))
-	if err := json.Unmarshal([]byte(answer), &made); err != nil {
+	received := v.site.must(t, "/api/v1/duplicate_character", fmt.Sprintf(`{"user_id":%q,"character_id":%q}`, v.user, first))
+	if err := json.Unmarshal([]byte(received), &made); err != nil {
 		t.Fatal(err)
 	}
 	v.character = made.CharacterID

@@ -165,7 +165,7 @@ type plantedRequest struct {
 }
 
 // send sends a request and searches its response.
-func (s *planting) send(request plantedRequest) answer {
+func (s *planting) send(request plantedRequest) received {
 	s.Helper()
 	r, err := http.NewRequestWithContext(s.Context(), request.method, s.p.url+request.path, strings.NewReader(request.body))
 	if err != nil {
@@ -184,7 +184,7 @@ func (s *planting) send(request plantedRequest) answer {
 	if err != nil {
 		s.Fatalf("%s %s, %s: %v", request.method, request.path, request.about, err)
 	}
-	got := answer{response.StatusCode, response.Header, string(body)}
+	got := received{response.StatusCode, response.Header, string(body)}
 	s.statuses[got.status]++
 	found := s.needles.search(got.text(), request.mayShow...)
 	switch token := tokenForm.FindString(got.text()); {
@@ -213,10 +213,10 @@ func (s *planting) fault(format string, args ...any) {
 }
 
 // text returns the whole response.
-func (a answer) text() string { return fmt.Sprintf("%v\n%s", a.header, a.body) }
+func (a received) text() string { return fmt.Sprintf("%v\n%s", a.header, a.body) }
 
 // must sends a request that has to succeed, and decodes the response into into.
-func (s *planting) must(request plantedRequest, into any) answer {
+func (s *planting) must(request plantedRequest, into any) received {
 	s.Helper()
 	got := s.send(request)
 	if got.status != http.StatusOK || strings.Contains(got.body, `"auth_code":500`) {

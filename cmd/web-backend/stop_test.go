@@ -72,10 +72,10 @@ func TestStop_FinishesRunningRequests(t *testing.T) {
 			if _, err := io.WriteString(conn, heldBody); err != nil {
 				t.Fatal(err)
 			}
-			answer, err := io.ReadAll(reader)
-			if err != nil || !strings.Contains(string(answer), "HTTP/1.1 200 OK\r\n") ||
-				!strings.HasSuffix(string(answer), "\r\n\r\n"+`{"user_id":"held"}`) {
-				t.Errorf("the running request got %q, %v", answer, err)
+			received, err := io.ReadAll(reader)
+			if err != nil || !strings.Contains(string(received), "HTTP/1.1 200 OK\r\n") ||
+				!strings.HasSuffix(string(received), "\r\n\r\n"+`{"user_id":"held"}`) {
+				t.Errorf("the running request got %q, %v", received, err)
 			}
 			if state := p.wait(t); state.ExitCode() != 0 {
 				t.Errorf("the program ended with %v", state)

@@ -32,7 +32,7 @@ func serve(t *testing.T, base string) string {
 	return server.URL + base
 }
 
-type answer struct {
+type received struct {
 	status int
 	header http.Header
 	body   string
@@ -40,7 +40,7 @@ type answer struct {
 
 // send sends a request. fields are alternating names and values of header
 // fields. The response is not decompressed.
-func send(t *testing.T, method, address string, fields ...string) answer {
+func send(t *testing.T, method, address string, fields ...string) received {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), method, address, http.NoBody)
 	if err != nil {
@@ -60,7 +60,7 @@ func send(t *testing.T, method, address string, fields ...string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return answer{response.StatusCode, response.Header, string(body)}
+	return received{response.StatusCode, response.Header, string(body)}
 }
 
 // elements returns the start tags of a page.

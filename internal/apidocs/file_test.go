@@ -48,7 +48,7 @@ func TestEveryFileIsServedPlainAndPacked(t *testing.T) {
 		if plain.header.Get("Content-Encoding") != "" {
 			t.Errorf("%s: packed though not asked for", file.Path)
 		}
-		for _, got := range []answer{plain, packed} {
+		for _, got := range []received{plain, packed} {
 			if got.status != http.StatusOK || got.header.Get("Content-Length") != strconv.Itoa(len(got.body)) {
 				t.Errorf("%s: %d, Content-Length %q for %d bytes", file.Path, got.status, got.header.Get("Content-Length"), len(got.body))
 			}

@@ -117,7 +117,7 @@ func (s *server) wait(t *testing.T) error {
 }
 
 // send sends a request. A request with a body is a POST of JSON.
-func (s *server) send(t *testing.T, path, body string) (status int, answer string) {
+func (s *server) send(t *testing.T, path, body string) (status int, received string) {
 	t.Helper()
 	method := http.MethodGet
 	if body != "" {
@@ -244,9 +244,9 @@ func TestRun_FinishesRunningRequests(t *testing.T) {
 	if _, err := io.WriteString(held, `{"user_id": "a"}`); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := io.ReadAll(held)
-	if err != nil || !strings.Contains(string(answer), "HTTP/1.1 200 OK") || !strings.HasSuffix(string(answer), `{"user_id":"a"}`) {
-		t.Errorf("the running request got %q, %v", answer, err)
+	received, err := io.ReadAll(held)
+	if err != nil || !strings.Contains(string(received), "HTTP/1.1 200 OK") || !strings.HasSuffix(string(received), `{"user_id":"a"}`) {
+		t.Errorf("the running request got %q, %v", received, err)
 	}
 	if err := s.wait(t); err != nil {
 		t.Errorf("Run: %v", err)
@@ -269,8 +269,8 @@ func TestRun_BreaksOffRequestsAtTheDeadline(t *testing.T) {
 	if !strings.Contains(s.log.String(), `level=WARN msg="requests were broken off at the deadline"`) {
 		t.Errorf("the log does not say so:\n%s", s.log)
 	}
-	if answer, _ := io.ReadAll(held); strings.Contains(string(answer), "200 OK") {
-		t.Errorf("the request that was broken off got %q", answer)
+	if received, _ := io.ReadAll(held); strings.Contains(string(received), "200 OK") {
+		t.Errorf("the request that was broken off got %q", received)
 	}
 }
 
@@ -603,8 +603,8 @@ func TestRun_Limits(t *testing.T) {
 	}{
 		{"max_body_bytes", func(l *config.Limits) { l.MaxBodyBytes = 1024 }, func(t *testing.T, s *server) {
 			body := `{"user_id": "a", "filler": "` + strings.Repeat("x", 1024) + `"}`
-			if status, answer := s.send(t, "/api/v1/create_user", body); status != http.StatusRequestEntityTooLarge {
-				t.Errorf("got %d %s", status, answer)
+			if status, received := s.send(t, "/api/v1/create_user", body); status != http.StatusRequestEntityTooLarge {
+				t.Errorf("got %d %s", status, received)
 			}
 		}},
 		{"max_header_bytes", func(l *config.Limits) { l.MaxHeaderBytes = 4096 }, func(t *testing.T, s *server) {
@@ -735,8 +735,8 @@ func TestRun_OptionsOfTheServer(t *testing.T) {
 // wantClosed waits until the server closes the connection.
 func wantClosed(t *testing.T, conn net.Conn) {
 	t.Helper()
-	if answer, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("the connection stays open: %q, %v", answer, err)
+	if received, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("the connection stays open: %q, %v", received, err)
 	}
 }
 

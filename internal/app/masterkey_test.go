@@ -22,11 +22,11 @@ const plantedKey = "sk-planted-in-a-test"
 func withKey(t *testing.T, cfg *config.Config) {
 	t.Helper()
 	s := run(t, cfg)
-	if status, answer := s.send(t, "/api/v1/create_user", `{"user_id": "ada"}`); status != http.StatusOK {
-		t.Fatalf("create_user: %d %s", status, answer)
+	if status, received := s.send(t, "/api/v1/create_user", `{"user_id": "ada"}`); status != http.StatusOK {
+		t.Fatalf("create_user: %d %s", status, received)
 	}
-	if status, answer := s.setKey(t, plantedKey); status != http.StatusOK {
-		t.Fatalf("set a key: %d %s", status, answer)
+	if status, received := s.setKey(t, plantedKey); status != http.StatusOK {
+		t.Fatalf("set a key: %d %s", status, received)
 	}
 	s.stop()
 	if err := s.wait(t); err != nil {
@@ -34,7 +34,7 @@ func withKey(t *testing.T, cfg *config.Config) {
 	}
 }
 
-func (s *server) setKey(t *testing.T, key string) (status int, answer string) {
+func (s *server) setKey(t *testing.T, key string) (status int, received string) {
 	t.Helper()
 	return s.send(t, "/api/v1/update_user_config", fmt.Sprintf(`{"user_id": "ada", "openai_api_key": %q}`, key))
 }
@@ -145,21 +145,21 @@ func TestMasterKey_Lost(t *testing.T) {
 			if !strings.Contains(s.log.String(), "level=WARN") || !strings.Contains(s.log.String(), "web-backend keys doctor") {
 				t.Errorf("the log does not say so:\n%s", s.log)
 			}
-			if status, answer := s.send(t, "/health/ready", ""); status != http.StatusServiceUnavailable || !strings.Contains(answer, "master key") {
-				t.Errorf("ready: got %d %s", status, answer)
+			if status, received := s.send(t, "/health/ready", ""); status != http.StatusServiceUnavailable || !strings.Contains(received, "master key") {
+				t.Errorf("ready: got %d %s", status, received)
 			}
-			if status, answer := s.send(t, "/health", ""); status != http.StatusOK {
-				t.Errorf("health: got %d %s", status, answer)
+			if status, received := s.send(t, "/health", ""); status != http.StatusOK {
+				t.Errorf("health: got %d %s", status, received)
 			}
-			if status, answer := s.setKey(t, "sk-other"); status != http.StatusServiceUnavailable ||
-				!strings.Contains(answer, "provider keys cannot be changed: ") {
-				t.Errorf("set a key: got %d %s", status, answer)
+			if status, received := s.setKey(t, "sk-other"); status != http.StatusServiceUnavailable ||
+				!strings.Contains(received, "provider keys cannot be changed: ") {
+				t.Errorf("set a key: got %d %s", status, received)
 			}
 			for path, body := range map[string]string{
 				"/api/v1/update_user_config": `{"user_id": "ada", "timezone": "Europe/Rome"}`, "/api/v1/create_user": `{"user_id": "bob"}`,
 			} {
-				if status, answer := s.send(t, path, body); status != http.StatusOK {
-					t.Errorf("%s: got %d %s", path, status, answer)
+				if status, received := s.send(t, path, body); status != http.StatusOK {
+					t.Errorf("%s: got %d %s", path, status, received)
 				}
 			}
 			s.stop()
@@ -182,8 +182,8 @@ func TestMasterKey_Lost(t *testing.T) {
 				t.Fatal(err)
 			}
 			s = wantKeyReadable(t, cfg, true)
-			if status, answer := s.send(t, "/health/ready", ""); status != http.StatusOK {
-				t.Errorf("ready with the right key: got %d %s", status, answer)
+			if status, received := s.send(t, "/health/ready", ""); status != http.StatusOK {
+				t.Errorf("ready with the right key: got %d %s", status, received)
 			}
 			if report, err := maintenance.DoctorKeys(cfg); err != nil || !report.OK {
 				t.Errorf("doctor with the right key, beside the server: got %+v, %v", report, err)
@@ -205,15 +205,15 @@ func TestMasterKey_LostWithDefaultKeys(t *testing.T) {
 	writeFile(t, cfg.DefaultUserConfigPath, `{"xai_api_key": "sk-of-the-team"}`)
 	s := run(t, cfg)
 	const credential = `{"username": "carol", "password": "a good password"}`
-	if status, answer := s.send(t, "/api/v1/register_user", credential); status != http.StatusOK {
-		t.Fatalf("register: got %d %s", status, answer)
+	if status, received := s.send(t, "/api/v1/register_user", credential); status != http.StatusOK {
+		t.Fatalf("register: got %d %s", status, received)
 	}
 	for path, body := range map[string]string{
 		"/api/v1/create_user": `{"user_id": "bob"}`, "/api/v1/authenticate_user": credential, // the first login creates the config
 	} {
-		if status, answer := s.send(t, path, body); status != http.StatusServiceUnavailable ||
-			!strings.Contains(answer, "provider keys cannot be changed: ") || strings.Contains(answer, "sk-of") {
-			t.Errorf("%s: got %d %s", path, status, answer)
+		if status, received := s.send(t, path, body); status != http.StatusServiceUnavailable ||
+			!strings.Contains(received, "provider keys cannot be changed: ") || strings.Contains(received, "sk-of") {
+			t.Errorf("%s: got %d %s", path, status, received)
 		}
 	}
 }

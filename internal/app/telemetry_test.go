@@ -49,11 +49,11 @@ func get(t *testing.T, url string, header ...string) (status int, body string) {
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+	received, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return response.StatusCode, string(answer)
+	return response.StatusCode, string(received)
 }
 
 func TestRun_Metrics(t *testing.T) {

@@ -74,7 +74,7 @@ func write(t *testing.T, path string, content []byte) {
 // ask sends a request over a new connection to a server. The server must
 // present one of pairs. ask returns the serial number of the presented
 // certificate.
-func ask(t *testing.T, s *server, path string, pairs ...pair) (serial int64, answer string) {
+func ask(t *testing.T, s *server, path string, pairs ...pair) (serial int64, received string) {
 	t.Helper()
 	roots := x509.NewCertPool()
 	for _, p := range pairs {
@@ -106,8 +106,8 @@ func TestRun_TLS(t *testing.T) {
 	if !strings.HasPrefix(s.url, "https://") {
 		t.Errorf("announced as %s", s.url)
 	}
-	if serial, answer := ask(t, s, "/health", first); serial != 1 || answer != "HTTP/2.0 200 OK" {
-		t.Errorf("got certificate %d, %s", serial, answer)
+	if serial, received := ask(t, s, "/health", first); serial != 1 || received != "HTTP/2.0 200 OK" {
+		t.Errorf("got certificate %d, %s", serial, received)
 	}
 	plain, err := http.Get("http://" + s.address + "/health")
 	if err != nil {
@@ -221,11 +221,11 @@ func TestRun_BasePath(t *testing.T) {
 	if !strings.HasSuffix(s.url, "/characters") {
 		t.Errorf("announced as %s", s.url)
 	}
-	if status, answer := s.send(t, "/health", ""); status != http.StatusOK || answer != `"OK"` {
-		t.Errorf("got %d %s", status, answer)
+	if status, received := s.send(t, "/health", ""); status != http.StatusOK || received != `"OK"` {
+		t.Errorf("got %d %s", status, received)
 	}
-	if status, answer := s.send(t, "/api/v1/list_users", ""); status != http.StatusOK {
-		t.Errorf("got %d %s", status, answer)
+	if status, received := s.send(t, "/api/v1/list_users", ""); status != http.StatusOK {
+		t.Errorf("got %d %s", status, received)
 	}
 	s.stop() // the log line is written after the response
 	if err := s.wait(t); err != nil || !strings.Contains(s.log.String(), "route=/api/v1/list_users status=200") {

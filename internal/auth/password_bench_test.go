@@ -87,12 +87,12 @@ func BenchmarkPasswords_Overload(b *testing.B) {
 	var latencies []time.Duration
 	for b.Loop() {
 		start := time.Now()
-		answer, err := http.Get(server.URL)
+		response, err := http.Get(server.URL)
 		if err != nil {
 			b.Fatal(err)
 		}
-		_, _ = io.Copy(io.Discard, answer.Body)
-		answer.Body.Close()
+		_, _ = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
 		latencies = append(latencies, time.Since(start))
 		time.Sleep(2 * time.Millisecond)
 	}

@@ -123,17 +123,17 @@ func TestConfigExplain(t *testing.T) {
 
 func TestConfigExplain_Keys(t *testing.T) {
 	t.Parallel()
-	var answer struct {
+	var response struct {
 		Keys []struct {
 			Key, Value, Source, Default, Variable string
 			Secret                                bool
 		}
 	}
 	got := run(t, t.TempDir(), map[string]string{"MONGODB_PASSWORD": secretText}, "config", "explain", "--json", "logger_cfg", "mongodb_password")
-	if err := json.Unmarshal([]byte(got.out), &answer); err != nil || len(answer.Keys) != 6 {
+	if err := json.Unmarshal([]byte(got.out), &response); err != nil || len(response.Keys) != 6 {
 		t.Fatalf("got %+v, %v", got, err)
 	}
-	last := answer.Keys[5]
+	last := response.Keys[5]
 	if last.Key != "mongodb_password" || last.Value != "***" || !last.Secret || last.Source != "environment variable MONGODB_PASSWORD" {
 		t.Errorf("got %+v", last)
 	}

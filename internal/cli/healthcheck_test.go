@@ -37,14 +37,14 @@ func get(t *testing.T, url string) string {
 
 func send(t *testing.T, request *http.Request) string {
 	t.Helper()
-	answer, err := http.DefaultClient.Do(request)
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %d %s, %v", request.URL, answer.StatusCode, body, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %d %s, %v", request.URL, response.StatusCode, body, err)
 	}
 	return string(body)
 }

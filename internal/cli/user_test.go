@@ -336,15 +336,15 @@ func TestUser_PasswordCounts(t *testing.T) {
 	p := &place{folder: t.TempDir()}
 	id := p.must(t, goodPassword+"\nsecond line\n", "user", "create", "--username", "Ada")
 	host, port, _ := p.serve(t)
-	login := func(password string) (answer struct {
+	login := func(password string) (response struct {
 		UserID      string `json:"user_id"`
 		AccessToken string `json:"access_token"`
 	}) {
 		body := post(t, "http://"+host+":"+port+"/api/v1/authenticate_user", map[string]string{"username": "Ada", "password": password})
-		if err := json.Unmarshal([]byte(body), &answer); err != nil {
+		if err := json.Unmarshal([]byte(body), &response); err != nil {
 			t.Fatalf("%v: %s", err, body)
 		}
-		return answer
+		return response
 	}
 	if got := login(goodPassword); got.UserID != id || got.AccessToken == "" {
 		t.Errorf("with the first password: %+v", got)
@@ -373,10 +373,10 @@ func TestUser_AtATerminal(t *testing.T) {
 	if got = p.run(t, otherPassword, "user", "set-password", "ada"); got.status != 1 || !strings.Contains(got.err, "read the password: EOF") {
 		t.Errorf("nothing typed: %+v", got)
 	}
-	for _, answer := range []string{"", "no\n", "y\n", "\nyes\n"} {
-		if got = p.run(t, answer, "user", "delete", "ada"); got.status != 1 || !strings.Contains(got.err, "nothing was changed") ||
+	for _, response := range []string{"", "no\n", "y\n", "\nyes\n"} {
+		if got = p.run(t, response, "user", "delete", "ada"); got.status != 1 || !strings.Contains(got.err, "nothing was changed") ||
 			!strings.Contains(got.err, `delete user "ada", user name "Ada", with 8 characters?`) {
-			t.Errorf("answer %q: %+v", answer, got)
+			t.Errorf("answer %q: %+v", response, got)
 		}
 	}
 	if got = p.run(t, " yes \n", "user", "delete", "ada"); got.status != 0 || got.out != "deleted user ada with 8 characters\n" {
@@ -690,8 +690,8 @@ func TestUser_AnotherProgramResponds(t *testing.T) {
 	p.must(t, "", "user", "create", "ada")
 	_, _, stop := p.serve(t)
 	defer stop()
-	for _, answer := range []string{"", "{}", `{"user_id":"ada","auth_code":200}`} {
-		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, answer) }))
+	for _, response := range []string{"", "{}", `{"user_id":"ada","auth_code":200}`} {
+		other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, response) }))
 		p.leave(t, other.URL+"\n")
 		p.fails(t, "", []string{"user", "create", "bob"}, "not as web-backend does")
 		p.fails(t, "", []string{"user", "delete", "ada", "--yes"}, "not as web-backend does")

@@ -279,8 +279,8 @@ func (c client) expectOK(t *testing.T) {
 func (c client) expectClosed(t *testing.T) {
 	t.Helper()
 	var timeout net.Error
-	if answer, err := io.ReadAll(c); len(answer) > 0 || errors.As(err, &timeout) && timeout.Timeout() {
-		t.Fatalf("got %q, %v; want the end of the connection", answer, err)
+	if response, err := io.ReadAll(c); len(response) > 0 || errors.As(err, &timeout) && timeout.Timeout() {
+		t.Fatalf("got %q, %v; want the end of the connection", response, err)
 	}
 }
 

@@ -60,7 +60,7 @@ func (s *site) characterPath(c backend.Character) string {
 
 // postLong sends a form as multipart/form-data, as the browser does for long
 // texts.
-func (b *browser) postLong(t *testing.T, path string, fields ...string) answer {
+func (b *browser) postLong(t *testing.T, path string, fields ...string) received {
 	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)

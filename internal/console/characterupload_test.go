@@ -13,7 +13,7 @@ import (
 )
 
 // upload sends the file of a character from the page of a user.
-func (b *browser) upload(t *testing.T, userPath, file string) answer {
+func (b *browser) upload(t *testing.T, userPath, file string) received {
 	t.Helper()
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)

@@ -21,7 +21,7 @@ var (
 
 // again returns the fields and the path of the form that a page of an error can
 // send again.
-func again(page answer, from string) (path string, fields []string) {
+func again(page received, from string) (path string, fields []string) {
 	_, form, _ := strings.Cut(page.body, "data-guard")
 	form, _, _ = strings.Cut(form, "</form>")
 	if _, prompt, ok := strings.Cut(form, `<textarea name="prompt" rows="6">`+"\n"); ok {

@@ -91,7 +91,7 @@ func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 				{"another user", other, row.other}, {"operator", operator, row.operator},
 			} {
 				path := strings.NewReplacer("{user}", site.userID, "{character}", site.newCharacter(t, "Mira").CharacterID).Replace(page.Path) // a new one, as a caller may delete it
-				var got answer
+				var got received
 				if page.Method == http.MethodGet {
 					got = x.browser.get(t, path)
 				} else {
@@ -117,7 +117,7 @@ func TestHostileNames_RunNothing(t *testing.T) {
 	user, operator := site.browser(t), site.browser(t)
 	user.signInUser(t)
 	operator.signInOperator(t)
-	for _, page := range []answer{
+	for _, page := range []received{
 		user.get(t, site.userPath()), operator.get(t, "/console/overview"), operator.get(t, "/console/log"), operator.get(t, "/console/configuration"),
 		operator.get(t, "/console/motion"), operator.get(t, "/console/motion?"+url.Values{"avatar": {hostile[1]}, "from": {hostile[1]}}.Encode()),
 		operator.get(t, "/console/log?"+url.Values{"text": {hostile[1]}, "level": {hostile[0]}, "lines": {hostile[1]}}.Encode()),

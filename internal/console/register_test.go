@@ -42,7 +42,7 @@ func TestRegister_IsRefused(t *testing.T) {
 func TestRegister_Closed(t *testing.T) {
 	t.Parallel()
 	b := newSite(t, settings{closed: true}).browser(t)
-	for name, got := range map[string]answer{
+	for name, got := range map[string]received{
 		"page": b.get(t, "/console/register"),
 		"form": b.post(t, "/console/register", "username", "carla", "new_password", password, "new_password_again", password),
 	} {
@@ -58,7 +58,7 @@ func TestRegister_Closed(t *testing.T) {
 func TestRegister_IsLimited(t *testing.T) {
 	t.Parallel()
 	b := newSite(t, settings{pairs: auth.NewRateLimit(1, 2, 100, time.Now)}).browser(t)
-	var got answer
+	var got received
 	for range 3 {
 		got = b.post(t, "/console/register", "username", username, "new_password", password, "new_password_again", password)
 	}

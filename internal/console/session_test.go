@@ -128,7 +128,7 @@ func TestSessionCookie_Flags(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		site := newSite(t, settings{tls: secure})
 		user, operator := site.browser(t), site.browser(t)
-		for name, got := range map[string]answer{"user": user.signInUser(t), "operator": operator.signInOperator(t)} {
+		for name, got := range map[string]received{"user": user.signInUser(t), "operator": operator.signInOperator(t)} {
 			cookies := got.header["Set-Cookie"]
 			if len(cookies) != 1 {
 				t.Fatalf("%s: cookies %q", name, cookies)

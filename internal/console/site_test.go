@@ -248,8 +248,8 @@ func (s *site) browser(t *testing.T) *browser {
 	}}
 }
 
-// answer is a response. to is the address that it redirects to.
-type answer struct {
+// received is a response. to is the address that it redirects to.
+type received struct {
 	status int
 	header http.Header
 	body   string
@@ -259,12 +259,12 @@ type answer struct {
 // get and post send a request to a path below the base path. fields are
 // alternating names and values.
 
-func (b *browser) get(t *testing.T, path string) answer {
+func (b *browser) get(t *testing.T, path string) received {
 	t.Helper()
 	return b.send(t, http.MethodGet, path, nil)
 }
 
-func (b *browser) post(t *testing.T, path string, fields ...string) answer {
+func (b *browser) post(t *testing.T, path string, fields ...string) received {
 	t.Helper()
 	form := url.Values{}
 	for i := 0; i < len(fields); i += 2 {
@@ -273,7 +273,7 @@ func (b *browser) post(t *testing.T, path string, fields ...string) answer {
 	return b.send(t, http.MethodPost, path, form)
 }
 
-func (b *browser) send(t *testing.T, method, path string, form url.Values) answer {
+func (b *browser) send(t *testing.T, method, path string, form url.Values) received {
 	t.Helper()
 	mediaType := ""
 	if form != nil {
@@ -282,7 +282,7 @@ func (b *browser) send(t *testing.T, method, path string, form url.Values) answe
 	return b.sendBody(t, method, path, mediaType, form.Encode())
 }
 
-func (b *browser) sendBody(t *testing.T, method, path, mediaType, content string) answer {
+func (b *browser) sendBody(t *testing.T, method, path, mediaType, content string) received {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, b.site.url+path, strings.NewReader(content))
 	if err != nil {
@@ -301,7 +301,7 @@ func (b *browser) sendBody(t *testing.T, method, path, mediaType, content string
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := answer{status: response.StatusCode, header: response.Header, body: string(body)}
+	got := received{status: response.StatusCode, header: response.Header, body: string(body)}
 	if to, err := response.Location(); err == nil {
 		got.to = strings.TrimPrefix(to.String(), b.site.url)
 	}
@@ -310,22 +310,22 @@ func (b *browser) sendBody(t *testing.T, method, path, mediaType, content string
 
 // signInUser, signInOther and signInOperator sign in and check that it worked.
 
-func (b *browser) signInUser(t *testing.T) answer {
+func (b *browser) signInUser(t *testing.T) received {
 	t.Helper()
 	return b.signedIn(t, b.post(t, "/console/sign-in", "username", username, "password", password))
 }
 
-func (b *browser) signInOther(t *testing.T) answer {
+func (b *browser) signInOther(t *testing.T) received {
 	t.Helper()
 	return b.signedIn(t, b.post(t, "/console/sign-in", "username", otherUsername, "password", password))
 }
 
-func (b *browser) signInOperator(t *testing.T) answer {
+func (b *browser) signInOperator(t *testing.T) received {
 	t.Helper()
 	return b.signedIn(t, b.post(t, "/console/sign-in", "token", operatorToken))
 }
 
-func (b *browser) signedIn(t *testing.T, got answer) answer {
+func (b *browser) signedIn(t *testing.T, got received) received {
 	t.Helper()
 	if got.status != http.StatusSeeOther || got.to != "/console/overview" {
 		t.Fatalf("signing in: %d, to %q: %s", got.status, got.to, got.body)

@@ -121,19 +121,19 @@ func (s *server) send(t *testing.T, path string, body any, header ...string) str
 		t.Fatal(err)
 	}
 	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
+	received, err := io.ReadAll(response.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return string(answer)
+	return string(received)
 }
 
 // decode sends a request and decodes its response.
 func decode[T any](t *testing.T, s *server, path string, body any) T {
 	t.Helper()
 	var value T
-	if answer := s.send(t, path, body); json.Unmarshal([]byte(answer), &value) != nil {
-		t.Fatalf("%s: got %s", path, answer)
+	if received := s.send(t, path, body); json.Unmarshal([]byte(received), &value) != nil {
+		t.Fatalf("%s: got %s", path, received)
 	}
 	return value
 }

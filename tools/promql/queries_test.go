@@ -83,7 +83,7 @@ func serve(t *testing.T, environment ...string) string {
 }
 
 // send sends a request, which is a POST of JSON if there is a body.
-func send(t *testing.T, url, body, token string) (status int, answer string) {
+func send(t *testing.T, url, body, token string) (status int, received string) {
 	t.Helper()
 	method := http.MethodGet
 	if body != "" {

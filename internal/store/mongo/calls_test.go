@@ -285,8 +285,8 @@ func TestImport_CommandsOfNewUsers(t *testing.T) {
 // calls are the reads and then the writes, which change what the reads expect.
 var calls = slices.Concat(reads, writes)
 
-func right(answer bool) error {
-	if answer {
+func right(response bool) error {
+	if response {
 		return nil
 	}
 	return errWrongAnswer

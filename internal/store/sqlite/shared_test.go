@@ -87,7 +87,7 @@ func wantDocuments(t *testing.T, store *sqlite.Store, users []backend.UserData) 
 }
 
 // number returns the result of a query that returns one number.
-func number(t *testing.T, store *sqlite.Store, query string) (answer int64) {
+func number(t *testing.T, store *sqlite.Store, query string) (response int64) {
 	t.Helper()
 	err := store.OnWriter(t.Context(), func(c *sqlite3.Conn) error {
 		statement, _, err := c.Prepare(query)
@@ -95,14 +95,14 @@ func number(t *testing.T, store *sqlite.Store, query string) (answer int64) {
 			return err
 		}
 		if statement.Step() {
-			answer = statement.ColumnInt64(0)
+			response = statement.ColumnInt64(0)
 		}
 		return statement.Close()
 	})
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
-	return answer
+	return response
 }
 
 func bytesOf(t *testing.T, store *sqlite.Store) int64 {

@@ -162,7 +162,7 @@ func (tr *trial) wantWork(username string, password backend.Secret, want bool) {
 func (tr *trial) contents() []string {
 	tr.Helper()
 	var found []string
-	var answer struct {
+	var response struct {
 		Users []struct {
 			User, DB string
 			Roles    []struct{ Role, DB string }
@@ -174,10 +174,10 @@ func (tr *trial) contents() []string {
 			names = append(names, bson.D{{Key: "user", Value: name}, {Key: "db", Value: database}})
 		}
 	}
-	if err := tr.admin.RunCommand(tr.Context(), bson.D{{Key: "usersInfo", Value: names}}).Decode(&answer); err != nil {
+	if err := tr.admin.RunCommand(tr.Context(), bson.D{{Key: "usersInfo", Value: names}}).Decode(&response); err != nil {
 		tr.Fatalf("list users: %v", err)
 	}
-	for _, user := range answer.Users {
+	for _, user := range response.Users {
 		found = append(found, fmt.Sprintf("user %+v", user))
 	}
 	collections, err := tr.admin.Client().Database(tr.Store.Database).ListCollectionNames(tr.Context(), bson.D{})
