@@ -373,10 +373,10 @@ func TestUser_AtATerminal(t *testing.T) {
 	if got = p.run(t, otherPassword, "user", "set-password", "ada"); got.status != 1 || !strings.Contains(got.err, "read the password: EOF") {
 		t.Errorf("nothing typed: %+v", got)
 	}
-	for _, response := range []string{"", "no\n", "y\n", "\nyes\n"} {
-		if got = p.run(t, response, "user", "delete", "ada"); got.status != 1 || !strings.Contains(got.err, "nothing was changed") ||
+	for _, answer := range []string{"", "no\n", "y\n", "\nyes\n"} {
+		if got = p.run(t, answer, "user", "delete", "ada"); got.status != 1 || !strings.Contains(got.err, "nothing was changed") ||
 			!strings.Contains(got.err, `delete user "ada", user name "Ada", with 8 characters?`) {
-			t.Errorf("answer %q: %+v", response, got)
+			t.Errorf("answer %q: %+v", answer, got)
 		}
 	}
 	if got = p.run(t, " yes \n", "user", "delete", "ada"); got.status != 0 || got.out != "deleted user ada with 8 characters\n" {
