@@ -78,7 +78,7 @@ pictures: ## take the pictures of the documents again; needs Chromium and a Chin
 .PHONY: torture
 torture: ## break the server on purpose, thousands of times, about two hours; writes docs/torture.md
 	TORTURE=long go test -count=1 -timeout 1h -v -run '^Test(Crash|Faults)_' ./internal/store/mongo
-	TORTURE=long go test -count=1 -run '^TestDamagedFiles' ./internal/store/sqlite
+	TORTURE=long go test -count=1 -v -run '^Test(DamagedFiles|Sharing_UpgradesAnOlderDatabase)$$' ./internal/store/sqlite
 	go test -count=20 -timeout 1h -run '/^Race_' ./internal/store/...
 	cd torture && TORTURE=long go test -tags failpoints -count=1 -timeout 6h -v .
 

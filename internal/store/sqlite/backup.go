@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/ncruces/go-sqlite3"
@@ -243,6 +244,9 @@ func verify(ctx context.Context, path string) (found Backup, err error) {
 	if err != nil {
 		return found, err
 	}
+	if err := checkEmpty(c); err != nil {
+		return found, err
+	}
 	if err := checkShared(c, found.Schema); err != nil {
 		return found, err
 	}
@@ -251,6 +255,30 @@ func verify(ctx context.Context, path string) (found Backup, err error) {
 	}
 	found.Size, found.SHA256, err = digest(ctx, path)
 	return found, err
+}
+
+// checkEmpty reads the first entry of each table and each index. If one is empty,
+// integrity_check accepts a page that says it has children and has none, but
+// every statement that uses that page fails.
+func checkEmpty(c *conn) error {
+	var queries []string
+	err := c.query(`SELECT type, tbl_name, name, sql FROM sqlite_schema WHERE rootpage > 0`, nil, func(row *sqlite3.Stmt) error {
+		how, condition := "NOT INDEXED", ""
+		if row.ColumnText(0) == "index" {
+			how = "INDEXED BY " + sqlite3.QuoteIdentifier(row.ColumnText(2))
+			if _, where, partial := strings.Cut(row.ColumnText(3), " WHERE "); partial {
+				condition = " WHERE " + where
+			}
+		}
+		queries = append(queries, "SELECT 1 FROM "+sqlite3.QuoteIdentifier(row.ColumnText(1))+" "+how+condition+" LIMIT 1")
+		return nil
+	})
+	for _, query := range queries {
+		if err == nil {
+			err = c.query(query, nil, func(*sqlite3.Stmt) error { return nil })
+		}
+	}
+	return err
 }
 
 // count counts the content of a database whose schema has the given version.

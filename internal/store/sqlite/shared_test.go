@@ -307,7 +307,11 @@ func version5(t *testing.T, dir string, users []backend.UserData) {
 func TestSharing_UpgradesAnOlderDatabase(t *testing.T) {
 	t.Parallel()
 	var users []backend.UserData
-	for n := range sqlite.SliceSize/8 + 50 {
+	count := sqlite.SliceSize/8 + 50
+	if long {
+		count = 10_000
+	}
+	for n := range count {
 		users = append(users, copied(t, fmt.Sprint("user ", n)))
 	}
 	defaults := 8 * len(users)
