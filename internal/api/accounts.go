@@ -148,8 +148,8 @@ func (a *API) setUserPassword(ctx context.Context, in *setUserPasswordRequest) (
 	return response, err
 }
 
-// noteRefusal marks the log line of the request if err is a refusal. It returns
-// err, or the refusal that stands for it.
+// noteRefusal marks the log line of the request if err is a refusal, and
+// returns err. It first replaces a TooMany error with a refusal.
 func noteRefusal(ctx context.Context, err error) error {
 	info := requestFrom(ctx)
 	if errors.Is(err, backend.TooMany) {

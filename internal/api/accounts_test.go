@@ -438,7 +438,7 @@ func TestTokens_EndTogether(t *testing.T) {
 	}
 }
 
-// Logging out ends one token. The response shows if the token is not valid.
+// Logging out ends one token. If the token is not valid, the response says so.
 func TestLogout(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, accessMode(auth.Strict))

@@ -128,7 +128,8 @@ func pattern(path string) string {
 func (a *API) cors() *cors.Cors {
 	return cors.New(cors.Options{
 		AllowOriginVaryRequestFunc: func(r *http.Request, origin string) (bool, []string) {
-			// No other page may read a page that a browser shows with a cookie.
+			// Pages of other origins must not read the mounted pages, which the
+			// browser requests with a cookie.
 			return a.allowsCORS(origin) && !a.isMounted(requestFrom(r.Context()).url), nil
 		},
 		AllowedMethods: []string{

@@ -574,7 +574,7 @@ const characterJSON = `{"character_name":"Mira","scene_name":"Vast","tts_adapter
 	`"classification_adapter":"openai_classification","conversation_adapter":"openai_agent","prompt":"p","reaction_adapter":"openai_reaction","memory_adapter":"openai_memory"}`
 
 // The response of get_character_config makes the same character again, for
-// another user, on both stores. Whatever is not a character makes none.
+// another user, on both stores. A body that is not a character makes none.
 func TestImportCharacter(t *testing.T) {
 	t.Parallel()
 	onBothStores(t, func(t *testing.T, s *server) {

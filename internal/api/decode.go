@@ -54,7 +54,8 @@ type fault struct {
 }
 
 // newPlan makes the plan for a request type. It panics if it cannot decode a
-// field. This is a bug in the program, which shows when the routes are made.
+// field. That is a bug in the program. It is detected as soon as the routes are
+// made.
 func newPlan(t reflect.Type) *plan {
 	p := &plan{}
 	for _, f := range reflect.VisibleFields(t) {
@@ -62,7 +63,7 @@ func newPlan(t reflect.Type) *plan {
 			p.character = f.Index
 		}
 		if f.Anonymous || p.character != nil && len(f.Index) > len(p.character) {
-			continue // its fields are also visible, except that those of a character are decoded together
+			continue // the fields of an embedded struct are in the list as well; those of a character are decoded together
 		}
 		if f.Type == reflect.TypeFor[map[string]backend.Secret]() {
 			p.body = append(p.body, providerKeyFields(f)...)

@@ -85,9 +85,9 @@ const warningHeader = "X-Warning"
 
 const unknownFieldsText = "the body asks for nothing that is known: its fields were ignored, but for a user_id; is a name misspelt?"
 
-// missed reports whether everything that a body asked for was ignored: it has
-// fields that the request type does not have, and none that it has, except a
-// required user_id.
+// missed reports whether everything that a body asked for was ignored: the body
+// has fields that the request type does not have. Apart from a required
+// user_id, it has no field that the request type has.
 func (p *plan) missed(received *body) bool {
 	if received == nil || !received.ignored || len(p.body) == 0 {
 		return false
@@ -104,7 +104,7 @@ func (a *API) receive(w http.ResponseWriter, r *http.Request, limit int64, plan 
 	if r.Method != http.MethodPost {
 		return nil, plan.decode(r, nil, in)
 	}
-	received, err := a.readBody(w, r, limit) // even if it is not used: pages must not be able to send a form
+	received, err := a.readBody(w, r, limit) // even if the body is not used: this refuses a form that a page sends
 	if err != nil {
 		return received, err
 	}

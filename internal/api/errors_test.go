@@ -135,7 +135,7 @@ func needStore() []*operation {
 // sessionOperations need a user token in every access mode.
 var sessionOperations = []string{"logout", "list_sessions", "end_sessions"}
 
-// accountOperations are of operators, on a user who has an account.
+// accountOperations are operations of operators on a user who has an account.
 var accountOperations = []string{"disable_user", "enable_user", "end_user_sessions"}
 
 // operatorOperations need an operator token in every access mode.

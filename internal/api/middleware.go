@@ -191,7 +191,7 @@ func (a *API) barredByCORS(r *http.Request) string {
 	if origin == "" {
 		return ""
 	}
-	site := r.Header.Get("Sec-Fetch-Site") // needed because Host may differ from that of the page behind a proxy
+	site := r.Header.Get("Sec-Fetch-Site") // needed because behind a proxy, Host may differ from the host of the page
 	page, err := url.Parse(origin)
 	switch {
 	case site == "same-origin" || site == "none" || err == nil && strings.EqualFold(page.Host, r.Host):

@@ -33,7 +33,7 @@ type motionFiles struct {
 	slots   *semaphore.Weighted // one per download, in order of arrival
 	pace    *rate.Limiter       // bytes of all downloads; see paced
 
-	stopping, aborting context.Context //nolint:containedctx // the server's: sessions end, and messages are broken off
+	stopping, aborting context.Context //nolint:containedctx // of the server: stopping ends sessions, aborting breaks off messages
 	stop, abort        context.CancelCauseFunc
 	sessions           sync.WaitGroup
 

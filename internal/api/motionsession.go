@@ -51,7 +51,7 @@ type motionSession struct {
 
 	ctx  context.Context //nolint:containedctx // of the session; ends when the client goes or the server stops
 	end  context.CancelCauseFunc
-	gone context.Context //nolint:containedctx // ends when a message that is being sent is in vain
+	gone context.Context //nolint:containedctx // ends when it is useless to send the rest of a message
 	left context.CancelCauseFunc
 
 	requests chan []byte
@@ -97,7 +97,7 @@ func (s *motionSession) serve() string {
 	} else {
 		_ = s.conn.CloseNow()
 	}
-	switch websocket.CloseStatus(<-read) { //nolint:exhaustive // what else it is does not matter
+	switch websocket.CloseStatus(<-read) { //nolint:exhaustive // other codes do not matter
 	case websocket.StatusNormalClosure, websocket.StatusGoingAway, websocket.StatusNoStatusRcvd:
 		if !errors.Is(cause, errIdle) { // the client repeats the code of errIdle
 			return ""
@@ -115,7 +115,7 @@ func (s *motionSession) serve() string {
 // read passes requests to serve. The error is the reason why it stopped.
 func (s *motionSession) read() error {
 	for {
-		kind, message, err := s.conn.Read(context.Background()) // a context that ends would close without a reason
+		kind, message, err := s.conn.Read(context.Background()) // a context that ends would close the connection without a reason
 		if err != nil {
 			return err
 		}

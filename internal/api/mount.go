@@ -155,13 +155,13 @@ func (a *API) openLogForMounted() (*os.File, error) {
 	return file, nil
 }
 
-// ServeLog responds with the log file as a download. If it returns an error, like that
-// of TailLog, it has written nothing.
+// ServeLog responds with the log file as a download. If it returns an error, it
+// has written nothing. The errors are those of TailLog.
 func (a *API) ServeLog(w http.ResponseWriter, r *http.Request) error {
 	file, err := a.openLogForMounted()
 	if err != nil {
 		return err
 	}
-	r.Header.Del("Range") // a part that the file does not have would need a response of its own
+	r.Header.Del("Range") // a range outside the file would need a response of its own
 	return logDownload{file}.write(a, w, r)
 }

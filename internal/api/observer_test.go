@@ -10,7 +10,7 @@ import (
 	"web-backend/internal/api"
 )
 
-// endObserver passes on what it hears at the end of requests.
+// endObserver passes on the requests that have ended.
 type endObserver struct {
 	api.Observer
 	ended chan api.ObservedRequest

@@ -91,8 +91,9 @@ func orEmpty(names []string) []string {
 }
 
 // warnOfUnknownNames logs unknown adapters, scenes and avatars in an update or a
-// duplicate. They are accepted because other programs may know them. A value is shown only
-// if it resembles a known one, because it may be a key in the wrong field.
+// duplicate. They are accepted because other programs may know them. A value is
+// shown only if it resembles a known one, because it may be a key in the wrong
+// field.
 func (a *API) warnOfUnknownNames(ctx context.Context, names []backend.UnknownName) {
 	for _, name := range names {
 		attrs := []any{"request_id", requestFrom(ctx).loggedID, "field", name.Field}

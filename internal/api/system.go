@@ -40,7 +40,7 @@ type redirect string
 
 func (to redirect) write(a *API, w http.ResponseWriter, r *http.Request) error {
 	location := string(to)
-	if !strings.HasSuffix(requestFrom(r.Context()).url.Path, "/") { // the base path itself: include its last part
+	if !strings.HasSuffix(requestFrom(r.Context()).url.Path, "/") { // a request for the base path itself: include its last part
 		location = path.Base(a.options.BasePath) + "/" + location
 	}
 	w.Header().Set("Location", location)

@@ -129,10 +129,11 @@ func RateKey(addr netip.Addr) string {
 // IsLoopbackHost reports whether host, the value of a Host header, certainly
 // names this machine. It accepts "localhost" in any case, with or without the
 // dot of the root, an address of 127.0.0.0/8 in the usual form, and "[::1]" in
-// any notation, each with or without a port. A page from elsewhere can bind its
-// name to 127.0.0.1 after it was loaded (DNS rebinding), but it sends its own
-// name here. Names below localhost are not accepted, because some resolvers
-// look them up in the network.
+// any notation, each with or without a port. The site of a page can bind its
+// own name to 127.0.0.1 after the page was loaded (DNS rebinding). Requests of
+// that page then reach this machine, but their Host header contains the name of
+// the site. Names below localhost are not accepted, because some resolvers look
+// them up in the network.
 func IsLoopbackHost(host string) bool {
 	var name, port string
 	var hasPort bool

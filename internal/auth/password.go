@@ -64,7 +64,7 @@ func (p PasswordParams) Check() error {
 }
 
 // The limits of hashing. If more logins arrive than the server can hash, it
-// must refuse some early, because clients do not wait longer than this.
+// must refuse some early, because clients do not wait longer than maxHashWait.
 const (
 	hashMemoryKiB  = 48 << 10        // for all running hashes, unless a single one needs more
 	maxHashWaiting = 32              // callers in the queue: about a second on two cores
@@ -194,7 +194,7 @@ func (p *Passwords) Verify(ctx context.Context, password, stored backend.Secret)
 	if isHash {
 		return ok, ok && *params != p.params, nil
 	}
-	plain := backend.PlainPassword // compare plain texts in this form; a hash cannot be compared so
+	plain := backend.PlainPassword // compare plain texts in this form; a hash cannot be compared like this
 	given, want := sha256.Sum256([]byte(plain(password).Reveal())), sha256.Sum256([]byte(plain(stored).Reveal()))
 	ok = subtle.ConstantTimeCompare(given[:], want[:]) == 1 && stored.IsSet()
 	return ok, ok, nil

@@ -55,9 +55,9 @@ func BenchmarkPasswords(b *testing.B) {
 }
 
 // BenchmarkPasswords_Overload sends 200 logins a second and, at the same time,
-// trivial HTTP requests. It reports the numbers of answered and refused logins
-// a second, the latency of the requests and, if the system provides it, the
-// peak memory of the process. Run it with -benchtime=10s.
+// trivial HTTP requests. It reports the numbers of checked and refused logins a
+// second, the latency of the requests and, if the system provides it, the peak
+// memory of the process. Run it with -benchtime=10s.
 func BenchmarkPasswords_Overload(b *testing.B) {
 	passwords, stored := auth.NewPasswords(auth.DefaultPasswordParams), hash(b, auth.DefaultPasswordParams, "right password")
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

@@ -18,11 +18,11 @@ import (
 // It remembers a bounded number of keys and forgets the key that was not tried
 // for the longest time. A forgotten key starts again with a full burst. So an
 // attacker who tries enough other keys in between gets another burst for one
-// key. There must be so many keys that this takes longer than burst tries take
-// to come back, at the rate that the other limits allow. For example, filling
-// twenty thousand user names from one address that may try 60 a minute takes
-// more than five hours. A limit per address does not stop an attacker who has
-// more addresses than there are keys.
+// key. So the number of keys must be large: trying that many other keys, as
+// fast as the other limits allow, must take longer than burst tries take to
+// come back. For example, one address that may try 60 user names a minute needs
+// more than five hours for twenty thousand names. A limit per address does not
+// stop an attacker who has more addresses than there are keys.
 type RateLimit struct {
 	perSecond rate.Limit // 0: no limit
 	burst     int

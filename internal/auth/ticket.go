@@ -69,7 +69,7 @@ func (t *Tickets) Make(kind TicketKind, number int) backend.Secret {
 	}
 	var ticket [ticketSigned]byte
 	binary.BigEndian.PutUint64(ticket[:], uint64(t.now().Add(kind.Lifetime()).Unix())) //nolint:gosec // after 1970
-	_, _ = rand.Read(ticket[ticketTimeBytes:])                                         // ends the program instead of failing
+	_, _ = rand.Read(ticket[ticketTimeBytes:])                                         // returns no error: it ends the program instead
 	sum := ticketSum(t.tokens.tokens[number-1], kind, ticket[:])
 	return backend.NewSecret(ticketPrefix + base64.RawURLEncoding.EncodeToString(append(ticket[:], sum...)))
 }
@@ -96,7 +96,7 @@ func (t *Tickets) End(kind TicketKind, ticket backend.Secret) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	now := t.now()
-	for other, expires := range t.used { // only who has an operator token can add to them
+	for other, expires := range t.used { // only somebody with an operator token can add to them
 		if !expires.After(now) {
 			delete(t.used, other)
 		}

@@ -30,7 +30,7 @@ func NewOperatorToken() backend.Secret { return newToken(operatorTokenPrefix) }
 
 func newToken(prefix string) backend.Secret {
 	var random [tokenBytes]byte
-	_, _ = rand.Read(random[:]) // ends the program instead of failing
+	_, _ = rand.Read(random[:]) // returns no error: it ends the program instead
 	return backend.NewSecret(prefix + base64.RawURLEncoding.EncodeToString(random[:]))
 }
 
@@ -63,10 +63,10 @@ func LooksLikeToken(token backend.Secret) bool {
 	return true
 }
 
-// Limits of a token, in bytes. An operator token below minOperatorToken could
-// be guessed. A token of any kind above MaxTokenLength is not examined. Whether
-// an operator token below wiseOperatorToken can be guessed depends on how it
-// was chosen.
+// Limits of a token, in bytes. An operator token shorter than minOperatorToken
+// could be guessed. A token of any kind longer than MaxTokenLength is not
+// examined. Whether an operator token shorter than wiseOperatorToken can be
+// guessed depends on how it was chosen.
 const (
 	minOperatorToken  = 16
 	wiseOperatorToken = 32

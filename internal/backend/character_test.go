@@ -344,7 +344,8 @@ func TestRestCache(t *testing.T) {
 	}
 }
 
-// The patch between two characters has what differs, and only that.
+// The patch between two characters contains the fields that differ, and only
+// those.
 func TestNewCharacterPatch(t *testing.T) {
 	t.Parallel()
 	from := backend.NewCharacter()

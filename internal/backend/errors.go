@@ -139,7 +139,7 @@ func shortQuote(id string) string {
 	return fmt.Sprintf("%q", id)
 }
 
-// NoSuchPlace returns the error for a place in a list that no list has.
+// NoSuchPlace returns the error for a position that the list does not have.
 func NoSuchPlace() error {
 	return &Error{Kind: Invalid, Field: "after", Message: "this is not the place that a page of this list has named; begin with the first page"}
 }

@@ -16,7 +16,8 @@ const (
 	// WrongCredentials does not reveal whether the name, the password or the
 	// user id was wrong.
 	WrongCredentials RefusalReason = "wrong_credentials"
-	// AccountDisabled is only for a caller who has proved to know the password.
+	// AccountDisabled is only for a caller who has proved that they know the
+	// password.
 	AccountDisabled RefusalReason = "account_disabled"
 	// NotOpen says that people cannot register themselves.
 	NotOpen RefusalReason = "registration_closed"

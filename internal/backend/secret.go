@@ -13,9 +13,9 @@ const redacted = "***"
 // token. Printing, logging or encoding it produces "***", or "" if it is empty.
 // Two secrets are equal if their texts are equal.
 //
-// The text is behind a handle because package fmt does not call methods of a
-// value in an unexported field, or after a wrong verb. With the handle, fmt
-// prints an address in these cases.
+// The text is behind a handle because package fmt does not call the methods of
+// a value that is in an unexported field or that it prints after a wrong verb.
+// With the handle, fmt prints an address in these cases.
 type Secret struct{ text unique.Handle[string] }
 
 // NewSecret returns a Secret with the text value.

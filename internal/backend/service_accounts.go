@@ -212,15 +212,15 @@ func (s *Service) TokenUser(ctx context.Context, token Secret) (userID string, e
 	return found.UserID, err
 }
 
-// credentialTries is how often a credential is read before the operation fails,
-// if it changes each time while it is in use.
+// credentialTries is how often an operation reads a credential. If the
+// credential changes each time while it is in use, the operation fails.
 const credentialTries = 4
 
 // withCredential checks name and password and calls do with the credential. The
-// error is a [Refusal] if they are wrong or, with the right password, if the
-// account is disabled: without the password nobody learns which accounts exist. If
-// the store then returns NotFound, another login or a new password has changed
-// the credential in the meantime, and withCredential starts again.
+// error is a [Refusal] if they are wrong, or if they are right but the account
+// is disabled. Without the password, nobody learns which accounts exist. If the
+// store then returns NotFound, another login or a new password has changed the
+// credential in the meantime, and withCredential starts again.
 func (s *Service) withCredential(
 	ctx context.Context, username string, password Secret, do func(credential Credential, outdated bool) error,
 ) error {

@@ -47,7 +47,7 @@ func TestDuplicateCharacter(t *testing.T) {
 }
 
 // A character that is added has every field that was given, can be changed and
-// is the last one, also of a user without characters.
+// is the last one. This also holds for a user without characters.
 func TestAddCharacter(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, defaults())

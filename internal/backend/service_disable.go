@@ -31,7 +31,7 @@ func (s *Service) EndUserSessions(ctx context.Context, userID string) error {
 			return noAccount(userID, NotFound)
 		}
 		credential := *found[0].Credential
-		// The store ends tokens when it replaces a password, even by the same one.
+		// The store ends tokens when it replaces a password, even with the same one.
 		if err := s.store.ReplacePassword(ctx, credential, credential.Password, EndTokens); !errors.Is(err, NotFound) {
 			return err
 		}

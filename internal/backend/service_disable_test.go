@@ -9,7 +9,7 @@ import (
 )
 
 // A disabled account cannot be used in any way, and comes back as it was. Only
-// who knows the password learns that it is disabled.
+// somebody who knows the password learns that it is disabled.
 func TestDisableUser(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)
@@ -62,7 +62,8 @@ func TestDisableUser_SetPassword(t *testing.T) {
 	wantRefusal(t, "log in with the new password", err, backend.AccountDisabled)
 }
 
-// Logins against disabling: none of their tokens is valid afterwards.
+// Logins run while the account is being disabled. None of their tokens is valid
+// afterwards.
 func TestDisableUser_RacesWithAuthenticate(t *testing.T) {
 	t.Parallel()
 	r := newAccounts(t)

@@ -13,8 +13,7 @@ import (
 // it returns all users in creation order. A page may have fewer users than the
 // limit although there are more: then Next is set. A user that is created,
 // deleted or renamed in the meantime may be missing or be there twice. The
-// error is Invalid if the text is not valid, or if the limit or the place is
-// not possible.
+// error is Invalid if the text, the limit or After is not valid.
 func (s *Service) FindUsers(ctx context.Context, search UserSearch) (page UserPage, err error) {
 	switch {
 	case !ValidText(search.Text):
@@ -43,7 +42,8 @@ func (s *Service) FindUsers(ctx context.Context, search UserSearch) (page UserPa
 	return page, nil
 }
 
-// placePrefixes begin the place of a page, by the order in which it begins.
+// placePrefixes are the prefixes of a decoded UserSearch.After. They say in
+// which order the page begins.
 var placePrefixes = map[UserOrder]string{ByCreation: "c", ByName: "n", ByID: "i"}
 
 // start returns where a search begins.
@@ -72,9 +72,10 @@ func (s UserSearch) start() (order UserOrder, from string, err error) {
 }
 
 // addFound adds users of one order to a page until the page is full. It returns
-// the place after the last one, and whether the search may find more in this
-// order. It reads only once, so that its time is limited, however many users
-// are left out because their names have put them on an earlier page.
+// the position after the last one, and whether the search may find more in this
+// order. It leaves out users that an earlier page contains because of their
+// names. It reads only once, so its time is limited even if it leaves out many
+// users.
 func (s *Service) addFound(
 	ctx context.Context, page *UserPage, search UserSearch, order UserOrder, from string,
 ) (next string, more bool, err error) {

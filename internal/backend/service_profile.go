@@ -9,8 +9,8 @@ import (
 type Profile struct {
 	UserID   string
 	Username string // "" if the user cannot log in
-	// SetUp is false for a user who has registered but not logged in yet. Then
-	// there is nothing below.
+	// SetUp is false for a user who has registered but not logged in yet. The
+	// fields below are then empty.
 	SetUp      bool
 	Timezone   string
 	KeysSet    []string                  // the names of the provider keys that are set, sorted
@@ -22,7 +22,7 @@ type Profile struct {
 type CharacterProfile struct {
 	CharacterSummary
 
-	MissingKeys []string // the provider keys that the character needs but are not set, sorted
+	MissingKeys []string // the provider keys that the character needs but that are not set, sorted
 }
 
 // Profile returns the profile of a user, with one call of the store. The error

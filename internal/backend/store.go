@@ -76,12 +76,13 @@ type Store interface {
 	// iteration. The first error ends the sequence.
 	Users(ctx context.Context, filter UserFilter) iter.Seq2[User, error]
 
-	// UserPage returns the users from a place in an order on, at most limit.
-	// Texts are ordered by their bytes. from is "" for the first user, the Next
-	// of a user, or, by name or by id, any text without NUL characters: then the
-	// page begins with the first NameKey or user id that is not less. Users with
-	// the same Next belong together: they are all returned, even if these are
-	// more than limit. The error is Invalid if from is none of these.
+	// UserPage returns at most limit users, beginning at a position in an
+	// order. Texts are ordered by their bytes. from is "" for the first user,
+	// or the Next of a user. In the orders by name and by id it may also be any
+	// text without NUL characters: the page then begins with the first NameKey
+	// or user id that is not less. Users with the same Next belong together:
+	// all of them are returned, even if they are more than limit. The error is
+	// Invalid if from is none of these.
 	UserPage(ctx context.Context, order UserOrder, from string, limit int) ([]PlacedUser, error)
 
 	// CountUsers returns the number of users with a credential or a config.

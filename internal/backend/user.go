@@ -16,12 +16,12 @@ const (
 	ByID
 )
 
-// PlacedUser is a user at a place in an order.
+// PlacedUser is a user at a position in an order.
 type PlacedUser struct {
 	User
 
 	NameKey string // stored with the user name; "" if there is none
-	Next    string // the place directly after this user
+	Next    string // the position directly after this user
 }
 
 // UserSearch selects one page of users.

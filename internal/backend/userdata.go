@@ -65,10 +65,11 @@ type Archive interface {
 
 	// PutUsers stores each of users and replaces all stored data of its id. It
 	// works in this order. A new user becomes the last in creation order; a
-	// replaced user keeps its place. A user's tokens end if its password changes
-	// or is removed, or if the account is disabled. The error is Exists if a user name belongs to another user
-	// id. After any error, some of the other users may be stored; a later call
-	// with the same users completes the work.
+	// replaced user keeps its position. A user's tokens end if its password
+	// changes or is removed, or if the account is disabled. The error is Exists
+	// if a user name belongs to another user id. After any error, some of the
+	// other users may be stored; a later call with the same users completes the
+	// work.
 	PutUsers(ctx context.Context, users []UserData) error
 }
 

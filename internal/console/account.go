@@ -10,14 +10,14 @@ import (
 	"web-backend/internal/backend"
 )
 
-// accountPage is the content of the page of the own account. No password that
-// was typed is in it.
+// accountPage is the content of the page for a user's own account. It contains
+// no password that was typed.
 type accountPage struct {
 	Username  string
 	TypedName string // in the form that deletes the account
 	Sessions  []backend.Session
-	// Problems are the reasons why a form was refused, as sentences by field.
-	// That of the whole page has the name "".
+	// Problems are the reasons why a form was refused: a sentence for each field.
+	// The sentence for the whole page has the key "".
 	Problems map[string]string
 }
 
@@ -143,8 +143,8 @@ func (v *visit) refuseAccount(page accountPage, err error, password string) erro
 	return v.show(status, "account", "account", page)
 }
 
-// accountFailed shows the page of the account after a store has not responded.
-// It returns any other error unchanged.
+// accountFailed shows the page of the account if the error is that the store
+// did not respond. It returns any other error unchanged.
 func (v *visit) accountFailed(page accountPage, err error) error {
 	if !errors.Is(err, backend.Unavailable) {
 		return err

@@ -12,7 +12,8 @@ import (
 
 const newPassword = "another battery staple"
 
-// A new password ends every session of the user, and only it signs in.
+// A new password ends every session of the user. After that, only the new
+// password signs in.
 func TestAccount_ChangePassword(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]settings{"embedded": {}, "below a path": {basePath: "/stack"}, "mongodb": {mongoDB: true}} {

@@ -14,7 +14,7 @@ var ErrBackupRunning = errors.New("a backup is already being made")
 // backupPatience is how long a page waits for a backup that it has started.
 const backupPatience = 3 * time.Second
 
-// Backups makes backups of the store, and tells about them. It is empty if the
+// Backups makes backups of the store, and describes them. It is empty if the
 // store has its own tools for that.
 type Backups struct {
 	// Make makes a backup. If ctx ends before the backup, the error is that of
@@ -24,7 +24,7 @@ type Backups struct {
 	Status func() BackupStatus
 }
 
-// BackupStatus tells about the backups.
+// BackupStatus describes the backups.
 type BackupStatus struct {
 	Every   time.Duration // between scheduled backups; 0 without a schedule
 	Running bool
@@ -34,7 +34,7 @@ type BackupStatus struct {
 	Failure BackupFailure // zero unless the last attempt failed
 }
 
-// BackupFailure tells about a backup that failed.
+// BackupFailure describes a backup that failed.
 type BackupFailure struct {
 	At     time.Time
 	Reason string
@@ -67,8 +67,8 @@ func (v *visit) backupView() (shown *backupView, warning string) {
 	return shown, warning
 }
 
-// backUp makes a backup. The overview shows how it ended, also if that is
-// later.
+// backUp makes a backup. The overview shows how the backup ended, even if it
+// ends later.
 func (v *visit) backUp() error {
 	if v.options.Backups.Make == nil {
 		return &pageError{http.StatusNotFound, "backup_elsewhere", nil}
@@ -81,5 +81,5 @@ func (v *visit) backUp() error {
 	case errors.Is(err, ErrBackupRunning), errors.Is(err, context.DeadlineExceeded):
 		return v.redirectDone("overview", "done_backup_started")
 	}
-	return v.redirect("overview") // which has the reason as a warning
+	return v.redirect("overview") // it shows the reason as a warning
 }

@@ -19,7 +19,8 @@ func backupsOf(err error, status console.BackupStatus) console.Backups {
 	}
 }
 
-// A backup that ends soon is reported as made, and one that goes on as started.
+// A backup that ends soon is reported as made. One that takes longer is
+// reported as started.
 func TestBackUp_Result(t *testing.T) {
 	t.Parallel()
 	for name, x := range map[string]struct {

@@ -44,8 +44,8 @@ type characterPage struct {
 	Hash     string // of the stored document that the form is based on
 	ReadOnly bool
 	Problem  string // why it was not saved, as a sentence
-	Unsaved  bool   // the form has what is not stored
-	Changed  bool   // somebody else has changed it; saving again replaces that
+	Unsaved  bool   // the form contains text that is not stored
+	Changed  bool   // somebody else has changed the character; saving again replaces that change
 	Groups   []shownGroup
 	Missing  []string // provider keys
 }
@@ -71,8 +71,8 @@ type shownField struct {
 	Problem     string
 	Differs     bool // Stored is not Value, and somebody else may have changed it
 	Stored      string
-	// Changes is how Value differs from what is stored, or nil. The address
-	// Compare tells it as well.
+	// Changes is how Value differs from what is stored, or nil. The page at the
+	// address Compare also shows it.
 	Changes *difference
 	Compare string
 }
@@ -112,7 +112,7 @@ type characterEdit struct {
 	hash     string            // of the stored document
 	typed    map[string]string // the form, or nil
 	problems map[string]string // by field, as sentences
-	problem  string            // of no field
+	problem  string            // of the whole form
 	changed  bool              // somebody else has changed it
 	compared bool              // the person asks for the difference, and saves nothing
 	missing  []string          // provider keys; only for the page that a person opens
@@ -180,7 +180,8 @@ func (v *visit) saveCharacter() error {
 }
 
 // showChanges shows how the prompt that was typed differs from what is stored.
-// A script gets only the difference; otherwise the whole form comes back.
+// The response to a script is only the difference. Otherwise it is the whole
+// form.
 func (v *visit) showChanges() error {
 	typed, err := v.formUpTo(v.options.MaxFormBytes)
 	if err != nil {
@@ -190,7 +191,7 @@ func (v *visit) showChanges() error {
 	edit.typed, edit.compared = typed, true
 	switch {
 	case v.byScript() && err == nil:
-		v.options.Gate.Quiet(v.r.Context()) // it is asked for while the person types
+		v.options.Gate.Quiet(v.r.Context()) // a script requests it while the person types
 		return v.write(http.StatusOK, "character", "changes", v.shownField(edit, "prompt").Changes)
 	case v.byScript():
 		return characterError(err)
@@ -224,8 +225,8 @@ func (v *visit) saveFailed(edit characterEdit, err error) error {
 }
 
 // edited returns the character as it was typed, and sets the problems of edit.
-// A field that the form does not have, or whose text the browser would send
-// without a change by a person, is as it is stored.
+// A field keeps its stored value if the form does not have the field, or if its
+// text is what a browser sends for the unchanged value.
 func (v *visit) edited(edit *characterEdit) backend.Character {
 	character := edit.stored
 	edit.problems = map[string]string{}
@@ -243,8 +244,8 @@ func (v *visit) edited(edit *characterEdit) backend.Character {
 	return character
 }
 
-// asSent returns a text of a field without what a browser changes in it: it
-// sends line ends as CR LF, and a field of one line has none.
+// asSent undoes what a browser changes in the text of a field when it sends the
+// form: it sends line ends as CR LF, and removes them from a field of one line.
 func asSent(name, text string) string {
 	text = strings.ReplaceAll(text, "\r\n", "\n")
 	if name == "prompt" {

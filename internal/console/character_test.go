@@ -15,8 +15,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// newCharacter gives the user a character that can be changed. The names of its
-// scene and prompt are also name.
+// newCharacter gives the user a character that can be changed. Its scene name
+// and its prompt are also name.
 func (s *site) newCharacter(t *testing.T, name string) backend.Character {
 	t.Helper()
 	if _, err := s.service.Authenticate(t.Context(), username, backend.NewSecret(password)); err != nil { // the first login makes the characters
@@ -209,8 +209,8 @@ func TestCharacter_BadInputComesBack(t *testing.T) {
 	}
 }
 
-// Of two people who edit a character, the second sees what the first has saved
-// before it is replaced.
+// If two people edit a character, the second one sees what the first one has
+// saved before it is replaced.
 func TestCharacter_TwoPeople(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{names: []string{"Mira"}})

@@ -26,7 +26,7 @@ func (v *visit) duplicateCharacter() error {
 }
 
 // duplicateRefused shows the page of the character again, with the sentence
-// that the user has as many characters as possible.
+// that the user already has the maximum number of characters.
 func (v *visit) duplicateRefused(most int) error {
 	edit, err := v.storedCharacter()
 	if err != nil {
@@ -64,8 +64,8 @@ func (v *visit) downloadCharacter() error {
 	return nil
 }
 
-// fileName returns a name without what is special in the name of a file, and
-// not too long. It may be empty.
+// fileName returns a name without the characters that are special in file
+// names, shortened if it is too long. The result may be empty.
 func fileName(name string) string {
 	const most = 60 // a letter has up to four bytes, and the name of a file up to 255
 	words := strings.FieldsFunc(name, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })

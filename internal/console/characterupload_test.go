@@ -30,8 +30,8 @@ func (b *browser) upload(t *testing.T, userPath, file string) received {
 	return b.sendBody(t, http.MethodPost, userPath+"/characters", form.FormDataContentType(), body.String())
 }
 
-// A character that was downloaded, also a read-only one of another user, can be
-// uploaded, and the new one can be changed.
+// A character that was downloaded can be uploaded, even a read-only one of
+// another user. The new character can be changed.
 func TestUpload_OfADownload(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]settings{"embedded": {names: []string{"Mira"}}, "mongodb": {mongoDB: true, names: []string{"Mira"}}} {

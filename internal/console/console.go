@@ -1,6 +1,6 @@
-// Package console is the pages in which people use the server with a browser:
-// operators and users sign in at /console. The pages are rendered here and need
-// no JavaScript; htmx only keeps some of them up to date.
+// Package console serves the pages with which people use the server in a
+// browser: operators and users sign in at /console. The pages are rendered here
+// and need no JavaScript; htmx only keeps some of them up to date.
 //
 // The texts are in messages, one file for each language. The files in assets
 // are written by vendor.sh.
@@ -79,8 +79,8 @@ type Status struct {
 	Store   string // kind and location
 	Started time.Time
 	Users   int64 // below 0 if the store does not respond
-	// DatabaseBytes is the size of the database, or 0 if the store does not
-	// tell it.
+	// DatabaseBytes is the size of the database, or 0 if the store does not report
+	// it.
 	DatabaseBytes int64
 	Unready       string // why the server is not ready; "" if it is
 	// OpenToNetwork means that the access mode is open and the server listens
@@ -137,9 +137,9 @@ type page struct {
 	serve func(v *visit) error
 }
 
-// pages returns all pages and actions. The levels hold as in strict mode,
-// whatever the mode of the API: all but Public need a session, and a user gets
-// only the own data.
+// pages returns all pages and actions. The levels have the same meaning as in
+// strict mode, whatever the mode of the API is: all except Public need a
+// session, and users get only their own data.
 func pages() []page {
 	return []page{
 		{http.MethodGet, "sign-in", auth.Public, (*visit).showSignIn},
@@ -188,8 +188,8 @@ type menuItem struct {
 	level       auth.Level
 }
 
-// menu returns the pages to link to, in this order. Everyone gets those that
-// they may see.
+// menu returns the pages to link to, in this order. Visitors get only those
+// that they may see.
 func menu() []menuItem {
 	return []menuItem{
 		{"overview", "overview", auth.Operator},

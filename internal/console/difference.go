@@ -27,8 +27,8 @@ type difference struct {
 type differentLine struct{ Kind, Text string }
 
 // difference compares what was typed with what is stored. The work is bounded:
-// of texts that differ in many places, lines that are equal may be shown as
-// removed and added.
+// if the texts differ in many places, equal lines may be shown as removed and
+// added.
 func (v *visit) difference(stored, typed string) *difference {
 	before, after := splitLines(stored), splitLines(typed)
 	parts := lcs.DiffLines(before, after)
@@ -65,8 +65,8 @@ func (d *difference) add(kind string, lines ...string) {
 	}
 }
 
-// addEqual adds those of the equal lines that are next to a change, which may be
-// before and after them.
+// addEqual adds those of the equal lines that are next to a change. There may
+// be a change before them and one after them.
 func (d *difference) addEqual(lines []string, changeBefore, changeAfter bool) {
 	first, last := 0, len(lines)
 	if changeBefore {

@@ -9,8 +9,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// The difference of a prompt to what is stored comes with the whole form, and
-// alone for a script. Nothing is saved.
+// The response shows how a prompt differs from what is stored: with the whole
+// form, or alone for a script. Nothing is saved.
 func TestCharacter_Changes(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{names: []string{"Mira"}})
@@ -70,7 +70,8 @@ func TestCharacter_Changes(t *testing.T) {
 	}
 }
 
-// Who compares after somebody else has saved still learns of it when saving.
+// A person who compares after somebody else has saved still learns of that when
+// saving.
 func TestCharacter_ChangesHideNoConflict(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{names: []string{"Mira"}})

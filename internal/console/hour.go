@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Minute tells about the requests of one minute.
+// Minute describes the requests of one minute.
 type Minute struct {
 	Start    time.Time
 	Length   time.Duration // shorter than a minute if it has not ended
@@ -51,7 +51,7 @@ type plot struct {
 type plotLine struct {
 	Class string
 	Label string // key of a message, or "" if the plot has one line
-	Path  string // as SVG's attribute d
+	Path  string // in the form of the SVG attribute d
 }
 
 // lastHour returns nil if the requests are not counted.
@@ -101,9 +101,9 @@ func highest(minutes []Minute, value func(Minute) float64) (top float64) {
 	return top
 }
 
-// plotPath returns the line of the values of those minutes that have one. The
-// last minute is at the right edge, and top is the upper edge. A minute without
-// a value interrupts the line.
+// plotPath returns a line through the values of those minutes that have a
+// value. The last minute is at the right edge, and top is the upper edge. A
+// minute without a value interrupts the line.
 func plotPath(minutes []Minute, top float64, value func(Minute) float64, has func(Minute) bool) string {
 	var path strings.Builder
 	joined := false

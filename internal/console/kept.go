@@ -6,15 +6,17 @@ import (
 	"strings"
 )
 
-// keptForms are the paths of actions whose forms a person has typed and that
-// have no secret. If such an action fails, for instance because the session has
-// ended, the page that says so shows the prompt and can send the form again.
+// keptForms are the paths of actions whose forms contain text that a person has
+// typed, but no secret. If such an action fails, for instance because the
+// session has ended, the error page shows the prompt and can send the form
+// again.
 var keptForms = []string{
 	"users/{user}/characters/{character}", "users/{user}/characters/{character}/changes", "users/{user}/time-zone",
 }
 
-// maxKeptForms is how many such pages are made at the same time, because they
-// are made for people who are not signed in. More get a page without the form.
+// maxKeptForms is how many such pages are made at the same time. There is a
+// limit because they are made for people who are not signed in. Further
+// requests get a page without the form.
 const maxKeptForms = 8
 
 // keptForm is a form that a page can send again.
@@ -23,8 +25,8 @@ type keptForm struct {
 	Fields map[string]string
 }
 
-// admitForm is admit for a page that may have such a form. done must be called
-// after the response.
+// admitForm is like admit, for a page that may have such a form. done must be
+// called after the response.
 func (v *visit) admitForm(p page) (done func(), err error) {
 	done = func() {}
 	err = v.admit(p.level)
@@ -48,7 +50,7 @@ func (v *visit) keeps(p page) bool {
 	return p.method == http.MethodPost && !v.byScript() && slices.Contains(keptForms, p.path)
 }
 
-// keep makes the page of an error have the fields of the form.
+// keep puts the fields of the form into the error page.
 func (v *visit) keep(fields map[string]string) {
 	if len(fields) == 0 {
 		return

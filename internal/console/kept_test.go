@@ -121,8 +121,8 @@ func TestCharacter_DeletedWhileItIsEdited(t *testing.T) {
 	}
 }
 
-// Only forms without a secret are in a page again, and none from other sites or
-// of more than the size of a form.
+// Only forms without a secret are in a page again. Forms from other sites, and
+// those that are larger than a form may be, are not.
 func TestKeptForm_HasNoSecret(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{names: []string{"Mira"}})
@@ -143,7 +143,8 @@ func TestKeptForm_HasNoSecret(t *testing.T) {
 	}
 }
 
-// Only some forms are kept at the same time, because nobody is signed in.
+// Only a limited number of forms is kept at the same time, because nobody is
+// signed in.
 func TestKeptForms_AreLimited(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{})

@@ -38,10 +38,12 @@ const (
 	defaultLogLines = 200
 	maxLogLines     = 1000
 	maxLogText      = 200 // characters of the text to look for
-	// searchedLogLines is how many lines are searched for those that fit.
+	// searchedLogLines is how many lines are searched for those that the filter
+	// lets through.
 	searchedLogLines = 10_000
-	// Without these limits, long lines would make the page slow. They are bytes,
-	// those of all lines as HTML.
+	// Without these limits, long lines would make the page slow. The first is for
+	// one part of a line, in bytes. The second is for all lines together, in bytes
+	// of HTML.
 	maxLogPart = 2000
 	maxLogHTML = 80_000
 )
@@ -161,8 +163,8 @@ func (f logFilter) reach() int {
 }
 
 // choose returns the last lines that the filter lets through, in parts. It
-// shortens long parts, and returns fewer lines if they are long together; then
-// short is true.
+// shortens long parts, and returns fewer lines if they are too long together.
+// In both cases short is true.
 func (f logFilter) choose(lines []string) (chosen []logLine, short bool) {
 	size := 0
 	for _, line := range slices.Backward(lines) {
@@ -194,8 +196,8 @@ func (l logLine) htmlSize() int {
 }
 
 // splitLogLine returns the parts of a line. A line of the server starts with
-// its time and its level; of others, which may be in the same file, everything
-// is in Before.
+// its time and its level; the file may also contain other lines, which are
+// completely in Before.
 func splitLogLine(line string) logLine {
 	time, rest, _ := strings.Cut(line, " level=")
 	level, _, _ := strings.Cut(rest, " ")

@@ -119,7 +119,7 @@ func TestLog_Download(t *testing.T) {
 	}
 }
 
-// A log that cannot be read is a message and not an error page.
+// If the log cannot be read, the page shows a message and is not an error page.
 func TestLog_Away(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{noLog: true})
@@ -138,8 +138,8 @@ func TestLog_Away(t *testing.T) {
 	}
 }
 
-// Long lines do not make the page large. What a text or a level lets through is
-// decided by the whole line.
+// Long lines do not make the page large. The filter for a text or a level
+// examines the whole line.
 func TestLog_LongLines(t *testing.T) {
 	t.Parallel()
 	const start = "time=2026-11-29T08:00:00.000Z level=INFO msg="

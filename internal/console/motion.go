@@ -17,23 +17,23 @@ import (
 type Motion struct {
 	Database, Files string    // where they are read from, without secrets
 	Checked         time.Time // when the last check of the sources ended; zero if there was none
-	Problem         string    // its error; "" if it succeeded
+	Problem         string    // the error of that check; "" if it succeeded
 
 	Version  string // of the files that are served; "" if none are loaded
 	Loaded   time.Time
 	Keywords int
 	Avatars  []MotionAvatar
-	// Faults are the records and files that are left out, with the reason, or
-	// those because of which nothing new is served.
+	// Faults are the records and files that are left out, with the reason. If
+	// faults are the reason why nothing new is served, they are those faults.
 	Faults []string
 }
 
 // MotionAvatar describes the motion files of one avatar.
 type MotionAvatar struct {
 	Avatar  string
-	Bytes   int64 // that the web client downloads
+	Bytes   int64 // of the files that the web client downloads
 	Files   []string
-	Missing []string // without which the web client does not start
+	Missing []string // files without which the web client does not start
 	Clips   []MotionClip
 }
 
@@ -66,7 +66,7 @@ type motionPage struct {
 	ShownFaults []string
 	First       bool // there are pages before this one
 	Next        int  // index of the first avatar of the next page, or 0
-	NextFaults  int  // likewise
+	NextFaults  int  // the same for the list of faults
 }
 
 // shownAvatar is an avatar as a page shows it.
@@ -194,8 +194,9 @@ func (v *visit) states(clips []MotionClip) string {
 	return strings.Join(names, ", ")
 }
 
-// stateName returns the name of a state, quoted if it would not be seen that it
-// has spaces around it or is empty: the web client does not find such a state.
+// stateName returns the name of a state. It quotes a name that is empty or has
+// spaces around it, because a reader would not notice that otherwise. The web
+// client does not find such a state.
 func stateName(state string) string {
 	if state == "" || strings.TrimSpace(state) != state {
 		return strconv.Quote(state)
@@ -203,7 +204,7 @@ func stateName(state string) string {
 	return state
 }
 
-// position returns a position in a list from the query, or 0.
+// position returns the position in a list that the query contains, or 0.
 func position(query url.Values, name string) int {
 	n, err := strconv.Atoi(query.Get(name))
 	if err != nil {
@@ -212,8 +213,8 @@ func position(query url.Values, name string) int {
 	return max(0, n)
 }
 
-// part returns at most n elements of list from an index, and whether more
-// follow.
+// part returns at most n elements of list, beginning at an index, and whether
+// more follow.
 func part[T any](list []T, from, n int) (found []T, more bool) {
 	from = min(from, len(list))
 	end := min(len(list), from+n)

@@ -15,8 +15,8 @@ import (
 	"web-backend/internal/console"
 )
 
-// Every page needs somebody who is signed in, in every mode, and no page is
-// seen by who may not.
+// Every page needs somebody who is signed in, in every mode. Nobody sees a page
+// that they may not see.
 func TestAccess_EveryPageCallerAndMode(t *testing.T) {
 	t.Parallel()
 	// What each page responds to GET or POST without a form. {user} is the id of
@@ -143,8 +143,8 @@ var (
 	reference = regexp.MustCompile(`(?:src|href|action|hx-get)="([^"]*)"`)
 )
 
-// Every page has only what it needs, in at most 150 KB with everything that it
-// loads, and nothing inline. Its addresses are relative and exist.
+// Every page has only what it needs, and nothing inline. With everything that
+// it loads, it has at most 150 KB. Its addresses are relative and exist.
 func TestPages_AreStrictAndSmall(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "/stack"} {
@@ -254,8 +254,8 @@ func TestPreferences(t *testing.T) {
 	}
 }
 
-// A page that asks again gets told to leave when the session has ended, and
-// does not fill the log.
+// A page that refreshes itself is told to leave when the session has ended. Its
+// requests do not fill the log.
 func TestOverview_IsRefreshed(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{})

@@ -8,13 +8,13 @@ import (
 	"web-backend/internal/backend"
 )
 
-// registerForm is the content of the page for registering. No password that
-// was typed is in it.
+// registerForm is the content of the page for registering. It contains no
+// password that was typed.
 type registerForm struct {
 	Username string // as it was typed
 	Closed   bool   // only operators create accounts
-	// Problems are the reasons for a refusal, as sentences by field. That of the
-	// whole page has the name "".
+	// Problems are the reasons for a refusal: a sentence for each field. The
+	// sentence for the whole page has the key "".
 	Problems map[string]string
 }
 

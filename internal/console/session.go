@@ -11,8 +11,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// sessionCookie is the name of the cookie of who is signed in. It contains the
-// access token of a user, or the ticket of an operator.
+// sessionCookie is the name of the cookie of a person who is signed in. It
+// contains the access token of a user, or the ticket of an operator.
 const sessionCookie = "web_backend_session"
 
 // cookie returns the value of a cookie, or "" if there is none.
@@ -25,13 +25,13 @@ func (v *visit) cookie(name string) string {
 }
 
 // setCookie sets a cookie, or removes it if lifetime is negative. The cookie
-// has no path, so the browser uses that of the request up to its last slash:
-// every action is at /console/NAME, and the server does not know which path a
-// proxy adds before it.
+// has no path, so the browser uses the path of the request up to its last
+// slash. Every action is at /console/NAME, and the server does not know which
+// path a proxy adds before it.
 func (v *visit) setCookie(name, value string, lifetime time.Duration) {
 	http.SetCookie(v.w, &http.Cookie{ //nolint:gosec // Secure cannot be set without HTTPS
 		Name: name, Value: value, MaxAge: int(lifetime / time.Second), HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		Secure: v.r.TLS != nil || strings.EqualFold(v.r.Header.Get("X-Forwarded-Proto"), "https"), // who lies gets a useless cookie
+		Secure: v.r.TLS != nil || strings.EqualFold(v.r.Header.Get("X-Forwarded-Proto"), "https"), // a client that lies gets a useless cookie
 	})
 }
 
@@ -43,7 +43,8 @@ func (v *visit) session() backend.Secret {
 	return backend.Secret{}
 }
 
-// identify sets the caller to who is signed in. The error comes from the store.
+// identify sets the caller to the person who is signed in. The error comes from
+// the store.
 func (v *visit) identify() error {
 	session := v.session()
 	switch {
@@ -76,8 +77,8 @@ type signInForm struct {
 }
 
 // showSignIn shows the forms for signing in. For a link with a code it shows
-// one button that sends the code, because the preview of a link in another
-// program must not use it up.
+// only a button that sends the code, because another program that previews the
+// link must not use up the code.
 func (v *visit) showSignIn() error {
 	code := v.r.URL.Query().Get("code")
 	switch {

@@ -83,7 +83,7 @@ func TestSignIn_IsRefused(t *testing.T) {
 	b.isSignedOut(t)
 }
 
-// A store that does not respond ends no session, and says so.
+// If the store does not respond, no session ends, and the page says so.
 func TestStoreIsAway(t *testing.T) {
 	t.Parallel()
 	away := &awayStore{}

@@ -13,8 +13,8 @@ import (
 
 const (
 	maxStreams       = 16
-	streamInterval   = 500 * time.Millisecond // between two looks at the log
-	streamHeartbeat  = 15 * time.Second       // the most without an event, because proxies end what is silent
+	streamInterval   = 500 * time.Millisecond // between two reads of the log
+	streamHeartbeat  = 15 * time.Second       // the longest time without an event, because proxies close silent connections
 	streamWriteLimit = 10 * time.Second       // for one event, for a browser that does not read
 )
 
@@ -34,9 +34,9 @@ func newStreams() *streams {
 // shows the page. It must be called when the server shuts down.
 func (c *Console) EndStreams() { c.streams.end() }
 
-// streamLog sends the lines that the page shows, and then the new ones as they
-// come: server-sent events with rows of the page. It looks at the file, so a
-// browser that does not read holds nothing up.
+// streamLog sends the lines that the page shows, and then new lines as they are
+// logged. It sends rows of the page in server-sent events. It reads the log
+// file, so a browser that does not read the stream delays nothing else.
 func (v *visit) streamLog() error {
 	v.options.Gate.Quiet(v.r.Context())
 	v.options.Gate.Lasting(v.r.Context())
@@ -61,8 +61,8 @@ func (v *visit) streamLog() error {
 	defer follower.Close() //nolint:errcheck // only read
 	v.w.Header().Set("Content-Type", "text/event-stream")
 	v.w.Header().Set("X-Accel-Buffering", "no") // nginx sends each event at once
-	// The limit of the server for reading a request does not hold any more. A
-	// connection without deadlines does not need it lifted.
+	// The read timeout of the server must not apply any more. A connection without
+	// deadlines has no such timeout, so an error does not matter.
 	_ = out.control.SetReadDeadline(time.Time{})
 	chosen, _ := filter.choose(lines)
 	if out.send("tail", v.rows(chosen)) != nil || v.r.Method == http.MethodHead {
@@ -119,7 +119,7 @@ type eventWriter struct {
 	last    time.Time // of the last event
 }
 
-// send sends one event. It must be sent in time. The first error ends the
+// send sends one event, within streamWriteLimit. The first error ends the
 // stream, after which the browser waits before it asks again.
 func (e *eventWriter) send(event, data string) error {
 	e.last = time.Now()

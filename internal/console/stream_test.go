@@ -87,7 +87,7 @@ func TestLogStream(t *testing.T) {
 	}
 }
 
-// A shutdown ends the streams, and one that comes later ends at once.
+// A shutdown ends the streams. A stream that is opened later ends at once.
 func TestLogStream_EndsAtShutdown(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{logLines: []string{"one"}})
@@ -102,7 +102,8 @@ func TestLogStream_EndsAtShutdown(t *testing.T) {
 	site.http.Close() // waits for every request
 }
 
-// There are at most so many streams. One whose browser has left does not count.
+// The number of streams is limited. A stream whose browser has left does not
+// count.
 func TestLogStream_Limit(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{logLines: []string{"one"}})

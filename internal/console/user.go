@@ -21,7 +21,7 @@ type userPage struct {
 	Path            string // of the page, relative to /console/
 	ID              string // "" for the user that is signed in
 	Username        string // "" for a user who cannot log in
-	SetUp           bool   // if not, the user has registered and not signed in yet
+	SetUp           bool   // false if the user has registered but not signed in yet
 	Problem         string // why nothing was saved, as a sentence
 	Characters      []characterCard
 	Earlier, Later  string   // the numbers of the first characters of the pages before and after, or ""
@@ -56,9 +56,9 @@ type shownKey struct {
 
 func (v *visit) showUser() error { return v.userPage(http.StatusOK, userPage{}) }
 
-// userPage shows the page of a user with what was typed in page. With a problem
-// of the whole page it shows even a page without the stored data, because the
-// store may not respond.
+// userPage shows the page of a user. page contains what was typed. If
+// page.Problem is set, userPage shows the page even without the stored data,
+// because the store may not respond.
 func (v *visit) userPage(status int, page userPage) error {
 	userID := v.userID()
 	profile, err := v.service.Profile(v.r.Context(), userID)
@@ -76,8 +76,8 @@ func (v *visit) userPage(status int, page userPage) error {
 	return v.show(status, "user", "user_page", page)
 }
 
-// addCharacters adds a part of all characters, which starts at the one with this
-// number.
+// addCharacters adds a part of all characters, beginning with the character
+// that has this number.
 func (p *userPage) addCharacters(all []backend.CharacterProfile, number string) {
 	from, err := strconv.Atoi(number)
 	if err != nil || from < 0 || from >= len(all) {
@@ -103,7 +103,8 @@ func userError(err error) error {
 	return err
 }
 
-// keySuffixes end the names of keys, after the name of the provider.
+// keySuffixes are the endings of the names of keys, after the name of the
+// provider.
 var keySuffixes = []string{"_api_key", "_app_id", "_app_key", "_token", "_ak", "_sk"}
 
 // keyGroups returns all provider keys by provider. The keys in set are set.
@@ -161,7 +162,7 @@ func (v *visit) saveTimezone() error {
 
 // updateUser changes the config of the user and returns to the page. If that
 // fails for a reason that the visitor can correct or wait for, it shows page
-// again, which has what was typed.
+// again, with what was typed.
 func (v *visit) updateUser(patch backend.UserConfigPatch, page userPage, done string) error {
 	err := v.service.UpdateUserConfig(v.r.Context(), v.userID(), patch)
 	switch {

@@ -89,7 +89,7 @@ func TestUser_CardsMarkMissingKeys(t *testing.T) {
 	}
 }
 
-// An operator sees the page of every user, also of one who has only registered.
+// An operator sees the page of every user, even of one who has only registered.
 // An unknown user has no page.
 func TestUser_Operator(t *testing.T) {
 	t.Parallel()

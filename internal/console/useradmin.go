@@ -14,7 +14,7 @@ type userAdmin struct {
 	Path     string // of the page of the user, relative to /console/
 	Username string // "" if the user has none
 	Disabled bool   // nobody can log in
-	Typed    string // as the user name of a user who has none yet
+	Typed    string // the user name that was typed for a user who has none yet
 
 	UsernameProblem, PasswordProblem, ConfirmProblem, Problem string
 }

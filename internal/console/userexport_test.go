@@ -27,8 +27,8 @@ func userData(t *testing.T, store backend.Store, userID string) backend.UserData
 	return found[0]
 }
 
-// What an operator downloads of a user is that user and nobody else, after an
-// import into another store, and has no secret.
+// The file of a user that an operator downloads has no secret. After an import
+// into another store, that store has this user and nobody else.
 func TestUserExport(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]settings{"embedded": {names: []string{"Mira", "凌星 <3"}}, "mongodb": {mongoDB: true, names: []string{"Mira"}}} {
@@ -76,7 +76,7 @@ func TestUserExport(t *testing.T) {
 	}
 }
 
-// A download that fails is a page, and a file has a harmless name.
+// A download that fails shows a page. A file that is sent has a harmless name.
 func TestUserExport_FailsAsAPage(t *testing.T) {
 	t.Parallel()
 	away := &awayStore{}

@@ -13,7 +13,7 @@ const usersShown = 50
 
 // userList is the content of the list of users.
 type userList struct {
-	Text    string // that the users were searched by
+	Text    string // the text that was searched for
 	Users   []listedUser
 	Next    string // where the next page begins, or ""
 	Later   bool   // this is not the first page
@@ -77,9 +77,9 @@ func (v *visit) createUser() error {
 	return v.redirectDone("users?text="+url.QueryEscape(form.Username), "done_user_created")
 }
 
-// problem writes the sentence for an error about a user name or a password to
-// the field that it is about, and returns the status. It returns the error if
-// it is not for the form.
+// problem writes the sentence for an error to username, password or other,
+// depending on what the error is about, and returns the status. It returns the
+// error itself if the form cannot show it.
 func (v *visit) problem(err error, username, password, other *string) (status int, _ error) {
 	if errors.Is(err, backend.Unavailable) {
 		v.options.Gate.NoteError(v.r.Context(), err)

@@ -112,8 +112,8 @@ type errorPage struct {
 	Kept    *keptForm
 }
 
-// fail responds with an error. Who has typed something is not led away to sign
-// in, because that would lose it.
+// fail responds with an error. A person who has typed something is not
+// redirected to the page for signing in, because the text would be lost.
 func (v *visit) fail(err error) {
 	if errors.Is(err, errNotSignedIn) {
 		if v.cookie(sessionCookie) != "" {
@@ -168,8 +168,8 @@ func (v *visit) redirectDone(page, done string) error {
 // byScript reports whether htmx has sent the request.
 func (v *visit) byScript() bool { return v.r.Header.Get("Hx-Request") != "" }
 
-// redirect sends the browser to a page, which it gets with GET. A redirect of a
-// request of htmx is not followed by the script but by the browser.
+// redirect sends the browser to a page, which the browser requests with GET. If
+// htmx sent the request, the browser follows the redirect, and not the script.
 func (v *visit) redirect(page string) error {
 	if v.byScript() {
 		v.w.Header().Set("Hx-Redirect", v.rootPath()+page)
@@ -252,7 +252,7 @@ const maxForm = 16 << 10
 // form reads the form that was sent, without the query.
 func (v *visit) form() (map[string]string, error) { return v.formUpTo(maxForm) }
 
-// formUpTo is form for a form of at most size bytes.
+// formUpTo is like form, for a form of at most size bytes.
 func (v *visit) formUpTo(size int64) (map[string]string, error) {
 	v.r.Body = http.MaxBytesReader(v.w, v.r.Body, size)
 	if err := v.parseForm(size); err != nil {

@@ -269,7 +269,7 @@ func TestToken_EndsWithWhatTheOriginalDoes(t *testing.T) {
 
 // A token that was left behind when its account was disabled does not become
 // valid when the account is enabled again. An enabled account has no field for
-// it, as those of the original.
+// this, like the accounts of the original.
 func TestSetDisabled_TokenLeftBehind(t *testing.T) {
 	t.Parallel()
 	store, database := newAccountStore(t)

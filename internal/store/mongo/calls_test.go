@@ -17,8 +17,8 @@ import (
 )
 
 // call is one method of the store with arguments for which it succeeds once,
-// after prepare has stored the users of a life. Each life has its own users,
-// and who is its name.
+// after prepare has stored the users of a life. Each life has its own users.
+// The parameter who is the name of the life.
 type call struct {
 	name string
 	// do also fails if the method returns a wrong result and no error.

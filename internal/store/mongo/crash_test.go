@@ -272,7 +272,7 @@ func visibleAccount(t *testing.T, s backend.Store, userID string) (found []strin
 
 // crash is one way to interrupt a call at one of its commands: either before
 // the server has seen the command, or after the server has run it but before
-// its reply arrives.
+// its response arrives.
 type crash struct {
 	several
 	fault  mongotest.Fault
@@ -312,8 +312,8 @@ var everyCrash = os.Getenv("TORTURE") == "long"
 
 // crashes returns the ways to interrupt every call, or a sample of them. An
 // interruption after one command leaves the same state as one before the next
-// command, so only the last command is also interrupted after it. A reply that
-// is held back does not delay any command, so it is not tried.
+// command, so only the last command is also interrupted after it. A response
+// that is held back does not delay any command, so it is not tried.
 func (s *crashSite) crashes(t *testing.T, fault mongotest.Fault) (all []crash) {
 	t.Helper()
 	store, proxy := s.behindProxy(t, s.options.Timeout)

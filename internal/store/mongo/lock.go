@@ -100,8 +100,9 @@ func (s *Store) save(ctx context.Context, held heldLock, config bson.Raw) error 
 var errLockEnded = errors.New("the lock on the user has ended")
 
 // bringBack undoes the first step of an interrupted replacement: it stores the
-// hidden config again. If there is a config, either the same or already the new
-// one, that one stays, but loses the mark that a removal in transit looks for.
+// hidden config again. If a config is there already, either the same one or the
+// new one, bringBack keeps it and removes its mark. A removal that is still in
+// transit looks for that mark.
 func (s *Store) bringBack(ctx context.Context, held heldLock, config bson.Raw) error {
 	_, err := s.configs.InsertOne(ctx, config)
 	if mongo.IsDuplicateKeyError(err) {

@@ -83,11 +83,11 @@ func Open(o Options) (*Store, error) {
 }
 
 // Connect creates a client with the settings that all connections of this
-// program use: a majority acknowledges and journals each write, the driver
-// retries a write once, and reads go to the primary. The URI may override these
-// settings. The error is of kind Unavailable if the name service did not know
-// the servers; otherwise the settings are wrong. The error contains no part of
-// the URI.
+// program use: a majority of the servers confirms and journals each write, the
+// driver retries a write once, and reads go to the primary. The URI may
+// override these settings. The error is of kind Unavailable if the name service
+// did not know the servers; otherwise the settings are wrong. The error
+// contains no part of the URI.
 func Connect(o Options) (*mongo.Client, error) { return connect(o, new(pool)) }
 
 func connect(o Options, pool *pool) (*mongo.Client, error) {

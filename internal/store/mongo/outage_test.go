@@ -18,16 +18,16 @@ import (
 	"web-backend/internal/store/storetest"
 )
 
-// worker writes continuously and records which writes were acknowledged. Other
+// worker writes continuously and records which writes were confirmed. Other
 // writes may or may not be stored.
 type worker struct {
 	*testing.T
 	store *mongo.Store
 	home  backend.Character // belongs to a user that stays
 	round int
-	done  *atomic.Int64 // acknowledged calls of all workers
+	done  *atomic.Int64 // confirmed calls of all workers
 
-	prompt, zone      int             // the last acknowledged values
+	prompt, zone      int             // the last confirmed values
 	copies            map[string]bool // by id: whether it is certain that the copy exists
 	users             map[string]bool
 	tokens            map[string]bool // by name
@@ -35,7 +35,7 @@ type worker struct {
 	unavailable, lost int
 }
 
-// try makes one call and reports whether it was acknowledged. After a crash the
+// try makes one call and reports whether it was confirmed. After a crash the
 // database engine of the tests does not know which writes it has completed. So
 // the driver's second attempt may find the result of its first one; the error
 // is then of kind retried.
@@ -126,7 +126,7 @@ func (w *worker) workOnAccount() {
 	}
 }
 
-// check compares the stored data with the acknowledged writes.
+// check compares the stored data with the confirmed writes.
 func (w *worker) check(store *mongo.Store) {
 	home, err := store.Character(w.Context(), w.home.Key())
 	must(w.T, "read character", err)
@@ -162,8 +162,8 @@ func (w *worker) check(store *mongo.Store) {
 }
 
 // TestOutage_LosesNothingAcknowledged kills the database under load and
-// restarts it. The same store must continue, and everything that it
-// acknowledged must be stored.
+// restarts it. The same store must continue, and everything that it confirmed
+// must be stored.
 func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)

@@ -85,8 +85,8 @@ func (s *Store) putDistinct(ctx context.Context, users []backend.UserData) error
 }
 
 // nameFree returns Exists if another user has the user name of a credential
-// that is about to replace old. It does not query if the index can decide and
-// nothing is removed before that.
+// that is about to replace old. If the unique index can decide, and nothing is
+// removed before it does, nameFree makes no query.
 func (s *Store) nameFree(ctx context.Context, old stored, credential *backend.Credential) error {
 	if credential == nil || old.config == nil && len(usernameForms(credential.Username)) == 1 {
 		return nil
@@ -205,8 +205,8 @@ func (s *Store) hide(ctx context.Context, config bson.Raw) error {
 }
 
 // placesOf returns the _ids for the credential and the config of data. These
-// are the _ids of old. If the document that determined the user's place in the
-// creation order is removed, the other document takes over its _id.
+// are the _ids of old. If the document that determined the user's position in
+// the creation order is removed, the other document takes over its _id.
 func placesOf(old stored, data backend.UserData, fresh [2]bson.ObjectID) (credential, config bson.RawValue) {
 	credential, config = rawID(fresh[0]), rawID(fresh[1])
 	if old.credential != nil {
@@ -230,9 +230,9 @@ func rawID(id bson.ObjectID) bson.RawValue {
 }
 
 // replaceCredential stores data's credential, if there is one, under id in
-// place of the old one. Tokens are no longer valid after that unless the
-// password is the same and the account is not disabled. They are removed, because the old password could come
-// back one day.
+// place of the old one. The tokens stay valid only if the password is the same
+// and the account is not disabled. Otherwise they are removed, because the old
+// password could be set again one day.
 func (s *Store) replaceCredential(ctx context.Context, old stored, data backend.UserData, id bson.RawValue) error {
 	credential := data.Credential
 	var before backend.Credential

@@ -18,9 +18,10 @@ import (
 
 // The tokens have their own collection, with one document for each. A token
 // holds a tag of the stored password that it was issued for, and is valid only
-// while the user has that password and the account is not disabled. So a program that replaces or removes a
-// credential, including the original, ends its tokens with the same command. A
-// token has two tags while a password is being stored in another form.
+// while the user has that password and the account is not disabled. So a
+// program that replaces or removes a credential, including the original, ends
+// its tokens with the same command. A token has two tags while a password is
+// being stored in another form.
 const (
 	tokenCollection   = "web_backend_tokens"
 	tokenPasswordTags = "password_tags"
@@ -46,8 +47,8 @@ func passwordTag(userID, stored string) []byte {
 }
 
 // retag changes the password tags of tokens. The driver does not retry a
-// command that changes several documents. retag does, because this command may
-// run twice.
+// command that changes several documents. retag retries it, because running
+// this command twice does no harm.
 func (s *Store) retag(ctx context.Context, filter bson.D, operator string, tags any) error {
 	change := bson.D{{Key: operator, Value: bson.D{{Key: tokenPasswordTags, Value: tags}}}}
 	_, err := s.tokens.UpdateMany(ctx, filter, change)

@@ -70,9 +70,9 @@ func (s *Store) pageByName(ctx context.Context, from string, limit int) ([]backe
 	return page, nil
 }
 
-// pageByID merges the credentials and the configs from a user id on. The
-// credential of a user whose config is on the page is among those that are
-// read.
+// pageByID merges the credentials and the configs from a user id on. If the
+// config of a user is on the page, the credential of that user has been read
+// too.
 func (s *Store) pageByID(ctx context.Context, from string, limit int) ([]backend.PlacedUser, error) {
 	var page []backend.PlacedUser
 	for _, collection := range []*mongo.Collection{s.forClients.credentials, s.forClients.configs} {

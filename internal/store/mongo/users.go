@@ -221,8 +221,8 @@ func (s *Store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[
 	}
 }
 
-// usersAfter is Users for the users after a place in the creation order. The
-// place of a user is the _id of the older one of config and credential.
+// usersAfter is like Users, but begins after a position in the creation order.
+// The position of a user is the _id of the older one of config and credential.
 func (s *Store) usersAfter(
 	ctx context.Context, filter backend.UserFilter, after bson.ObjectID,
 ) iter.Seq2[backend.PlacedUser, error] {

@@ -37,8 +37,8 @@ func lockFolder(dir string) (*flock.Flock, error) {
 	if err := fileowner.Touch(filepath.Join(dir, lockFile), 0o600); err != nil {
 		return nil, fmt.Errorf("data folder %s cannot be written: %w", dir, err)
 	}
-	// The file exists now, so the lock does not create one where a link in its
-	// place leads.
+	// The file exists now. So open it without O_CREATE: if its name has become
+	// a link, the lock must not create a file where the link leads.
 	lock := flock.New(filepath.Join(dir, lockFile), flock.SetFlag(os.O_RDONLY))
 	locked, err := lock.TryLock()
 	if err != nil {

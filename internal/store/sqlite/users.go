@@ -118,8 +118,8 @@ var usersQueries = map[backend.UserFilter]string{
 		ORDER BY seq LIMIT ?`,
 }
 
-// pageQueries read users from a place on. The place is a creation position, the
-// pair of a NameKey and a creation position, or a user id.
+// pageQueries read users from a position on: a creation position, the pair of a
+// NameKey and a creation position, or a user id.
 var pageQueries = map[backend.UserOrder]string{
 	backend.ByCreation: `SELECT seq, user_id, ` + usernameGiven + `, name_key FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
 	backend.ByName: `SELECT seq, user_id, ` + usernameGiven + `, name_key FROM users
@@ -156,7 +156,7 @@ func (s *Store) UserPage(
 	return page, err
 }
 
-// placeOf returns the arguments of a query of pageQueries for a place.
+// placeOf returns the arguments of a query of pageQueries for a position.
 func placeOf(order backend.UserOrder, from string) ([]any, error) {
 	if order == backend.ByID {
 		return []any{from}, nil

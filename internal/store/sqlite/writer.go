@@ -81,8 +81,7 @@ func (s *Store) writeLoop() {
 	}
 }
 
-// idleAfter is how long no write must arrive before the WAL is folded into the
-// database file.
+// If no write arrives for idleAfter, the WAL is folded into the database file.
 const idleAfter = time.Second
 
 // foldWhenIdle moves the content of the WAL into the database file, so that a

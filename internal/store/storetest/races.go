@@ -275,7 +275,7 @@ func (t *trial) updateUntil(
 		err := t.UpdateCharacter(t.Context(), key, backend.CharacterPatch{Prompt: &prompt})
 		if err != nil {
 			t.wantKind("update", err, last)
-			announceTo(announce) // no receiver must wait forever after an error
+			announceTo(announce) // so that no receiver waits forever after an error
 			return accepted
 		}
 		if late {

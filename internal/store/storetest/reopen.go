@@ -58,7 +58,7 @@ func reopenKeepsAll(t *testing.T, open func(t *testing.T) backend.Store) {
 		good, ended = t.mustLeaveTokens()
 		before = t.contents("deleted")
 	})
-	for range 2 { // opening changes nothing, also the second time
+	for range 2 { // opening changes nothing, not even the second time
 		session(t, open, func(t *trial) {
 			t.wantContents("closing and opening", before, "deleted")
 			t.wantTokens(good...)

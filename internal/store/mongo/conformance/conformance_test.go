@@ -1,6 +1,6 @@
-// Package conformance_test holds the store to the promises of all stores. It is
-// a package of its own so that go test runs it beside the other tests of the
-// store.
+// Package conformance_test checks that the store keeps the promises of all
+// stores. It is a package of its own so that go test runs it beside the other
+// tests of the store.
 package conformance_test
 
 import (

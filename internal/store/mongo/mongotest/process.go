@@ -58,8 +58,9 @@ func startEngine(flags ...string) (*process, error) {
 }
 
 // launcher is the one process that starts all servers of this process
-// (launch.py --many). It ends with this process, because it watches its standard
-// input, and only this process holds the other end; the servers end with it.
+// (launch.py --many). It watches its standard input. Only this process holds
+// the other end, so the launcher ends when this process ends. The servers end
+// with the launcher.
 type launcher struct {
 	complaint complaint
 

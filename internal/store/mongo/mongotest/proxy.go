@@ -44,7 +44,7 @@ type Moment int
 // The moments.
 const (
 	BeforeCommand Moment = iota // the server does not see the command
-	BeforeReply                 // the server has run the command, but its reply is lost
+	BeforeReply                 // the server has run the command, but its response is lost
 )
 
 // Proxy is between a client and a server. It understands enough of MongoDB's
@@ -77,7 +77,7 @@ type strike struct {
 	fault     Fault
 	moment    Moment
 	countdown int
-	request   uint32 // the command whose reply the fault waits for
+	request   uint32 // the command whose response the fault waits for
 	link      *link
 }
 
@@ -86,7 +86,7 @@ type link struct {
 	client, server net.Conn
 	ended          chan struct{}
 	end            func()
-	unanswered     map[uint32]bool // request ids of the commands without a reply; guarded by Proxy.mu
+	unanswered     map[uint32]bool // request ids of the commands without a response; guarded by Proxy.mu
 }
 
 // Proxy starts a proxy in front of s, for one test. The server must have one
@@ -214,8 +214,8 @@ func (p *Proxy) Commands() []Command {
 	return slices.Clone(p.commands)
 }
 
-// Settle waits until the server has replied to every command that it received.
-// That includes commands that a fault held back and whose client has
+// Settle waits until the server has responded to every command that it
+// received. That includes commands that a fault held back and whose client has
 // disconnected.
 func (p *Proxy) Settle(t testing.TB) {
 	t.Helper()
