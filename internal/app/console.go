@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/term"
@@ -84,7 +85,11 @@ func (s *server) status(ctx context.Context, known console.Status, dataDir strin
 // backupStatus returns what the console shows about backups.
 func (s *server) backupStatus(cfg config.Backup) console.BackupStatus {
 	last := maintenance.Latest(cfg.Dir)
-	status := console.BackupStatus{Every: cfg.Every, Running: s.backups.Busy(), Name: last.Name, At: last.At, Bytes: last.Bytes}
+	folder, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		folder = cfg.Dir
+	}
+	status := console.BackupStatus{Folder: folder, Every: cfg.Every, Running: s.backups.Busy(), Name: last.Name, At: last.At, Bytes: last.Bytes}
 	if failure := s.backupFailure.Load(); failure != nil {
 		status.Failure = *failure
 	}

@@ -56,12 +56,20 @@ func (s *Service) Register(ctx context.Context, username string, password Secret
 	if s.accounts.RegistrationClosed {
 		return "", &Refusal{Reason: NotOpen}
 	}
-	return s.CreateAccount(ctx, username, password)
+	return s.createAccount(ctx, username, password)
 }
 
 // CreateAccount is for operators. It is like Register, and also works if
-// registration is closed.
+// registration is closed. It sets the user up at once, so that an operator can
+// give the user provider keys and characters.
 func (s *Service) CreateAccount(ctx context.Context, username string, password Secret) (userID string, err error) {
+	if userID, err = s.createAccount(ctx, username, password); err == nil {
+		_ = s.setUp(ctx, userID) // if it fails, the first login does it
+	}
+	return userID, err
+}
+
+func (s *Service) createAccount(ctx context.Context, username string, password Secret) (userID string, err error) {
 	if _, err := newUsername(username); err != nil {
 		return "", err
 	}

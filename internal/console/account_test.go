@@ -61,7 +61,7 @@ func TestAccount_IsRefused(t *testing.T) {
 		},
 		"not the same": {
 			"change-password", []string{"password", password, "new_password", newPassword, "new_password_again", "wrong one"},
-			http.StatusUnprocessableEntity, "new_password_again", "This is not the same as the new password.",
+			http.StatusUnprocessableEntity, "new_password_again", "The two passwords differ.",
 		},
 		"deleting with a wrong password": {
 			"delete-account", []string{"username", username, "delete_password", "wrong one"},

@@ -28,6 +28,7 @@ type Backups struct {
 type BackupStatus struct {
 	Every   time.Duration // between scheduled backups; 0 without a schedule
 	Running bool
+	Folder  string // in which backups are made
 	Name    string // of the file of the last backup; "" if there is none
 	At      time.Time
 	Bytes   int64
@@ -42,8 +43,8 @@ type BackupFailure struct {
 
 // backupView is what an operator sees about the backups, as text.
 type backupView struct {
-	Name, At, Size, Every string
-	Running               bool
+	Folder, Name, At, Size, Every string
+	Running                       bool
 }
 
 // backupView returns nil if the store has its own tools for backups. The
@@ -53,7 +54,7 @@ func (v *visit) backupView() (shown *backupView, warning string) {
 		return nil, ""
 	}
 	status := v.options.Backups.Status()
-	shown = &backupView{Name: status.Name, Running: status.Running, Every: v.texts["backup_every_none"]}
+	shown = &backupView{Folder: status.Folder, Name: status.Name, Running: status.Running, Every: v.texts["backup_every_none"]}
 	if status.Every > 0 {
 		shown.Every = strings.ReplaceAll(v.texts["backup_every_value"], "{time}", v.duration(status.Every))
 	}

@@ -122,7 +122,7 @@ func TestUpload_IsRefused(t *testing.T) {
 		b.header.Set("Accept-Language", x.language)
 		got := b.upload(t, site.userPath(), x.file)
 		if got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, `<small id="character-problem">`+x.want) ||
-			!strings.Contains(got.body, `aria-invalid="true" aria-describedby="character-problem character-hint"`) {
+			!strings.Contains(got.body, `aria-invalid="true" autofocus aria-describedby="character-problem character-hint"`) {
 			t.Errorf("%s: %d: %.3000s", x.name, got.status, got.body)
 		}
 	}

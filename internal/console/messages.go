@@ -4,6 +4,8 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"html/template"
+	"strings"
 
 	"golang.org/x/text/language"
 )
@@ -60,4 +62,14 @@ func (c catalogue) text(key string) (string, error) {
 		return text, nil
 	}
 	return "", fmt.Errorf("there is no message %q", key)
+}
+
+// withCode is text with everything between backquotes as code.
+func (c catalogue) withCode(key string) (template.HTML, error) {
+	text, err := c.text(key)
+	parts := strings.Split(template.HTMLEscapeString(text), "`")
+	for i := 1; i < len(parts); i += 2 {
+		parts[i] = "<code>" + parts[i] + "</code>"
+	}
+	return template.HTML(strings.Join(parts, "")), err //nolint:gosec // the text is part of the program, and escaped
 }

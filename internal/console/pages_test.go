@@ -303,7 +303,7 @@ func TestSecrets_AreNowhere(t *testing.T) {
 }
 
 var (
-	usedInTemplate = regexp.MustCompile(`\{\{[^}]*\bt "([a-z_]+)"`)
+	usedInTemplate = regexp.MustCompile(`\{\{[^}]*\b(?:t|code) "([a-z_]+)"`)
 	quoted         = regexp.MustCompile(`"([a-z_]+)"`)
 )
 

@@ -17,11 +17,12 @@ const sessionCookie = "web_backend_session"
 
 // cookie returns the value of a cookie, or "" if there is none.
 func (v *visit) cookie(name string) string {
-	cookie, err := v.r.Cookie(name)
-	if err != nil {
-		return ""
+	for _, cookie := range v.r.CookiesNamed(name) {
+		if cookie.Value != "" {
+			return cookie.Value
+		}
 	}
-	return cookie.Value
+	return ""
 }
 
 // setCookie sets a cookie, or removes it if lifetime is negative. The cookie
@@ -29,8 +30,12 @@ func (v *visit) cookie(name string) string {
 // slash. Every action is at /console/NAME, and the server does not know which
 // path a proxy adds before it.
 func (v *visit) setCookie(name, value string, lifetime time.Duration) {
+	maxAge := int(lifetime / time.Second)
+	if lifetime < 0 {
+		maxAge = -1
+	}
 	http.SetCookie(v.w, &http.Cookie{ //nolint:gosec // Secure cannot be set without HTTPS
-		Name: name, Value: value, MaxAge: int(lifetime / time.Second), HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		Name: name, Value: value, MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteStrictMode,
 		Secure: v.r.TLS != nil || strings.EqualFold(v.r.Header.Get("X-Forwarded-Proto"), "https"), // a client that lies gets a useless cookie
 	})
 }
@@ -88,6 +93,9 @@ func (v *visit) showSignIn() error {
 		}
 		if v.caller.Kind != auth.CallerNobody {
 			return v.redirect("overview")
+		}
+		if v.cookie(sessionCookie) != "" { // of a session that has ended
+			v.setCookie(sessionCookie, "", -1)
 		}
 		return v.show(http.StatusOK, "sign-in", "sign_in", signInForm{Register: v.service.RegistrationOpen()})
 	case v.options.Tickets.Check(auth.SignInTicket, backend.NewSecret(code)) == 0:

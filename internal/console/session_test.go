@@ -53,6 +53,38 @@ func TestUser_SignsInAndOut(t *testing.T) {
 	}
 }
 
+// A session that ends while a page further down is shown does not keep the
+// browser from using the next one there.
+func TestSession_EndsOnAnyPage(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{names: []string{"Mira"}, basePath: "/stack"})
+	character := site.characterPath(site.newCharacter(t, "Mira"))
+	b := site.browser(t)
+	for _, path := range []string{"/console/account", site.userPath(), character} {
+		b.signInUser(t)
+		if err := site.service.EndUserSessions(t.Context(), site.userID); err != nil {
+			t.Fatal(err)
+		}
+		got := b.get(t, path)
+		if got.to != "/console/sign-in?done=session_ended" {
+			t.Errorf("%s after the end of the session: %d, to %q", path, got.status, got.to)
+		}
+		if got := b.get(t, got.to); !strings.Contains(got.body, "Your session has ended.") {
+			t.Errorf("the page for signing in: %s", got.body)
+		}
+		b.signInUser(t)
+		for _, path := range []string{"/console/account", site.userPath(), character} {
+			if got := b.get(t, path); got.status != http.StatusOK {
+				t.Errorf("%s in the next session: %d, to %q", path, got.status, got.to)
+			}
+		}
+	}
+	b.header.Set("Cookie", "web_backend_session=") // what an older version left there
+	if got := b.get(t, site.userPath()); got.status != http.StatusOK {
+		t.Errorf("with an empty cookie besides: %d, to %q", got.status, got.to)
+	}
+}
+
 func TestSignIn_IsRefused(t *testing.T) {
 	t.Parallel()
 	b := newSite(t, settings{}).browser(t)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"web-backend/internal/auth"
 	"web-backend/internal/backend"
 )
 
@@ -21,6 +22,7 @@ type userPage struct {
 	Path            string // of the page, relative to /console/
 	ID              string // "" for the user that is signed in
 	Username        string // "" for a user who cannot log in
+	Admin           bool   // the visitor may manage the user
 	SetUp           bool   // false if the user has registered but not signed in yet
 	Problem         string // why nothing was saved, as a sentence
 	Characters      []characterCard
@@ -68,6 +70,7 @@ func (v *visit) userPage(status int, page userPage) error {
 	if v.caller.UserID != userID {
 		page.ID = userID
 	}
+	page.Admin = v.may(auth.Operator)
 	page.Path, page.Username, page.SetUp = userPath(userID), profile.Username, profile.SetUp
 	page.LLM, page.ASR, page.TTS = profile.Available[backend.LLM], profile.Available[backend.ASR], profile.Available[backend.TTS]
 	page.Keys, page.Timezones = keyGroups(profile.KeysSet), backend.Timezones()

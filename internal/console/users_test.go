@@ -99,6 +99,14 @@ func TestNewUser(t *testing.T) {
 	if page := b.get(t, got.to); !strings.Contains(page.body, "The user was created.") || !strings.Contains(page.body, ">Carl &amp; Co</a>") {
 		t.Errorf("the list: %s", page.body)
 	}
+	found, err := site.service.FindUsers(t.Context(), backend.UserSearch{Text: "Carl &", Limit: 1})
+	if err != nil || len(found.Users) != 1 {
+		t.Fatalf("find the user: %+v, %v", found, err)
+	}
+	if page := b.get(t, "/console/users/"+found.Users[0].UserID); !strings.Contains(page.body, `name="openai_api_key"`) || !strings.Contains(page.body, `/admin">Manage</a>`) ||
+		!strings.Contains(page.body, `<a href="../users" aria-current="page">`) {
+		t.Errorf("the page of the user: %s", page.body)
+	}
 	if _, err := site.service.Authenticate(t.Context(), "Carl & Co", backend.NewSecret("correct horse")); err != nil {
 		t.Errorf("log in: %v", err)
 	}

@@ -34,7 +34,7 @@ func loadViews() views {
 	all := views{}
 	for _, language := range languages {
 		layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
-			"t": catalogues[language].text, "asset": assetPath,
+			"t": catalogues[language].text, "code": catalogues[language].withCode, "asset": assetPath,
 		}).ParseFS(templateFiles, "templates/layout.html"))
 		all[language] = map[string]*template.Template{}
 		for _, name := range viewNames {
@@ -116,11 +116,12 @@ type errorPage struct {
 // redirected to the page for signing in, because the text would be lost.
 func (v *visit) fail(err error) {
 	if errors.Is(err, errNotSignedIn) {
-		if v.cookie(sessionCookie) != "" {
-			v.setCookie(sessionCookie, "", -1)
-		}
 		if v.kept == nil && (!v.byScript() || v.r.Method == http.MethodGet) {
-			_ = v.redirect("sign-in")
+			if v.cookie(sessionCookie) == "" {
+				_ = v.redirect("sign-in")
+			} else {
+				_ = v.redirectDone("sign-in", "done_session_ended")
+			}
 			return
 		}
 		err = &pageError{http.StatusForbidden, "session_ended", err}
@@ -190,6 +191,7 @@ type view struct {
 	OtherLanguage string
 	Theme         string // light or dark; "" for that of the system
 	SignedIn      bool
+	Current       string // title of the item of the menu that leads here
 	Menu          []menuItem
 	Done          string // what the visitor has just done, as a sentence, or ""
 	Content       any
@@ -217,11 +219,20 @@ func (v *visit) menu() (items []menuItem) {
 	return items
 }
 
+// current returns the title of the item of the menu that leads to the page with
+// this title.
+func (v *visit) current(title string) string {
+	if v.caller.Kind == auth.CallerOperator && (v.userID() != "" || title == "user_create") {
+		return "users_list"
+	}
+	return title
+}
+
 // show writes a page. If it returns an error, it has written nothing.
 func (v *visit) show(status int, name, title string, content any) error {
 	data := view{
 		Title: title, Root: v.rootPath(), Back: v.back(status), Language: v.language, OtherLanguage: otherLanguage(v.language), Theme: v.theme(),
-		SignedIn: v.signedIn(), Menu: v.menu(), Done: v.texts["done_"+v.r.URL.Query().Get("done")], Content: content,
+		SignedIn: v.signedIn(), Current: v.current(title), Menu: v.menu(), Done: v.texts["done_"+v.r.URL.Query().Get("done")], Content: content,
 	}
 	return v.write(status, name, "layout.html", data)
 }

@@ -40,6 +40,17 @@ func testConsoleUsers(t *testing.T, s *server) {
 	tab.click("form:has([name=username]) button")
 	tab.wait(`location.pathname.endsWith("/console/users") && document.querySelector("tbody").innerText.includes("carl") && document.querySelector(".done")`)
 	tab.fits()
+
+	t.Log("the new user gets a provider key, and a wrong time zone has the focus")
+	tab.click("tbody tr:last-child a")
+	tab.wait(`document.querySelector("[name=openai_api_key]") && document.readyState === "complete"`)
+	tab.fill("openai_api_key", "sk-of-the-browser-test")
+	tab.click("form[action$='/keys'] button")
+	tab.wait(`document.querySelector("[name=clear_openai_api_key]") && document.readyState === "complete"`)
+	tab.fill("timezone", "Atlantis")
+	tab.click("form[action$='/time-zone'] button")
+	tab.wait(`document.activeElement?.name === "timezone" && document.activeElement.value === "Atlantis" && scrollY > 500`)
+	tab.fits()
 	if got := tab.now(); len(got.violations) > 0 || len(got.dialogs) > 0 {
 		t.Errorf("violations of the policy %q, dialogs %q; want none", got.violations, got.dialogs)
 	}
