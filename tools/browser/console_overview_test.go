@@ -23,11 +23,9 @@ func testConsoleOverview(t *testing.T, s *server) {
 		t.Error("a plot is not shown")
 	}
 	const colour = `getComputedStyle(document.querySelector(".plot .line")).stroke`
-	tab.click("button[value=light]")
-	tab.wait(`document.documentElement.dataset.theme === "light"`)
+	tab.prefer("en", "light")
 	light := evaluate[string](tab, colour)
-	tab.click("button[value=dark]")
-	tab.wait(`document.documentElement.dataset.theme === "dark"`)
+	tab.prefer("en", "dark")
 	if dark := evaluate[string](tab, colour); dark == light || dark == "none" {
 		t.Errorf("the line is %s in light, and %s in dark", light, dark)
 	}
