@@ -173,9 +173,9 @@ func TestFaults_HangingUpDoesNotBreakOff(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var called backend.Store = store
 		if call.readsFirst {
-			called = hangsUp{Store: store, hangUp: cancel}
+			called = hangsUp{Store: store, proxy: proxy, hangUp: cancel}
 		} else {
-			time.AfterFunc(mongotest.SlowBy, cancel)
+			atNextCommand(ctx, proxy, cancel)
 		}
 		must(t, call.name, call.do(ctx, called, call.name))
 		if got, want := visible(t, site.other, call.name), call.after(call.name); ctx.Err() == nil || got != want {
@@ -187,12 +187,25 @@ func TestFaults_HangingUpDoesNotBreakOff(t *testing.T) {
 // hangsUp is a store whose caller hangs up during PutUsers.
 type hangsUp struct {
 	backend.Store
+	proxy  *mongotest.Proxy
 	hangUp context.CancelFunc
 }
 
 func (h hangsUp) PutUsers(ctx context.Context, users []backend.UserData) error {
-	time.AfterFunc(mongotest.SlowBy, h.hangUp)
+	atNextCommand(ctx, h.proxy, h.hangUp)
 	return h.Store.PutUsers(ctx, users)
+}
+
+// atNextCommand calls hangUp as soon as the next command is on its way, so that
+// the call has begun and has not ended.
+func atNextCommand(ctx context.Context, proxy *mongotest.Proxy, hangUp context.CancelFunc) {
+	proxy.Strike(mongotest.Slow, mongotest.BeforeCommand, 0)
+	go func() {
+		for ctx.Err() == nil && !proxy.Struck() {
+			<-time.After(time.Millisecond)
+		}
+		hangUp()
+	}()
 }
 
 // TestFaults_FrozenServer freezes the database, which simulates an overloaded
