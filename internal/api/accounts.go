@@ -255,7 +255,7 @@ type deleteUserRequest struct {
 // provesItself implements [selfProving].
 func (r *deleteUserRequest) provesItself() bool { return r.Username != nil || r.Password != nil }
 
-// tellsRefusals implements [accountOperation].
+// tellsRefusals implements [passwordRequest].
 func (r *deleteUserRequest) tellsRefusals() bool { return r.Username != nil && r.Password != nil }
 
 // missing returns the 422 error of a deletion that has a name but no password,

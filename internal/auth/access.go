@@ -105,8 +105,8 @@ type Verdict uint8
 // The verdicts, with the HTTP status and the error code of RFC 6750 that report
 // them to the caller.
 const (
-	Forbidden  Verdict = iota // 403: the caller is not allowed, whoever it is
-	NeedsToken                // 401: a caller with another token may be allowed
+	Forbidden  Verdict = iota // 403: this caller is not allowed
+	NeedsToken                // 401: the request has no token, and a token may be allowed
 	BadToken                  // 401 invalid_token: the token of the request is not valid
 	Allow
 )

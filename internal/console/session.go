@@ -27,8 +27,9 @@ func (v *visit) cookie(name string) string {
 
 // setCookie sets a cookie, or removes it if lifetime is negative. The cookie
 // has no path, so the browser uses the path of the request up to its last
-// slash. Every action is at /console/NAME, and the server does not know which
-// path a proxy adds before it.
+// slash. So only pages at /console/NAME may call setCookie: a cookie of a page
+// further down would hide the cookie of /console there. The server cannot set the
+// path, because it does not know which path a proxy adds before it.
 func (v *visit) setCookie(name, value string, lifetime time.Duration) {
 	maxAge := int(lifetime / time.Second)
 	if lifetime < 0 {
