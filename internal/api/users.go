@@ -68,13 +68,14 @@ type findUsersRequest struct {
 }
 
 type findUsersResponse struct {
-	Users []foundUser `json:"users" required:"true" nullable:"false" description:"The users of this page." example:"[{\"user_id\":\"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa\",\"username\":\"example-user@example.org\"}]"`
+	Users []foundUser `json:"users" required:"true" nullable:"false" description:"The users of this page." example:"[{\"user_id\":\"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa\",\"username\":\"example-user@example.org\",\"disabled\":false}]"`
 	Next  string      `json:"next,omitempty" description:"Where the next page begins, for after; absent if this is the last page." example:"bmV4YW1wbGUtdXNlckBleGFtcGxlLm9yZw"`
 }
 
 type foundUser struct {
 	UserID   string `json:"user_id" required:"true" description:"Id of the user." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
 	Username string `json:"username" required:"true" description:"User name; empty for a user without a credential." example:"example-user@example.org"`
+	Disabled bool   `json:"disabled" required:"true" description:"An operator has disabled the account." example:"false"`
 }
 
 func (a *API) findUsers(ctx context.Context, in *findUsersRequest) (findUsersResponse, error) {

@@ -68,10 +68,11 @@ func TestFindUsers(t *testing.T) {
 		s.credential(t, "Anna", "registered")
 		s.createUser(t, "bob")
 		s.credential(t, "Ann & <Co>", "bob")
+		s.exchange(t, exchange{request: "POST disable_user", body: `{"user_id": "registered"}`, status: 200})
 		const (
-			annID = `{"user_id":"ann of ids","username":""}`
-			anna  = `{"user_id":"registered","username":"Anna"}`
-			annCo = `{"user_id":"bob","username":"Ann & <Co>"}`
+			annID = `{"user_id":"ann of ids","username":"","disabled":false}`
+			anna  = `{"user_id":"registered","username":"Anna","disabled":true}`
+			annCo = `{"user_id":"bob","username":"Ann & <Co>","disabled":false}`
 		)
 		found := func(users ...string) string { return `{"users":[` + strings.Join(users, ",") + `]}` }
 		fault := func(kind, name string, input any) string {

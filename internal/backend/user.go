@@ -4,6 +4,7 @@ package backend
 type User struct {
 	UserID   string
 	Username string // "" if the user does not have a credential
+	Disabled bool   // an operator has disabled the account
 }
 
 // UserOrder is an order in which a store reads users page by page.

@@ -17,7 +17,8 @@ type userListCommand struct {
 
 // Help implements kong.HelpProvider.
 func (userListCommand) Help() string {
-	return `In creation order: user id, whether the user was set up (an account is at its first login), and user name.
+	return `In creation order: user id, whether the user was set up (an account is at its first login), the account, and user name.
+The account is enabled, disabled or none.
 With --search, first the users whose name begins with the text, by name, then those whose id does, by id.
 Upper and lower case are the same in a name.
 It reads the store itself, also beside a running server, and however many users there are.
@@ -32,7 +33,7 @@ func (c *userListCommand) Run(ctx context.Context, streams Streams) error {
 	return c.withUsers(ctx, streams, func(reader *users.Reader) error {
 		out := bufio.NewWriter(streams.Out)
 		if !c.JSON {
-			fmt.Fprintf(out, "%-36s  %-6s  %s\n", "USER ID", "SET UP", "USER NAME")
+			fmt.Fprintf(out, "%-36s  %-6s  %-8s  %s\n", "USER ID", "SET UP", "ACCOUNT", "USER NAME")
 		}
 		listed := reader.List(ctx)
 		if c.Search != "" {
@@ -42,7 +43,8 @@ func (c *userListCommand) Run(ctx context.Context, streams Streams) error {
 			if err == nil && c.JSON {
 				err = printJSON(out, user)
 			} else if err == nil {
-				_, err = fmt.Fprintf(out, "%-36s  %-6s  %s\n", readable(user.UserID), yesOrNo(user.SetUp), readable(user.Username))
+				_, err = fmt.Fprintf(out, "%-36s  %-6s  %-8s  %s\n",
+					readable(user.UserID), yesOrNo(user.SetUp), account(user), readable(user.Username))
 			}
 			if err != nil {
 				_ = out.Flush() // print the users before the error

@@ -47,7 +47,7 @@ func userText(user users.Shown) string {
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "user id         %s\nuser name       %s\naccount         %s\nset up          %s\ntime zone       %s\nprovider keys   %s\ncharacters      %d\n",
-		readable(user.UserID), orNone(user.Username), account(user), yesOrNo(user.SetUp), orNone(user.Timezone),
+		readable(user.UserID), orNone(user.Username), account(user.Listed), yesOrNo(user.SetUp), orNone(user.Timezone),
 		orNone(strings.Join(user.ProviderKeys, ", ")), len(user.Characters))
 	for _, c := range user.Characters {
 		fmt.Fprintf(&text, "  %s  %s", readable(c.CharacterID), readable(c.CharacterName))
@@ -60,7 +60,7 @@ func userText(user users.Shown) string {
 }
 
 // account says whether a user can log in.
-func account(user users.Shown) string {
+func account(user users.Listed) string {
 	switch {
 	case user.Disabled:
 		return "disabled"

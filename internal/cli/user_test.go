@@ -227,7 +227,7 @@ func TestUser(t *testing.T) {
 			users[2].Username != "Bob" || users[3].Username != "Carl" || users[0].Username != "" || !users[0].SetUp || !users[3].SetUp {
 			t.Errorf("the list is %+v", users)
 		}
-		if text := p.must(t, "", "user", "list"); strings.Count(text, "\n") != 4 || !regexp.MustCompile(`(?m)^carl +yes +Carl$`).MatchString(text) {
+		if text := p.must(t, "", "user", "list"); strings.Count(text, "\n") != 4 || !regexp.MustCompile(`(?m)^carl +yes +enabled +Carl$`).MatchString(text) {
 			t.Errorf("the list is\n%s", text)
 		}
 
@@ -580,7 +580,7 @@ func TestUserList_Search(t *testing.T) {
 				t.Errorf("%q: got %q, want %q", text, ids, want)
 			}
 		}
-		if text := p.must(t, "", "user", "list", "--search=anna"); strings.Count(text, "\n") != 1 || !regexp.MustCompile(`(?m)^bob +yes +Anna$`).MatchString(text) {
+		if text := p.must(t, "", "user", "list", "--search=anna"); strings.Count(text, "\n") != 1 || !regexp.MustCompile(`(?m)^bob +yes +enabled +Anna$`).MatchString(text) {
 			t.Errorf("the list is\n%s", text)
 		}
 	})

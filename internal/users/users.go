@@ -23,14 +23,14 @@ import (
 // Listed is one user in a list.
 type Listed struct {
 	UserID   string `json:"user_id"`
-	Username string `json:"username"` // "" for a user that cannot log in
+	Username string `json:"username"` // "" for a user without an account
+	Disabled bool   `json:"disabled"` // an operator has disabled the account
 	SetUp    bool   `json:"set_up"`   // the user has a config and characters
 }
 
 // Shown describes one user. It contains no secrets.
 type Shown struct {
 	Listed
-	Disabled bool   `json:"disabled"` // an operator has disabled the account
 	Timezone string `json:"timezone"` // "" for a user that is not set up
 	// ProviderKeys are the names of the keys that are set and can be read.
 	ProviderKeys []string    `json:"provider_keys"`
@@ -91,7 +91,7 @@ func (r *Reader) List(ctx context.Context) iter.Seq2[Listed, error] {
 				yield(Listed{}, err)
 				return
 			}
-			if !yield(Listed{user.UserID, user.Username, setUp[user.UserID]}, nil) {
+			if !yield(Listed{user.UserID, user.Username, user.Disabled, setUp[user.UserID]}, nil) {
 				return
 			}
 			delete(setUp, user.UserID)
@@ -118,7 +118,7 @@ func (r *Reader) Find(ctx context.Context, text string) iter.Seq2[Listed, error]
 				if errors.Is(err, backend.NotFound) {
 					err = nil
 				}
-				if !yield(Listed{user.UserID, user.Username, setUp}, err) || err != nil {
+				if !yield(Listed{user.UserID, user.Username, user.Disabled, setUp}, err) || err != nil {
 					return
 				}
 			}

@@ -155,7 +155,7 @@ func TestCredential_OfTheOriginal(t *testing.T) {
 				users = append(users, user)
 			}
 			if want := (backend.User{UserID: credential.UserID, Username: credential.Username}); !slices.Contains(users, want) {
-				t.Errorf("users: got %+q, want %+q among them", users, want)
+				t.Errorf("users: got %+v, want %+v among them", users, want)
 			}
 		})
 	}

@@ -90,6 +90,7 @@ func (s *Store) pageByID(ctx context.Context, from string, limit int) ([]backend
 
 var placedFields = bson.D{
 	{Key: fieldUserID, Value: 1}, {Key: fieldUsername, Value: 1}, {Key: fieldUsernameGiven, Value: 1}, {Key: fieldNameKey, Value: 1},
+	{Key: fieldDisabled, Value: 1},
 }
 
 // firstFrom reads the first documents in which an indexed text is not less than
@@ -108,7 +109,7 @@ func placed(documents []bson.Raw, order backend.UserOrder) []backend.PlacedUser 
 	users := make([]backend.PlacedUser, len(documents))
 	for i, document := range documents {
 		credential := credentialFrom(document)
-		users[i].User = backend.User{UserID: credential.UserID, Username: credential.Username}
+		users[i].User = backend.User{UserID: credential.UserID, Username: credential.Username, Disabled: credential.Disabled}
 		users[i].NameKey, _ = document.Lookup(fieldNameKey).StringValueOK()
 		users[i].Next = credential.UserID + "\x00"
 		if order == backend.ByName {

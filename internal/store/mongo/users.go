@@ -291,6 +291,7 @@ func (l *userList) next(ctx context.Context) error {
 	l.id, _ = document.Lookup(fieldID).ObjectIDOK()
 	l.user.UserID, _ = document.Lookup(fieldUserID).StringValueOK()
 	l.user.Username, _ = document.Lookup(fieldUsername).StringValueOK()
+	l.user.Disabled = isDisabled(document)
 	return nil
 }
 
@@ -317,11 +318,12 @@ func (l *userList) pipeline() mongo.Pipeline {
 		}}},
 		{{Key: "$project", Value: bson.D{
 			{Key: fieldUserID, Value: 1}, {Key: fieldUsername, Value: 1}, {Key: fieldUsernameGiven, Value: 1},
-			{Key: other, Value: one}}}},
+			{Key: fieldDisabled, Value: 1}, {Key: other, Value: one}}}},
 		{{Key: "$match", Value: bson.D{{Key: "$expr", Value: bson.D{{Key: "$or", Value: wanted}}}}}},
 		{{Key: "$project", Value: bson.D{
 			{Key: fieldUserID, Value: 1},
 			{Key: fieldUsername, Value: either(username("$"), username("$"+other+"."))},
+			{Key: fieldDisabled, Value: either("$"+fieldDisabled, "$"+other+"."+fieldDisabled)},
 		}}},
 	}...)
 }

@@ -74,7 +74,7 @@ func wantV1Users(t *testing.T, store *sqlite.Store) {
 		{UserID: "lower case", Username: "ada l."}, {UserID: "full-width", Username: "\uff22ob"}, {UserID: "invisible", Username: "e\u200bve"},
 	}
 	if !slices.Equal(users, want) {
-		t.Errorf("users:\n got %q\nwant %q", users, want)
+		t.Errorf("users:\n got %+v\nwant %+v", users, want)
 	}
 	for name, userID := range map[string]string{
 		"ada l.": "lower case", "\uff22ob": "full-width", "e\u200bve": "invisible",

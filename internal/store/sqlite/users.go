@@ -108,12 +108,20 @@ func (s *Store) CountUsers(ctx context.Context) (count int64, err error) {
 	return count, err
 }
 
+// userColumns are the columns that listedUser reads, after the position in the
+// creation order.
+const userColumns = `seq, user_id, ` + usernameGiven + `, disabled`
+
+func listedUser(row *sqlite3.Stmt) backend.User {
+	return backend.User{UserID: row.ColumnText(1), Username: row.ColumnText(2), Disabled: row.ColumnBool(3)}
+}
+
 // usersQueries list users by filter, after a position in the creation order.
 var usersQueries = map[backend.UserFilter]string{
-	backend.AllUsers: `SELECT seq, user_id, ` + usernameGiven + ` FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
-	backend.UsersWithCredential: `SELECT seq, user_id, ` + usernameGiven + ` FROM users
+	backend.AllUsers: `SELECT ` + userColumns + ` FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
+	backend.UsersWithCredential: `SELECT ` + userColumns + ` FROM users
 		WHERE seq > ? AND username IS NOT NULL ORDER BY seq LIMIT ?`,
-	backend.UsersWithConfig: `SELECT seq, user_id, ` + usernameGiven + ` FROM users
+	backend.UsersWithConfig: `SELECT ` + userColumns + ` FROM users
 		WHERE seq > ? AND EXISTS (SELECT 1 FROM user_configs c WHERE c.user_id = users.user_id)
 		ORDER BY seq LIMIT ?`,
 }
@@ -121,10 +129,10 @@ var usersQueries = map[backend.UserFilter]string{
 // pageQueries read users from a position on: a creation position, the pair of a
 // NameKey and a creation position, or a user id.
 var pageQueries = map[backend.UserOrder]string{
-	backend.ByCreation: `SELECT seq, user_id, ` + usernameGiven + `, name_key FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
-	backend.ByName: `SELECT seq, user_id, ` + usernameGiven + `, name_key FROM users
+	backend.ByCreation: `SELECT ` + userColumns + `, name_key FROM users WHERE seq > ? ORDER BY seq LIMIT ?`,
+	backend.ByName: `SELECT ` + userColumns + `, name_key FROM users
 		WHERE (name_key, seq) > (?, ?) ORDER BY name_key, seq LIMIT ?`,
-	backend.ByID: `SELECT seq, user_id, ` + usernameGiven + `, name_key FROM users WHERE user_id >= ? ORDER BY user_id LIMIT ?`,
+	backend.ByID: `SELECT ` + userColumns + `, name_key FROM users WHERE user_id >= ? ORDER BY user_id LIMIT ?`,
 }
 
 // UserPage implements [backend.Store].
@@ -139,7 +147,7 @@ func (s *Store) UserPage(
 		page = nil // a read may be repeated
 		return c.query(pageQueries[order], append(place, int64(limit)), func(row *sqlite3.Stmt) error {
 			user := backend.PlacedUser{
-				User: backend.User{UserID: row.ColumnText(1), Username: row.ColumnText(2)}, NameKey: row.ColumnText(3),
+				User: listedUser(row), NameKey: row.ColumnText(4),
 			}
 			switch seq := strconv.FormatInt(row.ColumnInt64(0), 10); order {
 			case backend.ByCreation:
@@ -193,7 +201,7 @@ func (s *Store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[
 			err := s.read(ctx, func(c *conn) error {
 				return c.query(usersQueries[filter], []any{last, int64(usersPage)}, func(row *sqlite3.Stmt) error {
 					last = row.ColumnInt64(0)
-					page = append(page, backend.User{UserID: row.ColumnText(1), Username: row.ColumnText(2)})
+					page = append(page, listedUser(row))
 					return nil
 				})
 			})

@@ -181,7 +181,7 @@ func (t *trial) exportedAsListed() {
 	for _, data := range t.export() {
 		user := backend.User{UserID: data.UserID()}
 		if data.Credential != nil {
-			user.Username = data.Credential.Username
+			user.Username, user.Disabled = data.Credential.Username, data.Credential.Disabled
 		}
 		got = append(got, user)
 	}

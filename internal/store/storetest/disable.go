@@ -38,8 +38,28 @@ func disableAlone(t *trial) {
 		t.wantCredential("Carol", carol)
 		t.wantUserConfig(config)
 		t.wantCharacters("ada", characters...)
-		t.wantUsers(backend.UsersWithCredential, backend.User{UserID: "ada", Username: "Ada L."},
-			backend.User{UserID: "carol", Username: "Carol"}, backend.User{UserID: "eve", Username: given.Username})
+		users := []backend.User{
+			{UserID: "ada", Username: "Ada L.", Disabled: disabled}, {UserID: "carol", Username: "Carol"},
+			{UserID: "eve", Username: given.Username, Disabled: disabled},
+		}
+		for _, filter := range []backend.UserFilter{backend.AllUsers, backend.UsersWithCredential} {
+			t.wantUsers(filter, users...)
+		}
+		for _, order := range []backend.UserOrder{backend.ByCreation, backend.ByID} {
+			page, err := t.UserPage(t.Context(), order, "", len(users))
+			t.must("page of users", err)
+			var got []backend.User
+			for _, user := range page {
+				got = append(got, user.User)
+			}
+			if !slices.Equal(got, users) {
+				t.Errorf("order %d: got %+v, want %+v", order, got, users)
+			}
+		}
+		byName, err := t.UserPage(t.Context(), backend.ByName, backend.NameKey("ada"), 1)
+		if err != nil || len(byName) != 1 || byName[0].User != users[0] {
+			t.Errorf("by name: got %+v, %v, want %+v", byName, err, users[0])
+		}
 		t.wantExport(backend.UserData{Credential: &ada, Config: &config, Characters: characters},
 			backend.UserData{Credential: &carol}, backend.UserData{Credential: &given})
 	}

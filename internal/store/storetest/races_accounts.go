@@ -84,7 +84,7 @@ func raceCredentialForms(t *trial) {
 		users := t.users(backend.AllUsers)
 		want := backend.User{UserID: winner.UserID, Username: winner.Username}
 		if got := users[len(users)-1]; len(users) != round+1 || got != want {
-			t.Errorf("users: got %d, the last %q, want %d, the last %q", len(users), got, round+1, want)
+			t.Errorf("users: got %d, the last %+v, want %d, the last %+v", len(users), got, round+1, want)
 		}
 	}
 }

@@ -192,7 +192,7 @@ func (t *trial) contents(also ...string) []string {
 	ids := also
 	for filter := range backend.UsersWithConfig + 1 {
 		for _, user := range t.users(filter) {
-			lines = append(lines, fmt.Sprintf("filter %d: %q", filter, user))
+			lines = append(lines, fmt.Sprintf("filter %d: %+v", filter, user))
 			ids = append(ids, user.UserID)
 			if filter == backend.UsersWithCredential {
 				credential, err := t.Credential(t.Context(), user.Username)
