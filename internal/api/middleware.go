@@ -249,7 +249,7 @@ func (a *API) audit(r *http.Request, info *request, w *recorder) []slog.Attr {
 	attrs := []slog.Attr{slog.String("caller", info.caller)}
 	// Log the id only of a successful request: an unknown id may be anything,
 	// even a misplaced secret.
-	if info.userID != "" && r.Method == http.MethodPost && w.status == http.StatusOK {
+	if info.userID != "" && r.Method == http.MethodPost && w.status < http.StatusBadRequest {
 		const most = 128 // bytes; ids that this server makes have 36
 		attrs = append(attrs, slog.String("user_id", loggedText(a.hideToken(info.userID), most)))
 	}

@@ -109,6 +109,10 @@ func (a *API) NoteCaller(ctx context.Context, caller auth.Caller) {
 	}
 }
 
+// NoteChange adds the user that the request has changed to the log line of the
+// request if the caller is an operator.
+func (a *API) NoteChange(ctx context.Context, userID string) { requestFrom(ctx).userID = userID }
+
 // NoteError adds an error, for which the client gets a response with a status
 // of 500 or above, to the log line of the request.
 func (a *API) NoteError(ctx context.Context, err error) { requestFrom(ctx).err = err }

@@ -49,9 +49,12 @@ func (s *Service) verify(ctx context.Context, password, stored Secret) (ok, outd
 	return ok, ok, err
 }
 
+// PasswordMinLength returns how many characters a new password must have.
+func (s *Service) PasswordMinLength() int { return max(1, s.accounts.PasswordMinLength) }
+
 // checkNewPassword returns a [Refusal] if a password may not be stored.
 func (s *Service) checkNewPassword(password Secret) error {
-	least := max(1, s.accounts.PasswordMinLength)
+	least := s.PasswordMinLength()
 	switch {
 	case !ValidText(password.Reveal()):
 		return &Error{Kind: Invalid, Field: "new_password", Message: "password: " + invalidTextProblem}

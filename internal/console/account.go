@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
-	"time"
 
 	"web-backend/internal/auth"
 	"web-backend/internal/backend"
@@ -20,12 +19,6 @@ type accountPage struct {
 	// The sentence for the whole page has the key "".
 	Problems map[string]string
 }
-
-// Time returns a time of a session as text.
-func (accountPage) Time(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
-
-// Stamp returns a time of a session for programs.
-func (accountPage) Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // onlyUser returns an error for an operator, who has no account.
 func (v *visit) onlyUser() error {

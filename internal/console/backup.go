@@ -43,8 +43,9 @@ type BackupFailure struct {
 
 // backupView is what an operator sees about the backups, as text.
 type backupView struct {
-	Folder, Name, At, Size, Every string
-	Running                       bool
+	Folder, Name, Size, Every string
+	At                        time.Time // zero if there is no backup
+	Running                   bool
 }
 
 // backupView returns nil if the store has its own tools for backups. The
@@ -59,10 +60,10 @@ func (v *visit) backupView() (shown *backupView, warning string) {
 		shown.Every = strings.ReplaceAll(v.texts["backup_every_value"], "{time}", v.duration(status.Every))
 	}
 	if status.Name != "" {
-		shown.At, shown.Size = status.At.UTC().Format(time.RFC3339), sizeText(status.Bytes)
+		shown.At, shown.Size = status.At, sizeText(status.Bytes)
 	}
 	if status.Failure.Reason != "" {
-		warning = strings.NewReplacer("{time}", status.Failure.At.UTC().Format(time.RFC3339), "{reason}", status.Failure.Reason).
+		warning = strings.NewReplacer("{time}", timeText(status.Failure.At), "{reason}", status.Failure.Reason).
 			Replace(v.texts["warning_backup"])
 	}
 	return shown, warning

@@ -56,11 +56,11 @@ func TestOverview_Backup(t *testing.T) {
 		"on MongoDB": {console.Backups{}, []string{"mongodump"}, []string{button, none}},
 		"none":       {backupsOf(nil, console.BackupStatus{}), []string{button, none, "set backup.every"}, []string{"mongodump", "2026"}},
 		"one": {backupsOf(nil, console.BackupStatus{Every: 24 * time.Hour, Name: "monday.db", At: at, Bytes: 12e6}),
-			[]string{button, "<dd>monday.db</dd>", "<dd>12.0 MB</dd>", `<time datetime="2026-03-01T04:05:06Z">`, "every 1 d<"},
+			[]string{button, "<dd>monday.db</dd>", "<dd>12.0 MB</dd>", `<time datetime="2026-03-01T04:05:06Z">2026-03-01 04:05 UTC</time>`, "every 1 d<"},
 			[]string{none, "class=\"warning\""}},
 		"running": {backupsOf(nil, console.BackupStatus{Running: true}), []string{"A backup is being made"}, []string{button}},
 		"failed": {backupsOf(nil, console.BackupStatus{Failure: console.BackupFailure{At: at, Reason: "disk <full>"}}),
-			[]string{button, "class=\"warning\"", "The last backup failed (2026-03-01T04:05:06Z): disk &lt;full&gt;.", "docs/backup.md"}, nil},
+			[]string{button, "class=\"warning\"", "The last backup failed (2026-03-01 04:05 UTC): disk &lt;full&gt;.", "docs/backup.md"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,7 +7,9 @@ import (
 	"mime/multipart"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -317,9 +319,43 @@ func TestCharacter_ReadOnlyIsDuplicated(t *testing.T) {
 	if copied.status != http.StatusOK || !strings.Contains(copied.body, "This is the copy.") || !strings.Contains(copied.body, ">Save<") {
 		t.Errorf("the copy at %q: %d: %s", got.to, copied.status, copied.body)
 	}
+	if names, err = site.service.CharacterNames(t.Context(), site.userID); err != nil || len(names) != 2 || names[1].CharacterName != "Mira (2)" {
+		t.Errorf("after the copy: got %+v, %v, want the last to be Mira (2)", names, err)
+	}
 	for _, action := range []string{"/duplicate", "/delete"} {
 		if got := b.post(t, path+"x"+action); got.status != http.StatusNotFound {
 			t.Errorf("%s of an unknown character: %d", action, got.status)
+		}
+	}
+}
+
+// A copy has a name that no other character of the user has, unless there is no
+// room for the number.
+func TestCharacter_CopiesHaveOtherNames(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][]string{
+		"Mira": {"Mira", "Mira (2)", "Mira (3)", "Mira (4)"}, "Mira (12)": {"Mira (12)", "Mira (2)", "Mira (3)", "Mira (4)"},
+		"": {"", " (2)", " (3)", " (4)"}, "lang (er)": {"lang (er)", "lang (er) (2)", "lang (er) (3)", "lang (er) (4)"},
+		"ten letter": {"ten letter", "ten letter", "ten letter", "ten letter"},
+	} {
+		site := newSite(t, settings{names: []string{"Default"}, limits: backend.Limits{TextLength: 13}})
+		last := site.newCharacter(t, name)
+		b := site.browser(t)
+		b.signInUser(t)
+		for range 3 {
+			got := b.post(t, site.characterPath(last)+"/duplicate")
+			id, _, _ := strings.Cut(path.Base(got.to), "?")
+			if last.CharacterID = id; got.status != http.StatusSeeOther {
+				t.Fatalf("%q: %d: %s", name, got.status, got.body)
+			}
+		}
+		names, err := site.service.CharacterNames(t.Context(), site.userID)
+		var got []string
+		for _, n := range names[1:] {
+			got = append(got, n.CharacterName)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("got %q, %v, want %q", got, err, want)
 		}
 	}
 }

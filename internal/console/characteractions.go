@@ -3,8 +3,10 @@ package console
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"mime"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,8 +16,18 @@ import (
 )
 
 // duplicateCharacter copies the character and leads to the page of the copy.
+// The copy has a name of its own, unless that is too long.
 func (v *visit) duplicateCharacter() error {
-	duplicate, err := v.service.DuplicateCharacter(v.r.Context(), v.characterKey(), nil)
+	names, err := v.service.CharacterNames(v.r.Context(), v.userID())
+	if err != nil {
+		return err
+	}
+	key := v.characterKey()
+	name := copyName(key.CharacterID, names)
+	duplicate, err := v.service.DuplicateCharacter(v.r.Context(), key, &name)
+	if errors.Is(err, backend.TooLong) {
+		duplicate, err = v.service.DuplicateCharacter(v.r.Context(), key, nil)
+	}
 	if refused, ok := errors.AsType[*backend.Error](err); ok && refused.Kind == backend.Full {
 		return v.duplicateRefused(refused.Limit)
 	}
@@ -23,6 +35,29 @@ func (v *visit) duplicateCharacter() error {
 		return characterError(err)
 	}
 	return v.redirectDone(characterPath(duplicate.Key()), "done_character_duplicated")
+}
+
+// copyNumber is the number at the end of the name of a copy.
+var copyNumber = regexp.MustCompile(` \([0-9]+\)$`)
+
+// copyName returns the name for a copy of the character with this id: its own
+// name with the first number that makes it unlike the other names, such as
+// "Mira (2)".
+func copyName(characterID string, names []backend.CharacterName) string {
+	var own string
+	taken := map[string]bool{}
+	for _, n := range names {
+		taken[n.CharacterName] = true
+		if n.CharacterID == characterID {
+			own = n.CharacterName
+		}
+	}
+	own = copyNumber.ReplaceAllString(own, "")
+	for number := 2; ; number++ {
+		if name := fmt.Sprintf("%s (%d)", own, number); !taken[name] {
+			return name
+		}
+	}
 }
 
 // duplicateRefused shows the page of the character again, with the sentence

@@ -38,10 +38,11 @@ type Gate interface {
 	MatchOperator(ctx context.Context, token backend.Secret) (int, error)
 	// RefusalMessage returns the sentence for a refusal in a language.
 	RefusalMessage(refusal *backend.Refusal, language string) string
-	// NoteCaller, NoteError and Quiet change the log line: who the caller is,
-	// why the response has a status of 500 or above, and that a request that
-	// succeeds is not logged.
+	// NoteCaller, NoteChange, NoteError and Quiet change the log line: who the
+	// caller is, which user the request has changed, why the response has a
+	// status of 500 or above, and that a request that succeeds is not logged.
 	NoteCaller(ctx context.Context, caller auth.Caller)
+	NoteChange(ctx context.Context, userID string)
 	NoteError(ctx context.Context, err error)
 	Quiet(ctx context.Context)
 	// Lasting marks a request whose response goes on for as long as the client

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"strings"
+	"time"
 
 	"golang.org/x/text/language"
 )
@@ -62,6 +63,14 @@ func (c catalogue) text(key string) (string, error) {
 		return text, nil
 	}
 	return "", fmt.Errorf("there is no message %q", key)
+}
+
+// timeText returns a time as the pages show it.
+func timeText(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+
+// timeElement returns a time as an element that programs can read as well.
+func timeElement(t time.Time) template.HTML {
+	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + timeText(t) + `</time>`)
 }
 
 // withCode is text with everything between backquotes as code.

@@ -58,9 +58,10 @@ const (
 
 // motionPage is the content of the page of the motion files.
 type motionPage struct {
-	Problem, Database, Files, Version, Checked, Loaded, Size string
-	Avatars, Clips, Keywords                                 int
-	Faults                                                   int
+	Problem, Database, Files, Version, Size string
+	Loaded, Checked                         time.Time // zero if they have not been
+	Avatars, Clips, Keywords                int
+	Faults                                  int
 
 	Shown       []shownAvatar
 	ShownFaults []string
@@ -132,7 +133,7 @@ func (v *visit) showMotion() error {
 // motionFacts returns a page without lists.
 func motionFacts(motion Motion) motionPage {
 	page := motionPage{
-		Problem: shorten(motion.Problem, maxMotionList), Database: motion.Database, Files: motion.Files, Version: motion.Version,
+		Problem: shorten(motion.Problem, maxMotionList), Database: motion.Database, Files: motion.Files, Version: motion.Version, Loaded: motion.Loaded, Checked: motion.Checked,
 		Avatars: len(motion.Avatars), Keywords: motion.Keywords, Faults: len(motion.Faults),
 	}
 	var size int64
@@ -141,12 +142,6 @@ func motionFacts(motion Motion) motionPage {
 		size += a.Bytes
 	}
 	page.Size = megabytes(size)
-	if !motion.Loaded.IsZero() {
-		page.Loaded = motion.Loaded.UTC().Format(time.RFC3339)
-	}
-	if !motion.Checked.IsZero() {
-		page.Checked = motion.Checked.UTC().Format(time.RFC3339)
-	}
 	return page
 }
 

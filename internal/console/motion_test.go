@@ -67,8 +67,8 @@ func TestMotion(t *testing.T) {
 	page := operator.get(t, "/console/motion")
 	shown := html.UnescapeString(page.body)
 	for _, want := range []string{
-		"<dd>MySQL db.example:3306, motions</dd>", "<dd>S3 s3.example:9000, motion</dd>", "<dd>1001-abc</dd>", "2027-01-15T08:00:00Z</time>",
-		"2027-01-15T08:01:00Z</time>", "<dd>17</dd>", "<dd>14.2 MB</dd>", "<td>11</td><td>match/idle_0011.npz</td><td>idle, \" listen\"</td><td>90</td>",
+		"<dd>MySQL db.example:3306, motions</dd>", "<dd>S3 s3.example:9000, motion</dd>", "<dd>1001-abc</dd>", `"2027-01-15T08:00:00Z">2027-01-15 08:00 UTC</time>`,
+		"2027-01-15 08:01 UTC</time>", "<dd>17</dd>", "<dd>14.2 MB</dd>", "<td>11</td><td>match/idle_0011.npz</td><td>idle, \" listen\"</td><td>90</td>",
 		"<p>idle 2, \" listen\" 1, long idle 1</p>", "</strong> mesh, listen</p>", "<li>record 624: there is no such file</li>",
 		`href="motion" aria-current="page"`,
 	} {

@@ -24,6 +24,7 @@ type userList struct {
 type listedUser struct {
 	Name, ID string
 	Path     string // of the page of the user, relative to /console/
+	Disabled bool
 }
 
 // showUsers shows one page of the users whose name or id begins with a text.
@@ -42,7 +43,7 @@ func (v *visit) showUsers() error {
 		return err
 	}
 	for _, user := range found.Users {
-		list.Users = append(list.Users, listedUser{user.Username, user.UserID, userPath(user.UserID)})
+		list.Users = append(list.Users, listedUser{user.Username, user.UserID, userPath(user.UserID), user.Disabled})
 	}
 	list.Next = found.Next
 	return v.show(http.StatusOK, "users", "users_list", list)
@@ -67,13 +68,15 @@ func (v *visit) createUser() error {
 		return err
 	}
 	form := newUserForm{Username: fields["username"]}
-	if _, err := v.service.CreateAccount(v.r.Context(), form.Username, backend.NewSecret(fields["password"])); err != nil {
+	userID, err := v.service.CreateAccount(v.r.Context(), form.Username, backend.NewSecret(fields["password"]))
+	if err != nil {
 		status, err := v.problem(err, &form.UsernameProblem, &form.PasswordProblem, &form.Problem)
 		if err != nil {
 			return err
 		}
 		return v.show(status, "new-user", "user_create", form)
 	}
+	v.options.Gate.NoteChange(v.r.Context(), userID)
 	return v.redirectDone("users?text="+url.QueryEscape(form.Username), "done_user_created")
 }
 

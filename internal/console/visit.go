@@ -34,7 +34,7 @@ func loadViews() views {
 	all := views{}
 	for _, language := range languages {
 		layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
-			"t": catalogues[language].text, "code": catalogues[language].withCode, "asset": assetPath,
+			"t": catalogues[language].text, "code": catalogues[language].withCode, "time": timeElement, "asset": assetPath,
 		}).ParseFS(templateFiles, "templates/layout.html"))
 		all[language] = map[string]*template.Template{}
 		for _, name := range viewNames {
@@ -157,8 +157,12 @@ func (v *visit) rootPath() string {
 }
 
 // redirectDone is like redirect, and the page shows the message with the key
-// done, which starts with "done_".
+// done, which starts with "done_". If this request is about a user, it has
+// changed the user.
 func (v *visit) redirectDone(page, done string) error {
+	if v.userID() != "" {
+		v.options.Gate.NoteChange(v.r.Context(), v.userID())
+	}
 	separator := "?"
 	if strings.Contains(page, "?") {
 		separator = "&"
@@ -194,6 +198,7 @@ type view struct {
 	Current       string // title of the item of the menu that leads here
 	Menu          []menuItem
 	Done          string // what the visitor has just done, as a sentence, or ""
+	PasswordHint  string // how long a new password must be, as a sentence, or ""
 	Content       any
 }
 
@@ -228,11 +233,22 @@ func (v *visit) current(title string) string {
 	return title
 }
 
+// passwordHint says how long a new password must be, unless one character is
+// enough.
+func (v *visit) passwordHint() string {
+	least := v.service.PasswordMinLength()
+	if least <= 1 {
+		return ""
+	}
+	return strings.ReplaceAll(v.texts["password_hint"], "{least}", strconv.Itoa(least))
+}
+
 // show writes a page. If it returns an error, it has written nothing.
 func (v *visit) show(status int, name, title string, content any) error {
 	data := view{
 		Title: title, Root: v.rootPath(), Back: v.back(status), Language: v.language, OtherLanguage: otherLanguage(v.language), Theme: v.theme(),
-		SignedIn: v.signedIn(), Current: v.current(title), Menu: v.menu(), Done: v.texts["done_"+v.r.URL.Query().Get("done")], Content: content,
+		SignedIn: v.signedIn(), Current: v.current(title), Menu: v.menu(), Done: v.texts["done_"+v.r.URL.Query().Get("done")],
+		PasswordHint: v.passwordHint(), Content: content,
 	}
 	return v.write(status, name, "layout.html", data)
 }
