@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -40,6 +41,11 @@ func testConsoleLog(t *testing.T, s *server) {
 	tab.wait(`location.search.includes("fourth") && !document.querySelector("#pause").hidden && document.querySelector("#lines").children.length === 0`)
 	s.appendLog(t, record("INFO", "nothing"), record("INFO", "the fourth"))
 	tab.wait(`document.querySelector("#lines").innerText.includes("the fourth") && document.querySelector("#lines").children.length === 1`)
+
+	t.Log("the whole log is downloaded, with the lines that the filter hides")
+	if got := tab.download(`a[href$="log/download"]`, "server.log"); !strings.Contains(got, "the first") || !strings.Contains(got, "the fourth") {
+		t.Errorf("the downloaded log is %s", got)
+	}
 
 	tab.open(s.url + "/console/configuration")
 	tab.wait(`document.querySelectorAll("table.settings tbody tr").length > 20`)

@@ -1,9 +1,12 @@
 package browser
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
@@ -119,6 +122,27 @@ func (b *tab) fits() {
 	if width := evaluate[int](b, `document.documentElement.scrollWidth`); width > phoneWidth {
 		b.t.Errorf("the page is %d px wide, want at most %d", width, phoneWidth)
 	}
+}
+
+// download clicks on a link to a file with this name, and returns the content of
+// the file.
+func (b *tab) download(selector, name string) string {
+	b.t.Helper()
+	folder := b.t.TempDir()
+	if _, err := chromedp.Call(b.ctx, browser.SetDownloadBehavior, browser.SetDownloadBehaviorParams{
+		Behavior: browser.SetDownloadBehaviorBehaviorAllow, DownloadPath: folder,
+		BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+	b.click(selector)
+	var content []byte
+	eventually(b.t, "the file "+name, func() bool { // it has this name once it is complete
+		var err error
+		content, err = os.ReadFile(filepath.Join(folder, name))
+		return err == nil
+	})
+	return string(content)
 }
 
 // fill writes a text into a field of a form.

@@ -3,14 +3,15 @@ package browser
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
-// A person uploads the file of a character on a phone, without and with
-// scripts. A file that is not a character leads back to the form.
+// A person downloads a character on a phone, and uploads the file, without and
+// with scripts. A file that is not a character leads back to the form.
 func TestConsoleUpload(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) { testConsoleUpload(t, newDemo(t)) })
 	t.Run("MongoDB", func(t *testing.T) { testConsoleUpload(t, newDemo(t, onMongoDB(t)...)) })
@@ -27,13 +28,17 @@ func testConsoleUpload(t *testing.T, d *demo) {
 		return path
 	}
 	wrong := write("wrong.json", `{"temper": "hot"}`)
-	mira := write("mira.json", d.send(t, d.paths.Replace("/api/v1/get_character_config/{user}/{character}"), nil))
 
 	tab := newTab(t)
 	tab.phone()
 	tab.open(d.url + "/console")
 	d.signInUser(tab)
 	page := d.url + "/console/" + d.paths.Replace("users/{user}")
+	tab.open(page + d.paths.Replace("/characters/{character}"))
+	name := decode[struct {
+		Name string `json:"character_name"`
+	}](t, d.server, d.paths.Replace("/api/v1/get_character_config/{user}/{character}"), nil).Name
+	mira := write("mira.json", tab.download(`a[href$="/download"]`, strings.ReplaceAll(name, " ", "-")+".json"))
 	upload := func(path string) {
 		t.Helper()
 		if err := chromedp.Do(tab.ctx, chromedp.SetUploadFiles(chromedp.CSS("#character"), []string{path})); err != nil {
