@@ -137,10 +137,11 @@ func (b *tab) download(selector, name string) string {
 	}
 	b.click(selector)
 	var content []byte
-	eventually(b.t, "the file "+name, func() bool { // it has this name once it is complete
-		var err error
-		content, err = os.ReadFile(filepath.Join(folder, name))
-		return err == nil
+	// Chromium first reserves the name with an empty file, which the complete file
+	// replaces.
+	eventually(b.t, "the file "+name, func() bool {
+		content, _ = os.ReadFile(filepath.Join(folder, name))
+		return len(content) > 0
 	})
 	return string(content)
 }
