@@ -27,11 +27,11 @@ type AccessOptions struct {
 	OperatorTokens auth.OperatorTokens
 	// Proxies are trusted to report the address of the client.
 	Proxies auth.Proxies
-	// AddressTries, PairTries and UsernameTries limit attempts on accounts:
-	// AddressTries per client address, PairTries per pair of user name and
-	// address, and UsernameTries per user name over all addresses except those
-	// from which the user has logged in before. AddressTries also counts wrong
-	// operator tokens. A nil limit allows everything.
+	// AddressTries, PairTries and UsernameTries limit attempts on accounts.
+	// AddressTries counts per client address, and PairTries per pair of user
+	// name and address. UsernameTries counts per user name over all addresses
+	// except those from which the user has logged in before. AddressTries also
+	// counts wrong operator tokens. A nil limit allows everything.
 	AddressTries, PairTries, UsernameTries *auth.RateLimit
 	// UserWrites limits changes to the data of one user, by user id. If it is
 	// nil, there is no limit.

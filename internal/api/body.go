@@ -39,8 +39,8 @@ type body struct {
 }
 
 // show returns the body in the form that an error response shows. It is
-// computed only once, even if there are many faults: the body of an unknown
-// client must not cost more than its size.
+// computed only once, even if there are many faults. Otherwise an unknown
+// client could cause much work with a small body.
 func (b *body) show() json.RawMessage {
 	if b == nil {
 		return jsonNull

@@ -57,7 +57,7 @@ type largeBody struct {
 // errGaveWay is the error for a body that was stopped to make space for others.
 var errGaveWay = &httpError{
 	status: http.StatusServiceUnavailable, header: [2]string{"Retry-After", "1"},
-	text: "this request body came so slowly that others needed its room; try again",
+	text: "this request body arrived so slowly that its memory was given to other requests; try again",
 }
 
 // enter waits for size bytes of space. It calls stop at most once, from any

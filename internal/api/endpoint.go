@@ -83,7 +83,7 @@ func serve[In, Out any](a *API, level auth.Level, fn func(ctx context.Context, i
 // client wanted.
 const warningHeader = "X-Warning"
 
-const unknownFieldsText = "the body asks for nothing that is known: its fields were ignored, but for a user_id; is a name misspelt?"
+const unknownFieldsText = "the body contains no known setting: its fields, apart from user_id, were ignored; is a name misspelt?"
 
 // missed reports whether everything that a body asked for was ignored: the body
 // has fields that the request type does not have. Apart from a required

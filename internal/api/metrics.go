@@ -13,7 +13,7 @@ const metricsType = "text/plain; version=0.0.4; charset=utf-8"
 // metrics returns the metrics of this process.
 func (a *API) metrics(context.Context, *none) (metricsPage, error) {
 	if a.options.Metrics == nil {
-		return nil, &httpError{status: http.StatusServiceUnavailable, text: "this server measures nothing"}
+		return nil, &httpError{status: http.StatusServiceUnavailable, text: "this server has no metrics"}
 	}
 	return a.options.Metrics, nil
 }

@@ -31,7 +31,7 @@ var errStopping = closing{websocket.StatusServiceRestart, "the server stops"}
 // errIdle ends a session without requests.
 var errIdle = closing{websocket.StatusGoingAway, "no request came for too long"}
 
-// closing is the reason for the end of a session that is sent to the client.
+// closing is the reason why a session ends. It is sent to the client.
 type closing struct {
 	code   websocket.StatusCode
 	reason string

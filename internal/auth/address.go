@@ -127,13 +127,13 @@ func RateKey(addr netip.Addr) string {
 }
 
 // IsLoopbackHost reports whether host, the value of a Host header, certainly
-// names this machine. It accepts "localhost" in any case, with or without the
-// dot of the root, an address of 127.0.0.0/8 in the usual form, and "[::1]" in
-// any notation, each with or without a port. The site of a page can bind its
-// own name to 127.0.0.1 after the page was loaded (DNS rebinding). Requests of
-// that page then reach this machine, but their Host header contains the name of
-// the site. Names below localhost are not accepted, because some resolvers look
-// them up in the network.
+// names this machine. It accepts three names, each with or without a port:
+// "localhost" in any case, with or without the dot of the root; an address of
+// 127.0.0.0/8 in the usual form; and "[::1]" in any notation. The site of a
+// page can bind its own name to 127.0.0.1 after the page was loaded (DNS
+// rebinding). Requests of that page then reach this machine, but their Host
+// header contains the name of the site. Names below localhost are not accepted,
+// because some resolvers look them up in the network.
 func IsLoopbackHost(host string) bool {
 	var name, port string
 	var hasPort bool

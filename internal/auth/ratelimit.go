@@ -13,16 +13,18 @@ import (
 // RateLimit limits the tries of each key. A key may use burst tries at once.
 // After that, perMinute tries come back evenly over each minute. A refused try
 // does not use up a later one, so a caller that keeps trying is let in as soon
-// as one that waits. A nil RateLimit allows everything. It is safe for concurrent use.
+// as one that waits. A nil RateLimit allows everything. It is safe for
+// concurrent use.
 //
 // It remembers a bounded number of keys and forgets the key that was not tried
 // for the longest time. A forgotten key starts again with a full burst. So an
 // attacker who tries enough other keys in between gets another burst for one
-// key. So the number of keys must be large: trying that many other keys, as
-// fast as the other limits allow, must take longer than burst tries take to
-// come back. For example, one address that may try 60 user names a minute needs
-// more than five hours for twenty thousand names. A limit per address does not
-// stop an attacker who has more addresses than there are keys.
+// key. To prevent this, the number of keys must be large. The other limits
+// bound how fast an attacker can try other keys. At that speed, trying as many
+// keys as are remembered must take longer than it takes burst tries to come
+// back. For example, one address that may try 60 user names a minute needs more
+// than five hours for twenty thousand names. A limit per address does not stop
+// an attacker who has more addresses than there are keys.
 type RateLimit struct {
 	perSecond rate.Limit // 0: no limit
 	burst     int

@@ -109,7 +109,7 @@ func OperatorTokenAdvice(token backend.Secret) string {
 	if length >= wiseOperatorToken {
 		return ""
 	}
-	return fmt.Sprintf("one has %d bytes, which might be guessed; use %d random ones or more, such as of `openssl rand -base64 32`",
+	return fmt.Sprintf("one has %d bytes, which might be guessed; use at least %d random bytes, such as the output of `openssl rand -base64 32`",
 		length, wiseOperatorToken)
 }
 

@@ -118,7 +118,7 @@ func CharacterExists(key CharacterKey) error {
 }
 
 // TooManyCharacters returns the error for a user that already has the maximum
-// number of characters, which is most.
+// number of characters. The maximum is most.
 func TooManyCharacters(most int) error {
 	return &Error{Kind: Full, Field: "user_id", Limit: most, Message: fmt.Sprintf("The user should have at most %d characters", most)}
 }
@@ -141,5 +141,5 @@ func shortQuote(id string) string {
 
 // NoSuchPlace returns the error for a position that the list does not have.
 func NoSuchPlace() error {
-	return &Error{Kind: Invalid, Field: "after", Message: "this is not the place that a page of this list has named; begin with the first page"}
+	return &Error{Kind: Invalid, Field: "after", Message: "this is not a position that a page of this list has returned; begin with the first page"}
 }

@@ -261,7 +261,7 @@ func (s *Service) withCredential(
 // program can have stored it. Trying again does not help.
 func noUserID(username string) error {
 	return &Error{Kind: Internal, Message: fmt.Sprintf("the stored credential of user name %s has no user_id that is a text; "+
-		"mend it in the database", shortQuote(username))}
+		"repair it in the database", shortQuote(username))}
 }
 
 // accountBusy returns the error for a credential that changes each time it is

@@ -23,8 +23,8 @@ func sessionID(token TokenHash) string {
 	return hex.EncodeToString(hash[:8])
 }
 
-// Sessions returns the access tokens of the user of token, in creation order.
-// The error is Unauthorized if token is not valid.
+// Sessions returns the access tokens of the user to whom token belongs, in
+// creation order. The error is Unauthorized if token is not valid.
 func (s *Service) Sessions(ctx context.Context, token Secret) ([]Session, error) {
 	tokens, err := s.tokensBeside(ctx, token)
 	if err != nil {
@@ -37,11 +37,11 @@ func (s *Service) Sessions(ctx context.Context, token Secret) ([]Session, error)
 	return sessions, nil
 }
 
-// EndSessions ends the sessions in ids of the user of token and returns how
-// many have ended. If ids is nil, it ends all sessions except that of token. It
-// ignores an id if the user does not have that session. Sessions end one after
-// the other, so some may have ended before an error. The error is Unauthorized
-// if token is not valid.
+// EndSessions ends sessions of the user to whom token belongs, and returns how
+// many have ended. It ends the sessions in ids or, if ids is nil, all except
+// that of token. It ignores an id if the user does not have that session.
+// Sessions end one after the other, so some may have ended before an error. The
+// error is Unauthorized if token is not valid.
 func (s *Service) EndSessions(ctx context.Context, token Secret, ids []string) (ended int, err error) {
 	tokens, err := s.tokensBeside(ctx, token)
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *Service) EndSessions(ctx context.Context, token Secret, ids []string) (
 	return ended, nil
 }
 
-// tokensBeside returns all tokens of the user of token.
+// tokensBeside returns all tokens of the user to whom token belongs.
 func (s *Service) tokensBeside(ctx context.Context, token Secret) ([]Token, error) {
 	userID, err := s.TokenUser(ctx, token)
 	if err != nil {

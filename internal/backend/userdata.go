@@ -63,9 +63,9 @@ type Archive interface {
 	// owner is the user of the credential that [Store.Credential] returns.
 	UsernameOwners(ctx context.Context, usernames []string) (map[string]string, error)
 
-	// PutUsers stores each of users and replaces all stored data of its id. It
-	// works in this order. A new user becomes the last in creation order; a
-	// replaced user keeps its position. A user's tokens end if its password
+	// PutUsers stores users, in the given order. Each user replaces all data
+	// that is stored for its id. A new user becomes the last in creation order;
+	// a replaced user keeps its position. A user's tokens end if its password
 	// changes or is removed, or if the account is disabled. The error is Exists
 	// if a user name belongs to another user id. After any error, some of the
 	// other users may be stored; a later call with the same users completes the

@@ -38,9 +38,10 @@ type Gate interface {
 	MatchOperator(ctx context.Context, token backend.Secret) (int, error)
 	// RefusalMessage returns the sentence for a refusal in a language.
 	RefusalMessage(refusal *backend.Refusal, language string) string
-	// NoteCaller, NoteChange, NoteError and Quiet change the log line: who the
-	// caller is, which user the request has changed, why the response has a
-	// status of 500 or above, and that a request that succeeds is not logged.
+	// NoteCaller, NoteChange, NoteError and Quiet change the log line. The
+	// first three add who the caller is, which user the request has changed,
+	// and why the response has a status of 500 or above. Quiet omits the line
+	// if the request succeeds.
 	NoteCaller(ctx context.Context, caller auth.Caller)
 	NoteChange(ctx context.Context, userID string)
 	NoteError(ctx context.Context, err error)

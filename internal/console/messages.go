@@ -73,7 +73,7 @@ func timeElement(t time.Time) template.HTML {
 	return template.HTML(`<time datetime="` + t.UTC().Format(time.RFC3339) + `">` + timeText(t) + `</time>`)
 }
 
-// withCode is text with everything between backquotes as code.
+// withCode is like text, but everything between backquotes is code.
 func (c catalogue) withCode(key string) (template.HTML, error) {
 	text, err := c.text(key)
 	parts := strings.Split(template.HTMLEscapeString(text), "`")

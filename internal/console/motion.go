@@ -23,8 +23,8 @@ type Motion struct {
 	Loaded   time.Time
 	Keywords int
 	Avatars  []MotionAvatar
-	// Faults are the records and files that are left out, with the reason. If
-	// faults are the reason why nothing new is served, they are those faults.
+	// Faults lists the records and files that are left out, with the reason. If
+	// faults prevent new files from being served, it lists those faults instead.
 	Faults []string
 }
 

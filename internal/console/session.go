@@ -27,9 +27,10 @@ func (v *visit) cookie(name string) string {
 
 // setCookie sets a cookie, or removes it if lifetime is negative. The cookie
 // has no path, so the browser uses the path of the request up to its last
-// slash. So only pages at /console/NAME may call setCookie: a cookie of a page
-// further down would hide the cookie of /console there. The server cannot set the
-// path, because it does not know which path a proxy adds before it.
+// slash. So only pages at /console/NAME may call setCookie. A page further
+// down would set a second cookie for its own folder, and this cookie would hide
+// the cookie of /console in that folder. The server cannot set the path, because
+// it does not know which path a proxy adds before it.
 func (v *visit) setCookie(name, value string, lifetime time.Duration) {
 	maxAge := int(lifetime / time.Second)
 	if lifetime < 0 {

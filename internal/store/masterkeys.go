@@ -14,7 +14,7 @@ import (
 const KeysRemedy = "web-backend keys doctor"
 
 // keysAdvice is the advice in the response of a health check.
-const keysAdvice = "the log and `web-backend keys doctor` say more; put the key right and start the server anew"
+const keysAdvice = "the log and `web-backend keys doctor` say more; make the right key available and restart the server"
 
 // masterKeys returns the source of the master keys for a server that starts. It
 // creates a key file only if there is no key and no value that a key has

@@ -56,7 +56,7 @@ func (m mongoDB) read(ctx context.Context, cfg *config.Config, _ sqlite.KeySourc
 	if mongo.IsRefused(err) {
 		login := options.Login()
 		err = fmt.Errorf("the server does not know user %q in database %q, or not with this password; "+
-			"if the user is defined in another database, name it: ?authSource=admin behind the URI, or mongodb_auth_database",
+			"if the user is defined in another database, name it: ?authSource=admin at the end of the URI, or mongodb_auth_database",
 			login.Username, cmp.Or(login.Database, "admin"))
 	}
 	if err != nil {
@@ -163,7 +163,7 @@ func (mongoDB) bootstrap(ctx context.Context, cfg *config.Config, check bool, co
 func checkIndexes(ctx context.Context, store *mongo.Store, say func(line string)) error {
 	lines, err := store.CheckIndexes(ctx)
 	if mongo.IsRefused(err) || mongo.IsForbidden(err) {
-		say("the indexes could not be looked at without the application user")
+		say("the indexes could not be checked without the application user")
 		return nil
 	}
 	for _, line := range lines {

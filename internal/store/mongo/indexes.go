@@ -55,10 +55,10 @@ func (k indexKind) options() *options.IndexOptionsBuilder {
 }
 
 // indexes returns the indexes of contract §6 and additional ones. The
-// additional ones ensure that a user has at most one credential, that a name
-// which people would confuse with another is found and not registered twice,
-// and that tokens are found by their user. They also remove expired tokens, and
-// locks that a crash left behind.
+// additional ones ensure that a user has at most one credential, and that of
+// several names which people would confuse only one can be registered. They
+// serve to find such names, and to find tokens by their user. They also remove
+// expired tokens, and locks that a crash left behind.
 func (s *Store) indexes() []index {
 	return []index{
 		{s.credentials, []string{fieldUsername}, unique},

@@ -85,8 +85,8 @@ func (s *Store) putDistinct(ctx context.Context, users []backend.UserData) error
 }
 
 // nameFree returns Exists if another user has the user name of a credential
-// that is about to replace old. If the unique index can decide, and nothing is
-// removed before it does, nameFree makes no query.
+// that is about to replace old. It makes no query if the unique index will
+// detect that before anything is removed.
 func (s *Store) nameFree(ctx context.Context, old stored, credential *backend.Credential) error {
 	if credential == nil || old.config == nil && len(usernameForms(credential.Username)) == 1 {
 		return nil

@@ -112,7 +112,7 @@ func Announced(dir string) (string, error) {
 	}
 	url, isWhole := strings.CutSuffix(string(data), "\n")
 	if !isWhole {
-		return "", fmt.Errorf("%s holds no whole address", path)
+		return "", fmt.Errorf("%s does not contain a complete address", path)
 	}
 	return url, nil
 }

@@ -330,7 +330,7 @@ func (r contextReader) Read(p []byte) (int, error) {
 
 // errEndless is the error for a file that was crafted so that examining it
 // never ends.
-var errEndless = errors.New("examining the file takes far longer than one of its size needs; it is not one to use")
+var errEndless = errors.New("examining the file takes far longer than a file of this size needs; do not use it")
 
 // limitTime returns a context with a time limit of one minute plus one second
 // for each MiB of the database. That is many times what one read of the

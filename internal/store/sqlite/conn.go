@@ -64,7 +64,7 @@ func openStrange(ctx context.Context, uri string, extra ...string) (*conn, error
 
 // errMemory is the error for a file that needs more memory than the connection
 // has.
-var errMemory = fmt.Errorf("reading the file takes more memory than one of web-backend's does (%d MiB); it is not one to use",
+var errMemory = fmt.Errorf("reading the file takes more than %d MiB of memory, and a file of web-backend needs less; do not use it",
 	strangeHeap>>20)
 
 // catchMemory must be deferred. It turns the panic of the driver on a lack of

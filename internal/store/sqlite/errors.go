@@ -49,7 +49,7 @@ func storeError(err error) error {
 }
 
 // fullDisk returns the SQLite error for a full disk if err is a failure to
-// write below folder and the disk is full, or its owner has used up a disk
+// write below folder, and the disk is full or its owner has used up a disk
 // quota. Otherwise it returns err. The driver reports both like any other disk
 // error.
 func fullDisk(err error, folder string) error {

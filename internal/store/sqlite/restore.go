@@ -140,7 +140,7 @@ func prepare(ctx context.Context, file, path string) (made Backup, err error) {
 		return made, err
 	}
 	if _, err := os.Lstat(file + "-journal"); err == nil {
-		return made, fmt.Errorf("%s-journal lies beside it: it was broken off in a change", file)
+		return made, fmt.Errorf("there is a file %s-journal beside it: a change to it was interrupted", file)
 	}
 	if err := copyFile(ctx, file, partial, path); err != nil {
 		return made, err

@@ -264,7 +264,7 @@ func (s *Store) Reseal(ctx context.Context, discard bool) (done Resealed, err er
 			return putSealed(c, ring, providerKey{key.userID, key.name, plain})
 		})
 		if err == nil && done.Discarded > 0 && !discard {
-			err = fmt.Errorf("%d of %d provider keys are opened by no master key; nothing was changed",
+			err = fmt.Errorf("%d of %d provider keys cannot be opened with any master key; nothing was changed",
 				done.Discarded, done.Discarded+done.Values)
 		}
 		return err

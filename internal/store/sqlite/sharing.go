@@ -180,7 +180,7 @@ func checkShared(c *conn, version int64) error {
 	}
 	return c.query(`SELECT hash, rest FROM shared_documents`, nil, func(row *sqlite3.Stmt) error {
 		if hash := sha256.Sum256(row.ColumnRawText(1)); !bytes.Equal(row.ColumnRawBlob(0), hash[:]) {
-			return errors.New("the file is damaged: a document that characters share is another one than its hash says")
+			return errors.New("the file is damaged: a document that characters share does not match its hash")
 		}
 		return nil
 	})

@@ -24,8 +24,8 @@ var importPromises = []promise{
 }
 
 // RunImportRules checks the rules of [backend.Import] that do not depend on the
-// store, so one store is enough: for users that are already stored, and for
-// more users than one batch. open is the same as for [Run].
+// store, so one store is enough. They are about users that are already stored,
+// and about more users than one batch. open is the same as for [Run].
 func RunImportRules(t *testing.T, open func(t *testing.T) backend.Store) {
 	t.Helper()
 	for _, p := range []promise{

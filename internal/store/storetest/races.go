@@ -30,7 +30,9 @@ var racePromises = []promise{
 }
 
 const (
-	rounds  = 4 // make torture repeats the tests of races, so that one that fails only sometimes fails in one of them
+	// "make torture" repeats the tests of races, so that a test that fails only
+	// sometimes fails in one of the repetitions.
+	rounds  = 4
 	callers = 8
 )
 

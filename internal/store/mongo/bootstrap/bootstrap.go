@@ -307,11 +307,11 @@ func (b *bootstrap) adminFailure(reason Reason, step, problem string, accessErr,
 func (b *bootstrap) failure(step string, err error) error {
 	f := &Failure{Reason: Unreachable, Host: b.host, Step: step, Cause: err,
 		Problem: "no server responded" + why(err),
-		Remedy: "check that the server runs, that mongodb_host and mongodb_port, or mongodb_uri, name it, and that nothing between blocks it; " +
+		Remedy: "check that the server runs, that mongodb_host and mongodb_port, or mongodb_uri, name it, and that nothing on the way blocks the connection; " +
 			"both sides or none must use TLS (mongodb_tls, or tls in mongodb_uri)"}
 	if certificate, ok := untrusted(err); ok {
 		f.Reason, f.Problem = Untrusted, "the server's certificate is not trusted ("+certificate.Err.Error()+")"
-		f.Remedy = "set mongodb_tls_ca_file, or tlsCAFile in mongodb_uri, to the certificate of who signed it, " +
+		f.Remedy = "set mongodb_tls_ca_file, or tlsCAFile in mongodb_uri, to the certificate of the authority that signed it, " +
 			"and name the server as its certificate does"
 		return f
 	}
