@@ -87,7 +87,7 @@ var errGone = errors.New("no answer")
 
 // campaign counts the responses of one server.
 type campaign struct {
-	acknowledged atomic.Int64
+	confirmed atomic.Int64
 }
 
 // ask sends one write and records its outcome.
@@ -101,7 +101,7 @@ func (c *campaign) ask(ctx context.Context, s *server, operation string, body, t
 		return fmt.Errorf("%s: got status %d", operation, status)
 	}
 	*result = answered
-	c.acknowledged.Add(1)
+	c.confirmed.Add(1)
 	return nil
 }
 
@@ -347,7 +347,7 @@ func (l *clientLife) checkKey(isSet bool) error {
 // crashes counts the results of the campaign.
 type crashes struct {
 	cycles, byFailpoint int
-	acknowledged        int64
+	confirmed           int64
 	ready               []time.Duration
 }
 
@@ -361,11 +361,11 @@ func TestCrash_ConfirmedWritesSurvive(t *testing.T) {
 	var seen crashes
 	for first := 0; first < cycles && !t.Failed(); first += perFolder {
 		crashFolder(t, first, min(perFolder, cycles-first), &seen)
-		t.Logf("%d cycles, %d acknowledged writes", seen.cycles, seen.acknowledged)
+		t.Logf("%d cycles, %d confirmed writes", seen.cycles, seen.confirmed)
 	}
 	slices.Sort(seen.ready)
 	figure("crash: cycles", "%d, %d of them at a failpoint", seen.cycles, seen.byFailpoint)
-	figure("crash: acknowledged writes", "%d", seen.acknowledged)
+	figure("crash: confirmed writes", "%d", seen.confirmed)
 	if t.Failed() {
 		figure("crash: lost, or half there", "see the failure")
 		return
@@ -394,10 +394,10 @@ func crashFolder(t *testing.T, first, cycles int, seen *crashes) {
 			seen.cycles++
 			continue
 		}
-		lives, acknowledged, killed := load(t, s, cycle, r)
+		lives, confirmed, killed := load(t, s, cycle, r)
 		all = append(all, lives...)
 		seen.cycles++
-		seen.acknowledged += acknowledged
+		seen.confirmed += confirmed
 		if !killed {
 			seen.byFailpoint++
 		}
@@ -434,7 +434,7 @@ func crashFolder(t *testing.T, first, cycles int, seen *crashes) {
 
 // load runs writers until the server is gone. The server is killed at a random
 // moment, unless it reaches its failpoint earlier.
-func load(t *testing.T, s *server, cycle int, r *rand.Rand) (lives []*clientLife, acknowledged int64, killed bool) {
+func load(t *testing.T, s *server, cycle int, r *rand.Rand) (lives []*clientLife, confirmed int64, killed bool) {
 	t.Helper()
 	const writers = 6
 	c := &campaign{}
@@ -462,5 +462,5 @@ func load(t *testing.T, s *server, cycle int, r *rand.Rand) (lives []*clientLife
 	}
 	s.end(t, os.Kill)
 	group.Wait()
-	return slices.Concat(each...), c.acknowledged.Load(), killed
+	return slices.Concat(each...), c.confirmed.Load(), killed
 }

@@ -28,7 +28,7 @@ type written struct {
 
 // After the server is killed in the middle of writing, every confirmed write is
 // there. A write that was not confirmed is there completely or not at all.
-func TestKill_AcknowledgedWritesSurvive(t *testing.T) {
+func TestKill_ConfirmedWritesSurvive(t *testing.T) {
 	t.Parallel()
 	const (
 		rounds  = 5
@@ -41,13 +41,13 @@ func TestKill_AcknowledgedWritesSurvive(t *testing.T) {
 	characters := 0
 	for round := range rounds {
 		var (
-			acknowledged atomic.Int64
-			group        sync.WaitGroup
-			results      = make([][]*written, writers)
-			reached      = make(chan struct{})
+			confirmed atomic.Int64
+			group     sync.WaitGroup
+			results   = make([][]*written, writers)
+			reached   = make(chan struct{})
 		)
 		count := func() {
-			if acknowledged.Add(1) == enough {
+			if confirmed.Add(1) == enough {
 				close(reached)
 			}
 		}

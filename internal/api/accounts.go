@@ -34,15 +34,15 @@ const maxAccountBody = 16 << 10
 
 // accountRequest has the fields that all account endpoints share.
 type accountRequest struct {
-	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters; forms that look the same, such as full-width letters, are one name." example:"example-user@example.org"`
+	Username string         `json:"username" required:"true" description:"User name, 1 to 254 characters. Forms that look the same, such as full-width letters, are the same name." example:"example-user@example.org"`
 	Password backend.Secret `json:"password" required:"true" description:"Password, 1 to 1,024 bytes." example:"correct horse battery"`
 	Language *string        `json:"language" description:"Language of auth_msg: en, zh, or a tag such as zh-CN; en for any other." example:"en"`
 }
 
 // accountResult has the fields that the responses to all account endpoints share.
 type accountResult struct {
-	AuthCode int    `json:"auth_code" required:"true" enum:"[200,500]" description:"200 for success, 500 for a refusal. After too many tries it is 500, and the header Retry-After says in how many seconds to come back." example:"200"`
-	AuthMsg  string `json:"auth_msg" required:"true" description:"Why it was refused, for the person, in the language asked for; empty on success." example:""`
+	AuthCode int    `json:"auth_code" required:"true" enum:"[200,500]" description:"200 for success, 500 for a refusal. After too many tries it is 500, and the header Retry-After says after how many seconds to try again." example:"200"`
+	AuthMsg  string `json:"auth_msg" required:"true" description:"Reason of a refusal, as a sentence for people, in the requested language; empty on success." example:""`
 }
 
 // accountResultOf converts a refusal to the result that reports it. It returns
@@ -66,7 +66,7 @@ type registerUserRequest struct{ accountRequest }
 
 type registerUserResponse struct {
 	UserID               string `json:"user_id" required:"true" description:"Id of the new user; empty on a refusal." example:"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"`
-	ConfirmationRequired bool   `json:"confirmation_required" required:"true" description:"Always false: an account can be used at once." example:"false"`
+	ConfirmationRequired bool   `json:"confirmation_required" required:"true" description:"Always false: an account can be used immediately." example:"false"`
 	accountResult
 }
 
@@ -83,7 +83,7 @@ type authenticateUserResponse struct {
 	accountResult
 	AccessToken string `json:"access_token,omitempty" description:"Access token, for the header Authorization: Bearer; absent on a refusal." example:"wbt_…"`
 	TokenType   string `json:"token_type,omitempty" description:"Always bearer." example:"bearer"`
-	ExpiresIn   int    `json:"expires_in,omitempty" description:"Seconds that the token is good for." example:"604800"`
+	ExpiresIn   int    `json:"expires_in,omitempty" description:"How many seconds the token is valid." example:"604800"`
 }
 
 func (a *API) authenticateUser(ctx context.Context, in *authenticateUserRequest) (authenticateUserResponse, error) {
@@ -103,7 +103,7 @@ type updateUserPasswordRequest struct {
 }
 
 type updateUserPasswordResponse struct {
-	ConfirmationRequired bool `json:"confirmation_required" required:"true" description:"Always false: the new password counts at once." example:"false"`
+	ConfirmationRequired bool `json:"confirmation_required" required:"true" description:"Always false: the new password is valid immediately." example:"false"`
 	accountResult
 }
 
@@ -117,8 +117,8 @@ func (a *API) updateUserPassword(ctx context.Context, in *updateUserPasswordRequ
 // contain the current password, because the access level of the route protects
 // it instead.
 type setUserPasswordRequest struct {
-	UserID      *string        `json:"user_id" description:"Id of the user; absent to name it by its user name." example:"example-user"`
-	Username    *string        `json:"username" description:"User name; with user_id, the one that a user without a user name gets." example:"example-user@example.org"`
+	UserID      *string        `json:"user_id" description:"Id of the user; not needed if username is sent." example:"example-user"`
+	Username    *string        `json:"username" description:"User name. Together with user_id, the name that a user without a user name gets." example:"example-user@example.org"`
 	NewPassword backend.Secret `json:"new_password" required:"true" description:"The new password, at most 1,024 bytes." example:"staple battery horse"`
 	Language    *string        `json:"language" description:"Language of auth_msg." example:"en"`
 }
@@ -247,7 +247,7 @@ func withToken[Out any](ctx context.Context, do func(token backend.Secret) (Out,
 // id is for operators (contract §2).
 type deleteUserRequest struct {
 	UserID   string          `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
-	Username *string         `json:"username" description:"User name; with it, or with a password, all three must belong together." example:"example-user@example.org"`
+	Username *string         `json:"username" description:"User name. If it or a password is sent, then user id, user name and password must belong together." example:"example-user@example.org"`
 	Password *backend.Secret `json:"password" description:"Password of the user." example:"correct horse battery"`
 	Language *string         `json:"language" description:"Language of auth_msg." example:"en"`
 }

@@ -92,7 +92,7 @@ type characterSummary struct {
 	CharacterName string `json:"character_name" required:"true" description:"Name shown to people." example:"Mira"`
 	ReadOnly      bool   `json:"read_only" required:"true" description:"A read-only character can be duplicated or deleted, not changed." example:"true"`
 	Avatar        string `json:"avatar" required:"true" description:"Avatar that is shown." example:"KQ-default"`
-	SceneName     string `json:"scene_name" required:"true" description:"Scene that the character stands in." example:"Vast"`
+	SceneName     string `json:"scene_name" required:"true" description:"Scene in which the character is shown." example:"Vast"`
 }
 
 func (a *API) listCharacterSummaries(ctx context.Context, in *userPath) (characterSummariesReply, error) {
@@ -138,7 +138,7 @@ func (a *API) getCharacterConfig(ctx context.Context, in *characterPath) (charac
 
 type duplicateCharacterRequest struct {
 	characterBody
-	CharacterName *string `json:"character_name" description:"Name of the copy; that of the character if absent." example:"My Mira"`
+	CharacterName *string `json:"character_name" description:"Name of the copy; if it is absent, the name of the character." example:"My Mira"`
 }
 
 type duplicateCharacterResponse struct {
@@ -257,7 +257,7 @@ type updateTTS struct {
 	characterBody
 	TTSAdapter string  `json:"tts_adapter" required:"true" description:"The new speech synthesis adapter." example:"elevenlabs"`
 	Voice      string  `json:"voice" required:"true" description:"Voice of the adapter." example:""`
-	VoiceSpeed float64 `json:"voice_speed" default:"1.0" description:"Speed of speech; also taken as a string." example:"1.0"`
+	VoiceSpeed float64 `json:"voice_speed" default:"1.0" description:"Speed of speech; a string with a number is accepted too." example:"1.0"`
 }
 
 func (u updateTTS) patch() backend.CharacterPatch {

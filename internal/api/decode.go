@@ -48,9 +48,9 @@ type field struct {
 // original server know.
 type fault struct {
 	Type  string          `json:"type" required:"true" description:"Kind of fault, such as missing, string_type, float_parsing, int_parsing, literal_error or json_invalid." example:"missing"`
-	Loc   []any           `json:"loc" required:"true" nullable:"false" description:"Where it is: body, path or query, then the field, or the offset of a JSON error in bytes."`
+	Loc   []any           `json:"loc" required:"true" nullable:"false" description:"Where the fault is: body, path or query, then the field, or for a JSON error its offset in bytes."`
 	Msg   string          `json:"msg" required:"true" description:"What was expected." example:"Field required"`
-	Input json.RawMessage `json:"input" required:"true" description:"The offending value, without secrets."`
+	Input json.RawMessage `json:"input" required:"true" description:"The value at fault, without secrets."`
 }
 
 // newPlan makes the plan for a request type. It panics if it cannot decode a

@@ -37,12 +37,12 @@ type errorMessage[Detail any] struct {
 
 // errorDetail is the detail of every error except a 422.
 type errorDetail struct {
-	Error string `json:"error" required:"true" description:"What went wrong, in words."`
+	Error string `json:"error" required:"true" description:"What went wrong, as a sentence."`
 }
 
 // validationDetail is the detail of a 422.
 type validationDetail struct {
-	Errors []fault         `json:"errors" required:"true" nullable:"false" description:"Every fault of the request."`
+	Errors []fault         `json:"errors" required:"true" nullable:"false" description:"All faults of the request."`
 	Body   json.RawMessage `json:"body" required:"true" description:"The body as received, without secrets; null for a request without a body, for one that is not JSON, and for one of more than 16 KiB."`
 }
 

@@ -47,7 +47,7 @@ func sourceHash(source string) string {
 }
 
 type tailLogRequest struct {
-	Lines int `path:"n_lines" minimum:"1" description:"Number of lines, at least 1; more than 10,000 show 10,000." example:"100"`
+	Lines int `path:"n_lines" minimum:"1" description:"Number of lines, at least 1. At most 10,000 lines are shown." example:"100"`
 }
 
 func (a *API) tailLog(_ context.Context, in *tailLogRequest) (logTail, error) {

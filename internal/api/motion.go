@@ -126,7 +126,7 @@ var errNoMotions = &httpError{status: http.StatusNotFound, text: "this server ha
 const keywordsWait = 4 * time.Second
 
 type motionKeywordsV1Response struct {
-	Keywords []string `json:"motion_keywords" required:"true" nullable:"false" description:"Sorted, each once." example:"[\"nod\",\"wave\"]"`
+	Keywords []string `json:"motion_keywords" required:"true" nullable:"false" description:"Sorted, without duplicates." example:"[\"nod\",\"wave\"]"`
 }
 
 // motionKeywords returns the keywords of all motions.

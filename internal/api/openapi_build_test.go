@@ -40,7 +40,7 @@ func buildDocument(routes []route, basePath string) ([]byte, error) {
 	}
 	reflector.Spec.Info.WithTitle("Web Backend API").WithVersion(apiVersion).WithDescription(
 		"Users, their AI characters and their provider keys. Every error has the shape APIErrorMessage; " +
-			"the response's X-Request-ID finds its line in the server's log.")
+			"the log line of a request has the X-Request-ID of its response.")
 	reflector.JSONSchemaReflector().AddTypeMapping(backend.Secret{}, "") // a string in JSON
 	describeSecuritySchemes(reflector.Spec)
 	reflector.Spec.Info.WithLicense(openapi31.License{Name: "MIT"})
@@ -140,8 +140,8 @@ var tags = []struct{ name, description string }{
 	{tagAccounts, "Registration, login, passwords. The result is in the body of a 200: auth_code is 200 for success and 500 for a refusal."},
 	{tagUsers, "Users and their configuration."},
 	{tagCharacters, "The characters of a user."},
-	{tagProviders, "What there is, what a user can use, and what is missing."},
-	{tagMotion, "Motion files, by which characters move."},
+	{tagProviders, "Known providers, those that a user can use, and missing provider keys."},
+	{tagMotion, "Motion files, with which characters move."},
 	{tagLogs, "The server's own log."},
 	{tagSystem, "Health and documentation."},
 }
@@ -491,7 +491,7 @@ func (userIDListReply) documented() any {
 // listUsersResponse is the response that a userListReply writes.
 type listUsersResponse struct {
 	UserIDList   []string `json:"user_id_list" required:"true" nullable:"false" description:"User ids in creation order."`
-	UserNameList []string `json:"user_name_list" required:"true" description:"User names in the same order, empty for a user without a credential; null where the list is of ids only."`
+	UserNameList []string `json:"user_name_list" required:"true" description:"User names in the same order, empty for a user without a credential; null if the list has only ids."`
 }
 
 // documented implements [documentedReply].
@@ -549,8 +549,8 @@ const (
 // asks for their values.
 func describeSecuritySchemes(spec *openapi31.Spec) {
 	for name, description := range map[string]string{
-		userTokenScheme:     "access_token of POST /api/v1/authenticate_user. Needed for a user's routes where access is strict.",
-		operatorTokenScheme: "Operator token of the server, for every route. Routes that take nothing else need it in every mode; an operator's other routes are open where access is open, and to programs on the server's own machine where it is guarded (unless local_operator is false).",
+		userTokenScheme:     "access_token of POST /api/v1/authenticate_user. If access is strict, a user's routes need it.",
+		operatorTokenScheme: "Operator token of the server, which every route accepts. Routes that accept nothing else need it in every access mode. The other routes for operators need no token if access is open, or if it is guarded and the request comes from the server's own machine (unless local_operator is false).",
 	} {
 		scheme := openapi31.SecurityScheme{Description: &description, HTTPBearer: &openapi31.SecuritySchemeHTTPBearer{Scheme: "bearer"}}
 		spec.ComponentsEns().WithSecuritySchemesItem(name, openapi31.SecuritySchemeOrReference{SecurityScheme: &scheme})

@@ -543,8 +543,8 @@ func TestOpenAPI_Misspelt(t *testing.T) {
 	for name, description := range map[string]any{
 		"create_datatime": created["description"], "/dowload_log_file": *apiDocument().find("GET", "/dowload_log_file").Description,
 	} {
-		if text, _ := description.(string); !strings.Contains(text, "meant to be spelt so") {
-			t.Errorf("%s: got %v, want a description that says that it is meant to be spelt so", name, description)
+		if text, _ := description.(string); !strings.Contains(text, "Existing clients use this spelling") {
+			t.Errorf("%s: got %v, want a description that says that clients use this spelling", name, description)
 		}
 	}
 }

@@ -36,7 +36,7 @@ func available[Out ~providerOptions](a *API, role backend.ProviderRole, summary 
 // languageModelProvider and speechProvider describe providers in the response
 // of list_providers.
 type languageModelProvider struct {
-	Name           string   `json:"name" required:"true" description:"Name of the provider, as get_available_llm has it." example:"openai"`
+	Name           string   `json:"name" required:"true" description:"Name of the provider, as get_available_llm returns it." example:"openai"`
 	Keys           []string `json:"keys" required:"true" nullable:"false" description:"Fields of update_user_config that must be set." example:"[\"openai_api_key\"]"`
 	Classification []string `json:"classification_adapters" required:"true" nullable:"false" description:"Known values of classification_adapter." example:"[\"openai_classification\"]"`
 	Conversation   []string `json:"conversation_adapters" required:"true" nullable:"false" description:"Known values of conversation_adapter." example:"[\"openai_agent\",\"openai_audio_agent\"]"`
@@ -45,7 +45,7 @@ type languageModelProvider struct {
 }
 
 type speechProvider struct {
-	Name     string   `json:"name" required:"true" description:"Name of the provider, as get_available_asr or get_available_tts has it." example:"elevenlabs"`
+	Name     string   `json:"name" required:"true" description:"Name of the provider, as get_available_asr and get_available_tts return it." example:"elevenlabs"`
 	Keys     []string `json:"keys" required:"true" nullable:"false" description:"Fields of update_user_config that must be set; none for a provider without keys." example:"[\"elevenlabs_api_key\"]"`
 	Adapters []string `json:"adapters" required:"true" nullable:"false" description:"Known values of asr_adapter or tts_adapter." example:"[\"elevenlabs\"]"`
 }

@@ -13,10 +13,10 @@ type sessionsResponse struct {
 
 // session is an access token as shown to its user.
 type session struct {
-	ID      string    `json:"id" required:"true" description:"Names the session; it tells nothing of the token." example:"5f0c9e1ab2d34476"`
-	Created time.Time `json:"created" required:"true" description:"When the login was, in UTC." example:"2026-01-02T03:04:05.678Z"`
-	Expires time.Time `json:"expires" required:"true" description:"When the access token ends by itself, in UTC." example:"2026-01-09T03:04:05.678Z"`
-	Current bool      `json:"current" required:"true" description:"Whether it is the session of this request." example:"true"`
+	ID      string    `json:"id" required:"true" description:"Id of the session. It reveals nothing about the token." example:"5f0c9e1ab2d34476"`
+	Created time.Time `json:"created" required:"true" description:"Time of the login, in UTC." example:"2026-01-02T03:04:05.678Z"`
+	Expires time.Time `json:"expires" required:"true" description:"When the access token expires, in UTC." example:"2026-01-09T03:04:05.678Z"`
+	Current bool      `json:"current" required:"true" description:"Whether this request belongs to the session." example:"true"`
 }
 
 func (a *API) sessions(ctx context.Context, _ *none) (sessionsResponse, error) {
@@ -31,7 +31,7 @@ func (a *API) sessions(ctx context.Context, _ *none) (sessionsResponse, error) {
 }
 
 type endSessionsRequest struct {
-	IDs []string `json:"ids" maxItems:"100" description:"Ids of sessions to end, of at most 64 characters; absent to end all but that of this request. One that is not there is passed over." example:"[\"5f0c9e1ab2d34476\"]"`
+	IDs []string `json:"ids" maxItems:"100" description:"Ids of the sessions to end, each of at most 64 characters; absent to end all except that of this request. Unknown ids are ignored." example:"[\"5f0c9e1ab2d34476\"]"`
 }
 
 type endSessionsResponse struct {

@@ -62,14 +62,14 @@ func (u userListReply) write(a *API, w http.ResponseWriter, r *http.Request) err
 }
 
 type findUsersRequest struct {
-	Text  string `query:"text" description:"What the user name or the user id begins with. Upper and lower case are the same in a name. Without it, all users are found." example:"example-user"`
-	Limit int    `query:"limit" default:"50" minimum:"1" maximum:"1000" description:"The most users of a page. There are a few more if their names differ only in upper and lower case." example:"50"`
-	After string `query:"after" description:"next of the page before; absent for the first page." example:"bmV4YW1wbGUtdXNlcg"`
+	Text  string `query:"text" description:"Beginning of the user name or the user id. Upper and lower case are the same in names. Without it, all users are found." example:"example-user"`
+	Limit int    `query:"limit" default:"50" minimum:"1" maximum:"1000" description:"Maximum number of users on a page. There are a few more if their names differ only in upper and lower case." example:"50"`
+	After string `query:"after" description:"Value of next of the page before; absent for the first page." example:"bmV4YW1wbGUtdXNlcg"`
 }
 
 type findUsersResponse struct {
 	Users []foundUser `json:"users" required:"true" nullable:"false" description:"The users of this page." example:"[{\"user_id\":\"8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa\",\"username\":\"example-user@example.org\",\"disabled\":false}]"`
-	Next  string      `json:"next,omitempty" description:"Where the next page begins, for after; absent if this is the last page." example:"bmV4YW1wbGUtdXNlckBleGFtcGxlLm9yZw"`
+	Next  string      `json:"next,omitempty" description:"Value of after for the next page; absent if this is the last page." example:"bmV4YW1wbGUtdXNlckBleGFtcGxlLm9yZw"`
 }
 
 type foundUser struct {
@@ -96,7 +96,7 @@ type userPath struct {
 func (p *userPath) ownerID() string { return p.UserID }
 
 type createUserRequest struct {
-	UserID *string `json:"user_id" minLength:"1" description:"Id of the new user; one is made if it is absent." example:"example-user"`
+	UserID *string `json:"user_id" minLength:"1" description:"Id of the new user; if it is absent, the server makes one." example:"example-user"`
 }
 
 type createUserResponse struct {
@@ -116,7 +116,7 @@ func (a *API) createUser(ctx context.Context, in *createUserRequest) (createUser
 type getUserConfigResponse struct {
 	UserID       string          `json:"user_id" required:"true" description:"Id of the user." example:"ada"`
 	Timezone     string          `json:"timezone" required:"true" description:"IANA name of the user's time zone." example:"Asia/Shanghai"`
-	ProviderKeys map[string]bool `json:"provider_keys" required:"true" nullable:"false" description:"Whether each provider key is set, by its name; never a value." example:"{\"openai_api_key\":true,\"xai_api_key\":false}"`
+	ProviderKeys map[string]bool `json:"provider_keys" required:"true" nullable:"false" description:"Whether each provider key is set, by name; never the key itself." example:"{\"openai_api_key\":true,\"xai_api_key\":false}"`
 }
 
 func (a *API) getUserConfig(ctx context.Context, in *userPath) (getUserConfigResponse, error) {
@@ -150,7 +150,7 @@ func (a *API) endUserSessions(ctx context.Context, in *operatedAccount) (empty, 
 
 type updateUserConfigRequest struct {
 	UserID   string                    `json:"user_id" required:"true" description:"Id of the user." example:"example-user"`
-	Timezone *string                   `json:"timezone" description:"IANA name of the user's time zone; empty for the default. One that is not known, such as Etc/Unknown, keeps the zone that is stored." example:"Asia/Shanghai"`
+	Timezone *string                   `json:"timezone" description:"IANA name of the user's time zone; empty for the default. An unknown name, such as Etc/Unknown, does not change the stored zone." example:"Asia/Shanghai"`
 	Keys     map[string]backend.Secret `json:"-" example:"{\"openai_api_key\":\"sk-your-key\"}"`
 }
 

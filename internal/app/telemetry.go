@@ -116,7 +116,7 @@ func (i instruments) motionFiles(library *motion.Library, handler *api.API) {
 		func() float64 { return float64(library.Status().Clips) })
 	i.metrics.Gauge("motion_faults", "Records and files of motions that were left out because something is wrong with them.", nil,
 		func() float64 { return float64(library.Status().Faults) })
-	i.metrics.Counter("motion_load_failures_total", "Times that the motion files could not be looked at or loaded; those loaded before stay in use.",
+	i.metrics.Counter("motion_load_failures_total", "Times that the motion files could not be checked or loaded; those loaded before stay in use.",
 		func() float64 { return float64(library.Status().Failures) })
 	i.metrics.Gauge("motion_up_to_date", "1 if the motion files in use are those that are there; 0 if the last load failed, or the first one has not ended.", nil,
 		func() float64 {

@@ -15,9 +15,9 @@ type Character struct {
 	CharacterID   string `json:"character_id" description:"Id of the character, unique for its user." example:"9a4b5f6e-6f3c-5a57-9d0b-6d8d0c6b8a11"`
 	CharacterName string `json:"character_name" description:"Name shown to people." example:"Mira"`
 	// CreateDatatime is local time; see [Timestamp].
-	CreateDatatime string `json:"create_datatime" description:"Local time of creation, with milliseconds after a comma. The name is meant to be spelt so: it is what clients know." example:"2025-09-26 14:49:13,123"`
+	CreateDatatime string `json:"create_datatime" description:"Local time of creation, with milliseconds after a comma. Existing clients use this spelling of the name." example:"2025-09-26 14:49:13,123"`
 	ReadOnly       bool   `json:"read_only" description:"A read-only character can be duplicated or deleted, not changed."`
-	SceneName      string `json:"scene_name" description:"Scene that the character stands in." example:"Vast"`
+	SceneName      string `json:"scene_name" description:"Scene in which the character is shown." example:"Vast"`
 
 	TTSAdapter string  `json:"tts_adapter" description:"Speech synthesis adapter." example:"elevenlabs"`
 	Voice      string  `json:"voice" description:"Voice of the speech synthesis adapter."`
@@ -37,7 +37,7 @@ type Character struct {
 
 	AcquaintanceThreshold  int32 `json:"acquaintance_threshold" description:"Affinity from which the user is an acquaintance." example:"5"`
 	FriendThreshold        int32 `json:"friend_threshold" description:"Affinity from which the user is a friend." example:"10"`
-	SituationshipThreshold int32 `json:"situationship_threshold" description:"Affinity from which it is more than friendship." example:"15"`
+	SituationshipThreshold int32 `json:"situationship_threshold" description:"Affinity from which the relation is more than friendship." example:"15"`
 	LoverThreshold         int32 `json:"lover_threshold" description:"Affinity from which the user is a lover." example:"20"`
 	NeutralThreshold       int32 `json:"neutral_threshold" description:"Emotion level of the neutral state." example:"50"`
 	HappinessThreshold     int32 `json:"happiness_threshold" description:"Level from which happiness shows." example:"20"`

@@ -51,7 +51,7 @@ func (c *configCheckCommand) Run(ctx context.Context, streams Streams) error {
 	}
 	warnings := append(slices.Clone(report.Config.Warnings), advice...)
 	if servers := app.MotionServers(report.Config.Motion); servers != "" {
-		warnings = append(warnings, "motion files on "+servers+" were not looked at; web-backend motion check, with the same flags, does that")
+		warnings = append(warnings, "motion files on "+servers+" were not checked; web-backend motion check, with the same flags, does that")
 	}
 	if c.JSON {
 		verdict := configVerdict{len(faults) == 0, append([]string{}, faults...), append([]string{}, warnings...)}

@@ -51,7 +51,7 @@ func Reach(cfg *config.Config) (*Operator, error) {
 		return nil, err
 	}
 	if err := CheckURL(o.url); err != nil {
-		return nil, fmt.Errorf("the address that it left in the folder (server.address) is wrong: %w; start the server anew", err)
+		return nil, fmt.Errorf("the address that it left in the folder (server.address) is wrong: %w; restart the server", err)
 	}
 	tokens, location, err := operatorTokens(cfg)
 	if err != nil {

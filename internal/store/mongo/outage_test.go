@@ -31,7 +31,7 @@ type worker struct {
 	copies            map[string]bool // by id: whether it is certain that the copy exists
 	users             map[string]bool
 	tokens            map[string]bool // by name
-	acknowledged      int
+	confirmed         int
 	unavailable, lost int
 }
 
@@ -42,7 +42,7 @@ type worker struct {
 func (w *worker) try(what string, retried backend.Kind, call func(ctx context.Context) error) bool {
 	switch err := call(w.Context()); {
 	case err == nil:
-		w.acknowledged++
+		w.confirmed++
 		w.done.Add(1)
 		return true
 	case errors.Is(err, backend.Unavailable):
@@ -161,10 +161,10 @@ func (w *worker) check(store *mongo.Store) {
 	}
 }
 
-// TestOutage_LosesNothingAcknowledged kills the database under load and
+// TestOutage_LosesNothingConfirmed kills the database under load and
 // restarts it. The same store must continue, and everything that it confirmed
 // must be stored.
-func TestOutage_LosesNothingAcknowledged(t *testing.T) {
+func TestOutage_LosesNothingConfirmed(t *testing.T) {
 	t.Parallel()
 	server := mongotest.Own(t, false)
 	o := mongotest.StoreOptions(server.URI(), server.Database(t))
@@ -181,12 +181,12 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 		must(t, "create user", patient.CreateUser(t.Context(), storetest.UserConfig(user), []backend.Character{workers[i].home}))
 		must(t, "create credential", patient.CreateCredential(t.Context(), storetest.Credential(user, user)))
 	}
-	work := func(meanwhile func()) (acknowledged int) {
+	work := func(meanwhile func()) (confirmed int) {
 		t.Helper()
 		var all sync.WaitGroup
 		var over atomic.Bool
 		for _, w := range workers {
-			acknowledged -= w.acknowledged
+			confirmed -= w.confirmed
 			all.Go(func() {
 				w.work()
 				for !over.Load() {
@@ -198,10 +198,10 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 		over.Store(true)
 		all.Wait()
 		for _, w := range workers {
-			t.Logf("%s: %d acknowledged, %d unavailable, %d lost in the crash", w.home.UserID, w.acknowledged, w.unavailable, w.lost)
-			acknowledged += w.acknowledged
+			t.Logf("%s: %d confirmed, %d unavailable, %d lost in the crash", w.home.UserID, w.confirmed, w.unavailable, w.lost)
+			confirmed += w.confirmed
 		}
-		return acknowledged
+		return confirmed
 	}
 	load := func() { // some rounds of each worker
 		t.Helper()
@@ -209,7 +209,7 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 		const calls = 100
 		for end := time.Now().Add(time.Minute); done.Load() < begun+calls; <-time.After(time.Millisecond) {
 			if time.Now().After(end) {
-				t.Errorf("%d calls are acknowledged in a minute, want %d", done.Load()-begun, calls)
+				t.Errorf("%d calls are confirmed in a minute, want %d", done.Load()-begun, calls)
 				return
 			}
 		}
@@ -224,7 +224,7 @@ func TestOutage_LosesNothingAcknowledged(t *testing.T) {
 		load()
 	})
 	if before == 0 || during > 0 || after == 0 {
-		t.Errorf("acknowledged: got %d before the outage, %d during, %d after, want some, none, some", before, during, after)
+		t.Errorf("confirmed: got %d before the outage, %d during, %d after, want some, none, some", before, during, after)
 	}
 	fresh := mongotest.OpenStore(t, mongotest.StoreOptions(server.URI(), o.Database))
 	for _, w := range workers {
