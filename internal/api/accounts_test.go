@@ -22,8 +22,8 @@ import (
 const (
 	nameTaken        = "This user name is already in use. Please choose another one."
 	nameInvalid      = "A user name has 1 to 254 characters, without control characters, invisible characters, and spaces around it."
-	passwordTooShort = "The new password is too short. It needs at least 8 characters."
-	passwordTooLong  = "The new password is too long. It may have at most 1024 bytes."
+	passwordTooShort = "The password is too short. It needs at least 8 characters."
+	passwordTooLong  = "The password is too long. It may have at most 1024 bytes."
 	wrongCredentials = "The user name or the password is not correct."
 )
 
@@ -192,7 +192,7 @@ func TestRegister_NoLeastLength(t *testing.T) {
 	s.login(t, "ada", "x")
 	s.exchange(t, exchange{
 		request: "POST register_user", body: account("bob", "", "language", `"en"`), status: 200,
-		want: refusal("The new password is too short. It needs at least 1 characters.", "user_id", "confirmation_required"),
+		want: refusal("The password is too short. It needs at least 1 characters.", "user_id", "confirmation_required"),
 	})
 }
 

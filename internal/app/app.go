@@ -50,6 +50,7 @@ type server struct {
 	listener    net.Listener
 	store       backend.Store
 	description string // of the store, as text for people
+	location    string // of the store
 	unready     string // why the server is not ready; "" if it is
 	http        *http.Server
 	bound       *connections.Bound
@@ -105,7 +106,7 @@ func start(ctx context.Context, cfg *config.Config, build Build, console, logLin
 	if err != nil {
 		return s, err
 	}
-	s.description, s.unready = opened.Description, opened.Unready
+	s.description, s.location, s.unready = opened.Description, opened.Location, opened.Unready
 	embedded, _ := opened.Store.(*sqlite.Store) // nil on MongoDB
 	s.store = s.instruments.store(opened)
 	access, tokenPlace, err := openAccess(cfg, s.log)

@@ -29,7 +29,7 @@ func (s *server) mountConsole(
 	s.tickets = auth.NewTickets(access.OperatorTokens, time.Now)
 	public := !auth.IsLoopbackHost(net.JoinHostPort(cfg.Host, "0"))
 	known := console.Status{
-		Version: build.Version, Store: s.description, Started: time.Now(), Unready: s.unready,
+		Version: build.Version, Store: cfg.Store, Location: s.location, Started: time.Now(), Unready: s.unready,
 		OpenToNetwork:  public && access.Mode == auth.Open,
 		PlainToNetwork: public && cfg.TLSCert == "" && len(cfg.Access.TrustedProxies) == 0,
 	}

@@ -87,7 +87,7 @@ func TestConsole_OverviewOfAnOperator(t *testing.T) {
 	if runtime.GOOS == "linux" && !strings.Contains(overview, "Free on its disk") {
 		t.Errorf("the overview lacks the disk:\n%s", overview)
 	}
-	for _, want := range []string{"<dd>1.2.3</dd>", "<dd>embedded, in ", "<dd>1</dd>", " MB</dd>", "<dd>none in the folder of backups</dd>"} {
+	for _, want := range []string{"<dd>1.2.3</dd>", "<dd>embedded: /", "<dd>1</dd>", " MB</dd>", "<dd>none in the folder of backups</dd>"} {
 		if !strings.Contains(overview, want) {
 			t.Errorf("the overview lacks %s:\n%s", want, overview)
 		}

@@ -133,6 +133,9 @@ func (v *visit) refuseAccount(page accountPage, err error, password string) erro
 		field = password
 	}
 	page.Problems[field] = v.options.Gate.RefusalMessage(refusal, v.language)
+	if field == "password" { // the name is not in the form
+		page.Problems[field] = v.texts["password_old_wrong"]
+	}
 	return v.show(status, "account", "account", page)
 }
 

@@ -53,11 +53,11 @@ func TestAccount_IsRefused(t *testing.T) {
 	}{
 		"wrong password": {
 			"change-password", []string{"password", "wrong one", "new_password", newPassword, "new_password_again", newPassword},
-			http.StatusUnprocessableEntity, "password", "The user name or the password is not correct.",
+			http.StatusUnprocessableEntity, "password", "The current password is not correct.",
 		},
 		"too short": {
 			"change-password", []string{"password", password, "new_password", "wrong", "new_password_again", "wrong"},
-			http.StatusUnprocessableEntity, "new_password", "The new password is too short.",
+			http.StatusUnprocessableEntity, "new_password", "The password is too short.",
 		},
 		"not the same": {
 			"change-password", []string{"password", password, "new_password", newPassword, "new_password_again", "wrong one"},

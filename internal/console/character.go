@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"web-backend/internal/backend"
@@ -300,14 +301,14 @@ func (v *visit) showEdit(status int, edit characterEdit) error {
 		edit.problem = cmp.Or(edit.problem, v.texts["character_invalid"])
 	}
 	shown := characterPage{
-		Path: characterPath(key), UserPath: userPath(key.UserID), Name: cmp.Or(edit.stored.CharacterName, edit.typed["character_name"]), Created: edit.stored.CreateDatatime,
+		Path: characterPath(key), UserPath: userPath(key.UserID), Name: cmp.Or(edit.stored.CharacterName, edit.typed["character_name"]), Created: createdText(edit.stored.CreateDatatime),
 		Hash: cmp.Or(edit.hash, edit.typed["hash"]), ReadOnly: edit.stored.ReadOnly, Problem: edit.problem, Changed: edit.changed,
 		Unsaved: edit.problem != "" || edit.compared, Missing: edit.missing,
 	}
 	if edit.compared { // saving must still notice that somebody else has changed it
 		shown.Hash = edit.typed["hash"]
 	}
-	warnings := v.nameWarnings(edit)
+	warnings := v.fieldWarnings(edit)
 	for _, group := range characterGroups {
 		fields := shownGroup{Title: group.title, Wide: group.wide}
 		for _, name := range group.fields {
@@ -318,6 +319,16 @@ func (v *visit) showEdit(status int, edit characterEdit) error {
 		shown.Groups = append(shown.Groups, fields)
 	}
 	return v.show(status, "character", "character", shown)
+}
+
+// createdText returns a creation time as the pages show it, without seconds, or
+// as it is stored if it has another form.
+func createdText(stored string) string {
+	t, err := time.Parse("2006-01-02 15:04:05,000", stored)
+	if err != nil {
+		return stored
+	}
+	return t.Format("2006-01-02 15:04")
 }
 
 func (v *visit) shownField(edit characterEdit, name string) shownField {
@@ -342,21 +353,25 @@ func (v *visit) shownField(edit characterEdit, name string) shownField {
 	return field
 }
 
-// nameWarnings returns a sentence for each field with an unknown name.
-func (v *visit) nameWarnings(edit characterEdit) map[string]string {
+// fieldWarnings returns a sentence for each field with an unknown name, and for
+// a speed that no speech synthesis is likely to have.
+func (v *visit) fieldWarnings(edit characterEdit) map[string]string {
 	character := edit.stored
 	for _, group := range characterGroups {
 		for _, name := range group.fields {
 			if text, typed := edit.typed[name]; typed {
-				_ = setCharacterText(&character, name, text) // only names matter here
+				_ = setCharacterText(&character, name, text) // edited reports its problems
 			}
 		}
 	}
 	warnings := map[string]string{}
+	if character.VoiceSpeed < 0.1 || character.VoiceSpeed > 10 {
+		warnings["voice_speed"] = v.texts["speed_unusual"]
+	}
 	for _, unknown := range character.UnknownNames() {
 		warnings[unknown.Field] = v.texts["name_unknown"]
 		if len(unknown.Nearest) > 0 {
-			warnings[unknown.Field] = strings.ReplaceAll(v.texts["name_near"], "{names}", strings.Join(unknown.Nearest, ", "))
+			warnings[unknown.Field] = strings.ReplaceAll(v.texts["name_near"], "{names}", strings.Join(unknown.Nearest, v.texts["comma"]))
 		}
 	}
 	return warnings

@@ -405,7 +405,7 @@ func TestCharacter_MissingKeys(t *testing.T) {
 	b.signInUser(t)
 	page := b.get(t, site.characterPath(character)).body
 	if !strings.Contains(page, "<code>openai_api_key</code>") || strings.Contains(page, "elevenlabs_api_key") || strings.Contains(page, key) ||
-		!strings.Contains(page, `<a href="../../../users/`+site.userID+`">Enter them</a>`) {
+		!strings.Contains(page, `<a href="../../../users/`+site.userID+`#keys">Enter them</a>`) {
 		t.Errorf("the page: %s", page)
 	}
 }

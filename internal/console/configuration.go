@@ -1,6 +1,10 @@
 package console
 
-import "net/http"
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
 
 // Configuration is what the server was started with, without secrets.
 type Configuration struct {
@@ -12,10 +16,28 @@ type Configuration struct {
 type Setting struct {
 	Key, Value string
 	Source     string // where the value comes from
+	Set        bool   // it does not come from the defaults; set by the page
 	Default    string
 	Variable   string // environment variable that sets it; "" if there is none
 }
 
 func (v *visit) showConfiguration() error {
-	return v.show(http.StatusOK, "configuration", "configuration", v.options.Configuration)
+	shown := v.options.Configuration
+	shown.Settings = slices.Clone(shown.Settings)
+	for i, setting := range shown.Settings {
+		shown.Settings[i].Set, shown.Settings[i].Source = setting.Source != "default", v.sourceText(setting.Source)
+	}
+	return v.show(http.StatusOK, "configuration", "configuration", shown)
+}
+
+// sourceText returns where a value comes from, in the language of the page. A
+// file, a line and a flag are the same in every language.
+func (v *visit) sourceText(source string) string {
+	if name, ok := strings.CutPrefix(source, "environment variable "); ok {
+		return v.texts["configuration_variable"] + " " + name
+	}
+	if source == "default" {
+		return v.texts["configuration_is_default"]
+	}
+	return source
 }

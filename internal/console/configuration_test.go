@@ -23,6 +23,7 @@ func TestConfiguration(t *testing.T) {
 		Settings: []console.Setting{
 			{Key: "port", Value: "80", Source: "configs/local.yaml:3", Default: "18080", Variable: "WEB_BACKEND_PORT"},
 			{Key: "base_path", Source: "default"},
+			{Key: "host", Value: "::1", Source: "environment variable WEB_BACKEND_HOST", Default: "127.0.0.1", Variable: "WEB_BACKEND_HOST"},
 		},
 		Warnings: []string{"one has no effect"},
 	}}).browser(t)
@@ -35,6 +36,23 @@ func TestConfiguration(t *testing.T) {
 		"one has no effect", `href="../docs"`,
 	} {
 		if page.status != http.StatusOK || !strings.Contains(page.body, want) {
+			t.Errorf("%d, the page lacks %s: %s", page.status, want, page.body)
+		}
+	}
+}
+
+// Where a value comes from is said in the language of the page.
+func TestConfiguration_Chinese(t *testing.T) {
+	t.Parallel()
+	operator := newSite(t, settings{configuration: console.Configuration{Settings: []console.Setting{
+		{Key: "port", Value: "80", Source: "configs/local.yaml:3"}, {Key: "base_path", Source: "default"},
+		{Key: "host", Source: "environment variable WEB_BACKEND_HOST"},
+	}}}).browser(t)
+	operator.signInOperator(t)
+	operator.header.Set("Accept-Language", "zh-CN")
+	page := operator.get(t, "/console/configuration")
+	for _, want := range []string{">configs/local.yaml:3</td>", `data-label="来源">默认值</td>`, ">环境变量 WEB_BACKEND_HOST</td>"} {
+		if !strings.Contains(page.body, want) {
 			t.Errorf("%d, the page lacks %s: %s", page.status, want, page.body)
 		}
 	}

@@ -78,7 +78,10 @@ type Options struct {
 // Status describes the server for operators.
 type Status struct {
 	Version string
-	Store   string // kind and location
+	// Store is the kind of the store: embedded or mongodb. Location is where it
+	// is.
+	Store, Location string
+
 	Started time.Time
 	Users   int64 // below 0 if the store does not respond
 	// DatabaseBytes is the size of the database, or 0 if the store does not report
@@ -219,7 +222,10 @@ func (c *Console) assetHandler(a asset) http.Handler {
 
 // failing returns a handler that always shows an error page.
 func (c *Console) failing(status int, message string) http.Handler {
-	return c.handler(page{level: auth.Public, serve: func(*visit) error { return &pageError{status, message, nil} }})
+	return c.handler(page{level: auth.Public, serve: func(v *visit) error {
+		_ = v.identify() // for the menu; this page is also shown while the store is away
+		return &pageError{status, message, nil}
+	}})
 }
 
 // handler serves one page to those who may see it.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -39,7 +40,7 @@ func (v *visit) showOverview() error {
 func (v *visit) serverOverview() *serverOverview {
 	status := v.options.Status(v.r.Context())
 	shown := &serverOverview{
-		Version: status.Version, Store: status.Store, Users: strconv.FormatInt(status.Users, 10),
+		Version: status.Version, Store: v.storeText(status), Users: strconv.FormatInt(status.Users, 10),
 		Uptime: v.duration(time.Since(status.Started)), Hour: v.lastHour(),
 	}
 	backup, failure := v.backupView()
@@ -75,6 +76,12 @@ func (v *visit) warnings(status Status, backup string) (warnings []warning) {
 		}
 	}
 	return warnings
+}
+
+// storeText returns the kind of the store and where it is.
+func (v *visit) storeText(status Status) string {
+	kind := map[string]string{"embedded": "store_embedded", "mongodb": "store_mongodb"}[status.Store]
+	return cmp.Or(v.texts[kind], status.Store) + v.texts["colon"] + status.Location
 }
 
 // sizeText returns a number of bytes as text.

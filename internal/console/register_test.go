@@ -27,7 +27,7 @@ func TestRegister_IsRefused(t *testing.T) {
 	for name, x := range map[string]struct{ username, password, again, field, want string }{
 		"taken":     {username, password, password, "username", "This user name is already in use."},
 		"no name":   {"", password, password, "username", "A user name has 1 to"},
-		"too short": {"<carla>", "wrong", "wrong", "new_password", "The new password is too short."},
+		"too short": {"<carla>", "wrong", "wrong", "new_password", "The password is too short."},
 		"differs":   {"<carla>", password, "wrong", "new_password_again", "The two passwords differ."},
 	} {
 		got := b.post(t, "/console/register", "username", x.username, "new_password", x.password, "new_password_again", x.again)

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -80,6 +81,7 @@ type signInForm struct {
 	Problem  string // why it failed, as a sentence
 	Username string // as it was typed
 	Code     string // of a link; the page then has only a button
+	Next     string // the page to show after signing in, relative to /console/, or "" for the first one
 	Register bool   // people can create accounts
 }
 
@@ -99,7 +101,7 @@ func (v *visit) showSignIn() error {
 		if v.cookie(sessionCookie) != "" { // of a session that has ended
 			v.setCookie(sessionCookie, "", -1)
 		}
-		return v.show(http.StatusOK, "sign-in", "sign_in", signInForm{Register: v.service.RegistrationOpen()})
+		return v.show(http.StatusOK, "sign-in", "sign_in", signInForm{Next: v.nextPage(v.r.URL.Query().Get("next")), Register: v.service.RegistrationOpen()})
 	case v.options.Tickets.Check(auth.SignInTicket, backend.NewSecret(code)) == 0:
 		return v.refuseSignIn(http.StatusForbidden, v.texts["link_bad"], "")
 	}
@@ -107,7 +109,24 @@ func (v *visit) showSignIn() error {
 }
 
 func (v *visit) refuseSignIn(status int, problem, username string) error {
-	return v.show(status, "sign-in", "sign_in", signInForm{Problem: problem, Username: username, Register: v.service.RegistrationOpen()})
+	return v.show(status, "sign-in", "sign_in", signInForm{
+		Problem: problem, Username: username, Next: v.nextPage(v.r.PostForm.Get("next")), Register: v.service.RegistrationOpen(),
+	})
+}
+
+// nextPage returns page if it is the path of a page, relative to /console/,
+// otherwise "".
+func (v *visit) nextPage(page string) string {
+	if v.isPage(page) {
+		return page
+	}
+	return ""
+}
+
+// redirectSignedIn leads to the page that the visitor asked for before signing
+// in, or to the first one.
+func (v *visit) redirectSignedIn() error {
+	return v.redirect(cmp.Or(v.nextPage(v.r.PostForm.Get("next")), "overview"))
 }
 
 // signIn signs in a user with name and password, or an operator with the token
@@ -142,7 +161,7 @@ func (v *visit) signInUser(username string, password backend.Secret) error {
 		return err
 	}
 	v.setCookie(sessionCookie, login.Token.Reveal(), login.ExpiresIn)
-	return v.redirect("overview")
+	return v.redirectSignedIn()
 }
 
 func (v *visit) signInOperator(token backend.Secret) error {
@@ -162,7 +181,7 @@ func (v *visit) signInOperator(token backend.Secret) error {
 func (v *visit) startOperatorSession(number int) error {
 	v.options.Gate.NoteCaller(v.r.Context(), auth.Caller{Kind: auth.CallerOperator, Token: number})
 	v.setCookie(sessionCookie, v.options.Tickets.Make(auth.SessionTicket, number).Reveal(), auth.SessionTicket.Lifetime())
-	return v.redirect("overview")
+	return v.redirectSignedIn()
 }
 
 // refuse shows why somebody is not signed in.

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -66,7 +67,8 @@ func TestSession_EndsOnAnyPage(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := b.get(t, path)
-		if got.to != "/console/sign-in?done=session_ended" {
+		next := strings.TrimPrefix(path, "/console/")
+		if got.to != "/console/sign-in?next="+url.QueryEscape(next)+"&done=session_ended" {
 			t.Errorf("%s after the end of the session: %d, to %q", path, got.status, got.to)
 		}
 		if got := b.get(t, got.to); !strings.Contains(got.body, "Your session has ended.") {
@@ -277,5 +279,44 @@ func TestCrossSite_IsRefused(t *testing.T) {
 	}
 	if got := b.post(t, "/console/sign-out"); got.to != "/console/sign-in" {
 		t.Errorf("signing out from the page: %d", got.status)
+	}
+}
+
+// A person who is not signed in gets to the requested page after signing in, but
+// never to another site.
+func TestSignIn_LeadsToTheRequestedPage(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{names: []string{"Mira"}})
+	character := strings.TrimPrefix(site.characterPath(site.newCharacter(t, "Mira")), "/console/")
+	for _, page := range []string{"account", character} {
+		b := site.browser(t)
+		got := b.get(t, "/console/"+page)
+		if got.to != "/console/sign-in?next="+url.QueryEscape(page) {
+			t.Fatalf("%s: %d, to %q", page, got.status, got.to)
+		}
+		field := `<input type="hidden" name="next" value="` + page + `">`
+		if got = b.get(t, got.to); strings.Count(got.body, field) != 2 {
+			t.Errorf("%s: the page for signing in lacks %s: %s", page, field, got.body)
+		}
+		if got = b.post(t, "/console/sign-in", "next", page, "username", username, "password", "wrong"); !strings.Contains(got.body, field) {
+			t.Errorf("%s: after a wrong password the page lacks %s: %s", page, field, got.body)
+		}
+		if got = b.post(t, "/console/sign-in", "next", page, "username", username, "password", password); got.to != "/console/"+page {
+			t.Errorf("%s: %d, to %q", page, got.status, got.to)
+		}
+	}
+	for _, page := range []string{
+		"", "//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "../docs", "log/../../docs", "no/such/page", "sign-out", "\xff",
+	} {
+		got := site.browser(t).post(t, "/console/sign-in", "next", page, "token", operatorToken)
+		if got.status != http.StatusSeeOther || got.to != "/console/overview" {
+			t.Errorf("%q: %d, to %q", page, got.status, got.to)
+		}
+		if got := site.browser(t).get(t, "/console/sign-in?next="+url.QueryEscape(page)); got.status != http.StatusOK || strings.Contains(got.body, `name="next"`) {
+			t.Errorf("%q: the page for signing in: %d: %s", page, got.status, got.body)
+		}
+	}
+	if got := site.browser(t).get(t, "/console/overview"); got.to != "/console/sign-in" {
+		t.Errorf("overview: to %q", got.to)
 	}
 }

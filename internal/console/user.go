@@ -23,6 +23,7 @@ type userPage struct {
 	ID              string // "" for the user that is signed in
 	Username        string // "" for a user who cannot log in
 	Admin           bool   // the visitor may manage the user
+	Disabled        bool   // the account is disabled, and Admin is true
 	SetUp           bool   // false if the user has registered but not signed in yet
 	Problem         string // why nothing was saved, as a sentence
 	Characters      []characterCard
@@ -70,7 +71,11 @@ func (v *visit) userPage(status int, page userPage) error {
 	if v.caller.UserID != userID {
 		page.ID = userID
 	}
-	page.Admin = v.may(auth.Operator)
+	if page.Admin = v.may(auth.Operator); page.Admin && profile.Username != "" {
+		if page.Disabled, err = v.service.AccountDisabled(v.r.Context(), profile.Username); err != nil && page.Problem == "" {
+			return userError(err)
+		}
+	}
 	page.Path, page.Username, page.SetUp = userPath(userID), profile.Username, profile.SetUp
 	page.LLM, page.ASR, page.TTS = profile.Available[backend.LLM], profile.Available[backend.ASR], profile.Available[backend.TTS]
 	page.Keys, page.Timezones = keyGroups(profile.KeysSet), backend.Timezones()
@@ -134,14 +139,20 @@ func (v *visit) saveKeys() error {
 	}
 	patch := backend.UserConfigPatch{Keys: map[string]backend.Secret{}}
 	for _, name := range backend.ProviderKeys {
-		switch typed := strings.TrimSpace(fields[name]); {
+		typed, remove := strings.TrimSpace(fields[name]), fields["clear_"+name] != ""
+		switch {
+		case typed != "" && remove:
+			return v.userPage(http.StatusUnprocessableEntity, userPage{BadKey: name, KeyProblem: v.texts["key_both"]})
 		case !backend.ValidText(typed):
 			return v.userPage(http.StatusUnprocessableEntity, userPage{BadKey: name, KeyProblem: v.texts["key_unreadable"]})
 		case typed != "":
 			patch.Keys[name] = backend.NewSecret(typed)
-		case fields["clear_"+name] != "":
+		case remove:
 			patch.Keys[name] = backend.Secret{}
 		}
+	}
+	if len(patch.Keys) == 0 {
+		return v.redirectDone(userPath(v.userID()), "done_keys_unchanged")
 	}
 	return v.updateUser(patch, userPage{}, "done_keys")
 }

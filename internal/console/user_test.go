@@ -13,10 +13,10 @@ import (
 // has their values.
 func TestUser_Keys(t *testing.T) {
 	t.Parallel()
-	for name, s := range map[string]settings{"embedded": {names: []string{"Mira"}}, "mongodb": {mongoDB: true, names: []string{"Mira"}}} {
+	for name, mongoDB := range map[string]bool{"embedded": false, "mongodb": true} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			site := newSite(t, s)
+			site := newSite(t, settings{mongoDB: mongoDB, names: []string{"Mira"}, limits: backend.Limits{ProviderKeyBytes: 4096}})
 			b := site.browser(t)
 			b.signInUser(t)
 			for _, step := range []struct {
@@ -25,7 +25,7 @@ func TestUser_Keys(t *testing.T) {
 			}{
 				{[]string{"openai_api_key", " sk-one "}, "sk-one"},
 				{[]string{"openai_api_key", "", "xai_api_key", "sk-x"}, "sk-one"},
-				{[]string{"openai_api_key", "sk-two", "clear_openai_api_key", "yes"}, "sk-two"},
+				{[]string{"openai_api_key", "sk-two"}, "sk-two"},
 				{[]string{"openai_api_key", "", "clear_openai_api_key", "yes"}, ""},
 			} {
 				if got := b.post(t, site.userPath()+"/keys", step.fields...); got.to != site.userPath()+"?done=keys" {
@@ -43,9 +43,22 @@ func TestUser_Keys(t *testing.T) {
 					t.Errorf("%q: the key is shown as set: %v", step.fields, shown)
 				}
 			}
-			got := b.post(t, site.userPath()+"/keys", "openai_api_key", "\xff", "xai_api_key", "sk-new")
-			if got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, `id="openai_api_key-problem"`) || strings.Contains(got.body, "sk-new") {
-				t.Errorf("a key that is not text: %d: %s", got.status, got.body)
+			for name, fields := range map[string][]string{
+				"a key that is not text": {"openai_api_key", "\xff", "xai_api_key", "sk-new"},
+				"a key to set and clear": {"openai_api_key", "sk-two", "clear_openai_api_key", "yes", "xai_api_key", "sk-new"},
+				"a key that is too long": {"openai_api_key", strings.Repeat("k", 5000), "xai_api_key", "sk-new"},
+			} {
+				got := b.post(t, site.userPath()+"/keys", fields...)
+				if got.status != http.StatusUnprocessableEntity || !strings.Contains(got.body, `id="openai_api_key-problem"`) ||
+					!strings.Contains(got.body, "No key was saved.") || strings.Contains(got.body, "sk-") {
+					t.Errorf("%s: %d: %s", name, got.status, got.body)
+				}
+				if config, err := site.service.UserConfig(t.Context(), site.userID); err != nil || config.Keys["openai_api_key"].IsSet() || config.Keys["xai_api_key"].Reveal() != "sk-x" {
+					t.Errorf("%s: keys have changed, error %v", name, err)
+				}
+			}
+			if got := b.post(t, site.userPath()+"/keys", "openai_api_key", " "); got.to != site.userPath()+"?done=keys_unchanged" {
+				t.Errorf("no key: %d, to %q: %s", got.status, got.to, got.body)
 			}
 		})
 	}
@@ -57,7 +70,8 @@ func TestUser_Timezone(t *testing.T) {
 	b := site.browser(t)
 	b.signInUser(t)
 	if got := b.post(t, site.userPath()+"/time-zone", "timezone", "Atlantis"); got.status != http.StatusUnprocessableEntity ||
-		!strings.Contains(got.body, `value="Atlantis"`) || !strings.Contains(got.body, "This is not a time zone.") {
+		!strings.Contains(got.body, `value="Atlantis"`) || !strings.Contains(got.body, "This is not a time zone.") ||
+		!strings.Contains(got.body, `name="back" value="`+strings.TrimPrefix(site.userPath(), "/console/")+`"`) {
 		t.Errorf("an unknown zone: %d: %s", got.status, got.body)
 	}
 	if got := b.post(t, site.userPath()+"/time-zone", "timezone", " Europe/Berlin "); got.to != site.userPath()+"?done=time_zone" {

@@ -7,6 +7,8 @@ import (
 	"html/template"
 	"mime"
 	"net/http"
+	"net/url"
+	"path"
 	"strconv"
 	"strings"
 
@@ -117,11 +119,7 @@ type errorPage struct {
 func (v *visit) fail(err error) {
 	if errors.Is(err, errNotSignedIn) {
 		if v.kept == nil && (!v.byScript() || v.r.Method == http.MethodGet) {
-			if v.cookie(sessionCookie) == "" {
-				_ = v.redirect("sign-in")
-			} else {
-				_ = v.redirectDone("sign-in", "done_session_ended")
-			}
+			_ = v.redirectToSignIn()
 			return
 		}
 		err = &pageError{http.StatusForbidden, "session_ended", err}
@@ -145,6 +143,19 @@ func (v *visit) fail(err error) {
 	if err != nil {
 		panic(err) // the server responds with its own error
 	}
+}
+
+// redirectToSignIn leads to the page for signing in, and from there back to the
+// page that was requested.
+func (v *visit) redirectToSignIn() error {
+	page := "sign-in"
+	if next := v.nextPage(v.back(http.StatusOK)); next != "" && next != "overview" {
+		page += "?next=" + url.QueryEscape(next)
+	}
+	if v.cookie(sessionCookie) == "" {
+		return v.redirect(page)
+	}
+	return v.redirectDone(page, "done_session_ended")
 }
 
 // rootPath returns the path of /console/ relative to the request.
@@ -189,6 +200,7 @@ func (v *visit) redirect(page string) error {
 // view is what the templates get.
 type view struct {
 	Title         string // key of a message
+	Subject       string // name of the user or character that the page is about, or ""
 	Root          string // path of /console/ relative to the page
 	Back          string // the page to which the form for preferences returns, relative to /console/
 	Language      string
@@ -202,13 +214,19 @@ type view struct {
 	Content       any
 }
 
-// back returns the path of this page below /console/, or "" for the response
-// to a form or an error.
+// back returns the path of this page below /console/. For the response to a form
+// it is the page with the form, or the page above it, and "" for an error.
 func (v *visit) back(status int) string {
-	if v.r.Method != http.MethodGet || status != http.StatusOK {
+	page := strings.TrimPrefix(v.r.URL.EscapedPath(), root+"/")
+	switch {
+	case v.r.Method != http.MethodGet:
+		if !v.isPage(page) {
+			page = strings.TrimSuffix(page, "/"+path.Base(page))
+		}
+	case status != http.StatusOK:
 		return ""
 	}
-	return strings.TrimPrefix(v.r.URL.EscapedPath(), root+"/")
+	return page
 }
 
 // menu returns the items of the menu for the visitor.
@@ -243,10 +261,25 @@ func (v *visit) passwordHint() string {
 	return strings.ReplaceAll(v.texts["password_hint"], "{least}", strconv.Itoa(least))
 }
 
+// subject returns the name of what the content of a page is about, or "".
+func subject(content any) string {
+	const most = 60 // letters, as a tab of a browser shows fewer
+	var name string
+	switch content := content.(type) {
+	case characterPage:
+		name = content.Name
+	case userPage:
+		name = content.Username
+	case userAdmin:
+		name = content.Confirm()
+	}
+	return shorten(name, most)
+}
+
 // show writes a page. If it returns an error, it has written nothing.
 func (v *visit) show(status int, name, title string, content any) error {
 	data := view{
-		Title: title, Root: v.rootPath(), Back: v.back(status), Language: v.language, OtherLanguage: otherLanguage(v.language), Theme: v.theme(),
+		Title: title, Subject: subject(content), Root: v.rootPath(), Back: v.back(status), Language: v.language, OtherLanguage: otherLanguage(v.language), Theme: v.theme(),
 		SignedIn: v.signedIn(), Current: v.current(title), Menu: v.menu(), Done: v.texts["done_"+v.r.URL.Query().Get("done")],
 		PasswordHint: v.passwordHint(), Content: content,
 	}

@@ -29,7 +29,7 @@ func (embedded) open(_ context.Context, cfg *config.Config, log *slog.Logger) (o
 	if full, err := filepath.Abs(path); err == nil { // a relative path means little elsewhere
 		path = full
 	}
-	opened.Store, opened.System, opened.Description = store, "sqlite", "embedded, in "+path
+	opened.Store, opened.System, opened.Description, opened.Location = store, "sqlite", "embedded, in "+path, path
 	return opened, nil
 }
 

@@ -41,6 +41,7 @@ func (mongoDB) open(ctx context.Context, cfg *config.Config, log *slog.Logger) (
 	return Opened{
 		Store: store, System: "mongodb",
 		Description: fmt.Sprintf("mongodb, database %s at %s", cfg.MongoDB.Database, options.Store.HostList()),
+		Location:    options.Store.HostList() + "/" + cfg.MongoDB.Database,
 	}, nil
 }
 

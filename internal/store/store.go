@@ -69,6 +69,7 @@ type Opened struct {
 
 	System      string // of the database, for metrics and traces
 	Description string // for a person: kind and location
+	Location    string // the file, or the hosts and the database
 	Unready     string // why a server with this store is not healthy; "" if it is
 }
 

@@ -84,6 +84,15 @@ func testConsoleCharacter(t *testing.T, s *server) {
 	tab.click(".changes button")
 	tab.wait(`document.querySelector(".changes[open] ins")?.innerText === "+ seven78" && location.hash === "#prompt-changes"`)
 
+	t.Log("a long name makes no page wider")
+	s.send(t, "/api/v1/update_character_name", map[string]string{"user_id": login.UserID, "character_id": duplicate.ID, "character_name": strings.Repeat("x", 250)})
+	tab.phone()
+	tab.open(page + duplicate.ID)
+	tab.fits()
+	tab.open(s.url + "/console/users/" + login.UserID)
+	tab.fits()
+	tab.open(page + duplicate.ID)
+
 	t.Log("deleting needs a second step")
 	tab.click(".actions summary")
 	tab.click(".actions details button")

@@ -59,4 +59,11 @@ func testConsoleLog(t *testing.T, s *server) {
 		}
 	}
 	tab.policyHolds()
+
+	t.Log("the page says when the server is away")
+	tab.open(s.url + "/console/log")
+	tab.wait(`!document.querySelector("#pause").hidden && document.querySelector("#stream-away").hidden && document.querySelector("#lines").children.length > 0`)
+	s.kill()
+	tab.wait(`document.querySelector("#stream-away").checkVisibility() && document.querySelector("#stream-problem").hidden`)
+	tab.fits()
 }

@@ -1,7 +1,6 @@
 package browser
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -31,7 +30,7 @@ var visitors = []struct {
 		{name: "sign-in", path: "sign-in", picture: 550},
 		{name: "link", path: "sign-in?code=wbc_demo"},
 		{name: "session-ended", path: "sign-in", submit: sendCharacter, picture: 640},
-		{name: "register", path: "register", picture: 660},
+		{name: "register", path: "register", picture: 700},
 		{name: "register-wrong", path: "register", submit: enter("new_password_again", "x")},
 		{name: "error", path: "no/such/page", picture: 300},
 	}},
@@ -97,8 +96,8 @@ type demo struct {
 }
 
 // newDemo starts a server, with additional environment variables, and with some
-// users. One of them has provider keys and
-// a character of her own.
+// users. One of them has provider keys and a character of her own. The account
+// of another one is disabled.
 func newDemo(t *testing.T, environment ...string) *demo {
 	t.Helper()
 	motion := motionData(t)
@@ -107,6 +106,10 @@ func newDemo(t *testing.T, environment ...string) *demo {
 		s.send(t, "/api/v1/register_user", map[string]string{"username": name, "password": demoPassword})
 	}
 	folder := filepath.Dir(filepath.Dir(s.logFile))
+	disabled := decode[struct {
+		ID string `json:"user_id"`
+	}](t, s, "/api/v1/authenticate_user", map[string]string{"username": "Grace", "password": demoPassword}).ID
+	s.send(t, "/api/v1/disable_user", map[string]string{"user_id": disabled}, "Authorization", "Bearer "+s.operatorToken(t))
 	user := decode[struct {
 		ID string `json:"user_id"`
 	}](t, s, "/api/v1/authenticate_user", map[string]string{"username": demoName, "password": demoPassword}).ID
@@ -121,7 +124,7 @@ func newDemo(t *testing.T, environment ...string) *demo {
 	}
 	own := decode[struct {
 		ID string `json:"character_id"`
-	}](t, s, "/api/v1/duplicate_character", map[string]string{"user_id": user, "character_id": characters[0]}).ID
+	}](t, s, "/api/v1/duplicate_character", map[string]string{"user_id": user, "character_id": characters[0], "character_name": "Thea Junior"}).ID
 	return &demo{
 		server: s, folder: folder, motionFolder: motion[strings.Index(motion, "=")+1:],
 		paths: strings.NewReplacer("{user}", user, "{character}", own, "{read-only}", characters[0]),
@@ -152,15 +155,7 @@ func (d *demo) signInOperator(tab *tab) { signInOperator(tab, d.server) }
 // which the tab shows.
 func signInOperator(tab *tab, s *server) {
 	tab.t.Helper()
-	token := operatorToken
-	if !s.mongoDB {
-		file, err := os.ReadFile(filepath.Join(filepath.Dir(s.logFile), "..", "data", "operator.token"))
-		if err != nil {
-			tab.t.Fatal(err)
-		}
-		token = strings.TrimSpace(string(file))
-	}
-	tab.fill("token", token)
+	tab.fill("token", s.operatorToken(tab.t))
 	tab.click("form:has([name=token]) button")
 	tab.wait(`location.pathname.endsWith("/console/overview") && document.readyState === "complete"`)
 }

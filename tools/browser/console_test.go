@@ -42,6 +42,18 @@ func testConsole(t *testing.T, s *server) {
 		t.Error("the script or the stylesheets did not load")
 	}
 
+	t.Log("a key that was typed is not lost without a question when another form is sent")
+	tab.fill("openai_api_key", "sk-of-the-browser-test")
+	evaluate[bool](tab, `document.querySelector("[name=openai_api_key]").dispatchEvent(new Event("input", {bubbles: true}))`)
+	evaluate[bool](tab, `document.querySelector("form[action$='/time-zone']").dispatchEvent(new Event("submit"))`)
+	if !evaluate[bool](tab, `!dispatchEvent(new Event("beforeunload", {cancelable: true}))`) {
+		t.Error("the key is lost without a question")
+	}
+	evaluate[bool](tab, `document.querySelector("form[action$='/keys']").dispatchEvent(new Event("submit"))`)
+	if evaluate[bool](tab, `!dispatchEvent(new Event("beforeunload", {cancelable: true}))`) {
+		t.Error("sending the key itself leads to a question")
+	}
+
 	t.Log("a provider key is set, and removed again")
 	tab.fill("openai_api_key", "sk-of-the-browser-test")
 	tab.click("form[action$='/keys'] button")

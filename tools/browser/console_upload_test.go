@@ -55,7 +55,7 @@ func testConsoleUpload(t *testing.T, d *demo) {
 		tab.wait(`document.querySelector("#character[aria-invalid=true]") && document.querySelector("#character-problem").innerText.includes("temper") && document.readyState === "complete"`)
 		tab.fits()
 		upload(mira)
-		tab.wait(`location.search === "?done=character_uploaded" && document.querySelector(".save button") && document.readyState === "complete"`)
+		tab.wait(`document.querySelector(".done") && document.querySelector(".save button") && document.readyState === "complete"`)
 		tab.fits()
 	}
 	if got := tab.now(); len(got.violations) > 0 || len(got.dialogs) > 0 {

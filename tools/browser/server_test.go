@@ -41,7 +41,8 @@ var childAttributes *syscall.SysProcAttr
 type server struct {
 	url, logFile string
 
-	mongoDB bool // the store is MongoDB
+	mongoDB bool   // the store is MongoDB
+	kill    func() // ends the program, and returns when it has ended
 }
 
 // basePath is an environment variable that gives the server a base path.
@@ -71,14 +72,19 @@ func serve(t *testing.T, environment ...string) *server {
 		_ = command.Wait() // its output says why it ended
 		close(ended)
 	}()
-	t.Cleanup(func() {
+	kill := func() {
 		_ = command.Process.Kill() // the process may have ended
 		<-ended
+	}
+	t.Cleanup(func() {
+		kill()
 		if t.Failed() {
 			t.Logf("the program printed\n%s", output)
 		}
 	})
-	s := &server{logFile: filepath.Join(folder, "logs", "server.log"), mongoDB: slices.Contains(environment, "WEB_BACKEND_OPERATOR_TOKEN="+operatorToken)}
+	s := &server{
+		logFile: filepath.Join(folder, "logs", "server.log"), mongoDB: slices.Contains(environment, "WEB_BACKEND_OPERATOR_TOKEN="+operatorToken), kill: kill,
+	}
 	eventually(t, "the program to listen", func() bool {
 		select {
 		case <-ended:
@@ -136,6 +142,18 @@ func decode[T any](t *testing.T, s *server, path string, body any) T {
 		t.Fatalf("%s: got %s", path, received)
 	}
 	return value
+}
+
+func (s *server) operatorToken(t *testing.T) string {
+	t.Helper()
+	if s.mongoDB {
+		return operatorToken
+	}
+	file, err := os.ReadFile(filepath.Join(filepath.Dir(s.logFile), "..", "data", "operator.token"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(file))
 }
 
 // appendLog appends lines to the log, as another program could.

@@ -1,7 +1,8 @@
 // What pages do in addition if the browser runs scripts.
 "use strict";
 
-// A form with data-guard asks before the page is left with unsaved changes.
+// A form with data-guard asks before the page is left with unsaved changes, also
+// by another form of the page.
 const changed = new Set();
 for (const form of document.querySelectorAll("form[data-guard]")) {
   if (form.dataset.guard === "changed") changed.add(form);
@@ -11,6 +12,13 @@ for (const form of document.querySelectorAll("form[data-guard]")) {
 addEventListener("beforeunload", (event) => {
   if (changed.size > 0) event.preventDefault();
 });
+
+// What has been done is shown once, and not again when the page is reloaded.
+const shown = new URL(location.href);
+if (shown.searchParams.has("done")) {
+  shown.searchParams.delete("done");
+  history.replaceState(history.state, "", shown);
+}
 
 // An element with data-count has the number of characters of a field.
 for (const count of document.querySelectorAll("[data-count]")) {

@@ -4,6 +4,7 @@
   const lines = document.querySelector("#lines");
   const pause = document.querySelector("#pause");
   const problem = document.querySelector("#stream-problem");
+  const away = document.querySelector("#stream-away");
   const busy = document.querySelector("#stream-busy");
   let source;
 
@@ -17,8 +18,11 @@
     });
     source.addEventListener("end", () => { source.close(); location.reload(); });
     source.addEventListener("busy", () => { source.close(); busy.hidden = false; });
-    source.addEventListener("open", () => { problem.hidden = busy.hidden = true; });
-    source.addEventListener("error", () => { problem.hidden = source.readyState !== EventSource.CLOSED; });
+    source.addEventListener("open", () => { problem.hidden = busy.hidden = away.hidden = true; });
+    source.addEventListener("error", () => {
+      problem.hidden = source.readyState !== EventSource.CLOSED;
+      away.hidden = source.readyState !== EventSource.CONNECTING; // the browser tries again
+    });
   };
 
   pause.hidden = false;
