@@ -40,22 +40,22 @@ type getCharacterListResponse struct {
 	CharacterNameList []string `json:"character_name_list" required:"true" nullable:"false" description:"Character names in the same order." example:"[\"Mira\"]"`
 }
 
-func (a *API) listCharacters(ctx context.Context, in *userPath) (characterListReply, error) {
+func (a *API) listCharacters(ctx context.Context, in *userPath) (characterListResponse, error) {
 	names, err := a.service.CharacterNames(ctx, in.UserID)
-	return characterListReply{in.UserID, names}, err
+	return characterListResponse{in.UserID, names}, err
 }
 
-// characterListReply writes a [getCharacterListResponse]. If names stored
+// characterListResponse writes a [getCharacterListResponse]. If names stored
 // before there were limits are too long to be in memory together, it reads them
 // one by one.
-type characterListReply struct {
+type characterListResponse struct {
 	userID string
 	names  []backend.CharacterName
 }
 
 // write closes the connection if an error occurs after the first chunk, so that
 // a client does not mistake a part for the complete list.
-func (l characterListReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
+func (l characterListResponse) write(a *API, w http.ResponseWriter, r *http.Request) error {
 	if !slices.ContainsFunc(l.names, func(name backend.CharacterName) bool { return name.TooLong }) {
 		list := getCharacterListResponse{make([]string, len(l.names)), make([]string, len(l.names))}
 		for i, name := range l.names {
@@ -95,19 +95,19 @@ type characterSummary struct {
 	SceneName     string `json:"scene_name" required:"true" description:"Scene in which the character is shown." example:"Vast"`
 }
 
-func (a *API) listCharacterSummaries(ctx context.Context, in *userPath) (characterSummariesReply, error) {
+func (a *API) listCharacterSummaries(ctx context.Context, in *userPath) (characterSummariesResponse, error) {
 	summaries, err := a.service.CharacterSummaries(ctx, in.UserID)
-	return characterSummariesReply{in.UserID, summaries}, err
+	return characterSummariesResponse{in.UserID, summaries}, err
 }
 
-// characterSummariesReply writes a [listCharacterSummariesResponse] piece by
+// characterSummariesResponse writes a [listCharacterSummariesResponse] piece by
 // piece. It reads texts that are too long to be in memory together one by one.
-type characterSummariesReply struct {
+type characterSummariesResponse struct {
 	userID    string
 	summaries []backend.CharacterSummary
 }
 
-func (l characterSummariesReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
+func (l characterSummariesResponse) write(a *API, w http.ResponseWriter, r *http.Request) error {
 	list := a.newLongJSON(w, r)
 	list.text(`{"characters":[`)
 	n := 0

@@ -98,7 +98,7 @@ func (f failingStore) Character(context.Context, backend.CharacterKey) (backend.
 	return backend.Character{}, f.fail()
 }
 
-func (f failingStore) UserPage(context.Context, backend.UserOrder, string, int) ([]backend.PlacedUser, error) {
+func (f failingStore) UserPage(context.Context, backend.UserOrder, string, int) ([]backend.PositionedUser, error) {
 	return nil, f.fail()
 }
 

@@ -249,7 +249,7 @@ func addSuccess(operation openapi.OperationContext, route route) {
 	case logDownload:
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusOK), ofType, describe("The log file."))
 		operation.AddRespStructure(nil, openapi.WithHTTPStatus(http.StatusPartialContent), ofType, describe("The part that was asked for."))
-	case documentedReply:
+	case documentedResponse:
 		value := response.documented()
 		operation.AddRespStructure(value, openapi.WithHTTPStatus(http.StatusOK), describe("Success."), withExample(value))
 	default:
@@ -433,37 +433,37 @@ func describeProperty(params jsonschema.InterceptPropParams) error {
 	return nil
 }
 
-// documentedReply is a response whose type does not show its JSON form.
-type documentedReply interface {
+// documentedResponse is a response whose type does not show its JSON form.
+type documentedResponse interface {
 	documented() any // a value that it may write: the type and the example in the document
 }
 
-// documented implements [documentedReply].
-func (characterListReply) documented() any {
+// documented implements [documentedResponse].
+func (characterListResponse) documented() any {
 	return getCharacterListResponse{[]string{exampleCharacter.CharacterID}, []string{"Mira"}}
 }
 
-// documented implements [documentedReply].
+// documented implements [documentedResponse].
 func (getAvailableLLMResponse) documented() any {
 	return getAvailableLLMResponse{[]string{"anthropic", "openai"}}
 }
 
-// documented implements [documentedReply].
+// documented implements [documentedResponse].
 func (getAvailableASRResponse) documented() any {
 	return getAvailableASRResponse{[]string{"openai", "zoetrope"}}
 }
 
-// documented implements [documentedReply].
+// documented implements [documentedResponse].
 func (getAvailableTTSResponse) documented() any {
 	return getAvailableTTSResponse{[]string{"elevenlabs", "zoetrope"}}
 }
 
-// documented implements [documentedReply].
-func (characterSummariesReply) documented() any {
+// documented implements [documentedResponse].
+func (characterSummariesResponse) documented() any {
 	return listCharacterSummariesResponse{[]characterSummary{{exampleCharacter.CharacterID, "Mira", true, "KQ-default", "Vast"}}}
 }
 
-// documented implements [documentedReply].
+// documented implements [documentedResponse].
 func (characterDocument) documented() any {
 	c := backend.NewCharacter()
 	c.UserID, c.CharacterID, c.CharacterName = exampleCharacter.UserID, exampleCharacter.CharacterID, "Mira"
@@ -475,26 +475,26 @@ func (characterDocument) documented() any {
 	return c
 }
 
-// documented implements [documentedReply].
+// documented implements [documentedResponse].
 func (ok) documented() any { return "OK" }
 
-// documented implements [documentedReply].
-func (userListReply) documented() any {
+// documented implements [documentedResponse].
+func (userListResponse) documented() any {
 	return listUsersResponse{[]string{"example-user", "8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"}, []string{"", "example-user@example.org"}}
 }
 
-// documented implements [documentedReply].
-func (userIDListReply) documented() any {
+// documented implements [documentedResponse].
+func (userIDListResponse) documented() any {
 	return listUsersResponse{UserIDList: []string{"example-user", "8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa"}}
 }
 
-// listUsersResponse is the response that a userListReply writes.
+// listUsersResponse is the response that a userListResponse writes.
 type listUsersResponse struct {
 	UserIDList   []string `json:"user_id_list" required:"true" nullable:"false" description:"User ids in creation order."`
 	UserNameList []string `json:"user_name_list" required:"true" description:"User names in the same order, empty for a user without a credential; null if the list has only ids."`
 }
 
-// documented implements [documentedReply].
+// documented implements [documentedResponse].
 func (openAPIDocument) documented() any {
 	return map[string]json.RawMessage{"openapi": json.RawMessage(`"3.1.0"`)}
 }

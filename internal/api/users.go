@@ -10,30 +10,30 @@ import (
 	"web-backend/internal/backend"
 )
 
-// userListReply writes a user list of any length while it reads it.
-type userListReply struct {
+// userListResponse writes a user list of any length while it reads it.
+type userListResponse struct {
 	users iter.Seq2[backend.User, error]
 	names bool // otherwise user_name_list is null
 }
 
-func (a *API) listUsers(ctx context.Context, _ *none) (userListReply, error) {
-	return userListReply{users: a.service.Users(ctx, backend.AllUsers), names: true}, nil
+func (a *API) listUsers(ctx context.Context, _ *none) (userListResponse, error) {
+	return userListResponse{users: a.service.Users(ctx, backend.AllUsers), names: true}, nil
 }
 
-// userIDListReply is a user list without names.
-type userIDListReply struct{ userListReply }
+// userIDListResponse is a user list without names.
+type userIDListResponse struct{ userListResponse }
 
-func (a *API) listUserCredentialIDs(ctx context.Context, _ *none) (userIDListReply, error) {
-	return userIDListReply{userListReply{users: a.service.Users(ctx, backend.UsersWithCredential)}}, nil
+func (a *API) listUserCredentialIDs(ctx context.Context, _ *none) (userIDListResponse, error) {
+	return userIDListResponse{userListResponse{users: a.service.Users(ctx, backend.UsersWithCredential)}}, nil
 }
 
-func (a *API) listUserConfigIDs(ctx context.Context, _ *none) (userIDListReply, error) {
-	return userIDListReply{userListReply{users: a.service.Users(ctx, backend.UsersWithConfig)}}, nil
+func (a *API) listUserConfigIDs(ctx context.Context, _ *none) (userIDListResponse, error) {
+	return userIDListResponse{userListResponse{users: a.service.Users(ctx, backend.UsersWithConfig)}}, nil
 }
 
 // write sends each id as soon as it is read and keeps only the names in memory,
 // because they come after all ids.
-func (u userListReply) write(a *API, w http.ResponseWriter, r *http.Request) error {
+func (u userListResponse) write(a *API, w http.ResponseWriter, r *http.Request) error {
 	list := a.newLongJSON(w, r)
 	var names bytes.Buffer
 	list.text(`{"user_id_list":[`)

@@ -92,8 +92,8 @@ func TestFindUsers(t *testing.T) {
 			exchange{name: "an empty number", request: "GET find_users?limit=", status: 422, want: fault("int_parsing", "limit", "")},
 			exchange{name: "too small", request: "GET find_users?limit=0", status: 422, want: fault("greater_than_equal", "limit", "0")},
 			exchange{name: "too large", request: "GET find_users?limit=1001", status: 422, want: fault("literal_error", "limit", "1001")},
-			exchange{name: "no place", request: "GET find_users?after=x", status: 422, want: fault("literal_error", "after", "x")},
-			exchange{name: "a place of another list", request: "GET find_users?after=bmFubg&text=bob", status: 422, want: fault("literal_error", "after", "bmFubg")},
+			exchange{name: "no position", request: "GET find_users?after=x", status: 422, want: fault("literal_error", "after", "x")},
+			exchange{name: "a position in another list", request: "GET find_users?after=bmFubg&text=bob", status: 422, want: fault("literal_error", "after", "bmFubg")},
 			exchange{name: "two faults", request: "GET find_users?text=%ff&limit=-1", status: 422, want: validation(
 				"null", faultOf("string_type", "query", "text", "\ufffd"), faultOf("greater_than_equal", "query", "limit", "-1"))},
 			exchange{name: "a ; that is not encoded", request: "GET find_users?text=a;b", status: 422, want: validation(

@@ -139,7 +139,7 @@ func shortQuote(id string) string {
 	return fmt.Sprintf("%q", id)
 }
 
-// NoSuchPlace returns the error for a position that the list does not have.
-func NoSuchPlace() error {
+// NoSuchPosition returns the error for a position that the list does not have.
+func NoSuchPosition() error {
 	return &Error{Kind: Invalid, Field: "after", Message: "this is not a position that a page of this list has returned; begin with the first page"}
 }

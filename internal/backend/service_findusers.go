@@ -28,7 +28,7 @@ func (s *Service) FindUsers(ctx context.Context, search UserSearch) (page UserPa
 			break
 		}
 		if more {
-			page.Next = base64.RawURLEncoding.EncodeToString([]byte(placePrefixes[order] + from))
+			page.Next = base64.RawURLEncoding.EncodeToString([]byte(positionPrefixes[order] + from))
 			break
 		}
 		if order != ByName {
@@ -42,9 +42,9 @@ func (s *Service) FindUsers(ctx context.Context, search UserSearch) (page UserPa
 	return page, nil
 }
 
-// placePrefixes are the prefixes of a decoded UserSearch.After. They say in
+// positionPrefixes are the prefixes of a decoded UserSearch.After. They say in
 // which order the page begins.
-var placePrefixes = map[UserOrder]string{ByCreation: "c", ByName: "n", ByID: "i"}
+var positionPrefixes = map[UserOrder]string{ByCreation: "c", ByName: "n", ByID: "i"}
 
 // start returns where a search begins.
 func (s UserSearch) start() (order UserOrder, from string, err error) {
@@ -52,15 +52,15 @@ func (s UserSearch) start() (order UserOrder, from string, err error) {
 	if s.After != "" {
 		after, err := base64.RawURLEncoding.DecodeString(s.After)
 		if err != nil || !utf8.Valid(after) {
-			return 0, "", NoSuchPlace()
+			return 0, "", NoSuchPosition()
 		}
-		for order, prefix := range placePrefixes {
+		for order, prefix := range positionPrefixes {
 			from, ok := strings.CutPrefix(string(after), prefix)
 			if ok && (order == ByCreation) == (s.Text == "") && (order != ByName || strings.HasPrefix(from, nameKey)) {
 				return order, from, nil
 			}
 		}
-		return 0, "", NoSuchPlace()
+		return 0, "", NoSuchPosition()
 	}
 	switch {
 	case s.Text == "":
@@ -80,7 +80,7 @@ func (s *Service) addFound(
 	ctx context.Context, page *UserPage, search UserSearch, order UserOrder, from string,
 ) (next string, more bool, err error) {
 	nameKey := NameKey(search.Text)
-	named := func(user PlacedUser) bool { return nameKey != "" && strings.HasPrefix(user.NameKey, nameKey) }
+	named := func(user PositionedUser) bool { return nameKey != "" && strings.HasPrefix(user.NameKey, nameKey) }
 	found, err := s.store.UserPage(ctx, order, from, search.Limit+1)
 	if err != nil {
 		return "", false, err

@@ -83,7 +83,7 @@ type Store interface {
 	// or user id that is not less. Users with the same Next belong together:
 	// all of them are returned, even if they are more than limit. The error is
 	// Invalid if from is none of these.
-	UserPage(ctx context.Context, order UserOrder, from string, limit int) ([]PlacedUser, error)
+	UserPage(ctx context.Context, order UserOrder, from string, limit int) ([]PositionedUser, error)
 
 	// CountUsers returns the number of users with a credential or a config.
 	CountUsers(ctx context.Context) (int64, error)

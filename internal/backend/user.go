@@ -17,8 +17,8 @@ const (
 	ByID
 )
 
-// PlacedUser is a user at a position in an order.
-type PlacedUser struct {
+// PositionedUser is a user at a position in an order.
+type PositionedUser struct {
 	User
 
 	NameKey string // stored with the user name; "" if there is none

@@ -78,8 +78,8 @@ func (s *store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[
 }
 
 // UserPage implements [backend.Store].
-func (s *store) UserPage(ctx context.Context, order backend.UserOrder, from string, limit int) ([]backend.PlacedUser, error) {
-	return measure(ctx, s.meter, "UserPage", func(ctx context.Context) ([]backend.PlacedUser, error) {
+func (s *store) UserPage(ctx context.Context, order backend.UserOrder, from string, limit int) ([]backend.PositionedUser, error) {
+	return measure(ctx, s.meter, "UserPage", func(ctx context.Context) ([]backend.PositionedUser, error) {
 		return s.next.UserPage(ctx, order, from, limit)
 	})
 }

@@ -36,10 +36,15 @@ func TestPictures(t *testing.T) {
 	tab.picture("docs.png", pictureWidth, 620)
 }
 
-// The pictures of the console can be taken, too.
+// The pictures of the console can be taken, too: without -pictures only the
+// first ones.
 func TestPictures_Console(t *testing.T) {
 	t.Parallel()
 	d := newDemo(t)
+	visitors := visitors
+	if !*writePictures {
+		visitors = visitors[:1]
+	}
 	for _, visitor := range visitors {
 		tab := newTab(t)
 		tab.open(d.url + "/console")

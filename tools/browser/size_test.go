@@ -23,13 +23,10 @@ const weigh = `(() => {
 
 // No page of the console transfers much, even if the browser has stored
 // nothing. With -v, the test prints the table of docs/console.md.
+// It opens the pages with MongoDB, as TestConsole_IsAccessible opens them with the
+// embedded store.
 func TestConsole_PagesAreSmall(t *testing.T) {
-	t.Run("embedded", func(t *testing.T) { testPagesAreSmall(t, newDemo(t)) })
-	t.Run("MongoDB", func(t *testing.T) { testPagesAreSmall(t, newDemo(t, onMongoDB(t)...)) })
-}
-
-func testPagesAreSmall(t *testing.T, d *demo) {
-	t.Helper()
+	d := newDemo(t, onMongoDB(t)...)
 	for _, visitor := range visitors {
 		tab := newTab(t)
 		tab.open(d.url + "/console")

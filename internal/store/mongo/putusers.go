@@ -140,7 +140,7 @@ func (s *Store) putOne(ctx context.Context, data backend.UserData, fresh [2]bson
 func (s *Store) replace(
 	ctx context.Context, held heldLock, old stored, data backend.UserData, fresh [2]bson.ObjectID,
 ) error {
-	credentialID, configID := placesOf(old, data, fresh)
+	credentialID, configID := positionsOf(old, data, fresh)
 	same := old.config != nil && data.Config != nil && configID.Equal(old.config.Lookup(fieldID)) &&
 		slices.EqualFunc(old.characters, data.Characters,
 			func(a storedCharacter, b backend.Character) bool { return a.character == b })
@@ -204,10 +204,10 @@ func (s *Store) hide(ctx context.Context, config bson.Raw) error {
 	return err
 }
 
-// placesOf returns the _ids for the credential and the config of data. These
+// positionsOf returns the _ids for the credential and the config of data. These
 // are the _ids of old. If the document that determined the user's position in
 // the creation order is removed, the other document takes over its _id.
-func placesOf(old stored, data backend.UserData, fresh [2]bson.ObjectID) (credential, config bson.RawValue) {
+func positionsOf(old stored, data backend.UserData, fresh [2]bson.ObjectID) (credential, config bson.RawValue) {
 	credential, config = rawID(fresh[0]), rawID(fresh[1])
 	if old.credential != nil {
 		credential = old.credential.Lookup(fieldID)

@@ -14,7 +14,7 @@ import (
 )
 
 // UserPage implements [backend.Store].
-func (s *Store) UserPage(ctx context.Context, order backend.UserOrder, from string, limit int) ([]backend.PlacedUser, error) {
+func (s *Store) UserPage(ctx context.Context, order backend.UserOrder, from string, limit int) ([]backend.PositionedUser, error) {
 	ctx, done := s.begin(ctx)
 	defer done()
 	switch order {
@@ -29,10 +29,10 @@ func (s *Store) UserPage(ctx context.Context, order backend.UserOrder, from stri
 	if from != "" {
 		var err error
 		if after, err = bson.ObjectIDFromHex(from); err != nil {
-			return nil, backend.NoSuchPlace()
+			return nil, backend.NoSuchPosition()
 		}
 	}
-	var page []backend.PlacedUser
+	var page []backend.PositionedUser
 	for user, err := range s.usersAfter(ctx, backend.AllUsers, after) {
 		if err != nil {
 			return nil, err
@@ -46,25 +46,25 @@ func (s *Store) UserPage(ctx context.Context, order backend.UserOrder, from stri
 
 // pageByName reads credentials by name key. The index does not order those with
 // the same key, which are few, so they are on one page.
-func (s *Store) pageByName(ctx context.Context, from string, limit int) ([]backend.PlacedUser, error) {
+func (s *Store) pageByName(ctx context.Context, from string, limit int) ([]backend.PositionedUser, error) {
 	documents, err := firstFrom(ctx, s.forClients.credentials, fieldNameKey, from, limit)
 	if err != nil {
 		return nil, err
 	}
-	page := placed(documents, backend.ByName)
+	page := positioned(documents, backend.ByName)
 	if len(page) == limit {
 		last := page[len(page)-1]
-		cursor, err := s.forClients.credentials.Find(ctx, bson.D{{Key: fieldNameKey, Value: last.NameKey}}, options.Find().SetProjection(placedFields))
+		cursor, err := s.forClients.credentials.Find(ctx, bson.D{{Key: fieldNameKey, Value: last.NameKey}}, options.Find().SetProjection(positionedFields))
 		if err != nil {
 			return nil, err
 		}
 		if err := cursor.All(ctx, &documents); err != nil {
 			return nil, err
 		}
-		isLast := func(user backend.PlacedUser) bool { return user.Next == last.Next }
-		page = append(slices.DeleteFunc(page, isLast), placed(documents, backend.ByName)...)
+		isLast := func(user backend.PositionedUser) bool { return user.Next == last.Next }
+		page = append(slices.DeleteFunc(page, isLast), positioned(documents, backend.ByName)...)
 	}
-	slices.SortFunc(page, func(a, b backend.PlacedUser) int {
+	slices.SortFunc(page, func(a, b backend.PositionedUser) int {
 		return cmp.Or(strings.Compare(a.NameKey, b.NameKey), strings.Compare(a.UserID, b.UserID))
 	})
 	return page, nil
@@ -73,22 +73,22 @@ func (s *Store) pageByName(ctx context.Context, from string, limit int) ([]backe
 // pageByID merges the credentials and the configs from a user id on. If the
 // config of a user is on the page, the credential of that user has been read
 // too.
-func (s *Store) pageByID(ctx context.Context, from string, limit int) ([]backend.PlacedUser, error) {
-	var page []backend.PlacedUser
+func (s *Store) pageByID(ctx context.Context, from string, limit int) ([]backend.PositionedUser, error) {
+	var page []backend.PositionedUser
 	for _, collection := range []*mongo.Collection{s.forClients.credentials, s.forClients.configs} {
 		documents, err := firstFrom(ctx, collection, fieldUserID, from, limit)
 		if err != nil {
 			return nil, err
 		}
-		page = append(page, placed(documents, backend.ByID)...)
+		page = append(page, positioned(documents, backend.ByID)...)
 	}
-	byID := func(a, b backend.PlacedUser) int { return strings.Compare(a.UserID, b.UserID) }
+	byID := func(a, b backend.PositionedUser) int { return strings.Compare(a.UserID, b.UserID) }
 	slices.SortStableFunc(page, byID) // the credential of a user stays first
-	page = slices.CompactFunc(page, func(a, b backend.PlacedUser) bool { return a.UserID == b.UserID })
+	page = slices.CompactFunc(page, func(a, b backend.PositionedUser) bool { return a.UserID == b.UserID })
 	return page[:min(limit, len(page))], nil
 }
 
-var placedFields = bson.D{
+var positionedFields = bson.D{
 	{Key: fieldUserID, Value: 1}, {Key: fieldUsername, Value: 1}, {Key: fieldUsernameGiven, Value: 1}, {Key: fieldNameKey, Value: 1},
 	{Key: fieldDisabled, Value: 1},
 }
@@ -97,7 +97,7 @@ var placedFields = bson.D{
 // from.
 func firstFrom(ctx context.Context, collection *mongo.Collection, field, from string, limit int) (documents []bson.Raw, err error) {
 	cursor, err := collection.Find(ctx, bson.D{{Key: field, Value: bson.D{{Key: "$gte", Value: from}}}}, options.Find().
-		SetSort(bson.D{{Key: field, Value: 1}}).SetLimit(int64(limit)).SetProjection(placedFields))
+		SetSort(bson.D{{Key: field, Value: 1}}).SetLimit(int64(limit)).SetProjection(positionedFields))
 	if err != nil {
 		return nil, err
 	}
@@ -105,8 +105,8 @@ func firstFrom(ctx context.Context, collection *mongo.Collection, field, from st
 }
 
 // placed returns the users of credentials or configs.
-func placed(documents []bson.Raw, order backend.UserOrder) []backend.PlacedUser {
-	users := make([]backend.PlacedUser, len(documents))
+func positioned(documents []bson.Raw, order backend.UserOrder) []backend.PositionedUser {
+	users := make([]backend.PositionedUser, len(documents))
 	for i, document := range documents {
 		credential := credentialFrom(document)
 		users[i].User = backend.User{UserID: credential.UserID, Username: credential.Username, Disabled: credential.Disabled}

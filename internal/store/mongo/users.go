@@ -225,8 +225,8 @@ func (s *Store) Users(ctx context.Context, filter backend.UserFilter) iter.Seq2[
 // The position of a user is the _id of the older one of config and credential.
 func (s *Store) usersAfter(
 	ctx context.Context, filter backend.UserFilter, after bson.ObjectID,
-) iter.Seq2[backend.PlacedUser, error] {
-	return func(yield func(backend.PlacedUser, error) bool) {
+) iter.Seq2[backend.PositionedUser, error] {
+	return func(yield func(backend.PositionedUser, error) bool) {
 		s.running.Add(1)
 		defer s.running.Done()
 		lists := [...]userList{
@@ -237,7 +237,7 @@ func (s *Store) usersAfter(
 		defer lists[1].close(ctx)
 		for i := range lists {
 			if err := lists[i].next(ctx); err != nil {
-				yield(backend.PlacedUser{}, storeError(err))
+				yield(backend.PositionedUser{}, storeError(err))
 				return
 			}
 		}
@@ -246,11 +246,11 @@ func (s *Store) usersAfter(
 			if list.done || !lists[1].done && compareIDs(lists[1].id, list.id) < 0 {
 				list = &lists[1]
 			}
-			if list.done || !yield(backend.PlacedUser{User: list.user, Next: list.id.Hex()}, nil) {
+			if list.done || !yield(backend.PositionedUser{User: list.user, Next: list.id.Hex()}, nil) {
 				return
 			}
 			if err := list.next(ctx); err != nil {
-				yield(backend.PlacedUser{}, storeError(err))
+				yield(backend.PositionedUser{}, storeError(err))
 				return
 			}
 		}

@@ -165,7 +165,7 @@ func checkKeys(c *conn, ring masterkey.Ring) (check KeyCheck, err error) {
 		entry := found[id]
 		entry.ID = id
 		entry.Values++
-		if _, err := ring.Open(key.value, keyPlace(key.userID, key.name)...); err == nil {
+		if _, err := ring.Open(key.value, keyContext(key.userID, key.name)...); err == nil {
 			entry.Opened++
 		}
 		found[id] = entry

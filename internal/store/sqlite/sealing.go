@@ -136,9 +136,9 @@ func keyID(value []byte) (id masterkey.ID) {
 	return id
 }
 
-// keyPlace returns the context that a provider key is bound to when it is
+// keyContext returns the context that a provider key is bound to when it is
 // sealed. It must never change.
-func keyPlace(userID, name string) []string { return []string{"provider key", userID, name} }
+func keyContext(userID, name string) []string { return []string{"provider key", userID, name} }
 
 // providerKey is a row of provider_keys or plain_provider_keys.
 type providerKey struct {
@@ -148,7 +148,7 @@ type providerKey struct {
 
 // putSealed seals a plain key and stores it.
 func putSealed(c *conn, ring masterkey.Ring, key providerKey) error {
-	sealed := ring.Seal(key.value, keyPlace(key.userID, key.name)...)
+	sealed := ring.Seal(key.value, keyContext(key.userID, key.name)...)
 	_, err := c.run(`INSERT INTO provider_keys (user_id, name, value) VALUES (?, ?, ?)
 		ON CONFLICT (user_id, name) DO UPDATE SET value = excluded.value`, key.userID, key.name, blob(sealed))
 	return err
@@ -250,7 +250,7 @@ func (s *Store) Reseal(ctx context.Context, discard bool) (done Resealed, err er
 		}
 		done = Resealed{Changed: moved}
 		err = eachKey(c, sealedPage, func(key providerKey) error {
-			plain, err := ring.Open(key.value, keyPlace(key.userID, key.name)...)
+			plain, err := ring.Open(key.value, keyContext(key.userID, key.name)...)
 			switch {
 			case err != nil:
 				done.Discarded++

@@ -47,7 +47,7 @@ func (s *Store) userConfig(c *conn, userID string) (config *backend.UserConfig, 
 				config = &backend.UserConfig{UserID: userID, Timezone: row.ColumnText(0), Keys: map[string]backend.Secret{}}
 			}
 			name := row.ColumnText(1)
-			if key, err := s.sealing.ring.Open(row.ColumnRawBlob(2), keyPlace(userID, name)...); err == nil {
+			if key, err := s.sealing.ring.Open(row.ColumnRawBlob(2), keyContext(userID, name)...); err == nil {
 				config.Keys[name] = backend.NewSecret(string(key))
 			}
 			return nil

@@ -138,15 +138,15 @@ var pageQueries = map[backend.UserOrder]string{
 // UserPage implements [backend.Store].
 func (s *Store) UserPage(
 	ctx context.Context, order backend.UserOrder, from string, limit int,
-) (page []backend.PlacedUser, err error) {
-	place, err := placeOf(order, from)
+) (page []backend.PositionedUser, err error) {
+	position, err := positionOf(order, from)
 	if err != nil {
 		return nil, err
 	}
 	err = s.read(ctx, func(c *conn) error {
 		page = nil // a read may be repeated
-		return c.query(pageQueries[order], append(place, int64(limit)), func(row *sqlite3.Stmt) error {
-			user := backend.PlacedUser{
+		return c.query(pageQueries[order], append(position, int64(limit)), func(row *sqlite3.Stmt) error {
+			user := backend.PositionedUser{
 				User: listedUser(row), NameKey: row.ColumnText(4),
 			}
 			switch seq := strconv.FormatInt(row.ColumnInt64(0), 10); order {
@@ -164,8 +164,8 @@ func (s *Store) UserPage(
 	return page, err
 }
 
-// placeOf returns the arguments of a query of pageQueries for a position.
-func placeOf(order backend.UserOrder, from string) ([]any, error) {
+// positionOf returns the arguments of a query of pageQueries for a position.
+func positionOf(order backend.UserOrder, from string) ([]any, error) {
 	if order == backend.ByID {
 		return []any{from}, nil
 	}
@@ -177,7 +177,7 @@ func placeOf(order backend.UserOrder, from string) ([]any, error) {
 	if after != "" {
 		var err error
 		if seq, err = strconv.ParseInt(after, 10, 64); err != nil {
-			return nil, backend.NoSuchPlace()
+			return nil, backend.NoSuchPosition()
 		}
 	}
 	if order == backend.ByCreation {

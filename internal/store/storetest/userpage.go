@@ -60,7 +60,7 @@ func userPageOrders(t *trial) {
 	t.wantPages(backend.ByID, "", "3 config", "4 credential", "7 both", "8 credential", "9 config", "É credential")
 
 	page, err := t.UserPage(t.Context(), backend.ByID, "7", 2)
-	want := []backend.PlacedUser{
+	want := []backend.PositionedUser{
 		{User: backend.User{UserID: "7 both", Username: "Berta"}, NameKey: backend.NameKey("Berta")},
 		{User: backend.User{UserID: "8 credential", Username: "Zoë"}, NameKey: backend.NameKey("Zoë")},
 	}

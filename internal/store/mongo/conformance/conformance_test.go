@@ -95,7 +95,7 @@ func (b *balanced) Users(ctx context.Context, filter backend.UserFilter) iter.Se
 	return b.next().Users(ctx, filter)
 }
 
-func (b *balanced) UserPage(ctx context.Context, order backend.UserOrder, from string, limit int) ([]backend.PlacedUser, error) {
+func (b *balanced) UserPage(ctx context.Context, order backend.UserOrder, from string, limit int) ([]backend.PositionedUser, error) {
 	return b.next().UserPage(ctx, order, from, limit)
 }
 
