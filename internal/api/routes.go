@@ -166,9 +166,9 @@ func (a *API) table() []route { //nolint:funlen // one table, to be read from to
 			summary: "List the known providers, adapters, scenes and avatars",
 			description: "The names that a character can use, and the provider keys that they need. They are the same for all users. " +
 				"Other names are accepted too, because an orchestrator may know more."},
-		available[getAvailableLLMResponse](a, backend.LLM, "List the language models a user can use"),
-		available[getAvailableASRResponse](a, backend.ASR, "List the speech recognition a user can use"),
-		available[getAvailableTTSResponse](a, backend.TTS, "List the speech synthesis a user can use"),
+		available[getAvailableLLMResponse](a, backend.LLM, "List the language model providers a user can use"),
+		available[getAvailableASRResponse](a, backend.ASR, "List the speech recognition providers a user can use"),
+		available[getAvailableTTSResponse](a, backend.TTS, "List the speech synthesis providers a user can use"),
 		{method: http.MethodGet, path: v1 + "get_missing_secrets/{user_id}/{character_id}", tag: tagProviders,
 			errors: []int{http.StatusNotFound}, endpoint: owner(a, a.getMissingSecrets),
 			summary:     "List the provider keys that a character needs and its user has not set",

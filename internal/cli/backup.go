@@ -9,14 +9,14 @@ import (
 // backupCommand copies the embedded store to a file.
 type backupCommand struct {
 	configFlags
-	Out  string `placeholder:"FILE" help:"Where the backup goes. A file that is there is not replaced. Without it: a new file in backup.dir, named after the time."`
+	Out  string `placeholder:"FILE" help:"File to write. An existing file is not replaced. Default: a new file in backup.dir, named after the time."`
 	JSON bool   `name:"json" help:"Print JSON."`
 }
 
 // Help implements kong.HelpProvider.
 func (backupCommand) Help() string {
-	return `It works whether the server runs or not. The file is verified before it appears under its name. The master key is not
-in it: keep that elsewhere. For backups by schedule set backup.every; those that this command makes are never removed.
+	return `The file is verified before it gets its name. It does not contain the master key: keep that somewhere else. For
+scheduled backups set backup.every. Backups that this command makes are never removed automatically.
 
     web-backend backup
     web-backend backup --out monday.db

@@ -9,12 +9,12 @@ import (
 // bootstrapCommand runs only the start-up steps of MongoDB.
 type bootstrapCommand struct {
 	configFlags
-	Check bool `help:"Only look; change nothing."`
+	Check bool `help:"Only check; change nothing."`
 }
 
 // Help implements kong.HelpProvider.
 func (bootstrapCommand) Help() string {
-	return `It makes the application user and the indexes, where they are missing; see docs/mongodb.md.
+	return `It creates the application user and the indexes if they are missing; see docs/mongodb.md.
 
     web-backend bootstrap --config_path configs/local.yaml --check`
 }

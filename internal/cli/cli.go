@@ -38,22 +38,22 @@ const (
 // commands defines the command line for kong. The group of each command is one
 // of groups.
 type commands struct {
-	Serve       serveCommand       `cmd:"" default:"withargs" group:"run" help:"Run the server. This is what happens without a command."`
-	Bootstrap   bootstrapCommand   `cmd:"" group:"run" help:"Set MongoDB up as serve does at its start, and say what was found and done."`
-	Healthcheck healthcheckCommand `cmd:"" group:"run" help:"Ask the running server whether it is well."`
-	Console     consoleCommand     `cmd:"" group:"run" help:"Print a link that signs in an operator in the console, once, and open it."`
-	Config      configCommand      `cmd:"" group:"run" help:"Check the configuration, or say where each value comes from."`
-	User        userCommand        `cmd:"" group:"users" help:"List, show, make and delete users; set passwords."`
-	Export      exportCommand      `cmd:"" group:"data" help:"Write all users and characters to a file that import reads. Works beside a running server."`
-	Import      importCommand      `cmd:"" group:"data" help:"Read what export wrote. A second run changes nothing, and completes one that was broken off."`
-	Copy        copyCommand        `cmd:"" group:"data" help:"Copy all users and characters from one store to another, such as from MongoDB to the embedded store."`
-	Backup      backupCommand      `cmd:"" group:"care" help:"Copy the embedded store to a file, also while the server runs."`
-	Restore     restoreCommand     `cmd:"" group:"care" help:"Put a backup in place of the embedded store. The server must be stopped."`
-	Keys        keysCommand        `cmd:"" group:"care" help:"Examine or change the master key that seals provider keys."`
-	Motion      motionCommand      `cmd:"" group:"motion" help:"Check a folder of motion files, or write a small one to try."`
+	Serve       serveCommand       `cmd:"" default:"withargs" group:"run" help:"Run the server. This is the default command."`
+	Bootstrap   bootstrapCommand   `cmd:"" group:"run" help:"Set up MongoDB as serve does when it starts, and print what was found and done."`
+	Healthcheck healthcheckCommand `cmd:"" group:"run" help:"Check whether the running server is healthy."`
+	Console     consoleCommand     `cmd:"" group:"run" help:"Print a link that signs in an operator to the console once, and open it."`
+	Config      configCommand      `cmd:"" group:"run" help:"Check the configuration, or show where each value comes from."`
+	User        userCommand        `cmd:"" group:"users" help:"List, show, create and delete users; set passwords."`
+	Export      exportCommand      `cmd:"" group:"data" help:"Write all users and characters to a file that import can read. The server may be running."`
+	Import      importCommand      `cmd:"" group:"data" help:"Read a file that export wrote. A second run changes nothing, and completes a run that was interrupted."`
+	Copy        copyCommand        `cmd:"" group:"data" help:"Copy all users and characters from one store to another, for example from MongoDB to the embedded store."`
+	Backup      backupCommand      `cmd:"" group:"care" help:"Copy the embedded store to a file. The server may be running."`
+	Restore     restoreCommand     `cmd:"" group:"care" help:"Replace the embedded store with a backup. The server must be stopped."`
+	Keys        keysCommand        `cmd:"" group:"care" help:"Check or change the master key that encrypts provider keys."`
+	Motion      motionCommand      `cmd:"" group:"motion" help:"Check a folder of motion files, or write a small one to try out."`
 	OpenAPI     openapiCommand     `cmd:"" name:"openapi" group:"about" help:"Print the OpenAPI document."`
-	Completion  completionCommand  `cmd:"" group:"about" help:"Print the completion script of a shell."`
-	Version     versionCommand     `cmd:"" group:"about" help:"Print version, commit and Go version."`
+	Completion  completionCommand  `cmd:"" group:"about" help:"Print the completion script for a shell."`
+	Version     versionCommand     `cmd:"" group:"about" help:"Print the version, the commit and the Go version."`
 	Complete    completeCommand    `cmd:"" name:"__complete" hidden:"" passthrough:""`
 }
 
@@ -108,8 +108,8 @@ func newParser(command *commands, options ...kong.Option) (*kong.Kong, error) {
 	return kong.New(command, append([]kong.Option{
 		kong.Name(programName),
 		kong.Description("The service behind AI characters that talk: users, characters, provider keys. " +
-			"Without a command it serves; web-backend serve --help lists the flags.\n\n" +
-			"Exit status: 0 if all went well, 1 if it failed, 2 if the command line is wrong."),
+			"Without a command it runs the server; web-backend serve --help lists the flags.\n\n" +
+			"Exit status: 0 for success, 1 for a failure, 2 for a wrong command line."),
 		kong.ExplicitGroups(groups),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 110}),
 	}, options...)...)

@@ -22,7 +22,7 @@ var completionScripts embed.FS
 
 // Help implements kong.HelpProvider.
 func (completionCommand) Help() string {
-	return `It completes commands, flags, the values that a flag allows, and file names where a file is wanted.
+	return `It completes commands, flags, values of flags, and file names.
 
     source <(web-backend completion bash)
     web-backend completion bash > /etc/bash_completion.d/web-backend

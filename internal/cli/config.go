@@ -15,8 +15,8 @@ import (
 
 // configCommand groups the commands for the configuration.
 type configCommand struct {
-	Check   configCheckCommand   `cmd:"" help:"Look for everything in the configuration that keeps serve from starting, and for bad motion files. Makes and changes nothing, and asks no other server."`
-	Explain configExplainCommand `cmd:"" help:"Print each key with its value, where that comes from, and its default. Secrets are hidden."`
+	Check   configCheckCommand   `cmd:"" help:"Find everything in the configuration that prevents serve from starting, and bad motion files. Changes nothing and connects to no other server."`
+	Explain configExplainCommand `cmd:"" help:"Print each key with its value, the source of the value, and its default. Secrets are hidden."`
 }
 
 // configCheckCommand checks the configuration.
@@ -27,7 +27,7 @@ type configCheckCommand struct {
 
 // Help implements kong.HelpProvider.
 func (configCheckCommand) Help() string {
-	return `It prints all faults at once, and warnings about what has no effect. The exit status is 1 if there is a fault.
+	return `It prints all faults, and warnings about settings that have no effect. The exit status is 1 if there is a fault.
 
     web-backend config check --config_path configs/local.yaml
     web-backend config check --config_path configs/local.py --json`
@@ -76,13 +76,13 @@ func (c *configCheckCommand) Run(ctx context.Context, streams Streams) error {
 type configExplainCommand struct {
 	configFlags
 	JSON bool     `name:"json" xor:"form" help:"Print JSON."`
-	YAML bool     `name:"yaml" xor:"form" help:"Print a YAML file that says the same, without secrets."`
-	Keys []string `arg:"" optional:"" name:"key" help:"Only these keys, or those of a section such as logger_cfg."`
+	YAML bool     `name:"yaml" xor:"form" help:"Print an equivalent YAML file, without secrets."`
+	Keys []string `arg:"" optional:"" name:"key" help:"Print only these keys, or the keys of a section such as logger_cfg."`
 }
 
 // Help implements kong.HelpProvider.
 func (configExplainCommand) Help() string {
-	return `For a Python configuration file it also prints the YAML file to switch to.
+	return `For a Python configuration file it also prints the equivalent YAML file.
 
     web-backend config explain
     web-backend config explain port logger_cfg --json

@@ -11,14 +11,14 @@ import (
 type consoleCommand struct {
 	configFlags
 
-	NoBrowser bool `name:"no-browser" help:"Only print the link; open no browser."`
+	NoBrowser bool `name:"no-browser" help:"Only print the link; do not open a browser."`
 }
 
 // Help implements kong.HelpProvider.
 func (consoleCommand) Help() string {
-	return `The link signs in an operator, once and within 10 minutes. Open it in a browser on this machine; from
-another one, put the public address of the server in its place. It is made from the operator token, without asking the
-server, so use the server's own configuration. On a terminal with a display it also opens the browser.
+	return `The link works once, and for 10 minutes. Open it in a browser on this machine. On another machine, replace its
+address with the public address of the server. The command makes the link from the operator token and does not contact
+the server, so run it with the server's configuration. On a terminal with a display it also opens the browser.
 
     web-backend console
     docker compose exec web-backend web-backend console`

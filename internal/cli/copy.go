@@ -12,16 +12,16 @@ import (
 type copyCommand struct {
 	configFlags
 	moveFlags
-	From        string `placeholder:"PLACE" help:"Store to read: a data folder, a mongodb:// or mongodb+srv:// URI, or mongodb:// alone for the MongoDB of the configuration, so that no password stands here. The configured store without it."`
-	To          string `placeholder:"PLACE" help:"Store to write, named likewise. Better leave the one out whose URI has a password, and configure it with MONGODB_URI_FILE."`
+	From        string `placeholder:"PLACE" help:"Store to read: a data folder, a mongodb:// or mongodb+srv:// URI, or just mongodb:// for the MongoDB of the configuration, which needs no password on the command line. Default: the configured store."`
+	To          string `placeholder:"PLACE" help:"Store to write, in the same form. If a URI has a password, leave out its flag and set MONGODB_URI_FILE."`
 	WithSecrets bool   `name:"with-secrets" help:"Copy passwords and provider keys too."`
-	LeaveOutBad bool   `name:"leave-out-bad" help:"Go on without documents of MongoDB that cannot be read, and count them; otherwise nothing is written."`
-	Verify      bool   `help:"Compare every user and character afterwards, and count the differences."`
+	LeaveOutBad bool   `name:"leave-out-bad" help:"Skip and count MongoDB documents that cannot be read; without this flag nothing is written."`
+	Verify      bool   `help:"Afterwards compare all users and characters, and count the differences."`
 }
 
 // Help implements kong.HelpProvider.
 func (copyCommand) Help() string {
-	return `The source is only read, and may be in use. The target is set up as serve does. A second run changes nothing.
+	return `The source is only read, and may be in use. The target is set up as serve does it. A second run changes nothing.
 
     web-backend copy --from mongodb:// --to data --with-secrets --verify
     MONGODB_URI_FILE=/run/secrets/uri web-backend copy --to data --with-secrets

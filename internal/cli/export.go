@@ -10,19 +10,19 @@ import (
 // exportCommand writes an export file.
 type exportCommand struct {
 	configFlags
-	Out            string   `placeholder:"FILE" help:"File to write; standard output without it."`
-	Force          bool     `help:"Replace FILE if it is there."`
+	Out            string   `placeholder:"FILE" help:"File to write. Default: standard output."`
+	Force          bool     `help:"Replace FILE if it exists."`
 	User           *string  `placeholder:"USER" xor:"user" help:"Write only the user with this id or user name."`
-	WithSecrets    bool     `name:"with-secrets" help:"Take passwords and provider keys along. The file is encrypted then (age)."`
+	WithSecrets    bool     `name:"with-secrets" help:"Include passwords and provider keys. The file is then encrypted (age)."`
 	Recipient      []string `placeholder:"age1…" sep:"none" help:"Encrypt for this public key; may be given several times."`
-	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" help:"Encrypt with the passphrase in this file; without it, WEB_BACKEND_PASSPHRASE is used, or the command asks for it."`
-	LeaveOutBad    bool     `name:"leave-out-bad" xor:"user" help:"Go on without documents of MongoDB that cannot be read, and count them."`
+	PassphraseFile string   `name:"passphrase-file" placeholder:"FILE" help:"File with the passphrase to encrypt with. Default: WEB_BACKEND_PASSPHRASE; if it is not set, the command asks."`
+	LeaveOutBad    bool     `name:"leave-out-bad" xor:"user" help:"Skip and count MongoDB documents that cannot be read."`
 	Quiet          bool     `help:"Show no progress."`
 }
 
 // Help implements kong.HelpProvider.
 func (exportCommand) Help() string {
-	return `It works beside a running server. Without --with-secrets the file is plain text without passwords and provider keys.
+	return `Without --with-secrets, the file is plain text and contains no passwords and no provider keys.
 
     web-backend export --out users.jsonl
     web-backend export --user ada@example.org --out ada.jsonl

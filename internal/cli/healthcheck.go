@@ -12,9 +12,9 @@ import (
 // healthcheckCommand asks the running server whether it is healthy.
 type healthcheckCommand struct {
 	configFlags
-	URL     string        `name:"url" placeholder:"URL" help:"Address of the server, without /health; by default that of the server on the data folder, otherwise host and port of the configuration."`
+	URL     string        `name:"url" placeholder:"URL" help:"URL of the server, without /health. Default: the server that uses the data folder, otherwise host and port of the configuration."`
 	Timeout time.Duration `default:"3s" help:"How long to wait for the response (${default})."`
-	Ready   bool          `help:"Ask as well whether the server reaches its store."`
+	Ready   bool          `help:"Also check whether the server can use its store."`
 }
 
 // Validate is called by kong to check the command.
@@ -27,13 +27,13 @@ func (c *healthcheckCommand) Validate() error {
 
 // Help implements kong.HelpProvider.
 func (healthcheckCommand) Help() string {
-	return `For the health check of a container, without curl: the exit status is 0 if the server is healthy, otherwise 1.
-It requests /health, which responds while the process works. A supervisor that restarts unhealthy servers should use it,
-because a restart does not help when the database is away for a moment. --ready requests /health/ready, for a supervisor
-that only holds requests back in the meantime.
-The server that runs on the data folder is found on any port, unless --host or --port say which address to use. Host
-0.0.0.0 is reached at 127.0.0.1, tls_cert switches to https, and no proxy is used. The certificate is not checked on a
-loopback address or at the configured one: it is for the public name, and nothing secret is sent.
+	return `It is made for the health checks of containers without curl. The exit status is 0 if the server is healthy, otherwise 1.
+It requests /health, which responds as long as the process works. Use it for a supervisor that restarts unhealthy
+servers, because a restart does not help if only the database is away. --ready requests /health/ready, for a supervisor
+that only stops sending requests for a while.
+The command finds the server that uses the data folder on any port, unless --host or --port is given. It reaches host
+0.0.0.0 at 127.0.0.1, uses https if tls_cert is set, and uses no proxy. It does not check the certificate at a loopback
+address or at the configured address, because the certificate is for the public name and nothing secret is sent.
 
     web-backend healthcheck
     web-backend healthcheck --url http://127.0.0.1:8080 --ready --timeout 10s`

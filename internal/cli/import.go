@@ -9,8 +9,8 @@ import (
 
 // moveFlags are the flags of the commands that write users to a store.
 type moveFlags struct {
-	OnConflict string `name:"on-conflict" enum:"fail,skip,replace" default:"fail" help:"What to do with a user that is there with other content: fail (before anything is written), skip or replace."`
-	DryRun     bool   `name:"dry-run" help:"Write nothing; say what would be done."`
+	OnConflict string `name:"on-conflict" enum:"fail,skip,replace" default:"fail" help:"What to do with a user that exists with different content: fail (before anything is written), skip or replace."`
+	DryRun     bool   `name:"dry-run" help:"Write nothing; print what would be done."`
 	JSON       bool   `name:"json" help:"Print the result as JSON."`
 	Quiet      bool   `help:"Show no progress."`
 }
@@ -30,9 +30,9 @@ func (f moveFlags) onConflict() backend.OnConflict {
 type importCommand struct {
 	configFlags
 	moveFlags
-	File           string `arg:"" placeholder:"FILE" help:"File that export wrote; - for standard input."`
-	Identity       string `placeholder:"FILE" help:"Identity file (age) that opens the export."`
-	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" help:"File with the passphrase of the export; without it, WEB_BACKEND_PASSPHRASE is used, or the command asks for it."`
+	File           string `arg:"" placeholder:"FILE" help:"File that export wrote, or - for standard input."`
+	Identity       string `placeholder:"FILE" help:"Identity file (age) that decrypts the export."`
+	PassphraseFile string `name:"passphrase-file" placeholder:"FILE" help:"File with the passphrase of the export. Default: WEB_BACKEND_PASSPHRASE; if it is not set, the command asks."`
 }
 
 // Help implements kong.HelpProvider.

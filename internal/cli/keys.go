@@ -9,8 +9,8 @@ import (
 
 // keysCommand groups the commands for the master key that seals provider keys.
 type keysCommand struct {
-	Doctor keysDoctorCommand `cmd:"" help:"Say where the master key is and whether it opens all provider keys. Changes nothing."`
-	Rotate keysRotateCommand `cmd:"" help:"Seal all provider keys with a new master key. The server must be stopped."`
+	Doctor keysDoctorCommand `cmd:"" help:"Print where the master key is and whether it opens all provider keys. Changes nothing."`
+	Rotate keysRotateCommand `cmd:"" help:"Encrypt all provider keys with a new master key. The server must be stopped."`
 }
 
 // keysDoctorCommand examines the master keys.
@@ -21,7 +21,7 @@ type keysDoctorCommand struct {
 
 // Help implements kong.HelpProvider.
 func (keysDoctorCommand) Help() string {
-	return `It works beside a running server. The exit status is 1 if a provider key cannot be read.
+	return `The server may be running. The exit status is 1 if a provider key cannot be read.
 
     web-backend keys doctor
     web-backend keys doctor --data-dir /var/lib/web-backend --json`
@@ -48,12 +48,12 @@ func (c *keysDoctorCommand) Run(streams Streams) error {
 // keysRotateCommand changes the master key.
 type keysRotateCommand struct {
 	configFlags
-	DiscardUnreadable bool `name:"discard-unreadable" help:"Remove provider keys that no master key opens, for good."`
+	DiscardUnreadable bool `name:"discard-unreadable" help:"Permanently remove provider keys that no master key opens."`
 }
 
 // Help implements kong.HelpProvider.
 func (keysRotateCommand) Help() string {
-	return `Broken off at any moment it leaves every key readable, and the next run finishes; see docs/provider-keys.md.
+	return `If it is interrupted, every key stays readable, and the next run completes it; see docs/provider-keys.md.
 
     web-backend keys rotate`
 }

@@ -14,21 +14,21 @@ import (
 
 // motionCommand groups the commands for motion files.
 type motionCommand struct {
-	Check motionCheckCommand `cmd:"" help:"Load motion files as serve does, and say what the DLP3D web client could use of them."`
-	Demo  motionDemoCommand  `cmd:"" help:"Write a small folder of motion files, to try the server and the DLP3D web client without the real ones."`
+	Check motionCheckCommand `cmd:"" help:"Load motion files as serve does, and print what the DLP3D web client can use."`
+	Demo  motionDemoCommand  `cmd:"" help:"Write a small folder of motion files, to try out the server and the DLP3D web client."`
 }
 
 // motionCheckCommand checks motion files.
 type motionCheckCommand struct {
 	configFlags
-	Folder string `arg:"" optional:"" name:"folder" help:"Folder to check, laid out as motion.data_dir; without it, the motion files of the configuration."`
+	Folder string `arg:"" optional:"" name:"folder" help:"Folder to check, with the same layout as motion.data_dir. Default: the motion files of the configuration."`
 	JSON   bool   `name:"json" help:"Print JSON."`
 }
 
 // Help implements kong.HelpProvider.
 func (motionCheckCommand) Help() string {
-	return `It reads the database and every file, and changes nothing. With a configuration it asks the servers that this names.
-The exit status is 1 if there is a fault, or the web client cannot use an avatar.
+	return `It reads the database and every file, and changes nothing. If the configuration names servers, it connects to them.
+The exit status is 1 if there is a fault or if the web client cannot use an avatar.
 
     web-backend motion check data
     web-backend motion check --config_path configs/local.yaml --json`

@@ -9,12 +9,13 @@ import (
 
 // motionDemoCommand writes demo motion files.
 type motionDemoCommand struct {
-	Folder string `arg:"" name:"folder" help:"Folder to write, which must not exist or be empty."`
+	Folder string `arg:"" name:"folder" help:"Folder to write. It must be empty or not exist."`
 }
 
 // Help implements kong.HelpProvider.
 func (motionDemoCommand) Help() string {
-	return `Two figures of boxes under names that the DLP3D web client knows, with the few motions that it needs. Nothing is replaced.
+	return `It writes two figures made of boxes, with names that the DLP3D web client knows, and the few motions that it needs. No
+existing file is replaced.
 
     web-backend motion demo demo-data`
 }

@@ -10,12 +10,13 @@ import (
 // openapiCommand prints the OpenAPI document.
 type openapiCommand struct {
 	configFlags
-	Out string `placeholder:"FILE" help:"Write it to this file instead."`
+	Out string `placeholder:"FILE" help:"File to write. Default: standard output."`
 }
 
 // Help implements kong.HelpProvider.
 func (openapiCommand) Help() string {
-	return `OpenAPI 3.1, the same as the server's /openapi.json, for client generators. It needs no server and no store.
+	return `It is the document that the server has at /openapi.json (OpenAPI 3.1), for client generators. The command needs no server
+and no store.
 
     web-backend openapi --out openapi.json`
 }

@@ -10,14 +10,14 @@ import (
 type restoreCommand struct {
 	configFlags
 	File  string `arg:"" help:"The backup."`
-	Check bool   `help:"Only examine the file and whether the master key fits; change nothing. The server may run."`
+	Check bool   `help:"Only check the file and whether the master key fits; change nothing. The server may be running."`
 	JSON  bool   `name:"json" help:"Print JSON."`
 }
 
 // Help implements kong.HelpProvider.
 func (restoreCommand) Help() string {
-	return `The file is verified before anything changes. The database that was there stays beside the new one, as
-web-backend.db.before-restore- with the time; people have to log in again.
+	return `The file is verified before anything changes. The old database stays in the same folder, with the name
+web-backend.db.before-restore-TIME. All users have to log in again.
 
     web-backend restore --check monday.db
     web-backend restore monday.db

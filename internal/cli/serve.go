@@ -13,16 +13,16 @@ import (
 // needs the configuration has them. Their values are strings, so that package
 // config validates all of them.
 type configFlags struct {
-	ConfigPath    string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file: YAML, or a Python module of the original (.py)."`
+	ConfigPath    string  `name:"config_path" aliases:"config-path,config" placeholder:"FILE" help:"Configuration file: YAML, or a Python file (.py) of the original web backend."`
 	Host          *string `placeholder:"HOST" help:"Address to listen on (127.0.0.1)."`
-	Port          *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free one."`
-	Access        *string `placeholder:"MODE" complete:"open,guarded,strict" help:"Who may call what: open, guarded (the default) or strict."`
-	LocalOperator *string `name:"local-operator" aliases:"local_operator" placeholder:"BOOL" complete:"true,false" help:"Whether, where access is guarded, programs on this machine are operators without a token (true)."`
-	Registration  *string `placeholder:"MODE" complete:"open,closed" help:"Who may make an account: open (everyone, the default) or closed (operators)."`
+	Port          *string `placeholder:"PORT" help:"Port to listen on (18080); 0 for any free port."`
+	Access        *string `placeholder:"MODE" complete:"open,guarded,strict" help:"Access mode: open, guarded (default) or strict."`
+	LocalOperator *string `name:"local-operator" aliases:"local_operator" placeholder:"BOOL" complete:"true,false" help:"In guarded mode, accept programs on this machine as operators without a token (true)."`
+	Registration  *string `placeholder:"MODE" complete:"open,closed" help:"Who can create accounts: open (everyone, default) or closed (operators)."`
 	DataDir       *string `name:"data-dir" aliases:"data_dir" placeholder:"DIR" help:"Folder of the embedded store (data)."`
 
 	MongoDBAdminUsername *string `name:"mongodb_admin_username" aliases:"mongodb-admin-username" placeholder:"NAME" help:"Admin user of MongoDB, for the first run (admin)."`
-	MongoDBAdminPassword *string `name:"mongodb_admin_password" aliases:"mongodb-admin-password" placeholder:"TEXT" help:"Its password; better in MONGODB_ADMIN_PASSWORD_FILE, where no process list shows it."`
+	MongoDBAdminPassword *string `name:"mongodb_admin_password" aliases:"mongodb-admin-password" placeholder:"TEXT" help:"Password of the admin user. Prefer MONGODB_ADMIN_PASSWORD_FILE: the process list shows flags."`
 }
 
 // sources returns the sources of the configuration, including these flags.
@@ -50,8 +50,8 @@ type serveCommand struct{ configFlags }
 
 // Help implements kong.HelpProvider.
 func (serveCommand) Help() string {
-	return `It serves until it is told to stop (SIGTERM, Ctrl-C), and lets running requests finish. Flags go before the
-environment, that before the file, and that before the default in parentheses.
+	return `It runs until it receives SIGTERM or Ctrl-C, and then finishes the running requests. Flags take precedence over
+environment variables, and these over the configuration file. Defaults are in parentheses.
 
     web-backend
     web-backend serve --config_path configs/local.yaml

@@ -11,21 +11,21 @@ import (
 
 // userCommand groups the commands for users. Each of them has its own file.
 type userCommand struct {
-	List        userListCommand        `cmd:"" help:"List all users, or find some."`
-	Show        userShowCommand        `cmd:"" help:"Show what is stored of one user, without any secret."`
-	Create      userCreateCommand      `cmd:"" help:"Make a user, with a user name and password or without."`
-	SetPassword userSetPasswordCommand `cmd:"" name:"set-password" help:"Give a user a new password, without the old one."`
+	List        userListCommand        `cmd:"" help:"List all users, or search for some."`
+	Show        userShowCommand        `cmd:"" help:"Show the stored data of one user, without secrets."`
+	Create      userCreateCommand      `cmd:"" help:"Create a user, with or without a user name and password."`
+	SetPassword userSetPasswordCommand `cmd:"" name:"set-password" help:"Give a user a new password. The old one is not needed."`
 	SetKey      userSetKeyCommand      `cmd:"" name:"set-key" help:"Set a provider key of a user."`
 	UnsetKey    userUnsetKeyCommand    `cmd:"" name:"unset-key" help:"Remove a provider key of a user."`
 	Disable     userDisableCommand     `cmd:"" help:"Disable the account of a user, and end its sessions."`
 	Enable      userEnableCommand      `cmd:"" help:"Enable the account of a user again."`
 	EndSessions userEndSessionsCommand `cmd:"" name:"end-sessions" help:"End all sessions of a user."`
-	Delete      userDeleteCommand      `cmd:"" help:"Delete a user with everything that is stored for it."`
+	Delete      userDeleteCommand      `cmd:"" help:"Delete a user with all stored data."`
 }
 
 // besideServer is the part of the help of commands that change users that
 // explains how they work while a server runs.
-const besideServer = "If a server runs on the data folder, the change goes through it, at the URL that it left there, " +
+const besideServer = "If a server uses the data folder, the command calls that server, at the URL that it wrote there, " +
 	"with the operator token of the configuration or of the data folder. " +
 	"On MongoDB it goes to the database."
 
@@ -35,7 +35,7 @@ const passwordHelp = "The password is typed twice at the terminal, or is the fir
 // oneUser identifies a user by id or by user name.
 type oneUser struct {
 	UserID   string `arg:"" optional:"" name:"user" help:"User id."`
-	Username string `placeholder:"NAME" help:"User name, in place of the id."`
+	Username string `placeholder:"NAME" help:"User name, instead of the id."`
 }
 
 // Validate is called by kong to check the command.

@@ -11,7 +11,7 @@ import (
 // userCreateCommand creates a user.
 type userCreateCommand struct {
 	configFlags
-	UserID   *string `arg:"" optional:"" name:"user" help:"User id; one is made if it is not given."`
+	UserID   *string `arg:"" optional:"" name:"user" help:"User id. Default: a new one."`
 	Username *string `placeholder:"NAME" help:"Let the user log in with this name and a password."`
 	JSON     bool    `name:"json" help:"Print a JSON object."`
 }
@@ -27,7 +27,7 @@ func (c *userCreateCommand) Validate() error {
 
 // Help implements kong.HelpProvider.
 func (userCreateCommand) Help() string {
-	return `The user has the default config and characters at once. It prints the user id. With --username the user can log in: ` +
+	return `The user gets the default config and characters. The command prints the user id. With --username the user can log in. ` +
 		passwordHelp + " " + besideServer + `
 
     web-backend user create ada

@@ -11,12 +11,12 @@ import (
 type userDeleteCommand struct {
 	configFlags
 	oneUser
-	Yes bool `short:"y" help:"Do not ask; needed without a terminal."`
+	Yes bool `short:"y" help:"Do not ask for confirmation. Required without a terminal."`
 }
 
 // Help implements kong.HelpProvider.
 func (userDeleteCommand) Help() string {
-	return "Account, config, provider keys and characters go for good, and the user's tokens end. " + besideServer + `
+	return "This permanently removes the account, the config, the provider keys and the characters, and ends the user's tokens. " + besideServer + `
 
     web-backend user delete ada
     web-backend user delete --username ada@example.org --yes`

@@ -24,7 +24,7 @@ type userAccountArguments struct {
 
 // Help implements kong.HelpProvider.
 func (userDisableCommand) Help() string {
-	return "The user's tokens end, and nobody can log in until the account is enabled. The data stays. " + besideServer + `
+	return "The user's tokens end, and the user cannot log in until the account is enabled again. The data stays. " + besideServer + `
 
     web-backend user disable ada
     web-backend user disable --username ada@example.org`
@@ -40,7 +40,7 @@ func (userEnableCommand) Help() string {
 
 // Help implements kong.HelpProvider.
 func (userEndSessionsCommand) Help() string {
-	return "The user's tokens end, so it has to log in again everywhere. " + besideServer + `
+	return "The user's tokens end, so the user has to log in again everywhere. " + besideServer + `
 
     web-backend user end-sessions ada
     web-backend user end-sessions --username ada@example.org`

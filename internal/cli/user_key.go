@@ -22,9 +22,9 @@ type userUnsetKeyCommand struct{ userKeyArguments }
 // userKeyArguments identify a user and a provider key.
 type userKeyArguments struct {
 	configFlags
-	First    string `arg:"" name:"user" help:"User id; with --username the name of the provider key."`
+	First    string `arg:"" name:"user" help:"User id, or with --username the name of the provider key."`
 	Second   string `arg:"" optional:"" name:"name" help:"Name of the provider key, such as openai_api_key."`
-	Username string `placeholder:"NAME" help:"User name, in place of the id."`
+	Username string `placeholder:"NAME" help:"User name, instead of the id."`
 }
 
 // names returns the user id, which is empty with --username, and the name of
@@ -66,7 +66,7 @@ The names are ` + strings.Join(backend.ProviderKeys, ", ") + "."
 
 // Help implements kong.HelpProvider.
 func (userUnsetKeyCommand) Help() string {
-	return "Of a key that is not set it does nothing. " + besideServer + `
+	return "If the key is not set, nothing changes. " + besideServer + `
 
     web-backend user unset-key ada openai_api_key
     web-backend user unset-key --username ada@example.org elevenlabs_api_key`

@@ -12,16 +12,15 @@ import (
 type userListCommand struct {
 	configFlags
 	Search string `placeholder:"TEXT" help:"List only users whose user name or id begins with this text."`
-	JSON   bool   `name:"json" help:"Print one JSON object a line."`
+	JSON   bool   `name:"json" help:"Print one JSON object per line."`
 }
 
 // Help implements kong.HelpProvider.
 func (userListCommand) Help() string {
-	return `In creation order: user id, whether the user was set up (an account is at its first login), the account, and user name.
-The account is enabled, disabled or none.
-With --search, first the users whose name begins with the text, by name, then those whose id does, by id.
-Upper and lower case are the same in a name.
-It reads the store itself, also beside a running server, and however many users there are.
+	return `In creation order: user id, whether the user is set up (this happens at the first login), the account (enabled,
+disabled or none), and the user name. With --search: first the users whose name begins with the text, by name, then those
+whose id does, by id. Upper and lower case are the same in names. The command reads the store directly, also while a
+server runs.
 
     web-backend user list
     web-backend user list --search ada

@@ -12,7 +12,7 @@ import (
 type userSetPasswordCommand struct {
 	configFlags
 	UserID   string `arg:"" optional:"" name:"user" help:"User id."`
-	Username string `placeholder:"NAME" help:"User name, in place of the id; with the id of a user that has none, the name it gets."`
+	Username string `placeholder:"NAME" help:"User name, instead of the id. Together with the id: the new name of a user who has none."`
 }
 
 // Validate is called by kong to check the command.
@@ -25,8 +25,8 @@ func (c *userSetPasswordCommand) Validate() error {
 
 // Help implements kong.HelpProvider.
 func (userSetPasswordCommand) Help() string {
-	return passwordHelp + " The user's tokens end, so it has to log in again everywhere. A user that never had a password " +
-		"gets one with its id and --username. " + besideServer + `
+	return passwordHelp + " The user's tokens end, so the user has to log in again everywhere. For a user without an account, give " +
+		"the id and --username. " + besideServer + `
 
     web-backend user set-password --username ada@example.org
     web-backend user set-password ada --username ada@example.org < password.txt`

@@ -18,7 +18,7 @@ type userShowCommand struct {
 // Help implements kong.HelpProvider.
 func (userShowCommand) Help() string {
 	return `User name, time zone, the names of the provider keys that are set (never their values), and the characters.
-It reads the store itself, also beside a running server.
+The command reads the store directly, also while a server runs.
 
     web-backend user show 8f2c1c9e-52d5-4c1e-9b7c-0c1c39f3b6aa
     web-backend user show --username ada@example.org --json`
