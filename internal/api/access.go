@@ -241,7 +241,7 @@ func (a *API) callerOf(r *http.Request) (auth.Caller, error) {
 // attempt is left, the token is not checked, even if it is right; otherwise
 // guessing could continue. User tokens are not checked here: they are too long
 // to guess, and a client that keeps sending an expired one must not use up the
-// attempts of its household.
+// attempts of other clients with the same address.
 func (a *API) tryOperatorToken(info *request) (auth.Caller, error) {
 	switch number, wait := a.matchOperator(info, info.token); {
 	case wait > 0:

@@ -19,8 +19,8 @@ const (
 )
 
 // passwordRequest is a request whose password proves the identity of the
-// caller. Its endpoint must call limitTries first: the endpoint also runs for a
-// request that could not be decoded if the address has no attempts left.
+// caller. Its endpoint must call limitTries first: if the address has no
+// attempts left, the endpoint runs even for a request that could not be decoded.
 type passwordRequest interface {
 	// tellsRefusals reports whether a refusal is sent in a 200 response.
 	tellsRefusals() bool

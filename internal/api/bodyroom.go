@@ -105,9 +105,9 @@ func (room *bodyRoom) tryEnter(size int64, stop func()) (b *largeBody, changed <
 	return b, nil, 0
 }
 
-// arrived marks the body as complete, so that it is no longer stopped for
-// others. It returns err, the error that ended the read, or errGaveWay if the
-// body was stopped.
+// arrived marks the body as complete, so that it cannot be stopped any more to
+// make space for others. It returns err, the error that ended the read, or
+// errGaveWay if the body was stopped.
 func (b *largeBody) arrived(err error) error {
 	b.room.mu.Lock()
 	defer b.room.mu.Unlock()

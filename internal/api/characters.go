@@ -101,7 +101,8 @@ func (a *API) listCharacterSummaries(ctx context.Context, in *userPath) (charact
 }
 
 // characterSummariesResponse writes a [listCharacterSummariesResponse] piece by
-// piece. It reads texts that are too long to be in memory together one by one.
+// piece. If texts are too long to be in memory together, it reads them one by
+// one.
 type characterSummariesResponse struct {
 	userID    string
 	summaries []backend.CharacterSummary

@@ -149,7 +149,7 @@ func notReady(err error) error {
 	if !errors.Is(err, motion.ErrNotReady) {
 		return err
 	}
-	return &httpError{status: http.StatusServiceUnavailable, text: err.Error() + "; try again in some seconds", header: [2]string{"Retry-After", "5"}}
+	return &httpError{status: http.StatusServiceUnavailable, text: err.Error() + "; try again in a few seconds", header: [2]string{"Retry-After", "5"}}
 }
 
 // downloadMotionFiles handles the WebSocket route.

@@ -240,8 +240,8 @@ func (s *motionSession) waitForTurn() (release func(), err error) {
 	}, nil
 }
 
-// send writes a message. Its time limit grows with the size of the message: one
-// write timeout for each MiB begun.
+// send writes a message. Its time limit grows with the size of the message: it
+// is one write timeout, and one more for each full MiB.
 func (s *motionSession) send(message motion.Message) error {
 	if err := s.api.motion.paced(s.ctx, message.Size()); err != nil {
 		return err

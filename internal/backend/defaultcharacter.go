@@ -149,7 +149,7 @@ func notAnObject(err error) CharacterFault {
 	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return CharacterFault{text: fmt.Sprintf("not JSON at byte %d: %v", e.Offset, err)}
 	}
-	return CharacterFault{text: "want a JSON object with the fields"}
+	return CharacterFault{text: "want a JSON object that contains the fields"}
 }
 
 // jsonKinds describes the types of a character's fields.

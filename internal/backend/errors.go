@@ -118,7 +118,7 @@ func CharacterExists(key CharacterKey) error {
 }
 
 // TooManyCharacters returns the error for a user that already has the maximum
-// number of characters. The maximum is most.
+// number of characters. The parameter most is this maximum.
 func TooManyCharacters(most int) error {
 	return &Error{Kind: Full, Field: "user_id", Limit: most, Message: fmt.Sprintf("The user should have at most %d characters", most)}
 }

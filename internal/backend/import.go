@@ -73,9 +73,9 @@ const (
 
 // Import stores users in target, in batches and in the given order. It first
 // compares each user with the stored data. It is not a conflict if nothing is
-// stored, or if only the credential or only the config with its characters is
-// stored and is the same. So a second run changes nothing, and a new run
-// completes an import that was interrupted.
+// stored. It is also not a conflict if only one part is stored and that part is
+// the same: the credential, or the config with its characters. So a second run
+// changes nothing, and a new run completes an import that was interrupted.
 //
 // The error is Invalid for a user that a store may not keep, and Exists with
 // FailOnConflict. Both name the user, and nothing of its batch is written. The

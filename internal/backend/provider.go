@@ -150,8 +150,9 @@ func (c Character) UnknownNames() []UnknownName {
 
 // UnknownNameCount counts an unknown name in the characters of an import.
 type UnknownNameCount struct {
-	// UnknownName has the Value "" if that resembles no known name, or if too
-	// many values were found. All such values of a field are counted together.
+	// UnknownName has an empty Value if the value in the characters resembles no
+	// known name, or if too many values were found. All such values of a field
+	// are counted together.
 	UnknownName
 	Count int64
 }

@@ -182,8 +182,8 @@ func (s *Service) UpdatePassword(ctx context.Context, username string, password,
 }
 
 // DeleteAccount removes an account with all data that is stored for its user,
-// and ends its access tokens. The error is a [Refusal] unless name, password
-// and user id belong together, or if the account is disabled. A concurrent
+// and ends its access tokens. The error is a [Refusal] if name, password and
+// user id do not belong together, or if the account is disabled. A concurrent
 // change of the password does not prevent the deletion.
 func (s *Service) DeleteAccount(ctx context.Context, username string, password Secret, userID string) error {
 	return s.withCredential(ctx, username, password, func(credential Credential, _ bool) error {

@@ -74,7 +74,7 @@ func (s *Service) credentialOf(ctx context.Context, userID, username string) (*C
 			Message: fmt.Sprintf("user %s has no user name yet; give one with the password", shortQuote(userID))}
 	case credential != nil && username != "" && UsernameKey(username) != UsernameKey(credential.Username):
 		return nil, &Error{Kind: Invalid, Field: "username",
-			Message: fmt.Sprintf("user %s has another user name; leave it out to change the password", shortQuote(userID))}
+			Message: fmt.Sprintf("user %s has another user name; to change only the password, leave the user name out", shortQuote(userID))}
 	}
 	return credential, nil
 }

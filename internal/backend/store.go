@@ -43,8 +43,8 @@ type Store interface {
 	// ReplacePassword replaces the password of credential. The stored credential
 	// must still have the same name, user id and password as credential;
 	// otherwise the error is NotFound. It does not enable a disabled account.
-	// With EndTokens, the user's tokens end at
-	// the same moment for every process that uses this store.
+	// With EndTokens, the user's tokens end at the same moment for every process
+	// that uses this store.
 	ReplacePassword(ctx context.Context, credential Credential, password Secret, fate TokenFate) error
 
 	// SetDisabled disables or enables the account of a user. When it disables
@@ -117,10 +117,11 @@ type Store interface {
 	// CopyCharacter reads the character at key, calls edit to make a new
 	// character from it, and stores the result as the last one of its user. edit
 	// must change the id, keep the user, and not have side effects, because it
-	// may run more than once. The error is NotFound if there is no character at
-	// key, Exists if the new id is taken, and Full if the user would have more
-	// than most characters. With most = 0 there is no limit. Concurrent copies
-	// may be refused with Full although there is room for one of them.
+	// may run more than once. most is the maximum number of characters of a
+	// user; 0 means no limit. The error is NotFound if there is no character at
+	// key, Exists if the new id is taken, and Full if the user would exceed the
+	// maximum. Concurrent copies may be refused with Full although there is room
+	// for one of them.
 	CopyCharacter(ctx context.Context, key CharacterKey, most int, edit func(Character) Character) error
 
 	// AddCharacter stores a new character as the last one of its user. The error

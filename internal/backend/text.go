@@ -15,8 +15,8 @@ func ValidText(s string) bool {
 }
 
 // CheckText returns an error unless s is a [ValidText]. The error does not show
-// any part of s. Its message is the end of a sentence whose subject is the kind
-// of text that s is.
+// any part of s. Its message has no subject: the caller writes what s is, such
+// as "the password", before it.
 func CheckText(s string) error {
 	switch {
 	case ValidText(s):
@@ -25,7 +25,7 @@ func CheckText(s string) error {
 		return errors.New("holds NUL characters or is UTF-16, want UTF-8")
 	}
 	return errors.New("is not UTF-8 (it may be Latin-1, GBK or another older encoding); " +
-		"convert it, such as with iconv -f LATIN1 -t UTF-8, or set the terminal to UTF-8")
+		"convert it, for example with iconv -f LATIN1 -t UTF-8, or set the terminal to UTF-8")
 }
 
 // ValidJSONText reports whether every text in the JSON document raw is valid

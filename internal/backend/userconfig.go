@@ -62,8 +62,9 @@ func (c UserConfig) location(fallback string) *time.Location {
 	return time.UTC
 }
 
-// machineZones are files in the time zone folders of some machines that are not
-// IANA names, or that mean a different zone on each machine.
+// machineZones are names that are not IANA names, or that mean a different zone
+// on each machine. Some machines have files with these names in their time zone
+// folders.
 var machineZones = []string{"", "Local", "localtime", "posixrules", "Factory"}
 
 // loadLocation loads an IANA time zone. Unlike time.LoadLocation, it does not

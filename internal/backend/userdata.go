@@ -93,7 +93,7 @@ func checkUserData(d UserData) error {
 	case d.Config == nil && len(d.Characters) > 0:
 		return invalid("it has characters, but no config")
 	case len(d.Characters) > MaxMovedCharacters:
-		return invalid("it has %d characters, at most %d can be taken", len(d.Characters), MaxMovedCharacters)
+		return invalid("it has %d characters, but at most %d can be moved", len(d.Characters), MaxMovedCharacters)
 	}
 	for place, text := range d.texts() {
 		if !ValidText(text) {

@@ -56,7 +56,7 @@ func (m mongoDB) read(ctx context.Context, cfg *config.Config, _ sqlite.KeySourc
 	err = store.Ping(ctx)
 	if mongo.IsRefused(err) {
 		login := options.Login()
-		err = fmt.Errorf("the server does not know user %q in database %q, or not with this password; "+
+		err = fmt.Errorf("the server does not know user %q in database %q, or the password is wrong; "+
 			"if the user is defined in another database, name it: ?authSource=admin at the end of the URI, or mongodb_auth_database",
 			login.Username, cmp.Or(login.Database, "admin"))
 	}

@@ -272,8 +272,8 @@ func (s *Store) addCharacter(
 	return refused
 }
 
-// additionError returns the error why a character that was just stored must not
-// stay, or nil if it may stay.
+// additionError returns, as refused, the reason why a character that was just
+// stored must not stay, or nil if it may stay.
 func (s *Store) additionError(ctx context.Context, userID string, config bson.RawValue, most int, gone error) (refused, err error) {
 	after, err := idOf(ctx, s.configs, userID)
 	if err != nil {

@@ -55,10 +55,10 @@ func (k indexKind) options() *options.IndexOptionsBuilder {
 }
 
 // indexes returns the indexes of contract §6 and additional ones. The
-// additional ones ensure that a user has at most one credential, and that of
-// several names which people would confuse only one can be registered. They
-// serve to find such names, and to find tokens by their user. They also remove
-// expired tokens, and locks that a crash left behind.
+// additional ones ensure that a user has at most one credential. If people would
+// confuse several names, they ensure that only one of these can be registered.
+// They are also used to find such names, and to find tokens by their user. They
+// also remove expired tokens, and locks that a crash left behind.
 func (s *Store) indexes() []index {
 	return []index{
 		{s.credentials, []string{fieldUsername}, unique},
@@ -116,7 +116,7 @@ func (s *Store) EnsureIndexes(ctx context.Context) (warnings []string, err error
 
 // notUnique returns the warning for documents that violate a unique index.
 func (i index) notUnique(offenders []string) string {
-	return fmt.Sprintf("collection %s has documents with the same %s, so it is without a unique index on it; first: %s",
+	return fmt.Sprintf("collection %s has documents with the same %s, so it has no unique index on that; first: %s",
 		i.collection.Name(), strings.Join(i.keys, ", "), strings.Join(offenders, "; "))
 }
 

@@ -15,8 +15,8 @@ import (
 // being created, replaced or removed. A document has the user id as _id, the
 // holder of the lock, and the end of the lock by the clock of the database.
 // While a user is replaced, it also holds the config, which is hidden during
-// that time. A server that crashes leaves its lock behind; the lock ends at its
-// time.
+// that time. A server that crashes leaves its lock behind; the lock then ends at
+// the time in its document.
 const (
 	lockCollection = "web_backend_locks"
 	lockHolder     = "holder"

@@ -151,7 +151,8 @@ func (s *Store) begin(ctx context.Context) (_ context.Context, done func()) {
 }
 
 // beginWhole starts a call of several commands that belong together. A caller
-// that gives up half-way, for example one that hangs up, does not interrupt it.
+// that gives up half-way, for example because the client has disconnected, does
+// not interrupt it.
 // It returns an error if ctx has already ended.
 func (s *Store) beginWhole(ctx context.Context) (_ context.Context, done func(), err error) {
 	if err := ctx.Err(); err != nil {

@@ -281,9 +281,9 @@ func (s *Store) removeDeadTokens(ctx context.Context, userID string, credential 
 	return err
 }
 
-// updateCredential changes the document under id, whose name was before. It
-// does not claim a new name, because a claim could be rejected, but a put must
-// not be.
+// updateCredential changes the document under id. before is the user name that
+// the document had. It does not claim a new name, because a claim could be
+// rejected, but a put must not be.
 func (s *Store) updateCredential(ctx context.Context, id bson.RawValue, before string, credential backend.Credential) error {
 	change, gone := bson.D{{Key: "$set", Value: credentialDocument(credential)}}, bson.D{}
 	if backend.UsernameKey(credential.Username) == credential.Username {

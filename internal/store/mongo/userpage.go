@@ -104,7 +104,7 @@ func firstFrom(ctx context.Context, collection *mongo.Collection, field, from st
 	return documents, cursor.All(ctx, &documents)
 }
 
-// placed returns the users of credentials or configs.
+// positioned returns the users of credentials or configs.
 func positioned(documents []bson.Raw, order backend.UserOrder) []backend.PositionedUser {
 	users := make([]backend.PositionedUser, len(documents))
 	for i, document := range documents {

@@ -50,8 +50,8 @@ func (s *Store) Count(ctx context.Context) (counts backend.Counts, err error) {
 	return counts, err
 }
 
-// ExportUsers implements [backend.Archive]. Like UserConfig, it returns a
-// provider key that no master key opens as not set.
+// ExportUsers implements [backend.Archive]. If no master key opens a provider
+// key, ExportUsers returns it as not set, like UserConfig.
 func (s *Store) ExportUsers(ctx context.Context) iter.Seq2[backend.UserData, error] {
 	return func(yield func(backend.UserData, error) bool) {
 		var rests backend.RestCache
@@ -266,8 +266,8 @@ func (s *Store) clear(c *conn, stored account, credential *backend.Credential) e
 	return endTokens(c, stored.userID)
 }
 
-// withCleared returns keys, plus an empty key for each other stored one, so
-// that setProviderKeys sees which keys it would remove.
+// withCleared returns keys, plus an empty key for each stored key that is not in
+// keys, so that setProviderKeys sees which keys it would remove.
 func withCleared(c *conn, userID string, keys map[string]backend.Secret) (map[string]backend.Secret, error) {
 	all := map[string]backend.Secret{}
 	err := c.query(`SELECT name FROM provider_keys WHERE user_id = ?1

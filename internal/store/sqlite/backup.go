@@ -59,8 +59,8 @@ var sidecars = []string{"-wal", "-shm", "-journal"}
 // and fs.ErrNotExist if there is no database.
 //
 // Provider keys are sealed in the backup as they are in the database. Login
-// tokens are left out. Otherwise a file that is carried around would hold open
-// sessions, and a restore would bring ended sessions back.
+// tokens are left out. Otherwise a file that is carried around would contain
+// valid tokens, and a restore would bring ended sessions back.
 func WriteBackup(ctx context.Context, dir, target string) (made Backup, err error) {
 	if err := checkFolder(dir); err != nil {
 		return made, err
@@ -257,9 +257,9 @@ func verify(ctx context.Context, path string) (found Backup, err error) {
 	return found, err
 }
 
-// checkEmpty reads the first entry of each table and each index. If one is empty,
-// integrity_check accepts a page that says it has children and has none, but
-// every statement that uses that page fails.
+// checkEmpty reads the first entry of each table and each index. This is needed
+// for empty ones: integrity_check accepts a page of them that claims to have
+// children but has none. Every statement that uses such a page fails.
 func checkEmpty(c *conn) error {
 	var queries []string
 	err := c.query(`SELECT type, tbl_name, name, sql FROM sqlite_schema WHERE rootpage > 0`, nil, func(row *sqlite3.Stmt) error {

@@ -9,9 +9,9 @@ import (
 	"web-backend/internal/backend"
 )
 
-// ofUser ends a query for all characters of a user, in creation order. SQLite
-// sorts only the numbers and then reads one row after another. With a plain
-// WHERE it would also sort the documents.
+// ofUser is the end of a query for all characters of a user, in creation order.
+// SQLite sorts only the numbers and then reads one row after another. With a
+// plain WHERE it would also sort the documents.
 const ofUser = `WHERE seq IN (SELECT seq FROM characters WHERE user_id = ?) ORDER BY seq`
 
 // CharacterNames implements [backend.Store].
@@ -129,8 +129,8 @@ func (s *Store) AddCharacter(ctx context.Context, character backend.Character, m
 	})
 }
 
-// checkRoom returns a Full error if a user has most characters. With most = 0
-// there is no limit.
+// checkRoom returns a Full error if a user already has the maximum number of
+// characters. The parameter most is this maximum; 0 means no limit.
 func checkRoom(c *conn, userID string, most int) error {
 	if most == 0 {
 		return nil

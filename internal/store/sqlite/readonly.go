@@ -104,8 +104,8 @@ func freeze(path string, watching bool) (*frozen, error) {
 }
 
 // check returns Unavailable if another process has opened the database since
-// freeze, because the data just read may then mix two states. A nil f never
-// changes.
+// freeze, because the data just read may then mix two states. If f is nil, check
+// returns nil.
 func (f *frozen) check() error {
 	if f == nil || !f.watching {
 		return nil

@@ -17,8 +17,8 @@ import (
 // Users share stripes, and each stripe has a mark. The writer changes the marks
 // of the users of a transaction before it commits, and again after it. A kept
 // value is valid only while the mark is the same as before the value was read.
-// So the writer need not search for values to remove, and a read that loses a
-// race against a commit keeps a value that is not valid.
+// So the writer need not search for values to remove. If a commit begins during
+// a read, the value that the read keeps is never valid.
 type recent struct {
 	seed    maphash.Seed
 	stripes [1 << 12]atomic.Uint64 // odd while a commit is in progress
@@ -155,7 +155,7 @@ func readRecent[T any](
 	return value, err
 }
 
-// ready returns the error of a call that the store would reject.
+// ready returns the error with which the store would reject a call now, or nil.
 func (s *Store) ready(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return unavailable(err)

@@ -21,7 +21,8 @@ import (
 // with shared set has an empty document. A read-only character with a document
 // of its own is also valid.
 
-// selectDocuments begins a query for documents. documentFrom reads its rows.
+// selectDocuments is the beginning of a query for documents. documentFrom reads
+// its rows.
 const selectDocuments = `SELECT document, shared, rest, user_id, character_id, character_name, created
 	FROM characters LEFT JOIN shared_documents ON id = shared `
 

@@ -9,8 +9,8 @@ import (
 	"web-backend/internal/backend"
 )
 
-// UserConfig implements [backend.Store]. It returns a provider key that no
-// master key opens as not set; see [KeySource].
+// UserConfig implements [backend.Store]. If no master key opens a provider key,
+// UserConfig returns it as not set; see [KeySource].
 func (s *Store) UserConfig(ctx context.Context, userID string) (backend.UserConfig, error) {
 	config, err := readRecent(ctx, s, readKey{userID, readConfig}, sizeOfConfig, func(ctx context.Context) (backend.UserConfig, error) {
 		var config *backend.UserConfig
