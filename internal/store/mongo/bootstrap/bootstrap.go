@@ -278,7 +278,7 @@ func (b *bootstrap) reportAccess() {
 // accessErrorText explains why the application user was refused.
 func accessErrorText(accessErr error) string {
 	if passwordRefused(accessErr) {
-		return "the server does not know it, or not with this password"
+		return "the server does not know it, or the password is wrong"
 	}
 	return "it lacks the role readWrite"
 }

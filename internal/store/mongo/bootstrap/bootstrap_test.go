@@ -203,7 +203,7 @@ func TestRun_FirstRunMakesTheUser(t *testing.T) {
 	tr := newTrial(t, mongotest.Engine(t))
 	lines := tr.mustRun()
 	want := []string{
-		fmt.Sprintf(`application user %q has no access to database %q yet: the server does not know it, or not with this password`,
+		fmt.Sprintf(`application user %q has no access to database %q yet: the server does not know it, or the password is wrong`,
 			tr.Store.Username, tr.Store.Database),
 		fmt.Sprintf(`application user %q was made, with role readWrite on database %q`, tr.Store.Username, tr.Store.Database),
 		fmt.Sprintf(`application user %q can work on database %q at %s`, tr.Store.Username, tr.Store.Database, tr.Store.HostList()),
