@@ -79,13 +79,14 @@ func TestStrangersTextRunsNothing(t *testing.T) {
 	t.Parallel()
 	// Old data may contain ids and names of any length.
 	unbounded := []string{"WEB_BACKEND_MAX_ID_LENGTH=0", "WEB_BACKEND_MAX_TEXT_LENGTH=0"}
-	answers, log, canary, s := newTab(t), newTab(t), newCanary(t), serve(t, unbounded...)
+	document, log, canary, s := newTab(t), newTab(t), newCanary(t), serve(t, unbounded...)
 
 	all := payloads(canary.URL + "/product")
 	text := together(all) + all["refresh"]
-	for _, path := range s.pushThroughAPI(t, text) {
-		answers.open(s.url + path)
-		if kind := evaluate[string](answers, "document.contentType"); kind != "application/json" {
+	responses, pages := s.pushThroughAPI(t, text)
+	for _, path := range responses {
+		document.open(s.url + path)
+		if kind := evaluate[string](document, "document.contentType"); kind != "application/json" {
 			t.Errorf("%s is %s to a browser, want application/json", path, kind)
 		}
 	}
@@ -107,6 +108,22 @@ func TestStrangersTextRunsNothing(t *testing.T) {
 		t.Errorf("the page has the elements %s, want %s", tags, own)
 	}
 
+	console := newTab(t)
+	console.open(s.url + "/console")
+	signInOperator(console, s)
+	for _, page := range pages {
+		console.open(s.url + "/console/" + page)
+		if !evaluate[bool](console, fmt.Sprintf(`[document.body.innerText, ...[...document.querySelectorAll("input, textarea")].map((field) => field.value)].some((shown) => shown.includes(%q))`, text[:9])) {
+			t.Errorf("/console/%s does not show the text", page)
+		}
+		if evaluate[bool](console, "window.__pwned === true") {
+			t.Errorf("/console/%s: the script ran", page)
+		}
+	}
+	if got := console.now(); len(got.violations) > 0 || len(got.dialogs) > 0 {
+		t.Errorf("the console: violations of the policy %q, dialogs %q; want none", got.violations, got.dialogs)
+	}
+
 	canary.proveThatPayloadsFire(t) // this also gives the other payloads time to run
 
 	for name := range all {
@@ -120,16 +137,17 @@ func TestStrangersTextRunsNothing(t *testing.T) {
 	if evaluate[bool](log, "window.__pwned === true") {
 		t.Error("the script ran")
 	}
-	if dialogs := answers.now().dialogs; len(dialogs) > 0 {
-		t.Errorf("an answer opened the dialogs %q", dialogs)
+	if dialogs := document.now().dialogs; len(dialogs) > 0 {
+		t.Errorf("a response opened the dialogs %q", dialogs)
 	}
 	log.quiet(s.url)
 	log.policyHolds()
 }
 
 // pushThroughAPI sends text in every place that a client can fill. It returns
-// the paths of the responses that contain the text.
-func (s *server) pushThroughAPI(t *testing.T, text string) (pages []string) {
+// the paths of the responses that contain the text, and those of the pages of
+// the console that do, relative to /console/.
+func (s *server) pushThroughAPI(t *testing.T, text string) (responses, pages []string) {
 	t.Helper()
 	const v1 = "/api/v1/"
 	s.send(t, v1+"create_user", map[string]any{"user_id": text})
@@ -162,9 +180,13 @@ func (s *server) pushThroughAPI(t *testing.T, text string) (pages []string) {
 		if path != "/"+user && !strings.Contains(s.send(t, path, nil), text[:len("<x")]) {
 			t.Errorf("%s does not hold the text: it shows nothing", path)
 		}
-		pages = append(pages, path)
+		responses = append(responses, path)
 	}
-	return pages
+	one := "users/" + user
+	return responses, []string{
+		"users", "users?text=" + url.QueryEscape(text), one, one + "/admin", one + "/characters/" + url.PathEscape(own),
+		"log", "log?text=" + url.QueryEscape(text),
+	}
 }
 
 // proveThatPayloadsFire shows the payloads unescaped and without a policy in
