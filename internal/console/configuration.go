@@ -34,7 +34,7 @@ func (v *visit) showConfiguration() error {
 // file, a line and a flag are the same in every language.
 func (v *visit) sourceText(source string) string {
 	if name, ok := strings.CutPrefix(source, "environment variable "); ok {
-		return v.texts["configuration_variable"] + " " + name
+		return strings.ReplaceAll(v.texts["configuration_from_variable"], "{name}", name)
 	}
 	if source == "default" {
 		return v.texts["configuration_is_default"]
