@@ -52,9 +52,11 @@ const runAxe = `axe.run(document, {
 // axe-core finds nothing wrong with any page of the console, and no page is
 // wider than its window. Each page is examined twice: in both languages, in
 // light and dark, and at both widths. Over all pages, each pair of them occurs.
+// The store is MongoDB, because TestConsole_PagesAreSmall opens all pages with
+// the embedded one.
 func TestConsole_IsAccessible(t *testing.T) {
 	needBrowser(t)
-	axe, d := readAxe(t), newDemo(t)
+	axe, d := readAxe(t), newDemo(t, onMongoDB(t)...)
 	for _, x := range []struct {
 		language, theme string
 		width           int64

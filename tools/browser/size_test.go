@@ -23,10 +23,8 @@ const weigh = `(() => {
 
 // No page of the console transfers much, even if the browser has stored
 // nothing. With -v, the test prints the table of docs/console.md.
-// It opens the pages with MongoDB, as TestConsole_IsAccessible opens them with the
-// embedded store.
 func TestConsole_PagesAreSmall(t *testing.T) {
-	d := newDemo(t, onMongoDB(t)...)
+	d := newDemo(t)
 	for _, visitor := range visitors {
 		tab := newTab(t)
 		tab.open(d.url + "/console")
