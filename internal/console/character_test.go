@@ -360,6 +360,21 @@ func TestCharacter_CopiesHaveOtherNames(t *testing.T) {
 	}
 }
 
+// A copy keeps a name that is so long that lists omit it.
+func TestCharacter_CopyKeepsALongName(t *testing.T) {
+	t.Parallel()
+	site := newSite(t, settings{names: []string{"Default"}})
+	long := site.newCharacter(t, strings.Repeat("n", backend.MaxListedName+1))
+	b := site.browser(t)
+	b.signInUser(t)
+	got := b.post(t, site.characterPath(long)+"/duplicate")
+	id, _, _ := strings.Cut(path.Base(got.to), "?")
+	name, err := site.service.LongCharacterName(t.Context(), backend.CharacterKey{UserID: site.userID, CharacterID: id})
+	if got.status != http.StatusSeeOther || err != nil || name != long.CharacterName {
+		t.Errorf("%d, to %q: the copy has the name %.20q, %v", got.status, got.to, name, err)
+	}
+}
+
 func TestCharacter_Download(t *testing.T) {
 	t.Parallel()
 	site := newSite(t, settings{names: []string{"Mira"}})

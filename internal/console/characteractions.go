@@ -16,7 +16,7 @@ import (
 )
 
 // duplicateCharacter copies the character and leads to the page of the copy.
-// The copy has a name of its own, unless that is too long.
+// The copy has a name of its own, unless that would be too long.
 func (v *visit) duplicateCharacter() error {
 	names, err := v.service.CharacterNames(v.r.Context(), v.userID())
 	if err != nil {
@@ -24,7 +24,7 @@ func (v *visit) duplicateCharacter() error {
 	}
 	key := v.characterKey()
 	name := copyName(key.CharacterID, names)
-	duplicate, err := v.service.DuplicateCharacter(v.r.Context(), key, &name)
+	duplicate, err := v.service.DuplicateCharacter(v.r.Context(), key, name)
 	if errors.Is(err, backend.TooLong) {
 		duplicate, err = v.service.DuplicateCharacter(v.r.Context(), key, nil)
 	}
@@ -42,20 +42,24 @@ var copyNumber = regexp.MustCompile(` \([0-9]+\)$`)
 
 // copyName returns the name for a copy of the character with this id: its own
 // name with the first number that makes it unlike the other names, such as
-// "Mira (2)".
-func copyName(characterID string, names []backend.CharacterName) string {
+// "Mira (2)". It returns nil, for the same name, if names omits the name because
+// of its length.
+func copyName(characterID string, names []backend.CharacterName) *string {
 	var own string
 	taken := map[string]bool{}
 	for _, n := range names {
 		taken[n.CharacterName] = true
 		if n.CharacterID == characterID {
+			if n.TooLong {
+				return nil
+			}
 			own = n.CharacterName
 		}
 	}
 	own = copyNumber.ReplaceAllString(own, "")
 	for number := 2; ; number++ {
 		if name := fmt.Sprintf("%s (%d)", own, number); !taken[name] {
-			return name
+			return &name
 		}
 	}
 }
